@@ -1,0 +1,45 @@
+//! The rules as an admission policy: what a Kubewarden host calls, and nothing that judges.
+//!
+//! The protocol is waPC with JSON payloads (Kubewarden, `reference/spec`): `validate`,
+//! `validate_settings` and `protocol_version`. One operation of our own, `review`, answers with
+//! the findings themselves, for hosts that can do more with them than show a sentence.
+#![cfg_attr(target_family = "wasm", no_std)]
+
+extern crate alloc;
+
+mod answer;
+#[cfg(target_family = "wasm")]
+mod guest;
+mod host;
+mod request;
+mod settings;
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+pub use answer::{Reviewed, ReviewedFinding, ReviewedUnknown};
+pub use host::Host;
+pub use settings::{Level, Settings};
+
+/// Answers one call.
+///
+/// # Errors
+/// A sentence that says what could not be done, for the host to pass on as an internal error.
+pub fn call(operation: &str, payload: &[u8], host: &mut dyn Host) -> Result<Vec<u8>, String> {
+    match operation {
+        "validate" => answer::response(&review(payload, host)?),
+        "review" => answer::json(&review(payload, host)?.into_reviewed()),
+        "validate_settings" => answer::json(&settings::verdict(payload)),
+        "protocol_version" => Ok(b"\"v1\"".to_vec()),
+        unknown => Err(format!("the policy has no operation `{unknown}`")),
+    }
+}
+
+fn review(payload: &[u8], host: &mut dyn Host) -> Result<answer::Outcome, String> {
+    let payload =
+        request::Payload::read(payload).map_err(|error| format!("could not read the validation request: {error}"))?;
+    let settings = Settings::read(payload.settings.unwrap_or_default())
+        .map_err(|reason| format!("could not read the settings: {reason}"))?;
+    Ok(request::review(&payload.request, &settings, host))
+}

@@ -1,0 +1,115 @@
+//! What can be typed.
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::explain::Explain;
+use crate::rules::Rules;
+use crate::scan::Scan;
+
+/// Checks every link of the Azure Workload Identity trust chain: pod label, ServiceAccount,
+/// managed identity, federated credential, Entra.
+#[derive(Debug, Parser)]
+#[command(name = "wiguard", bin_name = bin_name(), version, propagate_version = true, disable_help_subcommand = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Read every source, join them, and report every broken link
+    Scan(Box<Scan>),
+    /// Say what a rule, an AADSTS code or a log line means, and how to mend it
+    Explain(Explain),
+    /// List the rules
+    Rules(Rules),
+}
+
+/// Flags of how things are shown.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Show {
+    /// When to use colour
+    #[arg(long, value_enum, default_value_t = When::Auto, value_name = "WHEN")]
+    pub color: When,
+}
+
+/// When to do something that suits a terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum When {
+    /// On a terminal, unless `NO_COLOR` is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// Why a command did not do its work.
+#[derive(Debug)]
+pub enum Failure {
+    /// What was asked cannot be done as asked.
+    Usage(anyhow::Error),
+    /// wiguard itself failed.
+    Internal(anyhow::Error),
+}
+
+impl Failure {
+    /// The exit status.
+    pub const fn status(&self) -> u8 {
+        match self {
+            Self::Usage(_) => 2,
+            Self::Internal(_) => 4,
+        }
+    }
+}
+
+impl Show {
+    /// How text is dressed on standard output.
+    pub fn style(self) -> crate::render::Style {
+        use std::io::IsTerminal as _;
+        let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let colour = match self.color {
+            When::Always => true,
+            When::Never => false,
+            When::Auto => !unwanted && std::io::stdout().is_terminal(),
+        };
+        crate::render::Style { colour }
+    }
+}
+
+/// Runs what was typed, and gives the exit status.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors, and a reader that went away is none of ours.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    let done = match cli.command {
+        Command::Scan(args) => args.run(),
+        Command::Explain(args) => args.run(),
+        Command::Rules(args) => args.run(),
+    };
+    done.map_or_else(
+        |failure| {
+            let status = failure.status();
+            let (Failure::Usage(error) | Failure::Internal(error)) = failure;
+            eprintln!("wiguard: {error:#}");
+            ExitCode::from(status)
+        },
+        ExitCode::from,
+    )
+}
+
+/// As a plugin of kubectl it goes by kubectl's name.
+fn bin_name() -> &'static str {
+    let called = std::env::args_os().next();
+    let name = called.as_deref().map(std::path::Path::new).and_then(|path| path.file_stem()?.to_str());
+    if name == Some("kubectl-wiguard") { "kubectl wiguard" } else { "wiguard" }
+}

@@ -1,0 +1,202 @@
+//! Objects of Azure, told by their shape: what `az` prints (flattened), what Azure Resource
+//! Manager and Microsoft Graph answer (nested), what Resource Graph lists.
+
+use serde_json::Value;
+use wiguard_rules::model::{
+    Audience, ClientId, Cluster, FederatedIdentityCredential, Identity, IdentityKind, Issuer, Origin, Parent, Platform,
+};
+
+/// An object of Azure that bears on the chain.
+#[derive(Debug)]
+pub(super) enum Resource {
+    Identity(Identity),
+    Credential(FederatedIdentityCredential),
+    Cluster(Box<Cluster>),
+    /// An OpenID discovery document: the issuer an API server says it has.
+    Discovery(Issuer),
+}
+
+/// Why an object is none of those.
+#[derive(Debug)]
+pub(super) enum Unrecognised {
+    /// It is known, and no rule reads it: what it is.
+    Useless(&'static str),
+    /// It is not known: what was seen, and what to do.
+    Strange(String),
+}
+
+/// Tells what an object is.
+pub(super) fn recognise(value: &Value) -> Result<Resource, Unrecognised> {
+    let view = View(value);
+    let kind = view.text("type").to_ascii_lowercase();
+    let id = view.text("id").to_ascii_lowercase();
+    let is = |name: &str, segment: &str| {
+        kind == name || kind.is_empty() && id.rsplit_once('/').is_some_and(|(parent, _)| parent.ends_with(segment))
+    };
+    if is("microsoft.managedidentity/userassignedidentities/federatedidentitycredentials", "/federatedidentitycredentials") {
+        return Ok(Resource::Credential(credential(view)));
+    }
+    if is("microsoft.managedidentity/userassignedidentities", "/userassignedidentities") {
+        return Ok(Resource::Identity(managed_identity(view)));
+    }
+    if is("microsoft.containerservice/managedclusters", "/managedclusters") {
+        return Ok(Resource::Cluster(Box::new(cluster(view, Platform::Aks))));
+    }
+    if is("microsoft.kubernetes/connectedclusters", "/connectedclusters") {
+        return Ok(Resource::Cluster(Box::new(cluster(view, Platform::Arc))));
+    }
+    if kind == "microsoft.authorization/roleassignments" || view.has("roleDefinitionId") {
+        return Err(Unrecognised::Useless("role assignment"));
+    }
+    if view.has("issuer") && view.has("jwks_uri") {
+        return Ok(Resource::Discovery(view.text("issuer").into()));
+    }
+    if view.has("issuer") && view.has("audiences") {
+        return Ok(Resource::Credential(credential(view)));
+    }
+    if view.has("appId") && view.has("displayName") {
+        return if view.text("servicePrincipalType").is_empty() {
+            Ok(Resource::Identity(application(view)))
+        } else {
+            Err(Unrecognised::Useless("service principal"))
+        };
+    }
+    if view.has("oidcIssuerProfile") && view.has("name") {
+        let platform = if view.has("distribution") { Platform::Arc } else { Platform::Aks };
+        return Ok(Resource::Cluster(Box::new(cluster(view, platform))));
+    }
+    Err(strange(value))
+}
+
+fn strange(value: &Value) -> Unrecognised {
+    let Value::Object(members) = value else {
+        return Unrecognised::Strange("this value is not an object of Kubernetes or Azure".into());
+    };
+    let has = |name: &str| members.contains_key(name);
+    if has("error") {
+        let reason = value.pointer("/error/message").and_then(Value::as_str).unwrap_or("no message");
+        return Unrecognised::Strange(format!("this is an error that Azure answered: {reason}; ask again"));
+    }
+    if has("terraform_version") || has("planned_values") {
+        return Unrecognised::Strange("this is Terraform's output, which this version does not read yet".into());
+    }
+    if has("$schema") && has("resources") {
+        return Unrecognised::Strange("this is a template of Azure Resource Manager, which this version does not read yet".into());
+    }
+    let names: Vec<&str> = members.keys().take(4).map(String::as_str).collect();
+    Unrecognised::Strange(format!(
+        "this object (`{}` …) is nothing of Kubernetes or Azure that is known here; give the whole output of kubectl or az, without --query",
+        names.join("`, `")
+    ))
+}
+
+fn managed_identity(view: View<'_>) -> Identity {
+    Identity {
+        kind: IdentityKind::UserAssigned,
+        name: view.text("name").into(),
+        client_id: ClientId(view.text("clientId").into()),
+        id: view.text("id").into(),
+        principal_id: view.text("principalId").into(),
+        tenant_id: view.text("tenantId").into(),
+        resource_group: resource_group(view),
+        credentials_complete: false,
+        origin: Origin::default(),
+    }
+}
+
+fn application(view: View<'_>) -> Identity {
+    Identity {
+        kind: IdentityKind::Application,
+        name: view.text("displayName").into(),
+        client_id: ClientId(view.text("appId").into()),
+        id: view.text("id").into(),
+        principal_id: String::new(),
+        tenant_id: String::new(),
+        resource_group: String::new(),
+        credentials_complete: false,
+        origin: Origin::default(),
+    }
+}
+
+fn credential(view: View<'_>) -> FederatedIdentityCredential {
+    let id = view.text("id");
+    let audiences = match view.get("audiences") {
+        Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).map(Audience::from).collect(),
+        Some(Value::String(one)) => vec![Audience::from(one.as_str())],
+        _ => Vec::new(),
+    };
+    FederatedIdentityCredential {
+        name: view.text("name").into(),
+        id: id.into(),
+        parent: Parent::of_credential_id(id).unwrap_or(Parent::Unknown),
+        issuer: view.text("issuer").into(),
+        subject: view.get("subject").and_then(Value::as_str).map(Into::into),
+        audiences,
+        expression: view.get("claimsMatchingExpression").and_then(|it| it.get("value")).and_then(Value::as_str).map(Into::into),
+        origin: Origin::default(),
+    }
+}
+
+fn cluster(view: View<'_>, platform: Platform) -> Cluster {
+    let oidc = view.get("oidcIssuerProfile");
+    // `az` prints `issuerUrl`, Azure Resource Manager `issuerURL`; a connected AKS, EKS or GKE keeps its own.
+    let issuer = ["selfHostedIssuerUrl", "issuerUrl", "issuerURL"]
+        .iter()
+        .filter_map(|name| oidc?.get(name)?.as_str())
+        .find(|issuer| !issuer.is_empty());
+    let switch = |profile: Option<&Value>| -> Option<bool> {
+        match profile {
+            // `null` and an object without the member both mean off; a string means somebody's --query.
+            None | Some(Value::Null) => Some(false),
+            Some(Value::Object(members)) => match members.get("enabled") {
+                None | Some(Value::Null) => Some(false),
+                Some(enabled) => enabled.as_bool(),
+            },
+            Some(_) => None,
+        }
+    };
+    let security = view.get("securityProfile");
+    Cluster {
+        name: view.text("name").into(),
+        id: view.text("id").into(),
+        resource_group: resource_group(view),
+        platform,
+        issuer: issuer.map(Into::into),
+        other_issuers: Vec::new(),
+        oidc_issuer_enabled: switch(oidc),
+        workload_identity_enabled: switch(security.and_then(|profile| profile.get("workloadIdentity"))),
+        automatic: view.get("sku").and_then(|sku| sku.get("name")).and_then(Value::as_str).is_some_and(|name| name.eq_ignore_ascii_case("Automatic")),
+        kubernetes_version: view.text("kubernetesVersion").into(),
+        origin: Origin::default(),
+    }
+}
+
+fn resource_group(view: View<'_>) -> String {
+    let named = view.text("resourceGroup");
+    if !named.is_empty() {
+        return named.into();
+    }
+    let id = view.text("id");
+    let mut segments = id.split('/');
+    segments.find(|segment| segment.eq_ignore_ascii_case("resourceGroups"));
+    segments.next().unwrap_or_default().into()
+}
+
+/// An object whose members stand at the top or, as Azure Resource Manager nests them, in `properties`.
+#[derive(Clone, Copy)]
+struct View<'a>(&'a Value);
+
+impl<'a> View<'a> {
+    fn get(self, name: &str) -> Option<&'a Value> {
+        let top = self.0.get(name).filter(|value| !value.is_null());
+        top.or_else(|| self.0.get("properties")?.get(name).filter(|value| !value.is_null()))
+    }
+
+    fn text(self, name: &str) -> &'a str {
+        self.get(name).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    fn has(self, name: &str) -> bool {
+        self.0.get(name).is_some() || self.0.get("properties").is_some_and(|properties| properties.get(name).is_some())
+    }
+}

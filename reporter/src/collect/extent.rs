@@ -1,0 +1,195 @@
+//! Extents: what a list proves absent. A list that lacks what other objects show to exist was
+//! filtered, and proves nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use wiguard_rules::inventory::{Extent, Inventory};
+use wiguard_rules::model::{ClusterIx, IdentityKind, Workload};
+
+use super::facts::Ended;
+
+/// A list, by source and number.
+type ListId = (u32, u32);
+
+/// What was seen of lists while objects were put together.
+#[derive(Debug, Default)]
+pub(super) struct Lists {
+    accounts: BTreeMap<(ClusterIx, ListId), Accounts>,
+    namespaces: BTreeSet<ClusterIx>,
+    deployments: BTreeSet<ClusterIx>,
+    secrets: BTreeMap<(ClusterIx, ListId), BTreeSet<String>>,
+    provider_classes: BTreeSet<ClusterIx>,
+    /// ServiceAccounts that running pods use, and namespaces that live objects are in.
+    used: BTreeSet<(ClusterIx, String, String)>,
+    lived_in: BTreeSet<(ClusterIx, String)>,
+    /// Deployments that live ReplicaSets name.
+    deployers: BTreeSet<(ClusterIx, String, String)>,
+    external_secrets: BTreeMap<ClusterIx, Seen>,
+    managed_identities: Seen,
+    applications: Seen,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Seen {
+    #[default]
+    No,
+    /// Something of the kind, but not all.
+    Some,
+    All,
+}
+
+#[derive(Debug, Default)]
+struct Accounts {
+    by_namespace: BTreeMap<String, Members>,
+}
+
+#[derive(Debug, Default)]
+struct Members {
+    live: bool,
+    has_default: bool,
+}
+
+impl Lists {
+    pub(super) fn identity(&mut self, kind: IdentityKind, list: Option<&Ended>) {
+        let seen = match kind {
+            IdentityKind::UserAssigned => &mut self.managed_identities,
+            IdentityKind::Application => &mut self.applications,
+        };
+        // `az ad app list` stops after 100 unless told --all.
+        let all = list.is_some_and(|list| kind == IdentityKind::UserAssigned || list.elements != 100);
+        *seen = if all || *seen == Seen::All { Seen::All } else { Seen::Some };
+    }
+
+    pub(super) fn workload(&mut self, cluster: ClusterIx, list: Option<ListId>, workload: &Workload, live: bool) {
+        if workload.kind.kind == "Deployment" {
+            if list.is_some() {
+                self.deployments.insert(cluster);
+            }
+            if workload.name == "external-secrets" {
+                self.external_secrets.entry(cluster).or_insert(Seen::Some);
+            }
+        }
+        if !live {
+            return;
+        }
+        self.lived_in.insert((cluster, workload.namespace.clone()));
+        match (workload.kind.kind, &workload.controller) {
+            ("Pod", _) => {
+                self.used.insert((cluster, workload.namespace.clone(), workload.service_account().into()));
+            }
+            ("ReplicaSet", Some(controller)) if controller.kind == "Deployment" => {
+                self.deployers.insert((cluster, workload.namespace.clone(), controller.name.clone()));
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn account(&mut self, cluster: ClusterIx, list: Option<ListId>, namespace: &str, name: &str, live: bool) {
+        let Some(list) = list else { return };
+        let members = self.accounts.entry((cluster, list)).or_default().by_namespace.entry(namespace.into()).or_default();
+        members.live |= live;
+        members.has_default |= name == "default";
+    }
+
+    pub(super) fn namespace(&mut self, cluster: ClusterIx, list: Option<ListId>) {
+        if list.is_some() {
+            self.namespaces.insert(cluster);
+        }
+    }
+
+    pub(super) fn secret(&mut self, cluster: ClusterIx, list: Option<ListId>, namespace: &str) {
+        if let Some(list) = list {
+            self.secrets.entry((cluster, list)).or_default().insert(namespace.into());
+        }
+    }
+
+    pub(super) fn provider_class(&mut self, cluster: ClusterIx, list: Option<ListId>) {
+        if list.is_some() {
+            self.provider_classes.insert(cluster);
+        }
+    }
+
+    pub(super) fn token_requesters(&mut self, cluster: ClusterIx) {
+        self.external_secrets.insert(cluster, Seen::All);
+    }
+}
+
+/// Writes into the inventory's coverage what the lists prove.
+pub(super) fn settle(lists: &Lists, inventory: &mut Inventory, assume_complete: bool) {
+    let coverage = &mut inventory.coverage;
+    coverage.clusters = inventory.clusters.iter().any(|cluster| cluster.issuer.is_some());
+    let all = |seen: Seen| seen == Seen::All || (assume_complete && seen == Seen::Some);
+    coverage.managed_identities = all(lists.managed_identities);
+    coverage.applications = all(lists.applications);
+
+    let accounts: BTreeSet<(ClusterIx, &str, &str)> = inventory
+        .service_accounts
+        .iter()
+        .map(|account| (account.cluster, account.namespace.as_str(), account.name.as_str()))
+        .collect();
+    for ((cluster, _), list) in &lists.accounts {
+        let filtered = lists.used.iter().any(|(of, namespace, name)| {
+            of == cluster && list.by_namespace.contains_key(namespace) && !accounts.contains(&(*of, namespace, name))
+        });
+        if filtered {
+            continue;
+        }
+        let extent = &mut coverage.of_cluster.entry(*cluster).or_default().service_accounts;
+        // Every namespace has a ServiceAccount `default`: where a live list lacks it, it was filtered.
+        let whole = |members: &Members| members.has_default || !members.live;
+        if list.by_namespace.len() > 1 && list.by_namespace.values().all(whole) {
+            *extent = Extent::Everything;
+        }
+        for (namespace, _) in list.by_namespace.iter().filter(|(_, members)| whole(members)) {
+            extent.add_namespace(namespace);
+        }
+    }
+
+    let namespaces: BTreeSet<(ClusterIx, &str)> =
+        inventory.namespaces.iter().map(|namespace| (namespace.cluster, namespace.name.as_str())).collect();
+    for cluster in &lists.namespaces {
+        let filtered = lists.lived_in.iter().any(|(of, name)| of == cluster && !namespaces.contains(&(*of, name)));
+        if !filtered {
+            coverage.cluster(*cluster).namespaces = Extent::Everything;
+        }
+    }
+
+    let deployments: BTreeSet<(ClusterIx, &str, &str)> = inventory
+        .workloads
+        .iter()
+        .filter(|workload| workload.kind.kind == "Deployment")
+        .map(|workload| (workload.cluster, workload.namespace.as_str(), workload.name.as_str()))
+        .collect();
+    for cluster in &lists.deployments {
+        let filtered = lists.deployers.iter().any(|(of, namespace, name)| of == cluster && !deployments.contains(&(*of, namespace, name)));
+        if !filtered {
+            coverage.cluster(*cluster).deployments = Extent::Everything;
+        }
+    }
+    for ((cluster, _), of) in &lists.secrets {
+        let extent = &mut coverage.cluster(*cluster).secrets;
+        if of.len() > 1 {
+            *extent = Extent::Everything;
+        }
+        of.iter().for_each(|namespace| extent.add_namespace(namespace));
+    }
+    for cluster in &lists.provider_classes {
+        coverage.cluster(*cluster).provider_classes = Extent::Everything;
+    }
+    for (cluster, seen) in &lists.external_secrets {
+        coverage.cluster(*cluster).token_requesters_missing = *seen == Seen::Some && !assume_complete;
+    }
+    if assume_complete {
+        assume(inventory);
+    }
+}
+
+/// Takes every kind of which something is there as wholly there.
+fn assume(inventory: &mut Inventory) {
+    let Inventory { service_accounts, namespaces, workloads, secrets, provider_classes, coverage, .. } = inventory;
+    service_accounts.iter().for_each(|it| coverage.cluster(it.cluster).service_accounts = Extent::Everything);
+    namespaces.iter().for_each(|it| coverage.cluster(it.cluster).namespaces = Extent::Everything);
+    workloads.iter().for_each(|it| coverage.cluster(it.cluster).deployments = Extent::Everything);
+    secrets.iter().for_each(|it| coverage.cluster(it.cluster).secrets = Extent::Everything);
+    provider_classes.iter().for_each(|it| coverage.cluster(it.cluster).provider_classes = Extent::Everything);
+}

@@ -1,0 +1,434 @@
+//! Collecting: from what was named on the command line to one inventory, with an account of what
+//! could not be read and what could not be tied together.
+
+mod azure;
+mod extent;
+mod facts;
+mod tie;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use wiguard_rules::inventory::Inventory;
+use wiguard_rules::manifest::Manifest;
+use wiguard_rules::model::{Cluster, ClusterIx, Identity, IdentityKind, Origin, Parent, POD_BEARING};
+
+use crate::read::{self, Limits, Root, Source, Stdin, Wrapper};
+use azure::Resource;
+use extent::Lists;
+use facts::{Ended, Facts};
+pub use tie::Tie;
+
+/// What is to be collected.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    /// Files, folders, standard input.
+    pub roots: Vec<Root>,
+    /// `--cluster NAME=PATH`.
+    pub clusters: Vec<Tie>,
+    /// `--identity NAME=PATH`.
+    pub identities: Vec<Tie>,
+    /// Clusters declared by configuration, by name.
+    pub declared: Vec<Cluster>,
+    /// Whether every kind of which something is given is given wholly.
+    pub assume_complete: bool,
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct Collected {
+    /// What is known.
+    pub inventory: Inventory,
+    /// The path of each source, by [`Origin::source`].
+    pub paths: Vec<String>,
+    /// What could not be read or tied, and what was passed over.
+    pub gaps: Vec<Gap>,
+    /// Sources from which something was read: path, and how many objects.
+    pub sources: Vec<(String, u64)>,
+}
+
+/// Something the inventory lacks.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Gap {
+    /// The path.
+    pub path: String,
+    /// The line, if there is one.
+    pub line: Option<u64>,
+    /// What is missing, and what to do about it.
+    pub reason: String,
+    /// How much of the source is missing.
+    pub extent: Missing,
+}
+
+/// How much is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Missing {
+    /// All of a source: it could not be read.
+    All,
+    /// A part of it.
+    Part,
+    /// Nothing: it was read, but not all of it could be put to use.
+    Use,
+    /// Nothing that is ours: a file of another kind, found in a folder.
+    Nothing,
+}
+
+/// Collects.
+pub fn collect(wanted: &Wanted, stdin: impl FnOnce() -> Stdin) -> Collected {
+    let outcome = read::read_all(&wanted.roots, stdin, &Limits::default(), facts::of);
+    let mut assembly = Assembly { wanted, ..Assembly::new(wanted) };
+    for defect in outcome.defects {
+        // Prose beside manifests is no loss; an unreadable file may be one.
+        let harmless = defect.foreign && !defect.message.starts_with("is not text");
+        let found = outcome.sources.iter().any(|summary| summary.source.path == defect.path && summary.source.found);
+        assembly.broken.insert(defect.path.clone());
+        assembly.collected.gaps.push(Gap {
+            path: defect.path,
+            line: defect.line,
+            reason: defect.message,
+            extent: match (harmless && found, defect.partial) {
+                (true, _) => Missing::Nothing,
+                (false, true) => Missing::Part,
+                (false, false) => Missing::All,
+            },
+        });
+    }
+    assembly.collected.sources =
+        outcome.sources.iter().filter(|summary| summary.pieces > 0).map(|summary| (summary.source.path.clone(), summary.pieces)).collect();
+    let mut by_source: Vec<(Arc<Source>, Vec<Facts>)> = Vec::new();
+    for (source, facts) in outcome.results {
+        match by_source.last_mut() {
+            Some((last, list)) if Arc::ptr_eq(last, &source) => list.push(facts),
+            _ => by_source.push((source, vec![facts])),
+        }
+    }
+    assembly.finish(by_source)
+}
+
+/// The work of putting facts together.
+struct Assembly<'a> {
+    wanted: &'a Wanted,
+    collected: Collected,
+    /// Paths of which something could not be read: their lists prove no absence.
+    broken: BTreeSet<String>,
+    lists: Lists,
+}
+
+/// One source's facts, put together.
+struct Sourced {
+    index: u32,
+    source: Arc<Source>,
+    facts: Facts,
+}
+
+impl<'a> Assembly<'a> {
+    fn new(wanted: &'a Wanted) -> Self {
+        Self { wanted, collected: Collected::default(), broken: BTreeSet::new(), lists: Lists::default() }
+    }
+
+    fn finish(mut self, by_source: Vec<(Arc<Source>, Vec<Facts>)>) -> Collected {
+        let mut sources = Vec::new();
+        for (source, list) in by_source {
+            let index = u32::try_from(self.collected.paths.len()).unwrap_or(u32::MAX);
+            self.collected.paths.push(source.path.clone());
+            let mut facts = Facts::default();
+            for batch in list {
+                facts.manifests.extend(batch.manifests);
+                facts.resources.extend(batch.resources);
+                facts.lists.extend(batch.lists);
+                facts.nameless.extend(batch.nameless);
+                facts.defects.extend(batch.defects);
+                facts.ignored.extend(batch.ignored);
+            }
+            for ended in std::mem::take(&mut facts.lists) {
+                facts.name_elements(&ended);
+                facts.lists.push(ended);
+            }
+            for (line, _, _) in std::mem::take(&mut facts.nameless) {
+                facts.defects.push((line, "an element of this list has no `kind`, and the list does not say it either".into()));
+            }
+            sources.push(Sourced { index, source, facts });
+        }
+        self.account(&mut sources);
+        self.azure(&mut sources);
+        let ties = self.tie(&sources);
+        self.kubernetes(sources, &ties);
+        extent::settle(&self.lists, &mut self.collected.inventory, self.wanted.assume_complete);
+        self.collected.gaps.sort();
+        self.collected.gaps.dedup();
+        self.collected
+    }
+
+    /// What of the sources is unreadable or of no use.
+    fn account(&mut self, sources: &mut [Sourced]) {
+        for Sourced { source, facts, .. } in sources.iter_mut() {
+            for (line, reason) in std::mem::take(&mut facts.defects) {
+                self.broken.insert(source.path.clone());
+                self.collected.gaps.push(Gap {
+                    path: source.path.clone(),
+                    line: Some(line.into()),
+                    reason,
+                    extent: Missing::Part,
+                });
+            }
+        }
+        // A source nothing of which could be read is missing as a whole.
+        let used: BTreeSet<&str> = sources
+            .iter()
+            .filter(|it| !it.facts.manifests.is_empty() || !it.facts.resources.is_empty() || !it.facts.ignored.is_empty())
+            .map(|it| it.source.path.as_str())
+            .collect();
+        for gap in &mut self.collected.gaps {
+            if gap.extent == Missing::Part && !used.contains(gap.path.as_str()) {
+                gap.extent = Missing::All;
+            }
+        }
+    }
+
+    /// Clusters, identities and credentials.
+    fn azure(&mut self, sources: &mut [Sourced]) {
+        let inventory = &mut self.collected.inventory;
+        inventory.clusters.extend(self.wanted.declared.iter().cloned());
+        let mut seen_identities: BTreeMap<String, usize> = BTreeMap::new();
+        let mut seen_credentials: BTreeSet<String> = BTreeSet::new();
+        let mut loose = Vec::new();
+        for Sourced { index, source, facts } in sources.iter_mut() {
+            let whole = |list: Option<u32>| -> Option<&Ended> {
+                let ended = facts.lists.iter().find(|ended| Some(ended.id) == list)?;
+                (ended.whole && !self.broken.contains(&source.path)).then_some(ended)
+            };
+            let mut kept = Vec::new();
+            for (line, list, resource) in std::mem::take(&mut facts.resources) {
+                let origin = Origin { source: *index, line };
+                match resource {
+                    Resource::Cluster(cluster) => {
+                        let cluster = Cluster { origin, ..*cluster };
+                        match inventory.clusters.iter_mut().find(|known| same_cluster(known, &cluster)) {
+                            Some(known) => merge_cluster(known, &cluster),
+                            None => inventory.clusters.push(cluster.clone()),
+                        }
+                        kept.push((line, list, Resource::Cluster(Box::new(cluster))));
+                    }
+                    Resource::Discovery(issuer) => kept.push((line, list, Resource::Discovery(issuer))),
+                    Resource::Identity(identity) => {
+                        self.lists.identity(identity.kind, whole(list));
+                        let key = identity_key(&identity);
+                        if let std::collections::btree_map::Entry::Vacant(slot) = seen_identities.entry(key) {
+                            slot.insert(inventory.identities.len());
+                            inventory.identities.push(Identity { origin, ..identity });
+                        }
+                    }
+                    Resource::Credential(mut credential) => {
+                        credential.origin = origin;
+                        let context = facts.lists.iter().find(|ended| Some(ended.id) == list).map(|ended| ended.context.as_str());
+                        if let (Parent::Unknown, Some(parent)) = (&credential.parent, context.and_then(parent_of_context)) {
+                            credential.parent = Parent::Id(parent);
+                        }
+                        let complete = whole(list).is_some();
+                        loose.push((source.clone(), complete, credential));
+                    }
+                }
+            }
+            facts.resources = kept;
+        }
+        self.credentials(loose, &mut seen_credentials, sources);
+    }
+
+    /// Ties credentials to their identities, and notes whose are all there.
+    fn credentials(
+        &mut self,
+        loose: Vec<(Arc<Source>, bool, wiguard_rules::model::FederatedIdentityCredential)>,
+        seen: &mut BTreeSet<String>,
+        sources: &[Sourced],
+    ) {
+        let inventory = &mut self.collected.inventory;
+        let mut complete: BTreeSet<usize> = BTreeSet::new();
+        let mut untied: BTreeMap<String, usize> = BTreeMap::new();
+        for (source, whole, mut credential) in loose {
+            if credential.parent == Parent::Unknown {
+                match tie::identity_of_path(&source.path, &self.wanted.identities, &inventory.identities) {
+                    Some(identity) => credential.parent = Parent::Id(tie::reference(identity)),
+                    None => *untied.entry(source.path.clone()).or_default() += 1,
+                }
+            }
+            let owner = tie::owner(&credential.parent, &inventory.identities);
+            if let (true, Some(owner)) = (whole, owner) {
+                complete.insert(owner);
+            }
+            let key = format!("{:?}\u{0}{}\u{0}{}", credential.parent, credential.id, credential.name).to_ascii_lowercase();
+            if seen.insert(key) {
+                inventory.credentials.push(credential);
+            }
+        }
+        for (path, count) in untied {
+            self.collected.gaps.push(Gap {
+                path,
+                line: None,
+                reason: format!(
+                    "{count} federated credentials name no identity; name the file after the identity, or say --identity NAME=PATH"
+                ),
+                extent: Missing::Use,
+            });
+        }
+        // An empty list names nobody: only the name of its file can.
+        for Sourced { source, facts, .. } in sources {
+            let empty = |ended: &Ended| ended.elements == 0 && ended.whole && ended.wrapper != Wrapper::Items;
+            for ended in facts.lists.iter().filter(|ended| empty(ended)) {
+                let named = parent_of_context(&ended.context)
+                    .and_then(|parent| tie::owner(&Parent::Id(parent), &inventory.identities))
+                    .or_else(|| {
+                        let identity = tie::identity_of_path(&source.path, &self.wanted.identities, &inventory.identities)?;
+                        inventory.identities.iter().position(|known| std::ptr::eq(known, identity))
+                    });
+                match named {
+                    Some(owner) => {
+                        complete.insert(owner);
+                    }
+                    None => self.collected.gaps.push(Gap {
+                        path: source.path.clone(),
+                        line: Some(ended.line.into()),
+                        reason: "this list is empty and does not say what of; a file named after an identity is taken as its credentials, or say --identity NAME=PATH".into(),
+                        extent: Missing::Use,
+                    }),
+                }
+            }
+        }
+        let any = !inventory.credentials.is_empty();
+        for (index, identity) in inventory.identities.iter_mut().enumerate() {
+            identity.credentials_complete = complete.contains(&index) || (self.wanted.assume_complete && any);
+        }
+    }
+
+    /// Which cluster each source of Kubernetes objects belongs to.
+    fn tie(&mut self, sources: &[Sourced]) -> BTreeMap<u32, ClusterIx> {
+        let mut ties = tie::Ties::new(&self.wanted.clusters, &mut self.collected.inventory.clusters);
+        for Sourced { source, facts, .. } in sources {
+            for (_, _, resource) in &facts.resources {
+                match resource {
+                    Resource::Cluster(cluster) => ties.described(&source.path, cluster),
+                    Resource::Discovery(issuer) => ties.discovered(&source.path, issuer),
+                    _ => {}
+                }
+            }
+        }
+        let mut tied = BTreeMap::new();
+        for Sourced { index, source, facts } in sources {
+            if facts.manifests.is_empty() {
+                continue;
+            }
+            let (cluster, named) = ties.cluster_of(&source.path, source.root);
+            tied.insert(*index, cluster);
+            if !named {
+                self.collected.gaps.push(Gap {
+                    path: source.path.clone(),
+                    line: None,
+                    reason: "its objects belong to no cluster that was described; put the output of `az aks show` or `az connectedk8s show` beside them, or say --cluster NAME=PATH".into(),
+                    extent: Missing::Use,
+                });
+            }
+        }
+        tied
+    }
+
+    /// The objects of Kubernetes, each once.
+    fn kubernetes(&mut self, sources: Vec<Sourced>, ties: &BTreeMap<u32, ClusterIx>) {
+        let mut seen: BTreeSet<(ClusterIx, &'static str, String, String)> = BTreeSet::new();
+        for Sourced { index, source, facts } in sources {
+            let Some(&cluster) = ties.get(&index) else { continue };
+            let sound = !self.broken.contains(&source.path);
+            for read in facts.manifests {
+                let origin = Origin { source: index, line: read.line };
+                let whole = sound && facts.lists.iter().any(|ended| Some(ended.id) == read.list && ended.whole);
+                let list = read.list.filter(|_| whole).map(|list| (index, list));
+                let inventory = &mut self.collected.inventory;
+                let mut first = |kind, namespace: &str, name: &str| {
+                    seen.insert((cluster, kind, namespace.to_string(), name.to_string()))
+                };
+                match read.manifest {
+                    Manifest::Workload(mut workload) => {
+                        workload.cluster = cluster;
+                        workload.origin = origin;
+                        self.lists.workload(cluster, list, &workload, read.live);
+                        if workload.name.is_empty() || first(workload.kind.kind, &workload.namespace, &workload.name) {
+                            inventory.workloads.push(workload);
+                        }
+                    }
+                    Manifest::ServiceAccount(mut account) => {
+                        account.cluster = cluster;
+                        account.origin = origin;
+                        self.lists.account(cluster, list, &account.namespace, &account.name, read.live);
+                        if first("ServiceAccount", &account.namespace, &account.name) {
+                            inventory.service_accounts.push(account);
+                        }
+                    }
+                    Manifest::Namespace(mut namespace) => {
+                        namespace.cluster = cluster;
+                        namespace.origin = origin;
+                        self.lists.namespace(cluster, list);
+                        if first("Namespace", "", &namespace.name) {
+                            inventory.namespaces.push(namespace);
+                        }
+                    }
+                    Manifest::Secret(mut secret) => {
+                        secret.cluster = cluster;
+                        self.lists.secret(cluster, list, &secret.namespace);
+                        if first("Secret", &secret.namespace, &secret.name) {
+                            inventory.secrets.push(secret);
+                        }
+                    }
+                    Manifest::SecretProviderClass(mut class) => {
+                        class.cluster = cluster;
+                        self.lists.provider_class(cluster, list);
+                        if first("SecretProviderClass", &class.namespace, &class.name) {
+                            inventory.provider_classes.push(class);
+                        }
+                    }
+                    Manifest::TokenRequesters(requesters) => {
+                        self.lists.token_requesters(cluster);
+                        inventory.token_requesters.extend(requesters.into_iter().map(|mut requester| {
+                            requester.cluster = cluster;
+                            requester
+                        }));
+                    }
+                    Manifest::List(_) | Manifest::Other { .. } => {}
+                }
+            }
+        }
+        debug_assert!(!POD_BEARING.is_empty());
+    }
+}
+
+/// The application that Graph's `@odata.context` names: `…#applications('ID')/federatedIdentityCredentials`.
+fn parent_of_context(context: &str) -> Option<String> {
+    let (_, rest) = context.split_once("applications('").or_else(|| context.split_once("applications(appId='"))?;
+    rest.split_once("')").map(|(id, _)| id.to_string())
+}
+
+fn identity_key(identity: &Identity) -> String {
+    let kind = match identity.kind {
+        IdentityKind::UserAssigned => "m",
+        IdentityKind::Application => "a",
+    };
+    let id = if identity.id.is_empty() { &identity.client_id.0 } else { &identity.id };
+    format!("{kind}{}", id.to_ascii_lowercase())
+}
+
+fn same_cluster(known: &Cluster, read: &Cluster) -> bool {
+    if known.id.is_empty() || read.id.is_empty() {
+        known.name == read.name
+    } else {
+        known.id.eq_ignore_ascii_case(&read.id)
+    }
+}
+
+/// Adds what a second description says to the first.
+fn merge_cluster(known: &mut Cluster, read: &Cluster) {
+    let declared = known.clone();
+    *known = Cluster {
+        issuer: declared.issuer.or_else(|| read.issuer.clone()),
+        other_issuers: declared.other_issuers,
+        oidc_issuer_enabled: read.oidc_issuer_enabled.or(declared.oidc_issuer_enabled),
+        workload_identity_enabled: read.workload_identity_enabled.or(declared.workload_identity_enabled),
+        ..read.clone()
+    };
+}

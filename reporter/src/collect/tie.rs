@@ -1,0 +1,158 @@
+//! Ties: which cluster a dump belongs to, and which identity a list of credentials. By the user's
+//! word, by folder, by issuer; never by guess.
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+
+use wiguard_rules::model::{Cluster, ClusterIx, Identity, Issuer, Parent};
+
+/// `NAME=PATH` as typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tie {
+    /// The name.
+    pub name: String,
+    /// The file or folder.
+    pub path: PathBuf,
+}
+
+/// The clusters that folders are tied to.
+pub(super) struct Ties<'a> {
+    said: &'a [Tie],
+    clusters: &'a mut Vec<Cluster>,
+    /// The clusters described right in a folder.
+    described: BTreeMap<PathBuf, Vec<ClusterIx>>,
+    /// For objects of no known cluster: one nameless cluster for each root.
+    nameless: BTreeMap<usize, ClusterIx>,
+}
+
+impl Tie {
+    /// Reads `NAME=PATH`.
+    ///
+    /// # Errors
+    /// If there is no `=`, or nothing before or after it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            Some((name, path)) if !name.is_empty() && !path.is_empty() => Ok(Self { name: name.into(), path: clean(Path::new(path)) }),
+            _ => Err("expected NAME=PATH".into()),
+        }
+    }
+
+    fn covers(&self, path: &Path) -> bool {
+        path.starts_with(&self.path)
+    }
+}
+
+impl<'a> Ties<'a> {
+    pub(super) fn new(said: &'a [Tie], clusters: &'a mut Vec<Cluster>) -> Self {
+        Self { said, clusters, described: BTreeMap::new(), nameless: BTreeMap::new() }
+    }
+
+    /// Notes that the file at `path` describes a cluster.
+    pub(super) fn described(&mut self, path: &str, cluster: &Cluster) {
+        if let Some(index) = self.clusters.iter().position(|known| super::same_cluster(known, cluster)) {
+            self.note(path, index);
+        }
+    }
+
+    /// Notes that the file at `path` is the discovery document of a cluster: of the one that has
+    /// this issuer, else of one that nothing else describes.
+    pub(super) fn discovered(&mut self, path: &str, issuer: &Issuer) {
+        let known = self.clusters.iter().position(|cluster| cluster.issuer.as_ref() == Some(issuer));
+        let index = known.unwrap_or_else(|| {
+            let path = clean(Path::new(path));
+            let folder = path.parent().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
+            self.add(Cluster { name: folder.unwrap_or_else(|| issuer.host().into()), issuer: Some(issuer.clone()), ..Cluster::default() })
+        });
+        self.note(path, index);
+    }
+
+    /// The cluster of the objects in the file at `path`, and whether it is one with a name.
+    pub(super) fn cluster_of(&mut self, path: &str, root: usize) -> (ClusterIx, bool) {
+        let path = clean(Path::new(path));
+        let said = self.said.iter().filter(|tie| tie.covers(&path)).max_by_key(|tie| tie.path.components().count());
+        if let Some(tie) = said {
+            let known = self.clusters.iter().position(|cluster| cluster.name == tie.name);
+            let index = known.unwrap_or_else(|| self.add(Cluster { name: tie.name.clone(), ..Cluster::default() }));
+            return (ix(index), true);
+        }
+        for folder in path.ancestors().skip(1) {
+            let name = folder.file_name().map(|name| name.to_string_lossy());
+            let mut named = self.clusters.iter().enumerate().filter(|(_, cluster)| Some(cluster.name.as_str()) == name.as_deref());
+            if let (Some((index, _)), None) = (named.next(), named.next()) {
+                return (ix(index), true);
+            }
+            match self.described.get(folder).map(Vec::as_slice) {
+                Some([one]) => return (*one, true),
+                Some(_) => break,
+                None => {}
+            }
+        }
+        if let Some(&nameless) = self.nameless.get(&root) {
+            return (nameless, false);
+        }
+        let nameless = ix(self.add(Cluster::default()));
+        self.nameless.insert(root, nameless);
+        (nameless, false)
+    }
+
+    fn note(&mut self, path: &str, index: usize) {
+        let path = clean(Path::new(path));
+        let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
+        let here = self.described.entry(folder).or_default();
+        if !here.contains(&ix(index)) {
+            here.push(ix(index));
+        }
+    }
+
+    fn add(&mut self, cluster: Cluster) -> usize {
+        self.clusters.push(cluster);
+        self.clusters.len() - 1
+    }
+}
+
+/// The identity that the user ties to a path, or that its file is named after.
+pub(super) fn identity_of_path<'i>(path: &str, said: &[Tie], identities: &'i [Identity]) -> Option<&'i Identity> {
+    let path = clean(Path::new(path));
+    if let Some(tie) = said.iter().filter(|tie| tie.covers(&path)).max_by_key(|tie| tie.path.components().count()) {
+        return only(identities, &tie.name);
+    }
+    let mut name = path.file_name()?.to_string_lossy().into_owned();
+    for ending in [".gz", ".zst", ".json", ".yaml", ".yml"] {
+        if let Some(stem) = name.strip_suffix(ending) {
+            name = stem.into();
+        }
+    }
+    only(identities, &name)
+}
+
+/// What identifies an identity among all.
+pub(super) fn reference(identity: &Identity) -> String {
+    if identity.id.is_empty() { identity.client_id.0.clone() } else { identity.id.clone() }
+}
+
+/// The index of the identity that a credential names.
+pub(super) fn owner(parent: &Parent, identities: &[Identity]) -> Option<usize> {
+    let wanted = match parent {
+        Parent::Resource(id) | Parent::Id(id) => id,
+        Parent::Client(client_id) => &client_id.0,
+        Parent::Unknown => return None,
+    };
+    identities.iter().position(|identity| identity.id.eq_ignore_ascii_case(wanted) || identity.client_id.0.eq_ignore_ascii_case(wanted))
+}
+
+fn only<'i>(identities: &'i [Identity], name: &str) -> Option<&'i Identity> {
+    let is = |identity: &&Identity| {
+        [&identity.name, &identity.id, &identity.client_id.0, &identity.principal_id].iter().any(|own| own.eq_ignore_ascii_case(name))
+    };
+    let mut named = identities.iter().filter(is);
+    named.next().filter(|_| !name.is_empty() && named.next().is_none())
+}
+
+fn ix(index: usize) -> ClusterIx {
+    ClusterIx(u32::try_from(index).unwrap_or(u32::MAX))
+}
+
+/// A path without `.` components, so that `./a` and `a` are one.
+fn clean(path: &Path) -> PathBuf {
+    path.components().filter(|component| *component != Component::CurDir).collect()
+}

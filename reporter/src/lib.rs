@@ -1,0 +1,24 @@
+//! wiguard: the audit around the rules. All input and output is here, none of the judging.
+//!
+//! ```text
+//! read -> collect -> evaluate -> triage -> report -> render
+//! ```
+
+pub mod cli;
+pub mod clock;
+pub mod collect;
+pub mod config;
+#[cfg(feature = "wasm")]
+pub mod engine;
+pub mod evaluate;
+pub mod explain;
+pub mod place;
+pub mod read;
+pub mod render;
+pub mod report;
+pub mod rules;
+pub mod scan;
+pub mod triage;
+
+/// The policy module that was built with this program.
+pub static POLICY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/policy.wasm"));

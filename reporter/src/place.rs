@@ -1,0 +1,94 @@
+//! The place of a finding: the very line of the field at fault, looked up in its source again for
+//! the few objects that have findings, so that no reader keeps positions for all of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use crate::read::{Batch, Limits, Root, Segment, Stdin, locate, read_all};
+use crate::report::Reported;
+
+/// Sources larger than this, in bytes on disk, keep the line of the object.
+const LARGEST: u64 = 32 << 20;
+
+/// Moves findings from the line of their object to that of their field, where that can be told.
+pub fn refine(findings: &mut [Reported]) {
+    let wanted: BTreeSet<&str> = findings
+        .iter()
+        .filter(|found| !found.path.is_empty() && !found.finding.field.is_empty() && found.path != "-")
+        .map(|found| found.path.as_str())
+        .filter(|path| std::fs::metadata(path).is_ok_and(|file| file.len() <= LARGEST))
+        .collect();
+    if wanted.is_empty() {
+        return;
+    }
+    let mut fields: BTreeMap<(&str, u32), Vec<&str>> = BTreeMap::new();
+    for found in findings.iter().filter(|found| wanted.contains(found.path.as_str())) {
+        fields.entry((&found.path, found.object_line)).or_default().push(&found.finding.field);
+    }
+    let again: Vec<Root> = wanted.iter().map(|path| Root::Path(PathBuf::from(path))).collect();
+    let look = |batch: &Batch| -> Vec<(String, u32, String, u32)> {
+        let mut lines = Vec::new();
+        for piece in batch.pieces() {
+            let line = u32::try_from(piece.line).unwrap_or(u32::MAX);
+            let Some(asked) = fields.get(&(batch.source.path.as_str(), line)) else { continue };
+            let Ok(text) = std::str::from_utf8(piece.text) else { continue };
+            for field in asked {
+                if let Some(further) = line_of(text, field) {
+                    lines.push((batch.source.path.clone(), line, (*field).to_string(), line.saturating_add(further)));
+                }
+            }
+        }
+        lines
+    };
+    let found = read_all(&again, || -> Stdin { Box::new(std::io::empty()) }, &Limits::default(), look);
+    let lines: BTreeMap<(String, u32, String), u32> =
+        found.results.into_iter().flat_map(|(_, lines)| lines).map(|(path, line, field, at)| ((path, line, field), at)).collect();
+    for found in findings {
+        let key = (found.path.clone(), found.object_line, found.finding.field.clone());
+        if let Some(line) = lines.get(&key) {
+            found.line = *line;
+        }
+    }
+}
+
+/// The line of a field below the first line of its object, or of the nearest part of its path that is there.
+fn line_of(text: &str, field: &str) -> Option<u32> {
+    let path = segments(field);
+    (1..=path.len()).rev().find_map(|length| {
+        let line = locate(text, path.get(..length)?)?;
+        u32::try_from(line).ok()
+    })
+}
+
+/// The steps of a path such as `spec.template.spec.containers[0].env[AZURE_CLIENT_ID]`.
+fn segments(field: &str) -> Vec<Segment<'_>> {
+    let mut steps = Vec::new();
+    let mut rest = field;
+    while !rest.is_empty() {
+        rest = rest.strip_prefix('.').unwrap_or(rest);
+        if let Some(inner) = rest.strip_prefix('[') {
+            let Some((key, after)) = inner.split_once(']') else { break };
+            steps.push(key.parse().map_or(Segment::Key(key), Segment::Index));
+            rest = after;
+        } else {
+            let end = rest.find(['.', '[']).unwrap_or(rest.len());
+            let (key, after) = rest.split_at(end);
+            steps.push(Segment::Key(key));
+            rest = after;
+        }
+    }
+    steps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::line_of;
+
+    #[test]
+    fn a_field_has_its_line() {
+        let text = "kind: Pod\nmetadata:\n  labels:\n    app: cart\n    azure.workload.identity/use: \"yes\"\nspec:\n  containers:\n  - name: a\n    env: []\n";
+        assert_eq!(line_of(text, "metadata.labels[azure.workload.identity/use]"), Some(4));
+        assert_eq!(line_of(text, "spec.containers[0].env"), Some(8));
+        assert_eq!(line_of(text, "metadata.annotations[x]"), Some(1), "what is not there is where it would be");
+    }
+}

@@ -1,0 +1,95 @@
+//! Walking: from what was named to the files to be read, in an order of their own.
+//!
+//! Folders are read whole, sorted by name; names that begin with a dot are passed over, as are
+//! files reached before, so that links, even in circles, do no harm.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::pack::Flaw;
+use super::{Root, Source, decode};
+
+/// One thing to be read, or why it cannot be.
+pub(super) struct Entry {
+    pub(super) source: Arc<Source>,
+    pub(super) content: Content,
+}
+
+pub(super) enum Content {
+    Stdin,
+    File(PathBuf),
+    Flaw(Flaw),
+}
+
+struct Walk {
+    root: usize,
+    seen: HashSet<PathBuf>,
+    entries: Vec<Entry>,
+}
+
+/// Everything the roots lead to.
+pub(super) fn walk(roots: &[Root]) -> Vec<Entry> {
+    let mut walk = Walk { root: 0, seen: HashSet::new(), entries: Vec::new() };
+    for (index, root) in roots.iter().enumerate() {
+        walk.root = index;
+        match root {
+            Root::Stdin if walk.seen.insert(PathBuf::from("-")) => walk.add("-".into(), false, Content::Stdin),
+            Root::Stdin => {}
+            Root::Path(path) => walk.path(path, false),
+        }
+    }
+    walk.entries
+}
+
+impl Walk {
+    fn add(&mut self, path: String, found: bool, content: Content) {
+        let source = Arc::new(Source { root: self.root, path, found });
+        self.entries.push(Entry { source, content });
+    }
+
+    fn flaw(&mut self, path: &Path, found: bool, message: String) {
+        let flaw = Flaw { line: None, message, foreign: false };
+        self.add(path.display().to_string(), found, Content::Flaw(flaw));
+    }
+
+    fn path(&mut self, path: &Path, found: bool) {
+        let kind = match path.metadata() {
+            Ok(metadata) => metadata.file_type(),
+            Err(error) => return self.flaw(path, found, decode::explain(&error)),
+        };
+        // A pipe such as `<(kubectl …)` has no canonical path; it is its own.
+        let canonical = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+        if !self.seen.insert(canonical) {
+            return;
+        }
+        if kind.is_dir() {
+            self.folder(path, found);
+        } else if kind.is_file() || !found {
+            self.add(path.display().to_string(), found, Content::File(path.to_path_buf()));
+        } else {
+            self.flaw(path, found, "is not a regular file; name it itself to read it".into());
+        }
+    }
+
+    fn folder(&mut self, path: &Path, found: bool) {
+        let mut names = Vec::new();
+        let listed = path.read_dir().and_then(|entries| {
+            for entry in entries {
+                names.push(entry?.file_name());
+            }
+            Ok(())
+        });
+        if let Err(error) = listed {
+            self.flaw(path, found, decode::explain(&error));
+        }
+        names.retain(|name| !name.as_encoded_bytes().starts_with(b"."));
+        if names.is_empty() && !found && self.entries.last().is_none_or(|last| last.source.root != self.root) {
+            self.flaw(path, found, "holds no file to read; name a folder of manifests or exports".into());
+        }
+        names.sort();
+        for name in names {
+            self.path(&path.join(name), true);
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The client id of a ServiceAccount belongs to no identity.
+//!
+//! Entra looks for the application of that id and finds none. Often it is another id of the right
+//! identity: its principal id, or the object id of the app registration, which look alike and are
+//! not what tokens are asked for by. Else the identity was deleted, or made anew with another id.
+//!
+//! An unknown client id is accused only if managed identities and app registrations are both listed,
+//! as either could have it; and not if the ServiceAccount names a tenant from which none of those
+//! listed comes. A value that is no GUID is for `client-id-not-a-guid` to tell, a
+//! placeholder for `unresolved-placeholder`.
+//!
+//! # Fails
+//!
+//! ```yaml
+//! - id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart
+//!   name: id-cart
+//!   clientId: 5a1e2c3d-0001-4000-8000-000000000001
+//!   principalId: 5a1e2c3d-0001-4000-8000-000000000002
+//!   tenantId: 11111111-1111-1111-1111-111111111111
+//!   resourceGroup: rg
+//!   type: Microsoft.ManagedIdentity/userAssignedIdentities
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000002}}}
+//! ```
+//!
+//! ```yaml
+//! - id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart
+//!   name: id-cart
+//!   clientId: 5a1e2c3d-0001-4000-8000-000000000001
+//!   principalId: 5a1e2c3d-0001-4000-8000-000000000002
+//!   tenantId: 11111111-1111-1111-1111-111111111111
+//!   resourceGroup: rg
+//!   type: Microsoft.ManagedIdentity/userAssignedIdentities
+//! ---
+//! - {appId: 5a1e2c3d-0001-4000-8000-000000000003, id: 5a1e2c3d-0001-4000-8000-000000000004, displayName: web}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0009-4000-8000-000000000009}}}
+//! ```
+//!
+//! # Passes
+//!
+//! ```yaml
+//! # an app registration has it
+//! - {appId: 5a1e2c3d-0001-4000-8000-000000000003, id: 5a1e2c3d-0001-4000-8000-000000000004, displayName: web}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, annotations: {azure.workload.identity/client-id: 5A1E2C3D-0001-4000-8000-000000000003}}}
+//! ```
+//!
+//! ```yaml
+//! # managed identities are not listed
+//! - {appId: 5a1e2c3d-0001-4000-8000-000000000003, id: 5a1e2c3d-0001-4000-8000-000000000004, displayName: web}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0009-4000-8000-000000000009}}}
+//! ```
+//!
+//! ```yaml
+//! # the identity is of another tenant
+//! - id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart
+//!   name: id-cart
+//!   clientId: 5a1e2c3d-0001-4000-8000-000000000001
+//!   principalId: 5a1e2c3d-0001-4000-8000-000000000002
+//!   tenantId: 11111111-1111-1111-1111-111111111111
+//!   type: Microsoft.ManagedIdentity/userAssignedIdentities
+//! ---
+//! - {appId: 5a1e2c3d-0001-4000-8000-000000000003, id: 5a1e2c3d-0001-4000-8000-000000000004, displayName: web}
+//! ---
+//! apiVersion: v1
+//! kind: ServiceAccount
+//! metadata:
+//!   name: cart
+//!   annotations:
+//!     azure.workload.identity/client-id: 5a1e2c3d-0009-4000-8000-000000000009
+//!     azure.workload.identity/tenant-id: 99999999-9999-9999-9999-999999999999
+//! ```
+//!
+//! ```yaml
+//! # no GUID, and a placeholder
+//! - id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart
+//!   name: id-cart
+//!   clientId: 5a1e2c3d-0001-4000-8000-000000000001
+//!   type: Microsoft.ManagedIdentity/userAssignedIdentities
+//! ---
+//! - {appId: 5a1e2c3d-0001-4000-8000-000000000003, id: 5a1e2c3d-0001-4000-8000-000000000004, displayName: web}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, annotations: {azure.workload.identity/client-id: id-cart}}}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: web, annotations: {azure.workload.identity/client-id: 00000000-0000-0000-0000-000000000000}}}
+//! ```
+use crate::model::{is_guid, is_placeholder};
+use crate::near::annotate;
+use crate::prelude::*;
+use crate::trust::{Key, Unknown};
+
+pub(super) static RULE: Rule = Rule {
+    summary: "the client id of the ServiceAccount belongs to no identity",
+    severity: Severity::High,
+    confidence: Confidence::High,
+    aadsts: &["700016"],
+    frameworks: &["MCSB IM-3"],
+    yields_to: &[],
+    since: "0.1.0",
+    checks: &[Check::ServiceAccount(check)],
+};
+
+fn check(account: &ServiceAccount, trust: &Trust<'_>) -> Verdict {
+    let Some(client_id) = account.client_id().filter(|id| is_guid(id.as_str()) && !is_placeholder(id.as_str())) else {
+        return Ok(None);
+    };
+    let field = format!("metadata.annotations[{}]", annotation::CLIENT_ID);
+    let fix = |right: &str| annotate(&account.namespace, &account.name, annotation::CLIENT_ID, right);
+    let looked_up = trust.identity(&client_id);
+    if let Link::Found(_) = looked_up {
+        return Ok(None);
+    }
+    if let Some(identity) = trust.identity_by_id(client_id.as_str()) {
+        let which = if identity.principal_id.eq_ignore_ascii_case(client_id.as_str()) { "principal" } else { "object" };
+        let message = format!(
+            "`{client_id}` is the {which} id of `{}`, not its client id `{}`: no token can be had for it",
+            identity.name, identity.client_id
+        );
+        return Ok(Some(
+            Finding::new(RULE.severity, field, message)
+                .with("value", client_id.as_str())
+                .with("identity", identity.name.as_str())
+                .with("clientId", identity.client_id.as_str())
+                .fix(fix(identity.client_id.as_str())),
+        ));
+    }
+    looked_up.known()?;
+    if account.annotations.get(annotation::TENANT_ID).is_some_and(|tenant| !trust.sees_tenant(tenant)) {
+        return Err(Unknown(Key::Identity(client_id.0)));
+    }
+    let message =
+        format!("client id `{client_id}` belongs to none of the managed identities and app registrations listed");
+    let alike = trust.identity_by_name(&account.name).map_or("CLIENT_ID", |identity| identity.client_id.as_str());
+    Ok(Some(Finding::new(RULE.severity, field, message).with("value", client_id.as_str()).fix(fix(alike))))
+}

@@ -1,0 +1,191 @@
+//! A cluster has its OIDC issuer or workload identity switched off.
+//!
+//! Without the issuer Entra finds no keys to check a token with; without the mutating webhook no pod
+//! gets one. Both are needed, and Kubernetes 1.22 at least. On AKS the issuer is on by default only
+//! in clusters made with 1.34 or later, and the webhook is not.
+//!
+//! AKS Automatic has both always on. A self-installed webhook serves as well: its Deployment
+//! `azure-wi-webhook-controller-manager`, or your word for it. On Arc and elsewhere pods may project
+//! their tokens by hand.
+//!
+//! # Fails
+//!
+//! ```yaml
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, oidcIssuerProfile: {enabled: false, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ```
+//!
+//! ```yaml
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: false}}}
+//! ---
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: web, namespace: shop}, spec: {template: {spec: {}}}}
+//! ```
+//!
+//! ```yaml
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, kubernetesVersion: "1.21.9", oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ```
+//!
+//! # Passes
+//!
+//! ```yaml
+//! # both on
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, kubernetesVersion: "1.33", oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ```
+//!
+//! ```yaml
+//! # AKS Automatic
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, oidcIssuerProfile: {enabled: false, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: false}}, sku: {name: Automatic, tier: Standard}}
+//! ```
+//!
+//! ```yaml
+//! # a webhook of one's own
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, kubernetesVersion: "1.33", oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: false}}}
+//! ---
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: azure-wi-webhook-controller-manager, namespace: azure-workload-identity-system}, spec: {template: {spec: {serviceAccountName: azure-wi-webhook-admin}}}}
+//! ```
+//!
+//! ```yaml
+//! # Arc, where pods may project their tokens by hand
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.Kubernetes/connectedClusters/prod, name: prod, type: Microsoft.Kubernetes/connectedClusters, resourceGroup: rg, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: false}}}
+//! ```
+use crate::model::Platform;
+use crate::prelude::*;
+use crate::repair::{shell, subscription};
+use crate::trust::{Key, Unknown};
+
+pub(super) static RULE: Rule = Rule {
+    summary: "the OIDC issuer or workload identity of a cluster is off",
+    severity: Severity::Critical,
+    confidence: Confidence::High,
+    aadsts: &[],
+    frameworks: &["MCSB IM-3"],
+    yields_to: &[],
+    since: "0.1.0",
+    checks: &[Check::Cluster(check)],
+};
+
+/// The Deployment of the mutating webhook (azure-workload-identity, `deploy/azure-wi-webhook.yaml`).
+const WEBHOOK: &str = "azure-wi-webhook-controller-manager";
+
+fn check(cluster: &Cluster, trust: &Trust<'_>) -> Verdict {
+    if cluster.automatic {
+        return Ok(None);
+    }
+    let version = version(&cluster.kubernetes_version);
+    let old = version.map(|version| version < (1, 22));
+    let (field, message) = if cluster.oidc_issuer_enabled == Some(false) {
+        (
+            "oidcIssuerProfile.enabled",
+            "the OIDC issuer is off, so that Entra can check no token of this cluster".to_owned(),
+        )
+    } else if old == Some(true) {
+        (
+            "kubernetesVersion",
+            format!("kubernetes `{}` is older than 1.22, which workload identity needs", cluster.kubernetes_version),
+        )
+    } else if without_webhook(cluster, trust)? {
+        (
+            "securityProfile.workloadIdentity.enabled",
+            "workload identity is off and no webhook of your own is installed, so that no pod gets a token".to_owned(),
+        )
+    } else if cluster.oidc_issuer_enabled.is_none() {
+        return Err(unsaid("whether the cluster's OIDC issuer is enabled"));
+    } else if old.is_none() {
+        return Err(unsaid("the cluster's Kubernetes version"));
+    } else {
+        return Ok(None);
+    };
+    let fix = if old == Some(true) && field == "kubernetesVersion" {
+        "upgrade the cluster to a supported version of Kubernetes".into()
+    } else {
+        enable(cluster)
+    };
+    Ok(Some(
+        Finding::new(RULE.severity, field, message)
+            .with("oidcIssuerEnabled", cluster.oidc_issuer_enabled)
+            .with("workloadIdentityEnabled", cluster.workload_identity_enabled)
+            .with("kubernetesVersion", cluster.kubernetes_version.as_str())
+            .fix(fix),
+    ))
+}
+
+fn without_webhook(cluster: &Cluster, trust: &Trust<'_>) -> Result<bool, Unknown> {
+    if cluster.platform != Platform::Aks
+        || cluster.workload_identity_enabled == Some(true)
+        || trust.parameters().self_managed_webhook
+    {
+        return Ok(false);
+    }
+    let Some((index, _)) = trust.clusters().find(|(_, known)| core::ptr::eq(*known, cluster)) else { return Ok(false) };
+    if trust.workloads(index).any(|workload| workload.kind.kind == "Deployment" && workload.name == WEBHOOK) {
+        return Ok(false);
+    }
+    if cluster.workload_identity_enabled.is_none() {
+        return Err(unsaid("whether the cluster's workload identity is enabled"));
+    }
+    if trust.knows_deployments(index) { Ok(true) } else { Err(Unknown(Key::Deployments(index))) }
+}
+
+fn unsaid(what: &str) -> Unknown {
+    Unknown(Key::Value(what.into()))
+}
+
+/// Major and minor of `1.33`, `v1.33.2` or `1.32.3+k3s1`.
+fn version(text: &str) -> Option<(u32, u32)> {
+    let mut numbers = text.trim_start_matches('v').split(['.', '+', '-']).map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
+fn enable(cluster: &Cluster) -> String {
+    let group = if cluster.resource_group.is_empty() { "RESOURCE_GROUP" } else { &cluster.resource_group };
+    let command = match cluster.platform {
+        Platform::Aks => "aks",
+        Platform::Arc => "connectedk8s",
+        Platform::Other => return "set --service-account-issuer of the API server to a public https URL and install the azure-workload-identity webhook".into(),
+    };
+    let subscription =
+        subscription(&cluster.id).map_or_else(String::new, |id| format!(" --subscription {}", shell(id)));
+    format!(
+        "az {command} update --name {} --resource-group {}{subscription} --enable-oidc-issuer --enable-workload-identity",
+        shell(&cluster.name),
+        shell(group)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::Inventory;
+    use crate::parameters::Parameters;
+
+    #[test]
+    fn versions_are_read_as_clusters_state_them() {
+        for (text, expected) in [
+            ("1.33", Some((1, 33))),
+            ("v1.9.2", Some((1, 9))),
+            ("1.32.3+k3s1", Some((1, 32))),
+            ("", None),
+            ("latest", None),
+        ] {
+            assert_eq!(version(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn ones_word_for_a_webhook_counts() {
+        let mut inventory = Inventory::default();
+        inventory.clusters.push(Cluster {
+            name: "prod".into(),
+            platform: Platform::Aks,
+            oidc_issuer_enabled: Some(true),
+            workload_identity_enabled: Some(false),
+            kubernetes_version: "1.33".into(),
+            ..Cluster::default()
+        });
+        let verdict = |parameters: &Parameters| {
+            let trust = Trust::join(&inventory, parameters);
+            trust.clusters().map(|(_, cluster)| check(cluster, &trust)).next()
+        };
+        assert!(matches!(verdict(&Parameters::default()), Some(Err(Unknown(Key::Deployments(_))))));
+        assert_eq!(verdict(&Parameters { self_managed_webhook: true, ..Parameters::default() }), Some(Ok(None)));
+    }
+}

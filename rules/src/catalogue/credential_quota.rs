@@ -1,0 +1,230 @@
+//! An identity runs out of federated credentials.
+//!
+//! Entra lets a managed identity or app registration hold twenty, whatever their issuers: clusters,
+//! pipelines and the one of an identity binding all count. The next cluster or namespace then cannot
+//! be added, usually in the middle of a migration. ServiceAccounts that name the identity and that no
+//! credential of it trusts yet are counted as needed.
+//!
+//! There is no exception; limit and threshold are parameters, should Microsoft lift them.
+//!
+//! # Fails
+//!
+//! ```yaml
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 33333333-3333-3333-3333-333333333333, resourceGroup: rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r0, name: r0, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r0", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r1, name: r1, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r1", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r2, name: r2, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r2", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r3, name: r3, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r3", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r4, name: r4, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r4", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r5, name: r5, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r5", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r6, name: r6, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r6", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r7, name: r7, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r7", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r8, name: r8, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r8", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r9, name: r9, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r9", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r10, name: r10, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r10", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r11, name: r11, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r11", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r12, name: r12, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r12", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r13, name: r13, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r13", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r14, name: r14, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r14", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r15, name: r15, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r15", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! ```
+//!
+//! # Passes
+//!
+//! ```yaml
+//! # fewer than the threshold
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 33333333-3333-3333-3333-333333333333, resourceGroup: rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r0, name: r0, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r0", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r1, name: r1, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r1", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r2, name: r2, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r2", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! ```
+use crate::exchange::expression_of;
+use crate::model::DEFAULT_AUDIENCE;
+use crate::near::{self, Token};
+use crate::prelude::*;
+use crate::trust::{Key, Unknown};
+use alloc::collections::{BTreeMap, BTreeSet};
+
+pub(super) static RULE: Rule = Rule {
+    summary: "an identity runs out of federated credentials",
+    severity: Severity::High,
+    confidence: Confidence::High,
+    aadsts: &[],
+    frameworks: &["MCSB IM-3"],
+    yields_to: &[],
+    since: "0.1.0",
+    checks: &[Check::Identity(check)],
+};
+
+fn check(identity: &Identity, trust: &Trust<'_>) -> Verdict {
+    let (limit, warning) =
+        (trust.parameters().credential_limit as usize, trust.parameters().credential_warning as usize);
+    let seen = trust.credentials_seen(identity);
+    let used = seen.len();
+    // what is needed counts only where no credential is unseen, or it would shrink with what is learnt
+    let (needs, unknown) = if identity.credentials_complete { needs(identity, trust) } else { (BTreeSet::new(), None) };
+    let total = used + needs.len();
+    if total < warning.min(limit) {
+        trust.credentials(identity)?;
+        return unknown.map_or(Ok(None), Err);
+    }
+    let (severity, what) = if total > limit {
+        (
+            Severity::Critical,
+            format!(
+                "{used} of {limit} credentials are used and {} more are needed, which cannot be added",
+                needs.len()
+            ),
+        )
+    } else if used == limit {
+        (Severity::High, format!("all {limit} credentials are used; no cluster or namespace can be added"))
+    } else if total == limit {
+        (
+            Severity::High,
+            format!("{used} of {limit} credentials are used and {} more are needed, which are the last", needs.len()),
+        )
+    } else {
+        let more = if needs.is_empty() { String::new() } else { format!(" and {} more are needed", needs.len()) };
+        (Severity::Medium, format!("{used} of {limit} credentials are used{more}"))
+    };
+    let mut by_issuer: BTreeMap<&str, u64> = BTreeMap::new();
+    for credential in seen {
+        *by_issuer.entry(credential.issuer.as_str()).or_default() += 1;
+    }
+    Ok(Some(
+        Finding::new(severity, "federatedIdentityCredentials", what)
+            .with("credentials", used as u64)
+            .with("needed", needs.len() as u64)
+            .with("limit", limit as u64)
+            .with("left", limit.saturating_sub(used) as u64)
+            .with("byIssuer", serde_json::json!(by_issuer))
+            .with("needs", needs.into_iter().map(|(issuer, subject)| format!("{issuer} {subject}")).collect::<Vec<_>>())
+            .fix("delete credentials that nothing needs (wiguard capacity lists them), give some workloads an identity of their own, or use AKS identity bindings"),
+    ))
+}
+
+/// The tokens that no credential of the identity trusts, though their ServiceAccounts name it; and
+/// what would have to be known to name them all. A credential that is merely misspelt will be
+/// corrected, and needs no further place.
+fn needs<'a>(identity: &Identity, trust: &Trust<'a>) -> (BTreeSet<(&'a Issuer, Subject)>, Option<Unknown>) {
+    let seen = trust.credentials_seen(identity);
+    let (mut needs, mut unknown) = (BTreeSet::new(), None);
+    for account in trust.accounts_naming(&identity.client_id) {
+        let issuer = match trust.issuer(account.cluster) {
+            Ok(issuer) => issuer,
+            Err(key) => {
+                unknown = unknown.or(Some(key));
+                continue;
+            }
+        };
+        let subject = account.subject();
+        let of_cluster = || seen.iter().filter(|credential| credential.issuer == *issuer);
+        if of_cluster().any(|credential| credential.subject.as_ref() == Some(&subject)) {
+            continue;
+        }
+        if let Some(flexible) = of_cluster().find(|credential| credential.subject.is_none()) {
+            unknown = unknown.or(Some(expression_of(flexible)));
+            continue;
+        }
+        let audience = trust.parameters().audiences.first().cloned().unwrap_or_else(|| DEFAULT_AUDIENCE.into());
+        let token = Token { issuer: issuer.clone(), subject, audience };
+        if !near::nearest(&token, seen).is_some_and(|miss| miss.is_misspelt()) {
+            needs.insert((issuer, token.subject));
+        }
+    }
+    // the nameless cluster, of objects that nothing ties to one, counts only if there are such objects
+    let matters = |index, cluster: &Cluster| !cluster.name.is_empty() || trust.workloads(index).next().is_some();
+    let unread = trust
+        .clusters()
+        .find(|(index, cluster)| matters(*index, cluster) && !trust.knows_service_accounts(*index))
+        .map(|(_, cluster)| Unknown(Key::Value(format!("every ServiceAccount of cluster `{}`", cluster.name))));
+    (needs, unknown.or(unread))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::inventory::{Extent, Inventory};
+    use crate::model::{ClusterIx, IdentityKind, Origin, Pair, Pairs, Parent, annotation};
+    use crate::parameters::Parameters;
+
+    const CLIENT: &str = "33333333-3333-3333-3333-333333333333";
+
+    /// An identity with `used` credentials of GitHub and `needed` ServiceAccounts that wait.
+    fn estate(used: usize, needed: usize) -> Inventory {
+        let mut inventory = Inventory::default();
+        inventory.clusters.push(Cluster {
+            name: "prod".into(),
+            issuer: Some("https://oidc.example.com".into()),
+            ..Cluster::default()
+        });
+        inventory.coverage.cluster(ClusterIx(0)).service_accounts = Extent::Everything;
+        inventory.identities.push(Identity {
+            kind: IdentityKind::UserAssigned,
+            name: "id".into(),
+            client_id: CLIENT.into(),
+            id: "/id".into(),
+            principal_id: String::new(),
+            tenant_id: String::new(),
+            resource_group: "rg".into(),
+            credentials_complete: true,
+            origin: Origin::default(),
+        });
+        inventory.credentials.extend((0..used).map(|index| FederatedIdentityCredential {
+            name: format!("fc{index}"),
+            id: String::new(),
+            parent: Parent::Resource("/id".into()),
+            issuer: "https://token.actions.githubusercontent.com".into(),
+            subject: Some(format!("repo:{index}").into()),
+            audiences: Vec::new(),
+            expression: None,
+            origin: Origin::default(),
+        }));
+        inventory.service_accounts.extend((0..needed).map(|index| ServiceAccount {
+            cluster: ClusterIx(0),
+            namespace: "shop".into(),
+            name: format!("account-{index}"),
+            labels: Pairs::default(),
+            annotations: Pairs(vec![Pair { key: annotation::CLIENT_ID.into(), value: CLIENT.into(), is_string: true }]),
+            origin: Origin::default(),
+        }));
+        inventory
+    }
+
+    fn verdict(inventory: &Inventory) -> Verdict {
+        let parameters = Parameters::default();
+        check(inventory.identities.first().unwrap(), &Trust::join(inventory, &parameters))
+    }
+
+    #[test]
+    fn severity_follows_what_is_left() {
+        for (used, needed, severity) in [
+            (15, 0, None),
+            (16, 0, Some(Severity::Medium)),
+            (10, 6, Some(Severity::Medium)),
+            (20, 0, Some(Severity::High)),
+            (18, 2, Some(Severity::High)),
+            (18, 3, Some(Severity::Critical)),
+            (20, 1, Some(Severity::Critical)),
+        ] {
+            let found = verdict(&estate(used, needed)).unwrap().map(|finding| finding.severity);
+            assert_eq!(found, severity, "{used} {needed}");
+        }
+    }
+
+    #[test]
+    fn what_was_not_seen_is_not_free() {
+        let mut inventory = estate(3, 0);
+        inventory.coverage.cluster(ClusterIx(0)).service_accounts = Extent::Nothing;
+        assert!(verdict(&inventory).is_err());
+        let mut inventory = estate(15, 0);
+        inventory.identities.first_mut().unwrap().credentials_complete = false;
+        assert!(verdict(&inventory).is_err());
+        let mut inventory = estate(16, 0);
+        inventory.identities.first_mut().unwrap().credentials_complete = false;
+        assert!(verdict(&inventory).unwrap().is_some());
+    }
+}

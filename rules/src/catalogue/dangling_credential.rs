@@ -1,0 +1,176 @@
+//! A credential trusts a ServiceAccount that does not exist.
+//!
+//! Subjects of Kubernetes are names, and a name can be taken again: whoever may create the namespace
+//! or the ServiceAccount anew gets the identity with it. Credentials are not deleted with the
+//! workloads they were made for, and each takes one of twenty places.
+//!
+//! Namespaces declared as pending are provisioned later than their credentials. Identity bindings,
+//! flexible credentials and other issuers trust no ServiceAccount by name; a malformed subject is
+//! `malformed-subject`'s. The ServiceAccount `default` exists wherever its namespace does.
+//!
+//! # Fails
+//!
+//! ```yaml
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 33333333-3333-3333-3333-333333333333, resourceGroup: rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/fc, name: fc, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! ---
+//! {apiVersion: v1, kind: Namespace, metadata: {name: other}}
+//! ```
+//!
+//! ```yaml
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 33333333-3333-3333-3333-333333333333, resourceGroup: rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/fc, name: fc, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! ---
+//! {apiVersion: v1, kind: Namespace, metadata: {name: shop}}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: checkout, namespace: shop, annotations: {azure.workload.identity/client-id: 33333333-3333-3333-3333-333333333333}}}
+//! ```
+//!
+//! # Passes
+//!
+//! ```yaml
+//! # the ServiceAccount exists
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 33333333-3333-3333-3333-333333333333, resourceGroup: rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/fc, name: fc, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! ---
+//! {apiVersion: v1, kind: Namespace, metadata: {name: shop}}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 33333333-3333-3333-3333-333333333333}}}
+//! ```
+//!
+//! ```yaml
+//! # not an issuer of Kubernetes
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/fc, name: fc, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/cart:ref:refs/heads/main", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! ---
+//! {apiVersion: v1, kind: Namespace, metadata: {name: other}}
+//! ```
+//!
+//! ```yaml
+//! # an identity binding
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/fc, name: fc, issuer: "https://ib.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/33333333-3333-3333-3333-333333333333", subject: "system:serviceaccount:shop:cart", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! ---
+//! {apiVersion: v1, kind: Namespace, metadata: {name: other}}
+//! ```
+//!
+//! ```yaml
+//! # a flexible credential
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/flex, name: flex, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", claimsMatchingExpression: {languageVersion: 1, value: "claims['sub'] matches 'system:serviceaccount:shop:*'"}, audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! ---
+//! {apiVersion: v1, kind: Namespace, metadata: {name: other}}
+//! ```
+//!
+//! ```yaml
+//! # a malformed subject
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/fc, name: fc, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:*", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! ---
+//! {apiVersion: v1, kind: Namespace, metadata: {name: other}}
+//! ```
+//!
+//! ```yaml
+//! # `default` exists wherever its namespace does
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/fc, name: fc, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:default", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! ---
+//! {apiVersion: v1, kind: Namespace, metadata: {name: shop}}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 33333333-3333-3333-3333-333333333333}}}
+//! ```
+use super::malformed_subject::is_well_formed;
+use crate::parameters::any_glob;
+use crate::prelude::*;
+use crate::repair;
+use crate::trust::{Key, Unknown};
+
+pub(super) static RULE: Rule = Rule {
+    summary: "a credential trusts a ServiceAccount that does not exist",
+    severity: Severity::High,
+    confidence: Confidence::Medium,
+    aadsts: &[],
+    frameworks: &["MCSB IM-3", "NIST 800-53 AC-2"],
+    yields_to: &[],
+    since: "0.1.0",
+    checks: &[Check::Credential(check)],
+};
+
+fn check(credential: &FederatedIdentityCredential, trust: &Trust<'_>) -> Verdict {
+    let Some(subject) = credential.subject.as_ref().filter(|subject| is_well_formed(subject)) else { return Ok(None) };
+    let Some((namespace, name)) = subject.service_account() else { return Ok(None) };
+    if credential.issuer.is_identity_binding() || any_glob(&trust.parameters().pending_namespaces, namespace) {
+        return Ok(None);
+    }
+    let Some((index, cluster)) = trust.cluster_of(&credential.issuer) else {
+        return if trust.knows_all_clusters() {
+            Ok(None)
+        } else {
+            Err(Unknown(Key::Clusters(credential.issuer.clone())))
+        };
+    };
+    let gone = match (trust.service_account_named(index, namespace, name), trust.namespace(index, namespace)) {
+        (Link::Found(_), _) => return Ok(None),
+        (_, Link::Absent) => format!("namespace `{namespace}`"),
+        (_, Link::Found(())) if name == "default" => return Ok(None),
+        (_, Link::Unknown(key)) if name == "default" => return Err(Unknown(key)),
+        (Link::Absent, _) => format!("ServiceAccount `{namespace}/{name}`"),
+        (Link::Unknown(key), _) => return Err(Unknown(key)),
+    };
+    let message = format!(
+        "trusts `{subject}`, but cluster `{}` has no {gone}: whoever creates it gets the identity",
+        cluster.name
+    );
+    Ok(Some(
+        Finding::new(RULE.severity, "subject", message)
+            .with("subject", subject.as_str())
+            .with("issuer", credential.issuer.as_str())
+            .with("cluster", cluster.name.as_str())
+            .with("missing", gone.replace('`', ""))
+            .fix(repair::removal(trust, credential)),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::inventory::{Extent, Inventory};
+    use crate::model::{ClusterIx, Origin, Parent};
+    use crate::parameters::Parameters;
+
+    #[test]
+    fn a_pending_namespace_may_come_later() {
+        let issuer: Issuer = "https://oidc.prod-aks.azure.com/22222222-2222-2222-2222-222222222222/".into();
+        let credential = FederatedIdentityCredential {
+            name: "fc".into(),
+            id: String::new(),
+            parent: Parent::Unknown,
+            issuer: issuer.clone(),
+            subject: Some(Subject::of("review-17", "cart")),
+            audiences: Vec::new(),
+            expression: None,
+            origin: Origin::default(),
+        };
+        let mut inventory = Inventory::default();
+        inventory.clusters.push(Cluster { name: "prod".into(), issuer: Some(issuer), ..Cluster::default() });
+        inventory.coverage.cluster(ClusterIx(0)).namespaces = Extent::Everything;
+        let pending = Parameters { pending_namespaces: vec!["review-*".into()], ..Parameters::default() };
+        assert!(check(&credential, &Trust::join(&inventory, &Parameters::default())).unwrap().is_some());
+        assert_eq!(check(&credential, &Trust::join(&inventory, &pending)), Ok(None));
+    }
+}

@@ -1,0 +1,91 @@
+//! The label stands on the workload itself, not on its pods.
+//!
+//! The mutating webhook is asked about pods, and selects them by a label of the pod. A label on
+//! the metadata of a Deployment, StatefulSet or CronJob stays there: its pods start without
+//! `AZURE_FEDERATED_TOKEN_FILE`, and the first call to Azure falls through to the node's identity or fails.
+//!
+//! A template that projects its own token, and one that opts out with the value `false`, are left alone.
+//!
+//! # Fails
+//!
+//! ```yaml
+//! apiVersion: apps/v1
+//! kind: Deployment
+//! metadata:
+//!   name: cart
+//!   namespace: shop
+//!   labels:
+//!     azure.workload.identity/use: "true"
+//! spec:
+//!   template:
+//!     metadata:
+//!       labels: {app: cart}
+//!     spec:
+//!       serviceAccountName: cart
+//! ```
+//!
+//! # Passes
+//!
+//! ```yaml
+//! # the label is where it belongs
+//! apiVersion: apps/v1
+//! kind: Deployment
+//! metadata: {name: cart, namespace: shop}
+//! spec:
+//!   template:
+//!     metadata:
+//!       labels: {app: cart, azure.workload.identity/use: "true"}
+//! ```
+//!
+//! ```yaml
+//! # the template opts out
+//! apiVersion: batch/v1
+//! kind: CronJob
+//! metadata: {name: report, namespace: shop, labels: {azure.workload.identity/use: "true"}}
+//! spec: {jobTemplate: {spec: {template: {metadata: {labels: {azure.workload.identity/use: "false"}}}}}}
+//! ```
+//!
+//! ```yaml
+//! # the template projects its own token
+//! apiVersion: apps/v1
+//! kind: Deployment
+//! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}
+//! spec:
+//!   template:
+//!     spec:
+//!       volumes:
+//!       - name: token
+//!         projected: {sources: [{serviceAccountToken: {path: token, audience: "api://AzureADTokenExchange"}}]}
+//! ```
+use crate::model::Shape;
+use crate::prelude::*;
+
+pub(super) static RULE: Rule = Rule {
+    summary: "the label that opts in stands on the workload, not on its pod template",
+    severity: Severity::High,
+    confidence: Confidence::High,
+    aadsts: &[],
+    frameworks: &["MCSB IM-3"],
+    yields_to: &[],
+    since: "0.1.0",
+    checks: &[Check::Workload(check)],
+};
+
+fn check(workload: &Workload, _: &Trust<'_>) -> Verdict {
+    let Some(value) = workload.labels.get(label::USE) else { return Ok(None) };
+    if workload.kind.shape == Shape::Pod || workload.opts_in() || workload.opts_out() || workload.projects_azure_token() {
+        return Ok(None);
+    }
+    let here = format!("metadata.labels[{}]", label::USE);
+    let there = workload.label_path(label::USE);
+    Ok(Some(
+        Finding::new(
+            RULE.severity,
+            here,
+            format!("label `{}` is on the {} itself, where nothing reads it; its pods are not labelled", label::USE, workload.kind.kind),
+        )
+        .with("value", value)
+        .with("expectedAt", there.as_str())
+        .fix(format!("move the label to `{there}`, with the value \"true\" in quotes")),
+    ))
+}

@@ -1,0 +1,170 @@
+//! A pod runs under a ServiceAccount that names an identity, and does not opt in to it.
+//!
+//! The ServiceAccount's annotation says which identity is meant, but it is the pod's label that
+//! makes the webhook inject a token. Without it the pod has no `AZURE_FEDERATED_TOKEN_FILE`, and
+//! what it calls of Azure fails or is done as the node's identity.
+//!
+//! Whoever else brings the tokens needs no label, and such pods are left alone: those that project a
+//! token themselves; those that mount a SecretProviderClass with a client id, or Azure storage with
+//! a workload identity token, where the driver asks for the token; those under a ServiceAccount
+//! whose tokens External Secrets asks for. A pod labelled `false` has opted out. Whether a
+//! PersistentVolume mounts with such a token is not read, so a pod with a claim is not judged.
+//!
+//! # Fails
+//!
+//! ```yaml
+//! apiVersion: v1
+//! kind: ServiceAccount
+//! metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}
+//! ---
+//! apiVersion: apps/v1
+//! kind: Deployment
+//! metadata: {name: cart, namespace: shop}
+//! spec: {template: {spec: {serviceAccountName: cart}}}
+//! ```
+//!
+//! # Passes
+//!
+//! ```yaml
+//! # the pod opts out
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "false"}}
+//! spec: {serviceAccountName: cart}
+//! ```
+//!
+//! ```yaml
+//! # the ServiceAccount names no identity
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop}}
+//! ---
+//! {apiVersion: v1, kind: Pod, metadata: {name: cart, namespace: shop}, spec: {serviceAccountName: cart}}
+//! ```
+//!
+//! ```yaml
+//! # the pod projects its own token
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop}
+//! spec:
+//!   serviceAccountName: cart
+//!   volumes: [{name: token, projected: {sources: [{serviceAccountToken: {path: token, audience: "api://AzureADTokenExchange"}}]}}]
+//! ```
+//!
+//! ```yaml
+//! # the Secrets Store driver asks for the token
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
+//! ---
+//! apiVersion: secrets-store.csi.x-k8s.io/v1
+//! kind: SecretProviderClass
+//! metadata: {name: vault, namespace: shop}
+//! spec: {provider: azure, parameters: {clientID: 5a1e2c3d-0001-4000-8000-000000000001}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop}
+//! spec:
+//!   serviceAccountName: cart
+//!   volumes: [{name: vault, csi: {driver: secrets-store.csi.k8s.io, volumeAttributes: {secretProviderClass: vault}}}]
+//! ```
+//!
+//! ```yaml
+//! # the storage driver asks for the token
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop}
+//! spec:
+//!   serviceAccountName: cart
+//!   volumes: [{name: files, csi: {driver: file.csi.azure.com, volumeAttributes: {mountWithWorkloadIdentityToken: "true"}}}]
+//! ```
+//!
+//! ```yaml
+//! # the claim's PersistentVolume may mount with a token
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop}
+//! spec: {serviceAccountName: cart, volumes: [{name: files, persistentVolumeClaim: {claimName: files}}]}
+//! ```
+//!
+//! ```yaml
+//! # External Secrets uses the ServiceAccount
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
+//! ---
+//! apiVersion: external-secrets.io/v1
+//! kind: SecretStore
+//! metadata: {name: vault, namespace: shop}
+//! spec: {provider: {azurekv: {authType: WorkloadIdentity, serviceAccountRef: {name: cart}}}}
+//! ---
+//! {apiVersion: v1, kind: Pod, metadata: {name: cart, namespace: shop}, spec: {serviceAccountName: cart}}
+//! ```
+use crate::model::Volume;
+use crate::prelude::*;
+use crate::trust::{Key, Unknown};
+
+pub(super) static RULE: Rule = Rule {
+    summary: "a pod runs under a ServiceAccount that names an identity, and does not opt in to it",
+    severity: Severity::Medium,
+    confidence: Confidence::Medium,
+    aadsts: &[],
+    frameworks: &["MCSB IM-3"],
+    yields_to: &["AWI101", "AWI102", "AWI103"],
+    since: "0.1.0",
+    checks: &[Check::Workload(check)],
+};
+
+fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
+    if workload.opts_in() || workload.opts_out() {
+        return Ok(None);
+    }
+    let served = served_otherwise(workload, trust);
+    if served == Ok(true) {
+        return Ok(None);
+    }
+    let Some(account) = trust.service_account(workload).known()? else { return Ok(None) };
+    let Some(client_id) = account.client_id() else { return Ok(None) };
+    served?;
+    let field = workload.label_path(label::USE);
+    let message = format!(
+        "ServiceAccount `{}` names client id `{client_id}`, but the pods lack label `{}`, so they get no token for it",
+        account.name,
+        label::USE
+    );
+    let fix = format!("set `{field}` to \"true\", in quotes; to opt out, set it to \"false\"");
+    Ok(Some(
+        Finding::new(RULE.severity, field, message)
+            .with("serviceAccount", account.name.as_str())
+            .with("clientId", client_id.as_str())
+            .fix(fix),
+    ))
+}
+
+/// Whether the pods get tokens for Azure by other means than the webhook: one that is known
+/// settles it, whatever is unknown beside it.
+fn served_otherwise(workload: &Workload, trust: &Trust<'_>) -> Result<bool, Unknown> {
+    let mut served = Ok(workload.projects_azure_token());
+    let mut consider = |found: Result<bool, Unknown>| {
+        if served != Ok(true) && found != Ok(false) {
+            served = found;
+        }
+    };
+    for volume in &workload.template.volumes {
+        consider(match volume {
+            Volume::Token(_) => Ok(false),
+            Volume::AzureStorage => Ok(true),
+            Volume::Claim(name) => Err(Unknown(Key::Claim(workload.cluster, workload.namespace.clone(), name.clone()))),
+            Volume::SecretsStore(class) => {
+                let class = trust.provider_class(workload, class).known();
+                class.map(|class| class.is_some_and(|class| class.client_id.is_some()))
+            }
+        });
+    }
+    consider(trust.token_requester(workload).known().map(|requester| requester.is_some()));
+    served
+}

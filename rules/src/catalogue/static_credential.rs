@@ -1,0 +1,225 @@
+//! A container that workload identity does not reach holds a static credential of Azure.
+//!
+//! A client secret, certificate or password works from anywhere, for whoever has read it, until
+//! somebody changes it; workload identity was made to do without. Written as a literal it stands in
+//! the manifest, in version control and in the answers of the API server: then the finding is critical.
+//!
+//! An empty value counts as none, and so does a user name without password. Containers into which the webhook
+//! injects a token are for `static-credential-shadows` to judge. What a ConfigMap of `envFrom` holds is not read.
+//!
+//! # Fails
+//!
+//! ```yaml
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop}
+//! spec: {containers: [{name: app, env: [{name: ARM_CLIENT_SECRET, valueFrom: {secretKeyRef: {name: sp, key: secret}}}]}]}
+//! ```
+//!
+//! ```yaml
+//! {apiVersion: v1, kind: Secret, metadata: {name: sp, namespace: shop}, data: {CLIENT_SECRET: eA==}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop}
+//! spec: {containers: [{name: app, envFrom: [{prefix: AZURE_, secretRef: {name: sp}}]}]}
+//! ```
+//!
+//! # Passes
+//!
+//! ```yaml
+//! # empty, and a user name alone
+//! {apiVersion: v1, kind: Secret, metadata: {name: cart, namespace: shop}, data: {DATABASE: eA==}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop}
+//! spec:
+//!   containers:
+//!   - name: app
+//!     env: [{name: AZURE_CLIENT_SECRET, value: ""}, {name: AZURE_USERNAME, value: cart}]
+//!     envFrom: [{secretRef: {name: cart}}]
+//! ```
+//!
+//! ```yaml
+//! # the webhook injects a token beside it
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}
+//! spec: {containers: [{name: app, env: [{name: AZURE_CLIENT_SECRET, value: x}]}]}
+//! ```
+use crate::model::{EnvFrom, Value};
+use crate::prelude::*;
+use crate::trust::Unknown;
+
+pub(super) static RULE: Rule = Rule {
+    summary: "a container that workload identity does not reach holds a static credential of Azure",
+    severity: Severity::High,
+    confidence: Confidence::Medium,
+    aadsts: &["7000215", "7000222"],
+    frameworks: &["MCSB IM-3", "MCSB IM-8"],
+    yields_to: &[],
+    since: "0.1.0",
+    checks: &[Check::Workload(check)],
+};
+
+/// The variables of which each set makes a credential (Azure Identity, `EnvironmentCredential`).
+pub(super) const CREDENTIALS: [&[&str]; 3] =
+    [&["AZURE_CLIENT_SECRET"], &["AZURE_CLIENT_CERTIFICATE_PATH"], &["AZURE_PASSWORD", "AZURE_USERNAME"]];
+
+/// A variable with a static credential.
+pub(super) struct Held {
+    pub(super) field: String,
+    pub(super) name: &'static str,
+    pub(super) container: String,
+    /// Where its value comes from, in words.
+    pub(super) source: String,
+    /// Whether it is secret and stands in the manifest.
+    pub(super) bare: bool,
+}
+
+fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
+    let missed = |container: &Container| !workload.opts_in() || workload.skipped().any(|name| name == container.name);
+    let containers: Vec<_> = workload.containers().filter(|(container, _)| missed(container)).collect();
+    let mut names = CREDENTIALS.to_vec();
+    names.push(&["ARM_CLIENT_SECRET"]);
+    let held = held(workload, &containers, &names, trust)?;
+    let Some(worst) = held.iter().find(|held| held.bare).or_else(|| held.first()) else { return Ok(None) };
+    let severity = if worst.bare { Severity::Critical } else { RULE.severity };
+    let message =
+        format!("container `{}` has `{}` from {}, a credential that lasts", worst.container, worst.name, worst.source);
+    let revoke = if worst.bare { "revoke the credential, for it stands in the manifest; " } else { "" };
+    let switch = if workload.opts_in() {
+        format!("take `{}` out of `{}`", worst.container, workload.annotation_path(annotation::SKIP_CONTAINERS))
+    } else {
+        format!(
+            "annotate ServiceAccount `{}` with `{}`, let a credential of the identity trust it, set `{}` to \"true\"",
+            workload.service_account(),
+            annotation::CLIENT_ID,
+            workload.label_path(label::USE)
+        )
+    };
+    let fix = format!("{revoke}{switch}, and remove `{}` from `{}`", worst.name, worst.field);
+    Ok(Some(Finding::new(severity, worst.field.as_str(), message).with("variables", evidence(&held)).fix(fix)))
+}
+
+/// The static credentials that these containers hold for certain; unknown only if there are none
+/// and a Secret that could hold one was not seen.
+pub(super) fn held(
+    workload: &Workload,
+    containers: &[(&Container, String)],
+    credentials: &[&'static [&'static str]],
+    trust: &Trust<'_>,
+) -> Result<Vec<Held>, Unknown> {
+    let mut all = Vec::new();
+    let mut unknown = None;
+    for (container, path) in containers {
+        for names in credentials {
+            let sources: Vec<_> = names.iter().map(|name| source(workload, container, path, name, trust)).collect();
+            if sources.iter().any(|source| matches!(source, Ok(None))) {
+                continue;
+            }
+            match sources.into_iter().collect::<Result<Vec<_>, _>>() {
+                Ok(found) => all.extend(found.into_iter().flatten()),
+                Err(missing) => unknown = unknown.or(Some(missing)),
+            }
+        }
+    }
+    match unknown {
+        Some(unknown) if all.is_empty() => Err(unknown),
+        _ => Ok(all),
+    }
+}
+
+fn source(
+    workload: &Workload,
+    container: &Container,
+    path: &str,
+    name: &'static str,
+    trust: &Trust<'_>,
+) -> Result<Option<Held>, Unknown> {
+    let held =
+        |field: String, source: String, bare| Held { field, name, container: container.name.clone(), source, bare };
+    // A variable of `env` wins over one of the same name from `envFrom`, even an empty one.
+    if let Some(variable) = container.variable(name) {
+        let source = match &variable.value {
+            Value::Literal(Some(text)) if text.is_empty() => return Ok(None),
+            Value::Literal(_) => "a literal".to_owned(),
+            Value::Secret(secret, _) => format!("Secret `{secret}`"),
+            Value::Elsewhere => "`valueFrom`".to_owned(),
+        };
+        return Ok(Some(held(format!("{path}.env[{name}]"), source, variable.value == Value::Literal(None))));
+    }
+    let mut unknown = None;
+    for (index, from) in container.env_from.iter().enumerate() {
+        let EnvFrom::Secret(secret, prefix) = from else { continue };
+        let Some(key) = name.strip_prefix(prefix.as_str()) else { continue };
+        match trust.secret(workload, secret).known() {
+            Ok(Some(keys)) if keys.keys.iter().any(|own| own == key) => {
+                return Ok(Some(held(format!("{path}.envFrom[{index}]"), format!("Secret `{secret}`"), false)));
+            }
+            Ok(_) => {}
+            Err(missing) => unknown = unknown.or(Some(missing)),
+        }
+    }
+    unknown.map_or(Ok(None), Err)
+}
+
+/// As evidence.
+pub(super) fn evidence(held: &[Held]) -> Vec<String> {
+    held.iter().map(|held| format!("{}: {} from {}", held.container, held.name, held.source)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+    use super::*;
+    use crate::inventory::{Inventory, SecretKeys};
+    use crate::manifest::{Manifest, read};
+    use crate::model::{ClusterIx, Origin};
+    use crate::parameters::Parameters;
+
+    fn judge(env: &str, keys: Option<&str>) -> Verdict {
+        let json = format!(
+            r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"cart","namespace":"shop"}},"spec":{{"containers":[
+            {{"name":"app","env":[{env}],"envFrom":[{{"secretRef":{{"name":"sp"}}}}]}}]}}}}"#
+        );
+        let Manifest::Workload(pod) = read(json.as_bytes(), None, ClusterIx(0), Origin::default()).unwrap().manifest
+        else {
+            panic!()
+        };
+        let secret = |key: &str| SecretKeys {
+            cluster: ClusterIx(0),
+            namespace: "shop".into(),
+            name: "sp".into(),
+            keys: vec![key.into()],
+        };
+        let inventory = Inventory { secrets: keys.map(secret).into_iter().collect(), ..Inventory::default() };
+        let parameters = Parameters::default();
+        check(&pod, &Trust::join(&inventory, &parameters))
+    }
+
+    #[test]
+    fn an_unseen_secret_leaves_the_question_open() {
+        assert!(judge("", None).is_err());
+        assert!(judge(r#"{"name":"AZURE_USERNAME","value":"cart"}"#, None).is_err());
+        assert!(judge("", Some("DATABASE")).unwrap().is_none());
+        assert!(judge("", Some("AZURE_CLIENT_SECRET")).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_certain_credential_needs_no_secret_to_be_seen() {
+        let elsewhere = r#"{"name":"AZURE_CLIENT_SECRET","valueFrom":{"secretKeyRef":{"name":"x","key":"y"}}}"#;
+        assert_eq!(judge(elsewhere, None).unwrap().unwrap().severity, Severity::High);
+        let path = r#"{"name":"AZURE_CLIENT_CERTIFICATE_PATH","value":"/c.pem"}"#;
+        assert_eq!(judge(path, None).unwrap().unwrap().severity, Severity::High);
+        let finding = judge(r#"{"name":"AZURE_CLIENT_SECRET","value":"hunter2"}"#, None).unwrap().unwrap();
+        assert_eq!(finding.severity, Severity::Critical);
+        assert!(!format!("{finding:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn an_empty_variable_hides_the_secret_s() {
+        assert!(judge(r#"{"name":"AZURE_CLIENT_SECRET","value":""}"#, Some("AZURE_CLIENT_SECRET")).unwrap().is_none());
+    }
+}

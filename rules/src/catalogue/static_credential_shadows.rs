@@ -1,0 +1,100 @@
+//! A static credential takes precedence over the token that the webhook injects.
+//!
+//! The default credential of the Azure SDKs looks into the environment before it tries workload
+//! identity. With `AZURE_CLIENT_SECRET` still set, the container goes on as the old service principal:
+//! all seems to work until the secret expires, and the identity's own permissions are never tried.
+//!
+//! An empty value counts as none, and so does a user name without password. A container that names
+//! `WorkloadIdentityCredential` in `AZURE_TOKEN_CREDENTIALS` tries nothing else. A container that
+//! `skip-containers` names has no token, and is for `static-credential` to judge, as are pods that
+//! do not opt in. What a ConfigMap of `envFrom` holds is not read.
+//!
+//! # Fails
+//!
+//! ```yaml
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}
+//! spec: {containers: [{name: app, env: [{name: AZURE_CLIENT_SECRET, valueFrom: {secretKeyRef: {name: sp, key: secret}}}]}]}
+//! ```
+//!
+//! ```yaml
+//! {apiVersion: v1, kind: Secret, metadata: {name: sp, namespace: shop}, data: {AZURE_PASSWORD: eA==}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}
+//! spec: {containers: [{name: app, env: [{name: AZURE_USERNAME, value: cart}], envFrom: [{secretRef: {name: sp}}]}]}
+//! ```
+//!
+//! # Passes
+//!
+//! ```yaml
+//! # empty, and a user name alone
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}
+//! spec: {containers: [{name: app, env: [{name: AZURE_CLIENT_SECRET, value: ""}, {name: AZURE_USERNAME, value: cart}]}]}
+//! ```
+//!
+//! ```yaml
+//! # only workload identity is tried
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}
+//! spec:
+//!   containers:
+//!   - {name: app, env: [{name: AZURE_CLIENT_SECRET, value: x}, {name: AZURE_TOKEN_CREDENTIALS, value: WorkloadIdentityCredential}]}
+//! ```
+//!
+//! ```yaml
+//! # the container is skipped
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: cart
+//!   labels: {azure.workload.identity/use: "true"}
+//!   annotations: {azure.workload.identity/skip-containers: old}
+//! spec: {containers: [{name: app}, {name: old, env: [{name: AZURE_CLIENT_SECRET, value: x}]}]}
+//! ```
+//!
+//! ```yaml
+//! # the pod does not opt in
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop}
+//! spec: {containers: [{name: app, env: [{name: AZURE_CLIENT_SECRET, value: x}]}]}
+//! ```
+use super::static_credential::{CREDENTIALS, evidence, held};
+use crate::prelude::*;
+
+pub(super) static RULE: Rule = Rule {
+    summary: "a static credential takes precedence over the token that the webhook injects",
+    severity: Severity::High,
+    confidence: Confidence::Medium,
+    aadsts: &["7000215", "7000222"],
+    frameworks: &["MCSB IM-3", "MCSB IM-8"],
+    yields_to: &[],
+    since: "0.1.0",
+    checks: &[Check::Workload(check)],
+};
+
+fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
+    if !workload.opts_in() {
+        return Ok(None);
+    }
+    let chosen = |container: &Container| {
+        container
+            .literal("AZURE_TOKEN_CREDENTIALS")
+            .is_some_and(|name| name.eq_ignore_ascii_case("WorkloadIdentityCredential"))
+    };
+    let containers: Vec<_> = workload.injected_containers().filter(|(container, _)| !chosen(container)).collect();
+    let held = held(workload, &containers, &CREDENTIALS, trust)?;
+    let Some(first) = held.first() else { return Ok(None) };
+    let message = format!(
+        "container `{}` has `{}` from {}, which the Azure SDKs prefer to the token of workload identity",
+        first.container, first.name, first.source
+    );
+    let fix = format!("remove `{}` from `{}`, then delete that credential in Microsoft Entra", first.name, first.field);
+    Ok(Some(Finding::new(RULE.severity, first.field.as_str(), message).with("variables", evidence(&held)).fix(fix)))
+}

@@ -1,0 +1,238 @@
+//! No federated identity credential trusts the workload.
+//!
+//! At the token exchange Entra compares issuer, subject and audience of the pod's token with the
+//! credentials of the identity it asks for, byte for byte. If none agrees in all three, every
+//! call to Azure fails with an AADSTS700… error that names the first claim without a match.
+//!
+//! A pod that speaks through an identity binding needs no credential of its own. Without a client
+//! id (`client-id-missing`), or with one that no identity has (`client-id-unknown`), there is no
+//! identity to ask; and while a credential is flexible, its expression may match.
+//!
+//! # Fails
+//!
+//! ```yaml
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 33333333-3333-3333-3333-333333333333, resourceGroup: rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/fc, name: fc, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:staging:cart", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 33333333-3333-3333-3333-333333333333}}}
+//! ---
+//! apiVersion: apps/v1
+//! kind: Deployment
+//! metadata: {name: cart, namespace: shop}
+//! spec: {template: {metadata: {labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: cart}}}
+//! ```
+//!
+//! ```yaml
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 33333333-3333-3333-3333-333333333333, resourceGroup: rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-other, name: id-other, clientId: 44444444-4444-4444-4444-444444444444, resourceGroup: rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-other/federatedIdentityCredentials/fc, name: fc, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 33333333-3333-3333-3333-333333333333}}}
+//! ---
+//! {apiVersion: v1, kind: Pod, metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: cart}}
+//! ```
+//!
+//! # Passes
+//!
+//! ```yaml
+//! # a credential agrees in issuer, subject and audience
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 33333333-3333-3333-3333-333333333333, resourceGroup: rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/fc, name: fc, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 33333333-3333-3333-3333-333333333333}}}
+//! ---
+//! apiVersion: apps/v1
+//! kind: Deployment
+//! metadata: {name: cart, namespace: shop}
+//! spec: {template: {metadata: {labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: cart}}}
+//! ```
+//!
+//! ```yaml
+//! # the pod speaks through an identity binding
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 33333333-3333-3333-3333-333333333333, resourceGroup: rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/aks-identity-binding, name: aks-identity-binding, issuer: "https://ib.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/33333333-3333-3333-3333-333333333333", subject: "system:serviceaccount:shop:cart", audiences: ["api://AKSIdentityBinding"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 33333333-3333-3333-3333-333333333333}}}
+//! ---
+//! {apiVersion: v1, kind: Pod, metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}, annotations: {azure.workload.identity/use-identity-binding: "true"}}, spec: {serviceAccountName: cart}}
+//! ```
+//!
+//! ```yaml
+//! # no client id: there is no identity to ask
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 33333333-3333-3333-3333-333333333333, resourceGroup: rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/fc, name: fc, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop}}
+//! ---
+//! {apiVersion: v1, kind: Pod, metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: cart}}
+//! ```
+//!
+//! ```yaml
+//! # a client id that no identity has
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 33333333-3333-3333-3333-333333333333, resourceGroup: rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/fc, name: fc, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 44444444-4444-4444-4444-444444444444}}}
+//! ---
+//! {apiVersion: v1, kind: Pod, metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: cart}}
+//! ```
+//!
+//! ```yaml
+//! # a flexible credential may match
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 33333333-3333-3333-3333-333333333333, resourceGroup: rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/flex, name: flex, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", claimsMatchingExpression: {languageVersion: 1, value: "claims['sub'] matches 'system:serviceaccount:shop:*'"}, audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 33333333-3333-3333-3333-333333333333}}}
+//! ---
+//! {apiVersion: v1, kind: Pod, metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: cart}}
+//! ```
+use crate::exchange::{Presented, Refusal, exchanges, presented};
+use crate::near::{self, Token};
+use crate::prelude::*;
+use serde_json::json;
+
+pub(super) static RULE: Rule = Rule {
+    summary: "no federated credential trusts this workload",
+    severity: Severity::Critical,
+    confidence: Confidence::High,
+    aadsts: &["70021", "700211", "700212", "700213", "7002138", "70025"],
+    frameworks: &["MCSB IM-3"],
+    yields_to: &[],
+    since: "0.1.0",
+    checks: &[Check::Workload(check)],
+};
+
+fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
+    let Some(presented) = presented(workload, trust)? else { return Ok(None) };
+    let field = format!("{}.serviceAccountName", workload.kind.spec_path());
+    let answers = exchanges(workload, &presented, trust);
+    if let Some(refusal) = answers.iter().find_map(|answer| answer.as_ref().ok()?.as_ref()) {
+        return Ok(Some(refused(field, &presented, refusal, trust)));
+    }
+    let unknown = answers.into_iter().find_map(Result::err);
+    match (presented.is_trusted_by_none(trust), unknown) {
+        // whatever the client id will turn out to be
+        (Ok(true), _) => Ok(Some(untrusted(field, &presented))),
+        (_, Some(unknown)) | (Err(unknown), None) => Err(unknown),
+        (Ok(false), None) => Ok(None),
+    }
+}
+
+fn refused(field: String, presented: &Presented<'_>, refusal: &Refusal<'_>, trust: &Trust<'_>) -> Finding {
+    let Refusal { client_id, identity, credentials } = refusal;
+    let token = presented.token(credentials);
+    let nearest = near::nearest(&token, credentials);
+    let why = match &nearest {
+        Some(miss) => format!(
+            "has no federated credential for `{}`; of the nearest, `{}`, the {}",
+            token.subject,
+            miss.credential.name,
+            miss.words()
+        ),
+        None => format!("has no federated credential at all, so `{}` is refused", token.subject),
+    };
+    let mut finding = stated(Finding::new(RULE.severity, field, format!("identity `{}` {why}", identity.name)), &token)
+        .with("clientId", client_id.as_str())
+        .with("identity", identity.name.as_str())
+        .with("aadsts", near::aadsts(&token, credentials))
+        .fix(refusal.repair(&token, nearest.as_ref(), trust));
+    if let Some(miss) = &nearest {
+        finding = finding.with("nearest", miss.evidence(trust));
+    }
+    if let Some(other) = presented.trusted_by(trust) {
+        let named = trust.parent(other).map(|parent| parent.client_id.as_str());
+        finding.message.push_str("; another identity trusts it: does the client id name the wrong one?");
+        finding = finding.with("trustedBy", json!({"name": trust.parent_name(other), "clientId": named}));
+    }
+    finding
+}
+
+fn untrusted(field: String, presented: &Presented<'_>) -> Finding {
+    let token = presented.token(&[]);
+    let message = format!("no identity trusts `{}` of issuer `{}`", token.subject, token.issuer);
+    stated(Finding::new(RULE.severity, field, message), &token).fix(format!(
+        "add a federated credential to the identity of this workload: --issuer {} --subject {} --audiences {}",
+        near::shell(token.issuer.as_str()),
+        near::shell(token.subject.as_str()),
+        near::shell(token.audience.as_str()),
+    ))
+}
+
+fn stated(finding: Finding, token: &Token) -> Finding {
+    finding
+        .with("issuer", token.issuer.as_str())
+        .with("subject", token.subject.as_str())
+        .with("audience", token.audience.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+    use super::*;
+    use crate::inventory::Inventory;
+    use crate::manifest::{Manifest, read};
+    use crate::model::{ClusterIx, Origin, Parent};
+    use crate::parameters::Parameters;
+
+    const ISSUER: &str = "https://oidc.example.com";
+
+    fn verdict(env: &str, trusted: Option<Subject>, complete: bool) -> Verdict {
+        let pod = format!(
+            r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"cart","namespace":"shop","labels":{{"azure.workload.identity/use":"true"}}}},
+            "spec":{{"serviceAccountName":"cart","containers":[{{"name":"app","env":[{env}]}}]}}}}"#
+        );
+        let read = read(pod.as_bytes(), None, ClusterIx(0), Origin::default()).unwrap();
+        let Manifest::Workload(pod) = read.manifest else { panic!() };
+        let mut inventory = Inventory::default();
+        inventory.clusters.push(Cluster { issuer: Some(ISSUER.into()), ..Cluster::default() });
+        inventory.credentials.extend(trusted.map(|subject| FederatedIdentityCredential {
+            name: "fc".into(),
+            id: String::new(),
+            parent: Parent::Unknown,
+            issuer: ISSUER.into(),
+            subject: Some(subject),
+            audiences: vec!["api://AzureADTokenExchange".into()],
+            expression: None,
+            origin: Origin::default(),
+        }));
+        if complete {
+            inventory.coverage.trust_of.insert(ISSUER.into());
+        }
+        check(&pod, &Trust::join(&inventory, &Parameters::default()))
+    }
+
+    #[test]
+    fn whoever_it_asks_for_nobody_trusts_it() {
+        let other = || Some(Subject::of("shop", "checkout"));
+        assert!(verdict("", other(), true).unwrap().is_some());
+        assert!(verdict("", None, true).unwrap().is_some());
+        assert!(verdict("", other(), false).is_err());
+        // somebody trusts it, but the ServiceAccount that says who is asked is unknown
+        assert!(verdict("", Some(Subject::of("shop", "cart")), true).is_err());
+        // the manifest asks for nobody, which is another rule's finding
+        let empty = r#"{"name":"AZURE_CLIENT_ID","value":""}"#;
+        assert_eq!(verdict(empty, Some(Subject::of("shop", "cart")), true), Ok(None));
+        assert!(verdict(empty, other(), false).is_err());
+    }
+}

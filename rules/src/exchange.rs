@@ -1,0 +1,184 @@
+//! The exchange: a workload presents the token of its ServiceAccount, and the identity it asks for
+//! takes it or refuses. Apart from the rules, because one of them tells that it fails and another
+//! how near it came.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::model::{
+    Audience, ClientId, FederatedIdentityCredential, Identity, Issuer, Subject, Value, Workload, is_guid,
+    is_placeholder,
+};
+use crate::near::{Miss, Token};
+use crate::repair;
+use crate::trust::{Key, Trust, Unknown};
+
+/// What a workload presents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Presented<'a> {
+    /// Its cluster's issuer.
+    pub issuer: &'a Issuer,
+    /// Its ServiceAccount's subject.
+    pub subject: Subject,
+    /// The audiences it may present, of which any will do; never empty.
+    pub audiences: Vec<Audience>,
+}
+
+/// An exchange that Entra refuses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal<'a> {
+    /// The client id asked for.
+    pub client_id: ClientId,
+    /// Its identity.
+    pub identity: &'a Identity,
+    /// The identity's credentials: at least all that trust the issuer.
+    pub credentials: Vec<&'a FederatedIdentityCredential>,
+}
+
+/// What a workload presents; `None` if it asks Entra for nothing, or asks through an identity binding.
+///
+/// # Errors
+/// If the cluster's issuer is unknown.
+pub fn presented<'a>(workload: &Workload, trust: &Trust<'a>) -> Result<Option<Presented<'a>>, Unknown> {
+    let injected = workload.opts_in() && !skips_every_container(workload);
+    if workload.uses_identity_binding() || !(injected || workload.projects_azure_token()) {
+        return Ok(None);
+    }
+    let mut audiences = Vec::new();
+    if injected {
+        audiences.extend(trust.parameters().audiences.iter().cloned());
+    }
+    let exchanges = |audience: &&Audience| audience.as_str().starts_with(crate::model::DEFAULT_AUDIENCE);
+    audiences.extend(workload.own_audiences().filter(exchanges).cloned());
+    if audiences.is_empty() {
+        audiences.extend(workload.own_audiences().cloned());
+    }
+    if audiences.is_empty() {
+        audiences.push(crate::model::DEFAULT_AUDIENCE.into());
+    }
+    let issuer = trust.issuer(workload.cluster)?;
+    Ok(Some(Presented { issuer, subject: workload.subject(), audiences }))
+}
+
+/// One answer for each client id that a workload asks for: refused, or not (which is also the
+/// answer where the client id is missing or wrong: other rules tell).
+pub fn exchanges<'a>(
+    workload: &Workload,
+    presented: &Presented<'_>,
+    trust: &Trust<'a>,
+) -> Vec<Result<Option<Refusal<'a>>, Unknown>> {
+    let answer = |asked: Result<Option<ClientId>, Unknown>| match asked? {
+        Some(client_id) => presented.answer(client_id, trust),
+        None => Ok(None),
+    };
+    client_ids(workload, trust).into_iter().map(answer).collect()
+}
+
+/// The client ids that the containers get, each once.
+fn client_ids(workload: &Workload, trust: &Trust<'_>) -> Vec<Result<Option<ClientId>, Unknown>> {
+    let annotated =
+        || trust.service_account(workload).known().map(|account| account.and_then(|account| account.client_id()));
+    let mut asked = Vec::new();
+    for (container, _) in workload.injected_containers() {
+        let one = match container.variable("AZURE_CLIENT_ID").map(|variable| &variable.value) {
+            None => annotated(),
+            Some(Value::Literal(Some(text))) => {
+                Ok(Some(text.as_str()).filter(|text| !text.is_empty()).map(ClientId::from))
+            }
+            Some(_) => Err(Unknown(Key::Value(format!("variable AZURE_CLIENT_ID of container {}", container.name)))),
+        };
+        if !asked.contains(&one) {
+            asked.push(one);
+        }
+    }
+    if asked.is_empty() { vec![annotated()] } else { asked }
+}
+
+fn skips_every_container(workload: &Workload) -> bool {
+    workload.containers().next().is_some() && workload.injected_containers().next().is_none()
+}
+
+// === impl Presented ===
+
+impl<'a> Presented<'a> {
+    /// As a token, with an audience that one of `credentials` accepts, if there is such a one.
+    pub fn token(&self, credentials: &[&FederatedIdentityCredential]) -> Token {
+        let accepted =
+            |audience: &&Audience| credentials.iter().any(|credential| credential.audiences.contains(audience));
+        let audience = self.audiences.iter().find(accepted).or(self.audiences.first());
+        Token {
+            issuer: self.issuer.clone(),
+            subject: self.subject.clone(),
+            audience: audience.cloned().unwrap_or_else(|| crate::model::DEFAULT_AUDIENCE.into()),
+        }
+    }
+
+    /// A credential of any identity that trusts it for certain.
+    pub fn trusted_by<'t>(&self, trust: &Trust<'t>) -> Option<&'t FederatedIdentityCredential> {
+        trust.trusting(self.issuer).iter().find(|credential| self.is_trusted_by(credential) == Some(true)).copied()
+    }
+
+    /// Whether nothing in Azure trusts it, whichever identity is asked for.
+    ///
+    /// # Errors
+    /// If a flexible credential may trust it, or not all credentials of its issuer are known.
+    pub fn is_trusted_by_none(&self, trust: &Trust<'_>) -> Result<bool, Unknown> {
+        if self.trusted_by(trust).is_some() {
+            return Ok(false);
+        }
+        let trusting = trust.trusting(self.issuer);
+        if let Some(flexible) = trusting.iter().find(|credential| self.is_trusted_by(credential).is_none()) {
+            return Err(expression_of(flexible));
+        }
+        match trust.all_trusting(self.issuer) {
+            Some(_) => Ok(true),
+            None => Err(Unknown(Key::Value(format!("every credential that trusts issuer {}", self.issuer)))),
+        }
+    }
+
+    fn answer<'t>(&self, client_id: ClientId, trust: &Trust<'t>) -> Result<Option<Refusal<'t>>, Unknown> {
+        if is_placeholder(client_id.as_str()) || !is_guid(client_id.as_str()) {
+            return Ok(None);
+        }
+        let Some(identity) = trust.identity(&client_id).known()? else { return Ok(None) };
+        let credentials = trust.credentials_seen(identity).to_vec();
+        if credentials.iter().any(|credential| self.is_trusted_by(credential) == Some(true)) {
+            return Ok(None);
+        }
+        if let Some(flexible) = credentials.iter().find(|credential| self.is_trusted_by(credential).is_none()) {
+            return Err(expression_of(flexible));
+        }
+        if trust.all_trusting(self.issuer).is_none() {
+            trust.credentials(identity)?;
+        }
+        Ok(Some(Refusal { client_id, identity, credentials }))
+    }
+
+    fn is_trusted_by(&self, credential: &FederatedIdentityCredential) -> Option<bool> {
+        let mut answers = self.audiences.iter().map(|audience| credential.trusts(self.issuer, &self.subject, audience));
+        answers.find(|answer| *answer != Some(false)).unwrap_or(Some(false))
+    }
+}
+
+// === impl Refusal ===
+
+impl Refusal<'_> {
+    /// The command that has the identity take `token`. It corrects the nearest credential if that
+    /// one is merely misspelt, and no ServiceAccount seen lives by it as it stands.
+    pub fn repair(&self, token: &Token, nearest: Option<&Miss<'_>>, trust: &Trust<'_>) -> String {
+        let needed = |credential: &FederatedIdentityCredential| {
+            let cluster = trust.cluster_of(&credential.issuer).map(|(cluster, _)| cluster);
+            let subject = credential.subject.as_ref().filter(|subject| **subject != token.subject);
+            cluster.zip(subject).is_some_and(|(cluster, subject)| trust.trusted_account(cluster, subject).is_some())
+        };
+        let correct = nearest.filter(|miss| miss.is_misspelt() && !needed(miss.credential));
+        repair::repair(self.identity, correct.map(|miss| miss.credential), token)
+    }
+}
+
+/// What a flexible credential's expression evaluates to is unknown.
+pub fn expression_of(credential: &FederatedIdentityCredential) -> Unknown {
+    Unknown(Key::Value(format!("the expression of flexible credential {}", credential.name)))
+}

@@ -1,0 +1,112 @@
+//! A finding: one flaw of one object, with its evidence and its fix.
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// How bad it is when it is so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing; nothing breaks.
+    Info,
+    /// Untidy; may mislead.
+    Low,
+    /// Will break or leak under foreseeable circumstances.
+    Medium,
+    /// Breaks or leaks.
+    High,
+    /// The workload cannot authenticate, or an identity is open to strangers.
+    Critical,
+}
+
+/// How sure the rule is that it is so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Confidence {
+    /// Depends on what the program in the container does.
+    Low,
+    /// There are legitimate reasons that no source shows.
+    Medium,
+    /// Follows from the facts read.
+    High,
+}
+
+/// One flaw of one object. Which rule and which object: see [`crate::judge::Judgement`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// How bad it is here; a rule's usual severity is in its metadata.
+    pub severity: Severity,
+    /// The field at fault, as `kubectl explain` writes paths: `spec.template.metadata.labels[…]`.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub field: String,
+    /// What is wrong, with the values seen.
+    pub message: String,
+    /// The facts it rests on.
+    #[serde(default)]
+    pub evidence: BTreeMap<String, Value>,
+    /// What to do: a command, or the exact change.
+    pub fix: String,
+}
+
+// === impl Severity ===
+
+impl Severity {
+    /// From the mildest to the gravest.
+    pub const ALL: [Self; 5] = [Self::Info, Self::Low, Self::Medium, Self::High, Self::Critical];
+
+    /// The name used in every format.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+// === impl Confidence ===
+
+impl Confidence {
+    /// The name used in every format.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        }
+    }
+}
+
+// === impl Finding ===
+
+impl Finding {
+    /// A finding of `severity` at `field`.
+    pub fn new(severity: Severity, field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            severity,
+            field: field.into(),
+            message: message.into(),
+            evidence: BTreeMap::new(),
+            fix: String::new(),
+        }
+    }
+
+    /// Adds a fact.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.evidence.insert(name.into(), value.into());
+        self
+    }
+
+    /// Says what to do.
+    #[must_use]
+    pub fn fix(mut self, fix: impl Into<String>) -> Self {
+        self.fix = fix.into();
+        self
+    }
+}

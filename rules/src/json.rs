@@ -1,0 +1,419 @@
+//! A JSON value being read, one member at a time. It is apart so that what reads an object is plain
+//! code over one object-safe trait: the parser behind it is compiled once, not once for each shape,
+//! and whatever nobody asks for is skipped without being built.
+
+use alloc::borrow::Cow;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// A value, still unread. It is read once, by the method that says what it should be; one that is
+/// left unread is skipped. `null` stands for a thing that is not there, whatever it should be.
+pub trait Json<'de> {
+    /// Reads the value as `wanted`; false if it is `null`.
+    fn read(&mut self, wanted: Wanted<'_, 'de>) -> Result<bool, Fault>;
+}
+
+/// What a value should be, and who takes it.
+pub enum Wanted<'w, 'de> {
+    /// An object, by its members.
+    Members(&'w mut Each<'w, 'de>),
+    /// An array, by its elements, which have no key.
+    Elements(&'w mut Each<'w, 'de>),
+    /// An object's keys; any other value has none.
+    Keys(&'w mut dyn FnMut(&str)),
+    /// Any value, as its bytes.
+    Bytes(&'w mut &'de [u8]),
+    /// A scalar of some type.
+    Scalar(Type, &'w mut Scalar<'de>),
+}
+
+/// Takes a member: its key and its value.
+pub type Each<'f, 'de> = dyn FnMut(&str, &mut dyn Json<'de>) -> Result<(), Fault> + 'f;
+
+/// A member that is looked for: its key, and who takes its value.
+pub type Member<'f, 'de> = (&'static str, &'f mut dyn FnMut(&mut dyn Json<'de>) -> Result<(), Fault>);
+
+/// The type of scalar that belongs somewhere.
+#[derive(Clone, Copy)]
+pub enum Type {
+    /// A text.
+    Text,
+    /// An integer.
+    Integer,
+    /// `true` or `false`.
+    Boolean,
+    /// Whatever a text can be written as without quotes.
+    Any,
+}
+
+/// A scalar. A text is borrowed where it holds no escape.
+pub enum Scalar<'de> {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Boolean(bool),
+    /// An integer.
+    Integer(i64),
+    /// An integer that is too large for the other.
+    Large(u64),
+    /// A number with a fraction or an exponent.
+    Fraction,
+    /// A text.
+    Text(Cow<'de, str>),
+}
+
+/// Why reading stopped.
+pub enum Fault {
+    /// The parser knows.
+    Parser,
+    /// What was read is not what it should be.
+    Said(String),
+}
+
+/// A scalar where a text belongs.
+pub struct Loose<'de> {
+    /// What the quotes would hold.
+    pub text: Cow<'de, str>,
+    /// Whether there are any.
+    pub is_string: bool,
+}
+
+/// Reads one document.
+///
+/// # Errors
+/// Says what is wrong, with line and column.
+pub fn read<'de>(
+    json: &'de [u8],
+    mut take: impl FnMut(&mut dyn Json<'de>) -> Result<(), Fault>,
+) -> Result<(), serde_json::Error> {
+    let mut parser = serde_json::Deserializer::from_slice(json);
+    Taker { key: "", take: &mut |_, json| take(json) }.deserialize(&mut parser)?;
+    parser.end()
+}
+
+// === impl Json ===
+
+#[expect(clippy::missing_errors_doc, reason = "all say that the value is not what it should be")]
+impl<'de> dyn Json<'de> + '_ {
+    /// Reads the members of an object.
+    pub fn members(&mut self, each: &mut Each<'_, 'de>) -> Result<(), Fault> {
+        self.read(Wanted::Members(each)).map(drop)
+    }
+
+    /// Reads some members of an object, each of which it may have once.
+    pub fn object(&mut self, known: &mut [Member<'_, 'de>]) -> Result<(), Fault> {
+        self.object_if_any(known).map(drop)
+    }
+
+    /// Reads some members of an object, each of which it may have once; false if there is no object.
+    pub fn object_if_any(&mut self, known: &mut [Member<'_, 'de>]) -> Result<bool, Fault> {
+        self.known_members(known, false)
+    }
+
+    /// Reads the members of an object that may have no others, and each of these once.
+    pub fn exact_object(&mut self, known: &mut [Member<'_, 'de>]) -> Result<(), Fault> {
+        self.known_members(known, true).map(drop)
+    }
+
+    fn known_members(&mut self, known: &mut [Member<'_, 'de>], no_others: bool) -> Result<bool, Fault> {
+        let mut seen: u32 = 0;
+        self.read(Wanted::Members(&mut |key, json| match known.iter().position(|(name, _)| *name == key) {
+            Some(index) if seen & (1 << index) != 0 => Err(Fault::duplicate_field(key)),
+            Some(index) => {
+                seen |= 1 << index;
+                known.get_mut(index).map_or(Ok(()), |(_, take)| take(json))
+            }
+            None if no_others => {
+                let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+                Err(Fault::unknown("field", key, &names))
+            }
+            None => Ok(()),
+        }))
+    }
+
+    /// Reads the elements of an array.
+    pub fn elements(&mut self, each: &mut dyn FnMut(&mut dyn Json<'de>) -> Result<(), Fault>) -> Result<(), Fault> {
+        self.elements_if_any(each).map(drop)
+    }
+
+    /// Reads the elements of an array; false if there is no array.
+    pub fn elements_if_any(&mut self, each: &mut dyn FnMut(&mut dyn Json<'de>) -> Result<(), Fault>) -> Result<bool, Fault> {
+        self.read(Wanted::Elements(&mut |_, json| each(json)))
+    }
+
+    /// Reads the keys of an object; any other value has none.
+    pub fn keys(&mut self, each: &mut dyn FnMut(&str)) -> Result<(), Fault> {
+        self.read(Wanted::Keys(each)).map(drop)
+    }
+
+    /// Reads a text.
+    pub fn text(&mut self) -> Result<Option<Cow<'de, str>>, Fault> {
+        match self.scalar(Type::Text)? {
+            Scalar::Text(text) => Ok(Some(text)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Reads a text to be kept; empty if there is none.
+    pub fn string(&mut self) -> Result<String, Fault> {
+        Ok(self.text()?.map(Cow::into_owned).unwrap_or_default())
+    }
+
+    /// Reads an array of texts in place of `list`.
+    pub fn texts<T: From<String>>(&mut self, list: &mut Vec<T>) -> Result<(), Fault> {
+        let mut texts = Vec::new();
+        let is_there = self.elements_if_any(&mut |json| {
+            texts.extend(json.text()?.map(|text| T::from(text.into_owned())));
+            Ok(())
+        })?;
+        if is_there {
+            *list = texts;
+        }
+        Ok(())
+    }
+
+    /// Reads a value as its bytes, to be read later.
+    pub fn bytes(&mut self) -> Result<Option<&'de [u8]>, Fault> {
+        let mut bytes: &[u8] = b"";
+        Ok(self.read(Wanted::Bytes(&mut bytes))?.then_some(bytes))
+    }
+
+    /// Reads an integer.
+    pub fn integer(&mut self) -> Result<Option<i64>, Fault> {
+        match self.scalar(Type::Integer)? {
+            Scalar::Integer(number) => Ok(Some(number)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Reads a boolean.
+    pub fn boolean(&mut self) -> Result<Option<bool>, Fault> {
+        match self.scalar(Type::Boolean)? {
+            Scalar::Boolean(value) => Ok(Some(value)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Reads any scalar where a text belongs; an empty text for `null`.
+    pub fn loose(&mut self) -> Result<Loose<'de>, Fault> {
+        let (text, is_string) = match self.scalar(Type::Any)? {
+            Scalar::Null => ("".into(), true),
+            Scalar::Text(text) => (text, true),
+            Scalar::Boolean(true) => ("true".into(), false),
+            Scalar::Boolean(false) => ("false".into(), false),
+            Scalar::Integer(number) => (number.to_string().into(), false),
+            Scalar::Large(number) => (number.to_string().into(), false),
+            // Formatting it would cost the policy module more than the digits are worth.
+            Scalar::Fraction => ("(a number with a fraction)".into(), false),
+        };
+        Ok(Loose { text, is_string })
+    }
+
+    /// Reads any scalar, and says whether it is there.
+    pub fn is_present(&mut self) -> Result<bool, Fault> {
+        self.read(Wanted::Scalar(Type::Any, &mut Scalar::Null))
+    }
+
+    fn scalar(&mut self, wanted: Type) -> Result<Scalar<'de>, Fault> {
+        let mut scalar = Scalar::Null;
+        self.read(Wanted::Scalar(wanted, &mut scalar))?;
+        Ok(scalar)
+    }
+}
+
+// === impl Fault ===
+
+impl Fault {
+    /// A member stands twice in its object.
+    pub fn duplicate_field(name: &str) -> Self {
+        Self::Said(alloc::format!("duplicate field `{name}`"))
+    }
+
+    /// A name is none of those that may stand there.
+    pub fn unknown(what: &str, name: &str, known: &[&str]) -> Self {
+        Self::Said(alloc::format!("unknown {what} `{name}`, expected one of `{}`", known.join("`, `")))
+    }
+
+    /// A member that must be there is not.
+    pub fn missing_field(name: &str) -> Self {
+        Self::Said(alloc::format!("missing field `{name}`"))
+    }
+}
+
+// === impl Wanted ===
+
+impl<'de> Wanted<'_, 'de> {
+    fn accept<E: Error>(self, scalar: Scalar<'de>) -> Result<bool, E> {
+        match (self, scalar) {
+            (_, Scalar::Null) => return Ok(false),
+            (Self::Scalar(wanted, slot), scalar) if wanted.admits(&scalar) => *slot = scalar,
+            (Self::Keys(_), _) => {}
+            (wanted, scalar) => return Err(wanted.refuse(&scalar)),
+        }
+        Ok(true)
+    }
+
+    fn refuse<E: Error>(&self, found: &dyn fmt::Display) -> E {
+        let wanted = match self {
+            Self::Members(_) | Self::Keys(_) | Self::Bytes(_) => "an object",
+            Self::Elements(_) => "an array",
+            Self::Scalar(Type::Text | Type::Any, _) => "a string",
+            Self::Scalar(Type::Integer, _) => "an integer",
+            Self::Scalar(Type::Boolean, _) => "a boolean",
+        };
+        E::custom(format_args!("invalid type: {found}, expected {wanted}"))
+    }
+}
+
+impl<'de> Visitor<'de> for Wanted<'_, 'de> {
+    /// Whether it is not `null`.
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+    fn visit_unit<E: Error>(self) -> Result<bool, E> {
+        self.accept(Scalar::Null)
+    }
+    fn visit_bool<E: Error>(self, value: bool) -> Result<bool, E> {
+        self.accept(Scalar::Boolean(value))
+    }
+    fn visit_i64<E: Error>(self, value: i64) -> Result<bool, E> {
+        self.accept(Scalar::Integer(value))
+    }
+    fn visit_u64<E: Error>(self, value: u64) -> Result<bool, E> {
+        self.accept(i64::try_from(value).map_or(Scalar::Large(value), Scalar::Integer))
+    }
+    fn visit_f64<E: Error>(self, _: f64) -> Result<bool, E> {
+        self.accept(Scalar::Fraction)
+    }
+    fn visit_str<E: Error>(self, text: &str) -> Result<bool, E> {
+        self.accept(Scalar::Text(Cow::Owned(text.into())))
+    }
+    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<bool, E> {
+        self.accept(Scalar::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
+        match self {
+            Self::Members(each) => {
+                while let Some(Key(key)) = map.next_key_seed(Key::default())? {
+                    map.next_value_seed(Taker { key: &key, take: each })?;
+                }
+            }
+            Self::Keys(each) => {
+                while let Some(Key(key)) = map.next_key_seed(Key::default())? {
+                    each(&key);
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+            wanted => return Err(wanted.refuse(&"object")),
+        }
+        Ok(true)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<bool, A::Error> {
+        match self {
+            Self::Elements(each) => while list.next_element_seed(Taker { key: "", take: each })?.is_some() {},
+            Self::Keys(_) => while list.next_element::<IgnoredAny>()?.is_some() {},
+            wanted => return Err(wanted.refuse(&"array")),
+        }
+        Ok(true)
+    }
+}
+
+// === impl Type ===
+
+impl Type {
+    fn admits(self, scalar: &Scalar<'_>) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Text => matches!(scalar, Scalar::Text(_)),
+            Self::Integer => matches!(scalar, Scalar::Integer(_)),
+            Self::Boolean => matches!(scalar, Scalar::Boolean(_)),
+        }
+    }
+}
+
+/// As messages name it. A text is not shown: it could be a secret that stands in the wrong place.
+impl fmt::Display for Scalar<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => f.write_str("null"),
+            Self::Boolean(value) => write!(f, "boolean `{value}`"),
+            Self::Integer(number) => write!(f, "integer `{number}`"),
+            Self::Large(number) => write!(f, "integer `{number}`"),
+            Self::Fraction => f.write_str("number with a fraction"),
+            Self::Text(_) => f.write_str("string"),
+        }
+    }
+}
+
+// === the parser's side ===
+
+/// A key, borrowed where it holds no escape.
+#[derive(Default)]
+struct Key<'de>(Cow<'de, str>);
+
+impl<'de> DeserializeSeed<'de> for Key<'de> {
+    type Value = Self;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self, D::Error> {
+        let mut key = Scalar::Null;
+        deserializer.deserialize_any(Wanted::Scalar(Type::Text, &mut key))?;
+        match key {
+            Scalar::Text(key) => Ok(Self(key)),
+            _ => Ok(self),
+        }
+    }
+}
+
+/// Has a value taken, and skips what was not.
+struct Taker<'t, 'f, 'de> {
+    key: &'t str,
+    take: &'t mut Each<'f, 'de>,
+}
+
+impl<'de> DeserializeSeed<'de> for Taker<'_, '_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        let mut value = Unread { value: Some(deserializer), error: None };
+        let taken = (self.take)(self.key, &mut value);
+        match (taken, value) {
+            (Err(_), Unread { error: Some(error), .. }) => Err(error),
+            (Err(Fault::Said(reason)), _) => Err(D::Error::custom(reason)),
+            (Err(Fault::Parser), _) => Err(D::Error::custom("the value was read twice")),
+            (Ok(()), Unread { value: Some(rest), .. }) => rest.deserialize_ignored_any(IgnoredAny).map(|_| ()),
+            (Ok(()), _) => Ok(()),
+        }
+    }
+}
+
+/// A value of the parser's, and the parser's error if there was one.
+struct Unread<D, E> {
+    value: Option<D>,
+    error: Option<E>,
+}
+
+impl<'de, D: Deserializer<'de>> Json<'de> for Unread<D, D::Error> {
+    fn read(&mut self, wanted: Wanted<'_, 'de>) -> Result<bool, Fault> {
+        let value = self.value.take().ok_or(Fault::Parser)?;
+        let read = match wanted {
+            Wanted::Bytes(bytes) => <&RawValue>::deserialize(value).map(|raw| {
+                *bytes = raw.get().as_bytes();
+                *bytes != b"null"
+            }),
+            wanted => value.deserialize_any(wanted),
+        };
+        read.map_err(|error| {
+            self.error = Some(error);
+            Fault::Parser
+        })
+    }
+}

@@ -1,0 +1,161 @@
+//! Judging: every rule on every object it is about.
+
+use alloc::string::{String, ToString};
+
+use crate::catalogue::{CATALOGUE, Entry};
+use crate::finding::Finding;
+use crate::inventory::Inventory;
+use crate::model::{Cluster, ClusterIx, FederatedIdentityCredential, Identity, Origin, ServiceAccount, Workload};
+use crate::rule::{Check, Verdict};
+use crate::trust::{Trust, Unknown};
+
+/// The judged thing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Object<'a> {
+    /// A workload.
+    Workload(&'a Workload),
+    /// A ServiceAccount.
+    ServiceAccount(&'a ServiceAccount),
+    /// A credential.
+    Credential(&'a FederatedIdentityCredential),
+    /// An identity.
+    Identity(&'a Identity),
+    /// A cluster.
+    Cluster(&'a Cluster),
+}
+
+/// What a rule has to say about an object, other than that it is right.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judgement {
+    /// The rule.
+    pub rule: &'static Entry,
+    /// A finding, or what would have to be known.
+    pub outcome: Result<Finding, Unknown>,
+}
+
+/// Judges one object by every rule that `select` takes, in the order of the catalogue.
+pub fn judge(object: Object<'_>, trust: &Trust<'_>, select: impl Fn(&Entry) -> bool, mut each: impl FnMut(Judgement)) {
+    for entry in CATALOGUE {
+        if !select(entry) {
+            continue;
+        }
+        let verdicts = entry.rule.checks.iter().filter_map(|check| verdict(*check, object, trust));
+        for verdict in verdicts {
+            let outcome = match verdict {
+                Ok(None) => continue,
+                Ok(Some(finding)) => Ok(finding),
+                Err(unknown) => Err(unknown),
+            };
+            each(Judgement { rule: entry, outcome });
+        }
+    }
+}
+
+fn verdict(check: Check, object: Object<'_>, trust: &Trust<'_>) -> Option<Verdict> {
+    match (check, object) {
+        (Check::Workload(check), Object::Workload(workload)) => Some(check(workload, trust)),
+        (Check::ServiceAccount(check), Object::ServiceAccount(account)) => Some(check(account, trust)),
+        (Check::Credential(check), Object::Credential(credential)) => Some(check(credential, trust)),
+        (Check::Identity(check), Object::Identity(identity)) => Some(check(identity, trust)),
+        (Check::Cluster(check), Object::Cluster(cluster)) => Some(check(cluster, trust)),
+        _ => None,
+    }
+}
+
+impl Inventory {
+    /// Every object that can be judged: clusters, identities, credentials, ServiceAccounts, workloads.
+    pub fn objects(&self) -> impl Iterator<Item = Object<'_>> {
+        let clusters = self.clusters.iter().filter(|cluster| !cluster.name.is_empty()).map(Object::Cluster);
+        clusters
+            .chain(self.identities.iter().map(Object::Identity))
+            .chain(self.credentials.iter().map(Object::Credential))
+            .chain(self.service_accounts.iter().map(Object::ServiceAccount))
+            .chain(self.workloads.iter().map(Object::Workload))
+    }
+}
+
+impl Inventory {
+    /// The object an admission request carries: the workload, else the ServiceAccount read first.
+    /// What is fetched later only adds behind it.
+    pub fn under_review(&self) -> impl Iterator<Item = Object<'_>> {
+        let workload = self.workloads.first().map(Object::Workload);
+        workload.or_else(|| self.service_accounts.first().map(Object::ServiceAccount)).into_iter()
+    }
+}
+
+// === impl Object ===
+
+impl Object<'_> {
+    /// Its API version, empty for objects of Azure.
+    pub const fn api_version(&self) -> &'static str {
+        match self {
+            Self::Workload(workload) => workload.kind.api_version,
+            Self::ServiceAccount(_) => "v1",
+            Self::Credential(_) | Self::Identity(_) | Self::Cluster(_) => "",
+        }
+    }
+
+    /// Its kind.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Workload(workload) => workload.kind.kind,
+            Self::ServiceAccount(_) => "ServiceAccount",
+            Self::Credential(_) => "FederatedIdentityCredential",
+            Self::Identity(identity) => identity.kind_name(),
+            Self::Cluster(_) => "Cluster",
+        }
+    }
+
+    /// Its namespace, empty for objects of Azure.
+    pub fn namespace(&self) -> &str {
+        match self {
+            Self::Workload(workload) => &workload.namespace,
+            Self::ServiceAccount(account) => &account.namespace,
+            _ => "",
+        }
+    }
+
+    /// Its name; a credential's is `IDENTITY/NAME`.
+    pub fn name(&self, trust: &Trust<'_>) -> String {
+        match self {
+            Self::Workload(workload) => workload.name.clone(),
+            Self::ServiceAccount(account) => account.name.clone(),
+            Self::Credential(credential) => match trust.parent_name(credential).as_str() {
+                "" => credential.name.clone(),
+                parent => alloc::format!("{parent}/{}", credential.name),
+            },
+            Self::Identity(identity) => identity.name.clone(),
+            Self::Cluster(cluster) => cluster.name.clone(),
+        }
+    }
+
+    /// Its resource or object id, empty for objects of Kubernetes.
+    pub fn id(&self) -> String {
+        match self {
+            Self::Credential(credential) => credential.id.clone(),
+            Self::Identity(identity) => identity.id.to_string(),
+            Self::Cluster(cluster) => cluster.id.clone(),
+            _ => String::new(),
+        }
+    }
+
+    /// The cluster it lives in.
+    pub const fn cluster(&self) -> Option<ClusterIx> {
+        match self {
+            Self::Workload(workload) => Some(workload.cluster),
+            Self::ServiceAccount(account) => Some(account.cluster),
+            _ => None,
+        }
+    }
+
+    /// Where it was read.
+    pub const fn origin(&self) -> Origin {
+        match self {
+            Self::Workload(workload) => workload.origin,
+            Self::ServiceAccount(account) => account.origin,
+            Self::Credential(credential) => credential.origin,
+            Self::Identity(identity) => identity.origin,
+            Self::Cluster(cluster) => cluster.origin,
+        }
+    }
+}

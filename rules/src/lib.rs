@@ -1,0 +1,47 @@
+//! The chain of trust by which a pod becomes an Azure identity, and the rules that say where it breaks.
+//!
+//! ```text
+//! [Workload] -> [ServiceAccount] <- subject - [FederatedIdentityCredential] -> [Identity]
+//!                                                └ issuer -> [Cluster]
+//! ```
+//!
+//! No I/O, no clock, no threads: `no_std`, so that the compiler keeps them out. The audit hands in
+//! everything it could read, admission hands in one object; the same functions judge both.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod catalogue;
+pub mod exchange;
+pub mod finding;
+pub mod inventory;
+pub mod json;
+pub mod judge;
+pub mod manifest;
+pub mod model;
+pub mod near;
+pub mod parameters;
+pub mod repair;
+pub mod review;
+pub mod rule;
+pub mod spelling;
+pub mod trust;
+
+/// What a rule file needs, and nothing else.
+pub mod prelude {
+    pub use crate::finding::{Confidence, Finding, Severity};
+    pub use crate::model::{
+        Audience, ClientId, Cluster, Container, FederatedIdentityCredential, Identity,
+        Issuer, ServiceAccount, Subject, Workload, annotation, label,
+    };
+    pub use crate::rule::{Check, Rule, Verdict};
+    pub use crate::trust::{Link, Trust};
+    pub use alloc::borrow::ToOwned;
+    pub use alloc::format;
+    pub use alloc::string::{String, ToString};
+    pub use alloc::vec;
+    pub use alloc::vec::Vec;
+}

@@ -1,0 +1,130 @@
+//! A manifest: one object of Kubernetes as JSON, reduced to the facts the rules read. Admission
+//! and audit both come through here, so that they agree from the first byte on.
+
+mod object;
+mod pod;
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::inventory::{Namespace, SecretKeys, SecretProviderClass, TokenRequester};
+use crate::model::{ClusterIx, Origin, ServiceAccount, Workload};
+use object::{Object, Spec};
+
+/// An object of Kubernetes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Manifest {
+    /// A pod, or anything that makes pods.
+    Workload(Workload),
+    /// A ServiceAccount.
+    ServiceAccount(ServiceAccount),
+    /// A Namespace.
+    Namespace(Namespace),
+    /// A Secret, without its values.
+    Secret(SecretKeys),
+    /// A SecretProviderClass of any provider.
+    SecretProviderClass(SecretProviderClass),
+    /// A custom resource that has its operator use a ServiceAccount's tokens.
+    TokenRequesters(Vec<TokenRequester>),
+    /// A list that was not taken apart: its kind.
+    List(String),
+    /// An object of a kind that no rule reads.
+    Other {
+        /// Its API version.
+        api_version: String,
+        /// Its kind.
+        kind: String,
+    },
+}
+
+/// What an object is said to be by the list around it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Hint<'a> {
+    /// API version of the list.
+    pub api_version: &'a str,
+    /// Kind of its elements.
+    pub kind: &'a str,
+}
+
+/// Why an object could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ManifestError {
+    /// It has no `apiVersion` and `kind`: not an object of Kubernetes.
+    NotKubernetes,
+    /// It is one, but not as its kind must be.
+    Malformed {
+        /// Kind, namespace and name as far as they could be read.
+        object: String,
+        /// What the parser says.
+        reason: String,
+    },
+}
+
+/// A manifest with what its list would have to know about it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Read {
+    /// The object.
+    pub manifest: Manifest,
+    /// Whether it carries a `uid`, so that it comes from an API server.
+    pub live: bool,
+    /// Whether it is being deleted, so that only its finalizers still change.
+    pub deleting: bool,
+}
+
+/// Reads one object.
+///
+/// # Errors
+/// If it is not an object of Kubernetes, or not as its kind must be.
+pub fn read(json: &[u8], hint: Option<Hint<'_>>, cluster: ClusterIx, origin: Origin) -> Result<Read, ManifestError> {
+    let object = object::parse(json, hint)?;
+    let (live, deleting) = (object.metadata.live, object.metadata.deleting);
+    Ok(Read { manifest: manifest(object, cluster, origin), live, deleting })
+}
+
+fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest {
+    let Object { api_version, kind, metadata, spec } = object;
+    let namespace = metadata.namespace.filter(|namespace| !namespace.is_empty()).map_or_else(|| "default".into(), Cow::into_owned);
+    let names = [metadata.name, metadata.generate_name];
+    let name = names.into_iter().flatten().find(|name| !name.is_empty()).map(Cow::into_owned).unwrap_or_default();
+    let (labels, annotations) = (metadata.labels, metadata.annotations);
+    let (kind, replicas, template) = match spec {
+        Spec::Pod(kind, spec) => (kind, None, spec.template(labels.clone(), annotations.clone())),
+        Spec::Template(kind, replicas, template) => {
+            (kind, replicas, template.spec.template(template.metadata.labels, template.metadata.annotations))
+        }
+        Spec::ServiceAccount => {
+            return Manifest::ServiceAccount(ServiceAccount { cluster, namespace, name, labels, annotations, origin });
+        }
+        Spec::Namespace => return Manifest::Namespace(Namespace { cluster, name, origin }),
+        Spec::Secret(keys) => return Manifest::Secret(SecretKeys { cluster, namespace, name, keys }),
+        Spec::SecretProviderClass(client_id) => {
+            return Manifest::SecretProviderClass(SecretProviderClass { cluster, namespace, name, client_id });
+        }
+        Spec::SecretStore(account) => {
+            let requester = |(account_namespace, service_account): (Option<String>, String)| {
+                let by = alloc::format!("{kind}/{name}");
+                TokenRequester { cluster, namespace: account_namespace.unwrap_or(namespace), service_account, by }
+            };
+            return Manifest::TokenRequesters(account.map(requester).into_iter().collect());
+        }
+        Spec::List => return Manifest::List(kind.into_owned()),
+        Spec::Other => return Manifest::Other { api_version: api_version.into_owned(), kind: kind.into_owned() },
+    };
+    let controller = metadata.controller;
+    Manifest::Workload(Workload { kind, cluster, namespace, name, controller, replicas, labels, annotations, template, origin })
+}
+
+impl fmt::Display for ManifestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotKubernetes => f.write_str("has no `apiVersion` and `kind`"),
+            Self::Malformed { object, reason } if object.is_empty() => f.write_str(reason),
+            Self::Malformed { object, reason } => write!(f, "{object}: {reason}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

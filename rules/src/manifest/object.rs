@@ -1,0 +1,324 @@
+//! The JSON of an object, read in one pass: `kind` decides what of `spec` is looked at.
+
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
+
+use crate::json::{self, Fault, Json, Loose};
+use super::pod::{PodSpec, Template};
+use super::{Hint, ManifestError};
+use crate::model::{Controller, Pair, Pairs, PodBearing, Shape, is_relevant_key};
+
+/// An object before it is known what it means.
+pub(super) struct Object<'a> {
+    pub(super) api_version: Cow<'a, str>,
+    pub(super) kind: Cow<'a, str>,
+    pub(super) metadata: Metadata<'a>,
+    pub(super) spec: Spec<'a>,
+}
+
+/// What of an object's body is read, by kind.
+pub(super) enum Spec<'a> {
+    Pod(&'static PodBearing, Box<PodSpec<'a>>),
+    Template(&'static PodBearing, Option<i64>, Box<Template<'a>>),
+    ServiceAccount,
+    Namespace,
+    Secret(Vec<String>),
+    SecretProviderClass(Option<String>),
+    SecretStore(Option<(Option<String>, String)>),
+    List,
+    Other,
+}
+
+/// `metadata`.
+#[derive(Default)]
+pub(super) struct Metadata<'a> {
+    pub(super) name: Option<Cow<'a, str>>,
+    pub(super) generate_name: Option<Cow<'a, str>>,
+    pub(super) namespace: Option<Cow<'a, str>>,
+    pub(super) labels: Pairs,
+    pub(super) annotations: Pairs,
+    pub(super) controller: Option<Controller>,
+    /// Whether it has a `uid`.
+    pub(super) live: bool,
+    /// Whether it has a `deletionTimestamp`.
+    pub(super) deleting: bool,
+}
+
+/// What a kind's body is read as.
+#[derive(Clone, Copy, PartialEq)]
+enum Family {
+    Pods(&'static PodBearing),
+    ServiceAccount,
+    Namespace,
+    Secret,
+    SecretProviderClass,
+    SecretStore,
+    List,
+    Other,
+}
+
+/// An object as far as it was read.
+#[derive(Default)]
+struct Reading<'a> {
+    hint: Option<Hint<'a>>,
+    api_version: Option<Cow<'a, str>>,
+    kind: Option<Cow<'a, str>>,
+    metadata: Option<Metadata<'a>>,
+    /// What the body is read as, once that is known.
+    family: Option<Family>,
+    spec: Option<Spec<'a>>,
+    keys: Vec<String>,
+    has_spec: bool,
+    has_data: bool,
+}
+
+/// Reads an object.
+pub(super) fn parse<'a>(json: &'a [u8], hint: Option<Hint<'a>>) -> Result<Object<'a>, ManifestError> {
+    let (mut reading, mut result) = Reading::of(json, hint, None);
+    let Some((api_version, kind)) = reading.identity() else {
+        return Err(match result {
+            Ok(()) => ManifestError::NotKubernetes,
+            Err(error) => unidentified(json, &reading.metadata.unwrap_or_default(), &error),
+        });
+    };
+    let family = Some(Family::of(&api_version, &kind));
+    if result.is_ok() && (reading.has_spec || reading.has_data) && reading.family != family {
+        // The body came before `kind`: once more, now that it is known.
+        (reading, result) = Reading::of(json, hint, family);
+    }
+    let metadata = reading.metadata.unwrap_or_default();
+    match result {
+        Ok(()) => {
+            let spec = match (reading.spec, family) {
+                (_, Some(Family::Secret)) => Spec::Secret(reading.keys),
+                (Some(spec), _) => spec,
+                (None, family) => Spec::empty(family),
+            };
+            Ok(Object { api_version, kind, metadata, spec })
+        }
+        Err(error) => Err(malformed(&kind, &metadata, &error)),
+    }
+}
+
+/// Something before `kind` was odd: look for the head alone, so that the object can be named.
+fn unidentified(json: &[u8], metadata: &Metadata<'_>, error: &serde_json::Error) -> ManifestError {
+    let (mut api_version, mut kind) = (None, None);
+    let head = json::read(json, |value| {
+        value.object(&mut [
+            ("apiVersion", &mut |value| value.text().map(|text| api_version = text)),
+            ("kind", &mut |value| value.text().map(|text| kind = text)),
+        ])
+    });
+    match (head, api_version, kind) {
+        (Ok(()), Some(_), Some(kind)) => malformed(&kind, metadata, error),
+        (Ok(()), ..) => ManifestError::NotKubernetes,
+        (Err(error), ..) => ManifestError::Malformed { object: String::new(), reason: error.to_string() },
+    }
+}
+
+fn malformed(kind: &str, metadata: &Metadata<'_>, error: &serde_json::Error) -> ManifestError {
+    let name = metadata.name.as_deref().or(metadata.generate_name.as_deref()).unwrap_or("(no name)");
+    let object = match metadata.namespace.as_deref() {
+        Some(namespace) => format!("{kind} {namespace}/{name}"),
+        None => format!("{kind} {name}"),
+    };
+    ManifestError::Malformed { object, reason: error.to_string() }
+}
+
+// === impl Family ===
+
+impl Family {
+    fn of(api_version: &str, kind: &str) -> Self {
+        let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
+        match (group, kind) {
+            ("", "ServiceAccount") => Self::ServiceAccount,
+            ("", "Namespace") => Self::Namespace,
+            ("", "Secret") => Self::Secret,
+            ("secrets-store.csi.x-k8s.io", "SecretProviderClass") => Self::SecretProviderClass,
+            ("external-secrets.io", "SecretStore" | "ClusterSecretStore") => Self::SecretStore,
+            _ => match PodBearing::find(api_version, kind) {
+                Some(kind) => Self::Pods(kind),
+                None if kind.ends_with("List") => Self::List,
+                None => Self::Other,
+            },
+        }
+    }
+}
+
+// === impl Reading ===
+
+impl<'a> Reading<'a> {
+    fn of(json: &'a [u8], hint: Option<Hint<'a>>, family: Option<Family>) -> (Self, Result<(), serde_json::Error>) {
+        let mut reading = Self { hint, family, ..Self::default() };
+        let result = json::read(json, |value| value.members(&mut |key, value| reading.member(key, value)));
+        (reading, result)
+    }
+
+    fn member(&mut self, key: &str, json: &mut dyn Json<'a>) -> Result<(), Fault> {
+        match key {
+            "apiVersion" => set(&mut self.api_version, "apiVersion", json),
+            "kind" => set(&mut self.kind, "kind", json),
+            "metadata" if self.metadata.is_some() => Err(Fault::duplicate_field("metadata")),
+            "metadata" => self.metadata.insert(Metadata::default()).read(json),
+            "spec" if self.has_spec => Err(Fault::duplicate_field("spec")),
+            "spec" => {
+                self.has_spec = true;
+                self.identify();
+                self.spec = self.family.map(|family| Spec::read(family, json)).transpose()?;
+                Ok(())
+            }
+            "data" | "stringData" => {
+                self.has_data = true;
+                self.identify();
+                match self.family {
+                    Some(Family::Secret) => json.keys(&mut |key| self.keys.push(key.into())),
+                    _ => Ok(()),
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn identify(&mut self) {
+        if self.family.is_none() {
+            self.family = self.identity().map(|(api_version, kind)| Family::of(&api_version, &kind));
+        }
+    }
+
+    fn identity(&self) -> Option<(Cow<'a, str>, Cow<'a, str>)> {
+        match (&self.api_version, &self.kind, self.hint) {
+            (Some(api_version), Some(kind), _) => Some((api_version.clone(), kind.clone())),
+            (None, None, Some(hint)) => Some((hint.api_version.into(), hint.kind.into())),
+            _ => None,
+        }
+    }
+}
+
+fn set<'a>(slot: &mut Option<Cow<'a, str>>, name: &'static str, json: &mut dyn Json<'a>) -> Result<(), Fault> {
+    if slot.is_some() {
+        return Err(Fault::duplicate_field(name));
+    }
+    *slot = json.text()?.filter(|text| !text.is_empty());
+    Ok(())
+}
+
+// === impl Spec ===
+
+impl<'a> Spec<'a> {
+    fn empty(family: Option<Family>) -> Self {
+        match family {
+            Some(Family::Pods(kind)) if kind.shape == Shape::Pod => Self::Pod(kind, Box::default()),
+            Some(Family::Pods(kind)) => Self::Template(kind, None, Box::default()),
+            Some(Family::ServiceAccount) => Self::ServiceAccount,
+            Some(Family::Namespace) => Self::Namespace,
+            Some(Family::Secret) => Self::Secret(Vec::new()),
+            Some(Family::SecretProviderClass) => Self::SecretProviderClass(None),
+            Some(Family::SecretStore) => Self::SecretStore(None),
+            Some(Family::List) => Self::List,
+            Some(Family::Other) | None => Self::Other,
+        }
+    }
+
+    fn read(family: Family, json: &mut dyn Json<'a>) -> Result<Self, Fault> {
+        let mut spec = Self::empty(Some(family));
+        match &mut spec {
+            Self::Pod(_, pod) => pod.read(json)?,
+            Self::Template(kind, _, template) if kind.shape == Shape::CronJob => json.object(&mut [(
+                "jobTemplate",
+                &mut |json| json.object(&mut [("spec", &mut |json| template_spec(&mut None, template, json))]),
+            )])?,
+            Self::Template(_, replicas, template) => template_spec(replicas, template, json)?,
+            Self::SecretProviderClass(client_id) => *client_id = provider_class(json)?,
+            Self::SecretStore(account) => *account = secret_store(json)?,
+            Self::ServiceAccount | Self::Namespace | Self::Secret(_) | Self::List | Self::Other => {}
+        }
+        Ok(spec)
+    }
+}
+
+fn template_spec<'a>(replicas: &mut Option<i64>, template: &mut Template<'a>, json: &mut dyn Json<'a>) -> Result<(), Fault> {
+    json.object(&mut [
+        ("replicas", &mut |json| json.integer().map(|number| *replicas = number)),
+        ("template", &mut |json| template.read(json)),
+    ])
+}
+
+fn provider_class(json: &mut dyn Json<'_>) -> Result<Option<String>, Fault> {
+    let (mut provider, mut client_id) = (None, String::new());
+    json.object(&mut [
+        ("provider", &mut |json| json.text().map(|text| provider = text)),
+        ("parameters", &mut |json| {
+            json.object(&mut [("clientID", &mut |json| json.string().map(|text| client_id = text))])
+        }),
+    ])?;
+    Ok(Some(client_id).filter(|id| !id.is_empty() && provider.as_deref() == Some("azure")))
+}
+
+/// Namespace and name of the ServiceAccount that a store uses.
+fn secret_store(json: &mut dyn Json<'_>) -> Result<Option<(Option<String>, String)>, Fault> {
+    let mut account = None;
+    let mut reference = |json: &mut dyn Json<'_>| {
+        let (mut namespace, mut name) = (None, None);
+        json.object(&mut [
+            ("namespace", &mut |json| json.text().map(|text| namespace = text.map(Cow::into_owned))),
+            ("name", &mut |json| json.text().map(|text| name = text.map(Cow::into_owned))),
+        ])?;
+        account = Some((namespace, name.ok_or_else(|| Fault::missing_field("name"))?));
+        Ok(())
+    };
+    json.object(&mut [("provider", &mut |json| {
+        json.object(&mut [("azurekv", &mut |json| json.object(&mut [("serviceAccountRef", &mut reference)]))])
+    })])?;
+    Ok(account)
+}
+
+// === impl Metadata ===
+
+impl<'a> Metadata<'a> {
+    pub(super) fn read(&mut self, json: &mut dyn Json<'a>) -> Result<(), Fault> {
+        json.object(&mut [
+            ("name", &mut |json| json.text().map(|text| self.name = text)),
+            ("generateName", &mut |json| json.text().map(|text| self.generate_name = text)),
+            ("namespace", &mut |json| json.text().map(|text| self.namespace = text)),
+            ("labels", &mut |json| relevant_pairs(&mut self.labels, json)),
+            ("annotations", &mut |json| relevant_pairs(&mut self.annotations, json)),
+            ("ownerReferences", &mut |json| json.elements(&mut |json| owner(&mut self.controller, json))),
+            ("uid", &mut |json| json.is_present().map(|present| self.live = present)),
+            ("deletionTimestamp", &mut |json| json.is_present().map(|present| self.deleting = present)),
+        ])
+    }
+}
+
+/// Labels or annotations: only keys that bear on the chain are kept.
+fn relevant_pairs(pairs: &mut Pairs, json: &mut dyn Json<'_>) -> Result<(), Fault> {
+    json.members(&mut |key, json| {
+        if !is_relevant_key(key) {
+            return Ok(());
+        }
+        let Loose { text, is_string } = json.loose()?;
+        if pairs.get(key).is_some() {
+            return Err(Fault::Said(format!("duplicate key `{key}`")));
+        }
+        pairs.0.push(Pair { key: key.into(), value: text.into_owned(), is_string });
+        Ok(())
+    })
+}
+
+/// Keeps the first owner that controls.
+fn owner(controller: &mut Option<Controller>, json: &mut dyn Json<'_>) -> Result<(), Fault> {
+    let (mut kind, mut name, mut controls) = (None, None, None);
+    json.object(&mut [
+        ("kind", &mut |json| json.text().map(|text| kind = text)),
+        ("name", &mut |json| json.text().map(|text| name = text)),
+        ("controller", &mut |json| json.boolean().map(|value| controls = value)),
+    ])?;
+    let kind = kind.ok_or_else(|| Fault::missing_field("kind"))?;
+    let name = name.ok_or_else(|| Fault::missing_field("name"))?;
+    if controls == Some(true) && controller.is_none() {
+        *controller = Some(Controller { kind: kind.into_owned(), name: name.into_owned() });
+    }
+    Ok(())
+}

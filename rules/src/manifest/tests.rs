@@ -1,0 +1,99 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+use alloc::string::ToString as _;
+
+use super::*;
+use crate::model::{EnvFrom, Shape, Value, Volume};
+
+fn read_one(json: &str) -> Result<Manifest, ManifestError> {
+    read(json.as_bytes(), None, ClusterIx(0), Origin::default()).map(|read| read.manifest)
+}
+
+fn workload(json: &str) -> Workload {
+    match read_one(json) {
+        Ok(Manifest::Workload(workload)) => workload,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn every_pod_bearing_kind_has_its_template_read() {
+    for kind in &crate::model::POD_BEARING {
+        let pod = r#"{"metadata":{"labels":{"azure.workload.identity/use":"true"}},"spec":{"serviceAccountName":"cart","containers":[{"name":"app"}]}}"#;
+        let spec = match kind.shape {
+            Shape::Pod => pod.trim_matches(['{', '}']).to_string() + "}}",
+            Shape::Template => alloc::format!(r#""spec":{{"template":{pod}}}"#),
+            Shape::CronJob => alloc::format!(r#""spec":{{"jobTemplate":{{"spec":{{"template":{pod}}}}}}}"#),
+        };
+        let spec = if kind.shape == Shape::Pod {
+            r#""metadata":{"labels":{"azure.workload.identity/use":"true"}},"spec":{"serviceAccountName":"cart","containers":[{"name":"app"}]}"#.to_string()
+        } else {
+            spec
+        };
+        let json = alloc::format!(r#"{{"apiVersion":"{}","kind":"{}",{spec}}}"#, kind.api_version, kind.kind);
+        let workload = workload(&json);
+        assert!(workload.opts_in(), "{json}");
+        assert_eq!(workload.service_account(), "cart");
+        assert_eq!(workload.template.containers.len(), 1);
+    }
+}
+
+#[test]
+fn the_order_of_members_does_not_matter() {
+    let first = r#"{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"a","namespace":"b"},"spec":{"template":{"spec":{"serviceAccount":"old"}}}}"#;
+    let last = r#"{"spec":{"template":{"spec":{"serviceAccount":"old"}}},"metadata":{"namespace":"b","name":"a"},"kind":"Deployment","apiVersion":"apps/v1"}"#;
+    assert_eq!(workload(first), workload(last));
+    assert_eq!(workload(first).service_account(), "old");
+}
+
+#[test]
+fn secret_values_are_never_kept() {
+    let json = r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p"},"spec":{"containers":[{"name":"c","env":[
+        {"name":"AZURE_CLIENT_SECRET","value":"hunter2"},{"name":"AZURE_CLIENT_ID","value":"x"},
+        {"name":"ARM_CLIENT_SECRET","valueFrom":{"secretKeyRef":{"name":"sp","key":"k"}}}],"envFrom":[{"secretRef":{"name":"s"}}]}]}}"#;
+    let workload = workload(json);
+    assert!(!alloc::format!("{workload:?}").contains("hunter2"));
+    let container = &workload.template.containers[0];
+    assert_eq!(container.env[0].value, Value::Literal(None));
+    assert_eq!(container.literal("AZURE_CLIENT_ID"), Some("x"));
+    assert_eq!(container.env[2].value, Value::Secret("sp".into(), "k".into()));
+    assert_eq!(container.env_from, [EnvFrom::Secret("s".into(), String::new())]);
+    let secret = read_one(r#"{"apiVersion":"v1","kind":"Secret","metadata":{"name":"s"},"data":{"AZURE_CLIENT_SECRET":"aHVudGVyMg=="}}"#);
+    assert!(matches!(&secret, Ok(Manifest::Secret(keys)) if keys.keys == ["AZURE_CLIENT_SECRET"]), "{secret:?}");
+}
+
+#[test]
+fn a_bare_boolean_label_is_kept_as_such() {
+    let workload = workload(r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p","labels":{"azure.workload.identity/use":true}},"spec":{}}"#);
+    let pair = workload.labels.pair(crate::model::label::USE).unwrap();
+    assert!(!pair.is_string && pair.value == "true");
+}
+
+#[test]
+fn volumes_of_the_webhook_are_not_the_authors_own() {
+    let with = |labels: &str| {
+        workload(&alloc::format!(r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"p","labels":{labels}}},"spec":{{"volumes":[
+          {{"name":"azure-identity-token","projected":{{"sources":[{{"serviceAccountToken":{{"audience":"api://AzureADTokenExchange","path":"azure-identity-token"}}}}]}}}}]}}}}"#))
+    };
+    assert_eq!(with(r#"{"azure.workload.identity/use":"true"}"#).template.volumes, []);
+    assert_eq!(with("{}").template.volumes, [Volume::Token("api://AzureADTokenExchange".into())]);
+}
+
+#[test]
+fn what_is_not_as_its_kind_must_be_is_named() {
+    let error = read_one(r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p","namespace":"n"},"spec":{"containers":5}}"#).unwrap_err();
+    assert!(error.to_string().starts_with("Pod n/p: invalid type: integer `5`"), "{error}");
+    assert_eq!(read_one(r#"{"clientId":"x"}"#), Err(ManifestError::NotKubernetes));
+    let twice = read_one(r#"{"apiVersion":"v1","kind":"Pod","kind":"Pod"}"#).unwrap_err();
+    assert!(twice.to_string().contains("duplicate field `kind`"), "{twice}");
+    let label = read_one(r#"{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"annotations":{"azure.workload.identity/client-id":"a","azure.workload.identity/client-id":"b"}}}"#).unwrap_err();
+    assert!(label.to_string().contains("duplicate key `azure.workload.identity/client-id`"), "{label}");
+}
+
+#[test]
+fn an_element_without_kind_takes_its_lists() {
+    let hint = Hint { api_version: "v1", kind: "ServiceAccount" };
+    let read = read(br#"{"metadata":{"name":"a","namespace":"n","uid":"u"}}"#, Some(hint), ClusterIx(0), Origin::default()).unwrap();
+    assert!(read.live);
+    assert!(matches!(read.manifest, Manifest::ServiceAccount(account) if account.name == "a" && account.namespace == "n"));
+}

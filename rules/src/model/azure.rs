@@ -1,0 +1,165 @@
+//! Azure's half of the chain: identities, their federated credentials, and clusters as Azure
+//! describes them.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::{Audience, ClientId, Issuer, Origin, Subject};
+
+/// A user-assigned managed identity or an app registration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Which of the two.
+    pub kind: IdentityKind,
+    /// Its name, or an app's display name.
+    pub name: String,
+    /// The client id (an app's application id).
+    pub client_id: ClientId,
+    /// The resource id of a managed identity, the object id of an app registration; empty if unknown.
+    pub id: String,
+    /// The object id of its service principal; empty if unknown.
+    pub principal_id: String,
+    /// Its tenant; empty if unknown.
+    pub tenant_id: String,
+    /// Its resource group; empty if it has none.
+    pub resource_group: String,
+    /// Whether all its credentials are in the inventory.
+    pub credentials_complete: bool,
+    /// Where it was read.
+    pub origin: Origin,
+}
+
+/// What kind of object of Azure an identity is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum IdentityKind {
+    /// `Microsoft.ManagedIdentity/userAssignedIdentities`.
+    UserAssigned,
+    /// An application of Microsoft Graph.
+    Application,
+}
+
+/// A federated identity credential: whose tokens an identity trusts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FederatedIdentityCredential {
+    /// Its name.
+    pub name: String,
+    /// Its resource id or object id; empty if unknown.
+    pub id: String,
+    /// The identity it belongs to.
+    pub parent: Parent,
+    /// The issuer it trusts.
+    pub issuer: Issuer,
+    /// The subject it trusts; `None` for a flexible credential.
+    pub subject: Option<Subject>,
+    /// The audiences it accepts: exactly one, where Azure validated it.
+    pub audiences: Vec<Audience>,
+    /// `claimsMatchingExpression.value` of a flexible credential.
+    pub expression: Option<String>,
+    /// Where it was read.
+    pub origin: Origin,
+}
+
+/// How a credential names its identity.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Parent {
+    /// Resource id of a managed identity; segments compare without regard to case.
+    Resource(String),
+    /// Object id, application id or resource id of an identity, as Graph or the user names it.
+    Id(String),
+    /// Client id, as policy settings name it.
+    Client(ClientId),
+    /// No source says.
+    Unknown,
+}
+
+/// A cluster, as Azure describes it or as settings name it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cluster {
+    /// Its name.
+    pub name: String,
+    /// Its resource id; empty if unknown.
+    pub id: String,
+    /// Its resource group; empty if unknown.
+    pub resource_group: String,
+    /// What runs it.
+    pub platform: Platform,
+    /// The issuer that signs its tokens.
+    pub issuer: Option<Issuer>,
+    /// Further issuers it accepts or had, declared by the user.
+    pub other_issuers: Vec<Issuer>,
+    /// `oidcIssuerProfile.enabled`.
+    pub oidc_issuer_enabled: Option<bool>,
+    /// `securityProfile.workloadIdentity.enabled`.
+    pub workload_identity_enabled: Option<bool>,
+    /// Whether it is AKS Automatic, which has both always on.
+    pub automatic: bool,
+    /// `kubernetesVersion`; empty if unknown.
+    pub kubernetes_version: String,
+    /// Where it was read.
+    pub origin: Origin,
+}
+
+/// What runs a cluster.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Platform {
+    /// Azure Kubernetes Service.
+    Aks,
+    /// Azure Arc-enabled Kubernetes.
+    Arc,
+    /// Anything else, or unknown.
+    #[default]
+    Other,
+}
+
+// === impl Identity ===
+
+impl Identity {
+    /// The kind as reports name it.
+    pub const fn kind_name(&self) -> &'static str {
+        match self.kind {
+            IdentityKind::UserAssigned => "ManagedIdentity",
+            IdentityKind::Application => "Application",
+        }
+    }
+}
+
+// === impl Cluster ===
+
+impl Cluster {
+    /// Its issuer and its further ones.
+    pub fn issuers(&self) -> impl Iterator<Item = &Issuer> {
+        self.issuer.iter().chain(&self.other_issuers)
+    }
+}
+
+// === impl FederatedIdentityCredential ===
+
+impl FederatedIdentityCredential {
+    /// Whether it trusts this token, byte for byte; `None` if it is flexible and its expression is
+    /// not evaluated.
+    pub fn trusts(&self, issuer: &Issuer, subject: &Subject, audience: &Audience) -> Option<bool> {
+        if self.issuer != *issuer || !self.audiences.contains(audience) {
+            return Some(false);
+        }
+        match (&self.subject, &self.expression) {
+            (Some(own), _) => Some(own == subject),
+            (None, Some(_)) => None,
+            (None, None) => Some(false),
+        }
+    }
+
+    /// The ServiceAccount it trusts, if its subject has that form.
+    pub fn service_account(&self) -> Option<(&str, &str)> {
+        self.subject.as_ref()?.service_account()
+    }
+}
+
+// === impl Parent ===
+
+impl Parent {
+    /// From the resource id of a credential: what comes before `/federatedIdentityCredentials/`.
+    pub fn of_credential_id(id: &str) -> Option<Self> {
+        let at = id.to_ascii_lowercase().find("/federatedidentitycredentials/")?;
+        id.get(..at).map(|parent| Self::Resource(parent.into()))
+    }
+}

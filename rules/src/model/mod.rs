@@ -1,0 +1,102 @@
+//! The objects of the chain, reduced to the facts the rules read.
+
+mod azure;
+mod name;
+mod service_account;
+mod workload;
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+pub use azure::{Cluster, FederatedIdentityCredential, Identity, IdentityKind, Parent, Platform};
+pub use name::{Audience, ClientId, DEFAULT_AUDIENCE, Issuer, Subject, is_guid, is_placeholder};
+pub use service_account::ServiceAccount;
+pub use workload::{Container, Controller, EnvFrom, EnvVar, POD_BEARING, PodBearing, PodTemplate, Shape, Value, Volume, Workload};
+
+/// Labels the chain reads.
+pub mod label {
+    /// The pod label that the mutating webhook selects; only the exact value `true` counts
+    /// (azure-workload-identity, `deploy/azure-wi-webhook.yaml`, `objectSelector`).
+    pub const USE: &str = "azure.workload.identity/use";
+    /// The pod label of the retired AAD Pod Identity (aad-pod-identity, `pkg/apis/aadpodidentity/v1/types.go`).
+    pub const AAD_POD_IDENTITY: &str = "aadpodidbinding";
+}
+
+/// Annotations the chain reads (azure-workload-identity, `pkg/webhook/consts.go`).
+pub mod annotation {
+    /// Client id of the identity, on the ServiceAccount.
+    pub const CLIENT_ID: &str = "azure.workload.identity/client-id";
+    /// Tenant of the identity, on the ServiceAccount.
+    pub const TENANT_ID: &str = "azure.workload.identity/tenant-id";
+    /// Lifetime of the projected token in seconds, on the pod or the ServiceAccount.
+    pub const EXPIRATION: &str = "azure.workload.identity/service-account-token-expiration";
+    /// Containers passed over, separated by semicolons, on the pod.
+    pub const SKIP_CONTAINERS: &str = "azure.workload.identity/skip-containers";
+    /// Asks for the migration proxy; its value is ignored, on the pod.
+    pub const INJECT_PROXY: &str = "azure.workload.identity/inject-proxy-sidecar";
+    /// Port of the migration proxy, on the pod.
+    pub const PROXY_PORT: &str = "azure.workload.identity/proxy-sidecar-port";
+    /// Asks for an AKS identity binding instead of a federated credential, on the pod.
+    pub const USE_IDENTITY_BINDING: &str = "azure.workload.identity/use-identity-binding";
+}
+
+/// A member of `metadata.labels` or `metadata.annotations`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pair {
+    /// The key, verbatim.
+    pub key: String,
+    /// The value, verbatim.
+    pub value: String,
+    /// False if the manifest holds a bare `true` or `1`, which the API server refuses.
+    pub is_string: bool,
+}
+
+/// Labels or annotations, only those that bear on the chain.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pairs(pub Vec<Pair>);
+
+/// The index of a cluster in [`crate::inventory::Inventory::clusters`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ClusterIx(pub u32);
+
+/// Where an object was read: opaque to rules.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Origin {
+    /// An index into the reader's list of sources.
+    pub source: u32,
+    /// The line where the object starts, from 1; 0 if it has none.
+    pub line: u32,
+}
+
+// === impl Pairs ===
+
+impl Pairs {
+    /// The value under exactly this key.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.pair(key).map(|pair| pair.value.as_str())
+    }
+
+    /// The pair under exactly this key.
+    pub fn pair(&self, key: &str) -> Option<&Pair> {
+        self.0.iter().find(|pair| pair.key == key)
+    }
+
+    /// All pairs.
+    pub fn iter(&self) -> impl Iterator<Item = &Pair> {
+        self.0.iter()
+    }
+}
+
+/// Whether a label or annotation key bears on the chain: one of ours, or somebody's misspelling of one.
+pub fn is_relevant_key(key: &str) -> bool {
+    key == label::AAD_POD_IDENTITY || key.starts_with("aadpodid") || is_like_ours(key)
+}
+
+/// Whether a key, without regard to case and punctuation, begins like `azure.workload.identity`.
+pub fn is_like_ours(key: &str) -> bool {
+    let mut wanted = "azureworkloadidentity".bytes();
+    let mut letters = key.bytes().filter(|byte| byte.is_ascii_alphanumeric());
+    wanted.all(|w| letters.next().is_some_and(|l| l.eq_ignore_ascii_case(&w)))
+}

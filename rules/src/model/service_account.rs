@@ -1,0 +1,35 @@
+//! A ServiceAccount: who a pod is to its cluster, and which identity it names.
+
+use alloc::string::String;
+
+use super::{ClientId, ClusterIx, Origin, Pairs, Subject, annotation};
+
+/// A ServiceAccount.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceAccount {
+    /// The cluster it lives in; one without a name if no source says.
+    pub cluster: ClusterIx,
+    /// Its namespace; `default` if the manifest names none.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its labels that bear on the chain.
+    pub labels: Pairs,
+    /// Its annotations that bear on the chain.
+    pub annotations: Pairs,
+    /// Where it was read.
+    pub origin: Origin,
+}
+
+impl ServiceAccount {
+    /// The client id it names, verbatim; `None` if the annotation is absent or empty
+    /// (the webhook injects only non-empty values since v1.5.1).
+    pub fn client_id(&self) -> Option<ClientId> {
+        self.annotations.get(annotation::CLIENT_ID).filter(|value| !value.is_empty()).map(ClientId::from)
+    }
+
+    /// The subject of its tokens.
+    pub fn subject(&self) -> Subject {
+        Subject::of(&self.namespace, &self.name)
+    }
+}

@@ -1,0 +1,294 @@
+//! A workload: a pod, or anything with a pod template. One type for all of them, and one table of
+//! the kinds, so that no rule and no door has a list of its own.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::{Audience, ClusterIx, Origin, Pairs, Subject, annotation, label};
+
+/// A pod-bearing kind.
+#[derive(Debug, PartialEq, Eq)]
+pub struct PodBearing {
+    /// The API group, empty for the core group.
+    pub group: &'static str,
+    /// The API version as written in manifests.
+    pub api_version: &'static str,
+    /// The kind.
+    pub kind: &'static str,
+    /// The resource, as in an admission rule.
+    pub resource: &'static str,
+    /// Where its pod template is.
+    pub shape: Shape,
+}
+
+/// Where a kind keeps its pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// The object is the pod.
+    Pod,
+    /// `spec.template`.
+    Template,
+    /// `spec.jobTemplate.spec.template`.
+    CronJob,
+}
+
+/// A pod, or an object with a pod template.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Workload {
+    /// Which kind it is.
+    pub kind: &'static PodBearing,
+    /// The cluster it lives in; one without a name if no source says.
+    pub cluster: ClusterIx,
+    /// Its namespace; `default` if the manifest names none.
+    pub namespace: String,
+    /// Its name, or its `generateName`.
+    pub name: String,
+    /// The object that controls it (`ownerReferences` with `controller: true`).
+    pub controller: Option<Controller>,
+    /// The replicas asked for, where the kind has such a field.
+    pub replicas: Option<i64>,
+    /// The labels of the object itself; a pod's are its template's.
+    pub labels: Pairs,
+    /// The annotations of the object itself; a pod's are its template's.
+    pub annotations: Pairs,
+    /// The pod.
+    pub template: PodTemplate,
+    /// Where it was read.
+    pub origin: Origin,
+}
+
+/// The kind and name of a controlling object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Controller {
+    /// Its kind.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// What makes a pod.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PodTemplate {
+    /// `metadata.labels`.
+    pub labels: Pairs,
+    /// `metadata.annotations`.
+    pub annotations: Pairs,
+    /// `spec.serviceAccountName`, else the deprecated `spec.serviceAccount`.
+    pub service_account: Option<String>,
+    /// `spec.initContainers`.
+    pub init_containers: Vec<Container>,
+    /// `spec.containers`.
+    pub containers: Vec<Container>,
+    /// Volumes that bear on the chain.
+    pub volumes: Vec<Volume>,
+}
+
+/// A container.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Container {
+    /// Its name.
+    pub name: String,
+    /// `env`, only variables named `AZURE_…` or `ARM_…`.
+    pub env: Vec<EnvVar>,
+    /// `envFrom`.
+    pub env_from: Vec<EnvFrom>,
+}
+
+/// An environment variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EnvVar {
+    /// Its name.
+    pub name: String,
+    /// Its value, or where it comes from.
+    pub value: Value,
+}
+
+/// What a variable holds. Secret material is never kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// A literal; for a variable that carries a secret, the text is dropped.
+    Literal(Option<String>),
+    /// `valueFrom.secretKeyRef`: name and key.
+    Secret(String, String),
+    /// Any other `valueFrom`.
+    Elsewhere,
+}
+
+/// A source of many variables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EnvFrom {
+    /// `secretRef`: the Secret's name and the prefix put before its keys.
+    Secret(String, String),
+    /// `configMapRef`.
+    ConfigMap(String),
+}
+
+/// A volume that bears on the chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Volume {
+    /// A projected ServiceAccount token with an audience of its own.
+    Token(Audience),
+    /// Secrets Store CSI, by the name of its SecretProviderClass.
+    SecretsStore(String),
+    /// An inline Azure Files or Blob CSI volume that mounts with a workload identity token.
+    AzureStorage,
+    /// A PersistentVolumeClaim, by name.
+    Claim(String),
+}
+
+/// The pod-bearing kinds of Kubernetes.
+pub static POD_BEARING: [PodBearing; 8] = [
+    PodBearing { group: "", api_version: "v1", kind: "Pod", resource: "pods", shape: Shape::Pod },
+    PodBearing { group: "apps", api_version: "apps/v1", kind: "Deployment", resource: "deployments", shape: Shape::Template },
+    PodBearing { group: "apps", api_version: "apps/v1", kind: "StatefulSet", resource: "statefulsets", shape: Shape::Template },
+    PodBearing { group: "apps", api_version: "apps/v1", kind: "DaemonSet", resource: "daemonsets", shape: Shape::Template },
+    PodBearing { group: "apps", api_version: "apps/v1", kind: "ReplicaSet", resource: "replicasets", shape: Shape::Template },
+    PodBearing {
+        group: "",
+        api_version: "v1",
+        kind: "ReplicationController",
+        resource: "replicationcontrollers",
+        shape: Shape::Template,
+    },
+    PodBearing { group: "batch", api_version: "batch/v1", kind: "Job", resource: "jobs", shape: Shape::Template },
+    PodBearing { group: "batch", api_version: "batch/v1", kind: "CronJob", resource: "cronjobs", shape: Shape::CronJob },
+];
+
+// === impl PodBearing ===
+
+impl PodBearing {
+    /// The kind of that name in that API group; versions of a group are alike to us.
+    pub fn find(api_version: &str, kind: &str) -> Option<&'static Self> {
+        let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
+        POD_BEARING.iter().find(|known| known.kind == kind && known.group == group)
+    }
+
+    /// The path of the pod template's `metadata`.
+    pub const fn metadata_path(&self) -> &'static str {
+        match self.shape {
+            Shape::Pod => "metadata",
+            Shape::Template => "spec.template.metadata",
+            Shape::CronJob => "spec.jobTemplate.spec.template.metadata",
+        }
+    }
+
+    /// The path of the pod's `spec`.
+    pub const fn spec_path(&self) -> &'static str {
+        match self.shape {
+            Shape::Pod => "spec",
+            Shape::Template => "spec.template.spec",
+            Shape::CronJob => "spec.jobTemplate.spec.template.spec",
+        }
+    }
+}
+
+// === impl Workload ===
+
+impl Workload {
+    /// Whether the mutating webhook will be asked about its pods: the label, exactly `true`.
+    pub fn opts_in(&self) -> bool {
+        self.template.labels.get(label::USE) == Some("true")
+    }
+
+    /// Whether its pods say that they do not want an identity: the label, exactly `false`.
+    pub fn opts_out(&self) -> bool {
+        self.template.labels.get(label::USE) == Some("false")
+    }
+
+    /// The ServiceAccount its pods run under, `default` if none is named.
+    pub fn service_account(&self) -> &str {
+        self.template.service_account.as_deref().filter(|name| !name.is_empty()).unwrap_or("default")
+    }
+
+    /// The subject its pods present.
+    pub fn subject(&self) -> Subject {
+        Subject::of(&self.namespace, self.service_account())
+    }
+
+    /// Whether its pods speak through an AKS identity binding. The annotation is read without
+    /// regard to case, unlike the label (azure-workload-identity v1.6.0, `pkg/webhook/webhook.go`).
+    pub fn uses_identity_binding(&self) -> bool {
+        self.template.annotations.get(annotation::USE_IDENTITY_BINDING).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    }
+
+    /// Init containers, then containers, each with its path below the pod's `spec`.
+    pub fn containers(&self) -> impl Iterator<Item = (&Container, String)> {
+        let path = self.kind.spec_path();
+        let lists = [("initContainers", &self.template.init_containers), ("containers", &self.template.containers)];
+        lists.into_iter().flat_map(move |(list, containers)| {
+            containers
+                .iter()
+                .enumerate()
+                .map(move |(index, container)| (container, alloc::format!("{path}.{list}[{index}]")))
+        })
+    }
+
+    /// Containers that the webhook injects into: those not named by `skip-containers`.
+    pub fn injected_containers(&self) -> impl Iterator<Item = (&Container, String)> {
+        self.containers().filter(|(container, _)| !self.skipped().any(|name| name == container.name))
+    }
+
+    /// The names in `skip-containers`, as the webhook splits them: at semicolons, trimmed.
+    pub fn skipped(&self) -> impl Iterator<Item = &str> {
+        let list = self.template.annotations.get(annotation::SKIP_CONTAINERS).unwrap_or_default();
+        list.split(';').map(str::trim).filter(|name| !name.is_empty())
+    }
+
+    /// The audiences of tokens that its pods project by themselves, for whatever system.
+    pub fn own_audiences(&self) -> impl Iterator<Item = &Audience> {
+        self.template.volumes.iter().filter_map(|volume| match volume {
+            Volume::Token(audience) => Some(audience),
+            _ => None,
+        })
+    }
+
+    /// Whether the pods bring their own token for Azure instead of the webhook's: a projection
+    /// with an Azure exchange audience, or any projection beside `AZURE_FEDERATED_TOKEN_FILE`.
+    pub fn projects_azure_token(&self) -> bool {
+        self.own_audiences().any(|audience| audience.as_str().starts_with("api://AzureADTokenExchange"))
+            || (self.own_audiences().next().is_some() && self.variable("AZURE_FEDERATED_TOKEN_FILE").is_some())
+    }
+
+    /// The first container variable of that name.
+    pub fn variable(&self, name: &str) -> Option<&EnvVar> {
+        self.containers().find_map(|(container, _)| container.variable(name))
+    }
+
+    /// The path of a label of the pod.
+    pub fn label_path(&self, key: &str) -> String {
+        alloc::format!("{}.labels[{key}]", self.kind.metadata_path())
+    }
+
+    /// The path of an annotation of the pod.
+    pub fn annotation_path(&self, key: &str) -> String {
+        alloc::format!("{}.annotations[{key}]", self.kind.metadata_path())
+    }
+}
+
+// === impl Container ===
+
+impl Container {
+    /// The variable of that name.
+    pub fn variable(&self, name: &str) -> Option<&EnvVar> {
+        self.env.iter().find(|variable| variable.name == name)
+    }
+
+    /// The literal value of the variable of that name, if it is one and not empty.
+    pub fn literal(&self, name: &str) -> Option<&str> {
+        match &self.variable(name)?.value {
+            Value::Literal(Some(text)) if !text.is_empty() => Some(text),
+            _ => None,
+        }
+    }
+}
+
+// === impl EnvVar ===
+
+impl EnvVar {
+    /// Whether a variable of that name carries secret material, so that its text must not be kept.
+    pub fn is_secret(name: &str) -> bool {
+        ["SECRET", "PASSWORD", "TOKEN", "KEY", "CONNECTION_STRING"].iter().any(|word| name.contains(word))
+            && name != "AZURE_FEDERATED_TOKEN_FILE"
+            && name != "AZURE_TOKEN_CREDENTIALS"
+    }
+}

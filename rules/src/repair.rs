@@ -1,0 +1,156 @@
+//! Repairs: the exact commands that mend a credential, with every word safe to paste into a shell.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+
+use serde_json::json;
+
+use crate::model::{FederatedIdentityCredential, Identity, IdentityKind};
+use crate::near::Token;
+use crate::trust::Trust;
+
+/// Quotes a word for a POSIX shell; plain words stay plain.
+pub fn shell(word: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&byte);
+    if !word.is_empty() && word.bytes().all(plain) { word.into() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+}
+
+/// The command that sets an annotation of a ServiceAccount.
+pub fn annotate(namespace: &str, account: &str, key: &str, value: &str) -> String {
+    let pair = format!("{key}={value}");
+    format!(
+        "kubectl annotate serviceaccount {} --namespace {} --overwrite {}",
+        shell(account),
+        shell(namespace),
+        shell(&pair)
+    )
+}
+
+/// The command that makes `identity` trust `token`: it corrects the credential called `correct`,
+/// or adds one.
+pub fn repair(identity: &Identity, correct: Option<&FederatedIdentityCredential>, token: &Token) -> String {
+    let verb = if correct.is_some() { "update" } else { "create" };
+    let name = correct.map_or_else(|| credential_name(token), |credential| credential.name.clone());
+    match identity.kind {
+        IdentityKind::UserAssigned => format!(
+            "az identity federated-credential {verb} {} --name {} --issuer {} --subject {} --audiences {}",
+            address(identity),
+            shell(&name),
+            shell(token.issuer.as_str()),
+            shell(token.subject.as_str()),
+            shell(token.audience.as_str()),
+        ),
+        IdentityKind::Application => {
+            let parameters = json!({
+                "name": name,
+                "issuer": token.issuer,
+                "subject": token.subject,
+                "audiences": [token.audience],
+            });
+            let which = correct.map_or_else(String::new, |_| format!(" --federated-credential-id {}", shell(&name)));
+            format!(
+                "az ad app federated-credential {verb} {}{which} --parameters {}",
+                address(identity),
+                shell(&parameters.to_string()),
+            )
+        }
+    }
+}
+
+/// The command, or in words what to do, that makes a credential trust `token` instead of what it
+/// trusts: if its identity holds such a credential already, this one is to be deleted.
+pub fn correction(trust: &Trust<'_>, credential: &FederatedIdentityCredential, token: &Token) -> String {
+    let Some(identity) = trust.parent(credential) else {
+        return format!(
+            "set the credential's issuer to {}, its subject to {} and its audience to {}",
+            token.issuer, token.subject, token.audience
+        );
+    };
+    let same = |other: &&FederatedIdentityCredential| {
+        *other != credential && other.issuer == token.issuer && other.subject.as_ref() == Some(&token.subject)
+    };
+    if trust.credentials_seen(identity).iter().any(same) {
+        removal(trust, credential)
+    } else {
+        repair(identity, Some(credential), token)
+    }
+}
+
+/// The command, or in words what to do, that deletes a credential.
+pub fn removal(trust: &Trust<'_>, credential: &FederatedIdentityCredential) -> String {
+    let name = shell(&credential.name);
+    match trust.parent(credential) {
+        Some(identity) if identity.kind == IdentityKind::UserAssigned => {
+            format!("az identity federated-credential delete {} --name {name}", address(identity))
+        }
+        Some(identity) => {
+            format!("az ad app federated-credential delete {} --federated-credential-id {name}", address(identity))
+        }
+        None => format!("delete federated credential {name}"),
+    }
+}
+
+fn address(identity: &Identity) -> String {
+    if identity.kind == IdentityKind::Application {
+        return format!("--id {}", shell(&identity.client_id.0));
+    }
+    let group = if identity.resource_group.is_empty() { "RESOURCE_GROUP" } else { &identity.resource_group };
+    let subscription =
+        subscription(&identity.id).map_or_else(String::new, |id| format!(" --subscription {}", shell(id)));
+    format!("--identity-name {} --resource-group {}{subscription}", shell(&identity.name), shell(group))
+}
+
+/// The subscription of a resource id.
+pub fn subscription(resource_id: &str) -> Option<&str> {
+    let mut segments = resource_id.split('/').skip(1);
+    segments.next().filter(|segment| segment.eq_ignore_ascii_case("subscriptions"))?;
+    segments.next().filter(|id| !id.is_empty())
+}
+
+/// A name for a credential of this token, within what Azure allows: 3 to 120 letters, digits, `-`
+/// and `_`, a letter or digit first (azure-rest-api-specs, Microsoft.ManagedIdentity). It ends with
+/// a piece of the issuer: by the same name `create` would overwrite another cluster's credential.
+fn credential_name(token: &Token) -> String {
+    let (namespace, name) = token.subject.service_account().unwrap_or(("credential", "new"));
+    let plain = |text: &str| text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect::<String>();
+    let mut text = plain(&format!("{namespace}-{name}")).trim_start_matches('-').to_string();
+    text.truncate(100);
+    let cluster = token.issuer.segments().last().unwrap_or_else(|| token.issuer.host());
+    let mut cluster = plain(cluster);
+    cluster.truncate(8);
+    format!("{text}-{cluster}").trim_matches('-').into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Subject;
+
+    fn token() -> Token {
+        Token {
+            issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/".into(),
+            subject: Subject::of("shop", "cart"),
+            audience: "api://AzureADTokenExchange".into(),
+        }
+    }
+
+    #[test]
+    fn a_new_credential_has_a_name_of_its_own_on_each_cluster() {
+        assert_eq!(credential_name(&token()), "shop-cart-22222222");
+        let far = Token {
+            issuer: "https://oidc.example.com".into(),
+            subject: Subject::of("${ns}", &"a.".repeat(200)),
+            ..token()
+        };
+        let name = credential_name(&far);
+        assert!(name.len() <= 120 && name.starts_with("ns-") && name.ends_with("oidc-exa"), "{name}");
+        assert!(name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'), "{name}");
+    }
+
+    #[test]
+    fn a_hostile_name_stays_one_word_of_the_shell() {
+        assert_eq!(shell("id-cart"), "id-cart");
+        assert_eq!(shell("$(rm -rf ~)'"), "'$(rm -rf ~)'\\'''");
+        assert_eq!(shell(""), "''");
+    }
+}

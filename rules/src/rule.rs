@@ -1,0 +1,61 @@
+//! A rule: plain data about a flaw, and the functions that see it.
+
+use crate::finding::{Confidence, Finding, Severity};
+use crate::model::{Cluster, FederatedIdentityCredential, Identity, ServiceAccount, Workload};
+use crate::trust::{Trust, Unknown};
+
+/// `Ok(None)`: the object is right. `Ok(Some)`: it is not. `Err`: what would have to be known to tell.
+pub type Verdict = Result<Option<Finding>, Unknown>;
+
+/// What a rule is. Its id stands in the catalogue, its name is its file's.
+pub struct Rule {
+    /// The flaw in one line, lower case, no full stop.
+    pub summary: &'static str,
+    /// The usual severity; a finding may say another.
+    pub severity: Severity,
+    /// How sure a finding is.
+    pub confidence: Confidence,
+    /// The error codes of Microsoft Entra that this flaw leads to, digits only.
+    pub aadsts: &'static [&'static str],
+    /// Where compliance frameworks ask for it: `MCSB IM-3`.
+    pub frameworks: &'static [&'static str],
+    /// Rules whose finding on the same object says the same and more; then this one is not shown.
+    pub yields_to: &'static [&'static str],
+    /// The version that brought the rule.
+    pub since: &'static str,
+    /// One function for each kind of object judged.
+    pub checks: &'static [Check],
+}
+
+/// A function that judges one kind of object.
+#[derive(Clone, Copy)]
+pub enum Check {
+    /// A pod, or anything with a pod template.
+    Workload(fn(&Workload, &Trust<'_>) -> Verdict),
+    /// A ServiceAccount.
+    ServiceAccount(fn(&ServiceAccount, &Trust<'_>) -> Verdict),
+    /// A federated identity credential.
+    Credential(fn(&FederatedIdentityCredential, &Trust<'_>) -> Verdict),
+    /// A managed identity or app registration.
+    Identity(fn(&Identity, &Trust<'_>) -> Verdict),
+    /// A cluster, as Azure describes it.
+    Cluster(fn(&Cluster, &Trust<'_>) -> Verdict),
+}
+
+impl Check {
+    /// What it judges, for people.
+    pub const fn subject(self) -> &'static str {
+        match self {
+            Self::Workload(_) => "workload",
+            Self::ServiceAccount(_) => "service account",
+            Self::Credential(_) => "credential",
+            Self::Identity(_) => "identity",
+            Self::Cluster(_) => "cluster",
+        }
+    }
+
+    /// Whether an admission request can carry such an object.
+    pub const fn at_admission(self) -> bool {
+        matches!(self, Self::Workload(_) | Self::ServiceAccount(_))
+    }
+}

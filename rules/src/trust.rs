@@ -1,0 +1,393 @@
+//! The join: the only place where two objects of the chain meet. Every hop is a [`Link`]: found,
+//! absent, or unknown.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::inventory::{Extent, Inventory, SecretKeys, SecretProviderClass, TokenRequester};
+use crate::model::{
+    ClientId, Cluster, ClusterIx, FederatedIdentityCredential, Identity, IdentityKind, Issuer, Parent, ServiceAccount, Subject,
+    Workload,
+};
+use crate::parameters::Parameters;
+
+/// A hop of the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link<T, K = Key> {
+    /// It is there.
+    Found(T),
+    /// We looked, and it is not there.
+    Absent,
+    /// We could not look.
+    Unknown(K),
+}
+
+/// What would have to be known to judge: the evidence that was missing.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unknown(pub Key);
+
+/// A fact to be fetched.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Key {
+    /// The issuer of a cluster.
+    Issuer(ClusterIx),
+    /// Whether a namespace exists.
+    Namespace(ClusterIx, String),
+    /// A ServiceAccount, by namespace and name.
+    ServiceAccount(ClusterIx, String, String),
+    /// The keys of a Secret, by namespace and name.
+    Secret(ClusterIx, String, String),
+    /// A SecretProviderClass, by namespace and name.
+    SecretProviderClass(ClusterIx, String, String),
+    /// A PersistentVolumeClaim, by namespace and name.
+    Claim(ClusterIx, String, String),
+    /// The custom resources by which operators ask for tokens.
+    TokenRequesters(ClusterIx),
+    /// The Deployments of a cluster.
+    Deployments(ClusterIx),
+    /// The identity of a client id.
+    Identity(String),
+    /// All credentials of an identity, by its name or client id.
+    Credentials(String),
+    /// Which identity a credential belongs to.
+    Parent(String),
+    /// All clusters that could have this issuer.
+    Clusters(Issuer),
+    /// What a `claimsMatchingExpression` or a `valueFrom` evaluates to.
+    Value(String),
+}
+
+/// The joined chain.
+pub struct Trust<'a> {
+    inventory: &'a Inventory,
+    parameters: &'a Parameters,
+    service_accounts: BTreeMap<(ClusterIx, &'a str, &'a str), &'a ServiceAccount>,
+    accounts_naming: BTreeMap<String, Vec<&'a ServiceAccount>>,
+    workloads_of: BTreeMap<(ClusterIx, &'a str, &'a str), Vec<&'a Workload>>,
+    namespaces: BTreeSet<(ClusterIx, &'a str)>,
+    identities: BTreeMap<String, usize>,
+    identities_by_id: BTreeMap<String, usize>,
+    credentials_of: BTreeMap<usize, Vec<&'a FederatedIdentityCredential>>,
+    trusting: BTreeMap<&'a str, Vec<&'a FederatedIdentityCredential>>,
+}
+
+// === impl Link ===
+
+impl<T> Link<T> {
+    /// What is there, if we could look. The whole three-valued logic is `.known()?`.
+    pub fn known(self) -> Result<Option<T>, Unknown> {
+        match self {
+            Self::Found(found) => Ok(Some(found)),
+            Self::Absent => Ok(None),
+            Self::Unknown(key) => Err(Unknown(key)),
+        }
+    }
+
+    fn look(found: Option<T>, covered: bool, key: impl FnOnce() -> Key) -> Self {
+        match found {
+            Some(found) => Self::Found(found),
+            None if covered => Self::Absent,
+            None => Self::Unknown(key()),
+        }
+    }
+}
+
+// === impl Trust ===
+
+impl<'a> Trust<'a> {
+    /// Joins an inventory.
+    pub fn join(inventory: &'a Inventory, parameters: &'a Parameters) -> Self {
+        let mut trust = Self {
+            inventory,
+            parameters,
+            service_accounts: BTreeMap::new(),
+            accounts_naming: BTreeMap::new(),
+            workloads_of: BTreeMap::new(),
+            namespaces: inventory.namespaces.iter().map(|namespace| (namespace.cluster, namespace.name.as_str())).collect(),
+            identities: BTreeMap::new(),
+            identities_by_id: BTreeMap::new(),
+            credentials_of: BTreeMap::new(),
+            trusting: BTreeMap::new(),
+        };
+        for account in &inventory.service_accounts {
+            trust.service_accounts.insert((account.cluster, &account.namespace, &account.name), account);
+            if let Some(client_id) = account.client_id() {
+                trust.accounts_naming.entry(client_id.folded()).or_default().push(account);
+            }
+        }
+        for workload in &inventory.workloads {
+            let key = (workload.cluster, workload.namespace.as_str(), workload.service_account());
+            trust.workloads_of.entry(key).or_default().push(workload);
+        }
+        for (index, identity) in inventory.identities.iter().enumerate() {
+            trust.identities.entry(identity.client_id.folded()).or_insert(index);
+            for id in [&identity.id, &identity.principal_id] {
+                if !id.is_empty() {
+                    trust.identities_by_id.entry(id.to_ascii_lowercase()).or_insert(index);
+                }
+            }
+        }
+        for credential in &inventory.credentials {
+            if let Some(index) = trust.parent_index(credential) {
+                trust.credentials_of.entry(index).or_default().push(credential);
+            }
+            trust.trusting.entry(credential.issuer.as_str()).or_default().push(credential);
+        }
+        trust
+    }
+
+    /// What the user told the rules.
+    pub fn parameters(&self) -> &'a Parameters {
+        self.parameters
+    }
+
+    /// A cluster.
+    pub fn cluster(&self, cluster: ClusterIx) -> Option<&'a Cluster> {
+        self.inventory.clusters.get(cluster.0 as usize)
+    }
+
+    /// All clusters that have a name or an issuer.
+    pub fn clusters(&self) -> impl Iterator<Item = (ClusterIx, &'a Cluster)> {
+        (0..).map(ClusterIx).zip(&self.inventory.clusters)
+    }
+
+    /// The issuer of a cluster.
+    pub fn issuer(&self, cluster: ClusterIx) -> Result<&'a Issuer, Unknown> {
+        self.cluster(cluster).and_then(|cluster| cluster.issuer.as_ref()).ok_or(Unknown(Key::Issuer(cluster)))
+    }
+
+    /// The cluster that has this issuer, byte for byte.
+    pub fn cluster_of(&self, issuer: &Issuer) -> Option<(ClusterIx, &'a Cluster)> {
+        self.clusters().find(|(_, cluster)| cluster.issuer.as_ref() == Some(issuer) || cluster.other_issuers.contains(issuer))
+    }
+
+    /// Whether any cluster could have an issuer that no source describes.
+    pub fn knows_all_clusters(&self) -> bool {
+        self.inventory.coverage.clusters
+    }
+
+    /// Whether a namespace exists.
+    pub fn namespace(&self, cluster: ClusterIx, name: &str) -> Link<()> {
+        let found = self.namespaces.contains(&(cluster, name)).then_some(());
+        Link::look(found, self.extent(cluster, |coverage| &coverage.namespaces).covers(name, name), || {
+            Key::Namespace(cluster, name.into())
+        })
+    }
+
+    /// The ServiceAccount of a workload.
+    pub fn service_account(&self, workload: &Workload) -> Link<&'a ServiceAccount> {
+        self.service_account_named(workload.cluster, &workload.namespace, workload.service_account())
+    }
+
+    /// The ServiceAccount of that namespace and name.
+    pub fn service_account_named(&self, cluster: ClusterIx, namespace: &str, name: &str) -> Link<&'a ServiceAccount> {
+        let found = self.service_accounts.get(&(cluster, namespace, name)).copied();
+        let covered = self.extent(cluster, |coverage| &coverage.service_accounts).covers(namespace, name);
+        Link::look(found, covered, || Key::ServiceAccount(cluster, namespace.into(), name.into()))
+    }
+
+    /// The ServiceAccounts seen that name this client id.
+    pub fn accounts_naming(&self, client_id: &ClientId) -> &[&'a ServiceAccount] {
+        self.accounts_naming.get(&client_id.folded()).map_or(&[], Vec::as_slice)
+    }
+
+    /// The workloads seen that run under a ServiceAccount.
+    pub fn workloads_of<'s>(&'s self, cluster: ClusterIx, namespace: &'s str, service_account: &'s str) -> &'s [&'a Workload] {
+        self.workloads_of.get(&(cluster, namespace, service_account)).map_or(&[], Vec::as_slice)
+    }
+
+    /// All workloads seen of a cluster.
+    pub fn workloads(&self, cluster: ClusterIx) -> impl Iterator<Item = &'a Workload> {
+        self.inventory.workloads.iter().filter(move |workload| workload.cluster == cluster)
+    }
+
+    /// Whether all Deployments of a cluster were seen.
+    pub fn knows_deployments(&self, cluster: ClusterIx) -> bool {
+        *self.extent(cluster, |coverage| &coverage.deployments) == Extent::Everything
+    }
+
+    /// Whether all ServiceAccounts of a cluster were seen.
+    pub fn knows_service_accounts(&self, cluster: ClusterIx) -> bool {
+        *self.extent(cluster, |coverage| &coverage.service_accounts) == Extent::Everything
+    }
+
+    /// The keys of a Secret.
+    pub fn secret(&self, workload: &Workload, name: &str) -> Link<&'a SecretKeys> {
+        let (cluster, namespace) = (workload.cluster, workload.namespace.as_str());
+        let found = self.inventory.secrets.iter().find(|secret| {
+            secret.cluster == cluster && secret.namespace == namespace && secret.name == name
+        });
+        let covered = self.extent(cluster, |coverage| &coverage.secrets).covers(namespace, name);
+        Link::look(found, covered, || Key::Secret(cluster, namespace.into(), name.into()))
+    }
+
+    /// A SecretProviderClass in the namespace of a workload.
+    pub fn provider_class(&self, workload: &Workload, name: &str) -> Link<&'a SecretProviderClass> {
+        let (cluster, namespace) = (workload.cluster, workload.namespace.as_str());
+        let found = self.inventory.provider_classes.iter().find(|class| {
+            class.cluster == cluster && class.namespace == namespace && class.name == name
+        });
+        let covered = self.extent(cluster, |coverage| &coverage.provider_classes).covers(namespace, name);
+        Link::look(found, covered, || Key::SecretProviderClass(cluster, namespace.into(), name.into()))
+    }
+
+    /// A custom resource through which an operator asks for the tokens of a workload's
+    /// ServiceAccount. Absent unless such an operator was seen without its resources.
+    pub fn token_requester(&self, workload: &Workload) -> Link<&'a TokenRequester> {
+        let found = self.inventory.token_requesters.iter().find(|requester| {
+            requester.cluster == workload.cluster
+                && requester.namespace == workload.namespace
+                && requester.service_account == workload.service_account()
+        });
+        let missing = self
+            .inventory
+            .coverage
+            .of_cluster
+            .get(&workload.cluster)
+            .is_some_and(|coverage| coverage.token_requesters_missing);
+        Link::look(found, !missing, || Key::TokenRequesters(workload.cluster))
+    }
+
+    /// The identity of a client id. It is absent only if managed identities and app
+    /// registrations are both listed: either could have it.
+    pub fn identity(&self, client_id: &ClientId) -> Link<&'a Identity> {
+        let found = self.identities.get(&client_id.folded()).and_then(|&index| self.inventory.identities.get(index));
+        let coverage = &self.inventory.coverage;
+        Link::look(found, coverage.managed_identities && coverage.applications, || Key::Identity(client_id.0.clone()))
+    }
+
+    /// The identity that has this resource id, object id or principal id.
+    pub fn identity_by_id(&self, id: &str) -> Option<&'a Identity> {
+        self.identities_by_id.get(&id.to_ascii_lowercase()).and_then(|&index| self.inventory.identities.get(index))
+    }
+
+    /// The managed identity or app registration of that name, if only one has it.
+    pub fn identity_by_name(&self, name: &str) -> Option<&'a Identity> {
+        let mut named = self.inventory.identities.iter().filter(|identity| identity.name.eq_ignore_ascii_case(name));
+        named.next().filter(|_| named.next().is_none())
+    }
+
+    /// The identity a credential belongs to.
+    pub fn parent(&self, credential: &FederatedIdentityCredential) -> Option<&'a Identity> {
+        self.parent_index(credential).and_then(|index| self.inventory.identities.get(index))
+    }
+
+    /// The name of the identity a credential belongs to, as far as it is known.
+    pub fn parent_name(&self, credential: &FederatedIdentityCredential) -> String {
+        match (self.parent(credential), &credential.parent) {
+            (Some(identity), _) => identity.name.clone(),
+            (None, Parent::Resource(id)) => id.rsplit('/').next().unwrap_or_default().into(),
+            (None, Parent::Id(id)) => id.clone(),
+            (None, Parent::Client(client_id)) => client_id.0.clone(),
+            (None, Parent::Unknown) => String::new(),
+        }
+    }
+
+    /// The credentials seen of an identity: perhaps not all.
+    pub fn credentials_seen(&self, identity: &Identity) -> &[&'a FederatedIdentityCredential] {
+        let index = self.identities.get(&identity.client_id.folded());
+        index.and_then(|index| self.credentials_of.get(index)).map_or(&[], Vec::as_slice)
+    }
+
+    /// All credentials of an identity.
+    pub fn credentials(&self, identity: &Identity) -> Result<&[&'a FederatedIdentityCredential], Unknown> {
+        if identity.credentials_complete {
+            Ok(self.credentials_seen(identity))
+        } else {
+            Err(Unknown(Key::Credentials(identity.name.clone())))
+        }
+    }
+
+    /// All credentials that trust an issuer, whatever their identity, if they are all known.
+    pub fn all_trusting(&self, issuer: &Issuer) -> Option<&[&'a FederatedIdentityCredential]> {
+        self.inventory.coverage.trust_of.contains(issuer).then(|| self.trusting(issuer))
+    }
+
+    /// The credentials seen that trust an issuer.
+    pub fn trusting(&self, issuer: &Issuer) -> &[&'a FederatedIdentityCredential] {
+        self.trusting.get(issuer.as_str()).map_or(&[], Vec::as_slice)
+    }
+
+    /// Every credential seen.
+    pub fn every_credential(&self) -> &'a [FederatedIdentityCredential] {
+        &self.inventory.credentials
+    }
+
+    /// Whether an identity of that tenant was seen, so that its lists reach there.
+    pub fn sees_tenant(&self, tenant_id: &str) -> bool {
+        self.inventory.identities.iter().any(|identity| identity.tenant_id.eq_ignore_ascii_case(tenant_id))
+    }
+
+    /// How many identities of a kind were seen.
+    pub fn count_identities(&self, kind: IdentityKind) -> usize {
+        self.inventory.identities.iter().filter(|identity| identity.kind == kind).count()
+    }
+
+    /// The ServiceAccount a credential trusts, and its cluster, if both are known to exist.
+    pub fn trusted_account(&self, cluster: ClusterIx, subject: &Subject) -> Option<&'a ServiceAccount> {
+        let (namespace, name) = subject.service_account()?;
+        self.service_accounts.get(&(cluster, namespace, name)).copied()
+    }
+
+    fn parent_index(&self, credential: &FederatedIdentityCredential) -> Option<usize> {
+        match &credential.parent {
+            Parent::Resource(id) => self.identities_by_id.get(&id.to_ascii_lowercase()),
+            Parent::Id(id) => {
+                let id = id.to_ascii_lowercase();
+                self.identities_by_id.get(&id).or_else(|| self.identities.get(&id))
+            }
+            Parent::Client(client_id) => self.identities.get(&client_id.folded()),
+            Parent::Unknown => None,
+        }
+        .copied()
+    }
+
+    fn extent(&self, cluster: ClusterIx, kind: impl Fn(&crate::inventory::ClusterCoverage) -> &Extent) -> &Extent {
+        self.inventory.coverage.of_cluster.get(&cluster).map_or(&Extent::Nothing, kind)
+    }
+}
+
+// === impl Key ===
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Issuer(_) => f.write_str("the cluster's issuer"),
+            Self::Namespace(_, name) => write!(f, "namespace {name}"),
+            Self::ServiceAccount(_, namespace, name) => write!(f, "ServiceAccount {namespace}/{name}"),
+            Self::Secret(_, namespace, name) => write!(f, "the keys of Secret {namespace}/{name}"),
+            Self::SecretProviderClass(_, namespace, name) => write!(f, "SecretProviderClass {namespace}/{name}"),
+            Self::Claim(_, namespace, name) => write!(f, "PersistentVolumeClaim {namespace}/{name}"),
+            Self::TokenRequesters(_) => f.write_str("the stores of External Secrets"),
+            Self::Deployments(_) => f.write_str("the cluster's Deployments"),
+            Self::Identity(client_id) => write!(f, "the identity of client id {client_id}"),
+            Self::Credentials(name) => write!(f, "all credentials of identity {name}"),
+            Self::Parent(name) => write!(f, "the identity of credential {name}"),
+            Self::Clusters(issuer) => write!(f, "the cluster of issuer {issuer}"),
+            Self::Value(what) => f.write_str(what),
+        }
+    }
+}
+
+impl Key {
+    /// What kind of evidence it is, for counting.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Issuer(_) => "issuer of the cluster",
+            Self::Namespace(..) => "list of namespaces",
+            Self::ServiceAccount(..) => "list of ServiceAccounts",
+            Self::Secret(..) => "keys of Secrets",
+            Self::SecretProviderClass(..) => "list of SecretProviderClasses",
+            Self::Claim(..) => "PersistentVolumeClaims",
+            Self::TokenRequesters(_) => "stores of External Secrets",
+            Self::Deployments(_) => "list of Deployments",
+            Self::Identity(_) => "lists of managed identities and app registrations",
+            Self::Credentials(_) => "federated credentials of an identity",
+            Self::Parent(_) => "identity of a credential",
+            Self::Clusters(_) => "list of clusters",
+            Self::Value(_) => "values set elsewhere",
+        }
+    }
+}

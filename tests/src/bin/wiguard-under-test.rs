@@ -1,0 +1,7 @@
+//! The program itself, built beside the tests so that they can start it.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    wiguard::cli::main()
+}
