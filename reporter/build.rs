@@ -18,10 +18,12 @@ fn main() {
         return;
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the reporter lives in the workspace");
-    for watched in ["rules/src", "rules/Cargo.toml", "policy/src", "policy/Cargo.toml", "Cargo.toml", "Cargo.lock"] {
+    for watched in ["rules/src", "rules/json", "rules/Cargo.toml", "policy/src", "policy/build.rs", "policy/Cargo.toml", "Cargo.toml", "Cargo.lock"] {
         println!("cargo:rerun-if-changed={}", root.join(watched).display());
     }
-    let target = folder.join("policy");
+    // Beside the host's own output (TARGET/PROFILE/build/PACKAGE/out), so that every profile and
+    // feature set shares one build of the module.
+    let target = folder.ancestors().nth(4).unwrap_or(&folder).join("policy-module");
     let cargo = env::var_os("CARGO").expect("cargo sets CARGO");
     let output = Command::new(cargo)
         .current_dir(root)

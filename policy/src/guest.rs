@@ -13,6 +13,10 @@ use core::fmt::Write as _;
 
 use crate::host::Host;
 
+// The compiler calls `memcpy` and its like, which this target keeps in its C library.
+#[link(name = "c")]
+unsafe extern "C" {}
+
 #[link(wasm_import_module = "wapc")]
 unsafe extern "C" {
     fn __guest_request(operation: *mut u8, payload: *mut u8);
@@ -103,67 +107,85 @@ fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
 }
 
 /// Hands out memory from the end of the module's own, and takes none back.
-struct Bump(UnsafeCell<Range>);
+struct Bump(UnsafeCell<Free>);
 
-struct Range {
-    next: usize,
+/// What may still be handed out, as addresses. Nothing before the first call, for the linker alone
+/// knows where the module's own data and stack end.
+struct Free {
+    start: usize,
     end: usize,
 }
 
 const PAGE: usize = 64 * 1024;
+/// Growing costs the host a system call, however little is asked for; pages that nobody writes to
+/// cost nothing.
+const PAGES_AT_ONCE: usize = 16;
 
 #[global_allocator]
-static ALLOCATOR: Bump = Bump(UnsafeCell::new(Range { next: 0, end: 0 }));
+static ALLOCATOR: Bump = Bump(UnsafeCell::new(Free { start: 0, end: 0 }));
+
+unsafe extern "C" {
+    /// Its address is where the module's own data and stack end.
+    static __heap_base: u8;
+}
 
 // SAFETY: a module of this target has one thread.
 unsafe impl Sync for Bump {}
 
-// SAFETY: every block is fresh memory between `next` and `end`, aligned as asked, and never handed out twice.
+impl Free {
+    /// Takes a block, and grows the memory if there is no room; `None` if the host gives no more.
+    fn take(&mut self, layout: Layout) -> Option<usize> {
+        if self.end == 0 {
+            self.start = (&raw const __heap_base).addr();
+            self.end = core::arch::wasm32::memory_size::<0>().checked_mul(PAGE)?;
+        }
+        let block = self.start.checked_next_multiple_of(layout.align())?;
+        let next = block.checked_add(layout.size())?;
+        if next > self.end {
+            let pages = (next - self.end).div_ceil(PAGE).max(PAGES_AT_ONCE);
+            // Nobody else grows the memory: what is new lies right behind what was free.
+            if core::arch::wasm32::memory_grow::<0>(pages) == usize::MAX {
+                return None;
+            }
+            self.end = pages.checked_mul(PAGE)?.checked_add(self.end)?;
+        }
+        self.start = next;
+        Some(block)
+    }
+}
+
+// SAFETY: every block is memory between `start` and `end`, aligned as asked, and never handed out
+// twice; it is zero because nobody has written there.
 unsafe impl GlobalAlloc for Bump {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: one thread, and no reference outlives this call.
-        let range = unsafe { &mut *self.0.get() };
-        let start = range.next.next_multiple_of(layout.align());
-        let Some(next) = start.checked_add(layout.size()) else { return core::ptr::null_mut() };
-        if next > range.end {
-            let pages = (next - range.end).div_ceil(PAGE).max(4);
-            let old = core::arch::wasm32::memory_grow::<0>(pages);
-            if old == usize::MAX {
-                return core::ptr::null_mut();
-            }
-            if range.end != old * PAGE {
-                // The first block: what lies below belongs to the module's own data and stack.
-                range.next = old * PAGE;
-                range.end = (old + pages) * PAGE;
-                // SAFETY: the same call once more, with memory at hand.
-                return unsafe { self.alloc(layout) };
-            }
-            range.end = (old + pages) * PAGE;
-        }
-        range.next = next;
-        start as *mut u8
+        let free = unsafe { &mut *self.0.get() };
+        free.take(layout).map_or(core::ptr::null_mut(), |block| block as *mut u8)
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        unsafe { self.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, _: *mut u8, _: Layout) {}
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // SAFETY: one thread, and no reference outlives this block.
-        let is_last = unsafe { &*self.0.get() }.next == block as usize + layout.size();
-        if is_last && size >= layout.size() {
-            // The last block grows where it is.
-            // SAFETY: asks for the bytes right behind the block; alignment 1 leaves no gap.
-            let more = unsafe { self.alloc(Layout::from_size_align_unchecked(size - layout.size(), 1)) };
-            if more as usize == block as usize + layout.size() {
-                return block;
-            }
-        } else if size <= layout.size() {
-            return block;
+        let Some(more) = size.checked_sub(layout.size()) else { return block };
+        // SAFETY: one thread, and no reference outlives this call.
+        let free = unsafe { &mut *self.0.get() };
+        if free.start == block.addr() + layout.size() {
+            // The last block grows where it is: alignment 1 leaves no gap.
+            return match Layout::from_size_align(more, 1).ok().and_then(|more| free.take(more)) {
+                Some(_) => block,
+                None => core::ptr::null_mut(),
+            };
         }
         // SAFETY: the layout is the old one with another size, as the caller promises it is valid.
         let fresh = unsafe { self.alloc(Layout::from_size_align_unchecked(size, layout.align())) };
         if !fresh.is_null() {
             // SAFETY: two distinct blocks, each at least as long as what is copied.
-            unsafe { core::ptr::copy_nonoverlapping(block, fresh, layout.size().min(size)) };
+            unsafe { core::ptr::copy_nonoverlapping(block, fresh, layout.size()) };
         }
         fresh
     }

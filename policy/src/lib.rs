@@ -28,18 +28,10 @@ pub use settings::{Level, Settings};
 /// A sentence that says what could not be done, for the host to pass on as an internal error.
 pub fn call(operation: &str, payload: &[u8], host: &mut dyn Host) -> Result<Vec<u8>, String> {
     match operation {
-        "validate" => answer::response(&review(payload, host)?),
-        "review" => answer::json(&review(payload, host)?.into_reviewed()),
+        "validate" => answer::response(&request::review(payload, host)?),
+        "review" => answer::json(&request::review(payload, host)?.into_reviewed()),
         "validate_settings" => answer::json(&settings::verdict(payload)),
         "protocol_version" => Ok(b"\"v1\"".to_vec()),
         unknown => Err(format!("the policy has no operation `{unknown}`")),
     }
-}
-
-fn review(payload: &[u8], host: &mut dyn Host) -> Result<answer::Outcome, String> {
-    let payload =
-        request::Payload::read(payload).map_err(|error| format!("could not read the validation request: {error}"))?;
-    let settings = Settings::read(payload.settings.unwrap_or_default())
-        .map_err(|reason| format!("could not read the settings: {reason}"))?;
-    Ok(request::review(&payload.request, &settings, host))
 }

@@ -7,7 +7,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
-use wiguard_rules::catalogue::{CATALOGUE, Entry};
+use wiguard_rules::catalogue::{ADMISSION, Entry};
 use wiguard_rules::finding::Severity;
 use wiguard_rules::inventory::Inventory;
 use wiguard_rules::json::{self, Fault, Json};
@@ -115,13 +115,14 @@ impl Settings {
     pub fn read(json: &[u8]) -> Result<Self, String> {
         let mut settings = Self::default();
         if !json.trim_ascii().is_empty() {
-            json::read(json, |json| settings.fill(json)).map_err(|error| error.to_string())?;
+            json::read(json, &mut |json| settings.fill(json)).map_err(|error| error.to_string())?;
         }
         settings.check()?;
         Ok(settings)
     }
 
-    fn fill(&mut self, json: &mut dyn Json<'_>) -> Result<(), Fault> {
+    /// Reads those that are there.
+    pub(crate) fn fill(&mut self, json: &mut dyn Json<'_>) -> Result<(), Fault> {
         json.exact_object(&mut [
             ("rules", &mut |json| json.members(&mut |rule, json| set(&mut self.rules, rule, json))),
             ("unknown", &mut |json| {
@@ -146,18 +147,16 @@ impl Settings {
         ])
     }
 
-    fn check(&self) -> Result<(), String> {
+    /// Whether they make sense.
+    pub(crate) fn check(&self) -> Result<(), String> {
         for name in self.rules.keys() {
-            let entry = Entry::find(name).ok_or_else(|| {
-                let known = CATALOGUE.iter().filter(|entry| entry.at_admission()).map(|entry| entry.id);
-                format!("rules: there is no rule `{name}`; the policy has {}", known.collect::<Vec<_>>().join(", "))
-            })?;
-            if !entry.at_admission() {
-                return Err(format!("rules: `{name}` judges objects of Azure, which no admission request carries; take it out"));
+            if !ADMISSION.iter().any(|entry| entry.is_called(name)) {
+                let known = ADMISSION.iter().map(|entry| entry.id).collect::<Vec<_>>().join(", ");
+                return Err(format!("rules: there is no rule `{name}` about what an admission request carries; there are {known}"));
             }
         }
-        for entry in CATALOGUE {
-            if self.rules.keys().filter(|name| is_name_of(entry, name)).count() > 1 {
+        for entry in ADMISSION {
+            if self.rules.keys().filter(|name| entry.is_called(name)).count() > 1 {
                 return Err(format!("rules: {} is set twice, by id and by name `{}`", entry.id, entry.name()));
             }
         }
@@ -188,9 +187,9 @@ impl Settings {
         Ok(())
     }
 
-    /// Whether a rule is off.
-    pub(crate) fn is_off(&self, entry: &Entry) -> bool {
-        !entry.at_admission() || self.level_set(entry) == Some(Level::Off)
+    /// The rules that are not off.
+    pub(crate) fn rules_on(&self) -> Vec<&'static Entry> {
+        ADMISSION.iter().filter(|entry| self.level_set(entry) != Some(Level::Off)).collect()
     }
 
     /// What a finding of this rule and severity does.
@@ -203,7 +202,7 @@ impl Settings {
     }
 
     fn level_set(&self, entry: &Entry) -> Option<Level> {
-        self.rules.iter().find(|(name, _)| is_name_of(entry, name)).map(|(_, level)| *level)
+        self.rules.iter().find(|(name, _)| entry.is_called(name)).map(|(_, level)| *level)
     }
 
     /// Whether objects of this namespace, or under this ServiceAccount, are not judged.
@@ -234,7 +233,8 @@ impl Settings {
                     principal_id: String::new(),
                     tenant_id: String::new(),
                     resource_group: String::new(),
-                    credentials_complete: true,
+                    // Of other clusters' credentials the settings need not know.
+                    credentials_complete: false,
                     origin: Origin::default(),
                 });
             }
@@ -323,10 +323,6 @@ fn one_of<T: Named>(all: &[T], json: &mut dyn Json<'_>) -> Result<Option<T>, Fau
     let names: Vec<&str> = all.iter().map(|one| one.name()).collect();
     let found = all.iter().find(|one| one.name() == text);
     found.copied().map(Some).ok_or_else(|| Fault::unknown("word", &text, &names))
-}
-
-fn is_name_of(entry: &Entry, name: &str) -> bool {
-    entry.id.eq_ignore_ascii_case(name) || entry.name().eq_ignore_ascii_case(name)
 }
 
 fn check_issuer(place: &str, issuer: &Issuer) -> Result<(), String> {

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use wiguard_rules::finding::Severity;
 
 use crate::explain::Explain;
 use crate::rules::Rules;
@@ -35,6 +36,9 @@ pub struct Show {
     /// When to use colour
     #[arg(long, value_enum, default_value_t = When::Auto, value_name = "WHEN")]
     pub color: When,
+    /// Show findings from this severity on in the table; the others are counted
+    #[arg(long, value_name = "SEVERITY", default_value = "low", value_parser = severity)]
+    pub min_severity: Severity,
 }
 
 /// When to do something that suits a terminal.
@@ -77,7 +81,7 @@ impl Show {
             When::Never => false,
             When::Auto => !unwanted && std::io::stdout().is_terminal(),
         };
-        crate::render::Style { colour }
+        crate::render::Style { colour, least: self.min_severity }
     }
 }
 
@@ -100,11 +104,16 @@ pub fn main() -> ExitCode {
         |failure| {
             let status = failure.status();
             let (Failure::Usage(error) | Failure::Internal(error)) = failure;
-            eprintln!("wiguard: {error:#}");
+            eprintln!("error: {error:#}");
             ExitCode::from(status)
         },
         ExitCode::from,
     )
+}
+
+fn severity(text: &str) -> Result<Severity, String> {
+    let known = Severity::ALL.into_iter().find(|severity| severity.as_str() == text);
+    known.ok_or_else(|| format!("expected {}", Severity::ALL.map(Severity::as_str).join(", ")))
 }
 
 /// As a plugin of kubectl it goes by kubectl's name.

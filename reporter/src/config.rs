@@ -66,10 +66,10 @@ pub struct Suppression {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file could not be read.
-    #[error("could not read the configuration `{0}`")]
+    #[error("could not read the configuration `{}`", .0.display())]
     Read(PathBuf, #[source] std::io::Error),
     /// It is not as it must be.
-    #[error("could not understand the configuration `{0}`: {1}")]
+    #[error("could not understand the configuration `{}`: {why}", .0.display(), why = .1)]
     Understand(PathBuf, String),
 }
 
@@ -94,7 +94,7 @@ impl Config {
             },
         };
         let text = std::fs::read_to_string(&path).map_err(|error| ConfigError::Read(path.clone(), error))?;
-        let config: Self = toml::from_str(&text).map_err(|error| ConfigError::Understand(path.clone(), error.to_string()))?;
+        let config: Self = toml::from_str(&text).map_err(|error| ConfigError::Understand(path.clone(), error.to_string().trim_end().to_string()))?;
         config.check().map_err(|reason| ConfigError::Understand(path, reason))?;
         Ok(config)
     }
@@ -108,7 +108,7 @@ impl Config {
         }
         for suppression in &self.suppressions {
             if suppression.reason.trim().is_empty() {
-                return Err(format!("the suppression of {} on `{}` gives no reason", suppression.rule, suppression.object));
+                return Err(format!("the suppression of {} on `{}` gives no reason; say why it is accepted", suppression.rule, suppression.object));
             }
             if let Some(day) = &suppression.expires {
                 if parse_day(day).is_none() {

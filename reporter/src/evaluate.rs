@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
-use wiguard_rules::catalogue::Entry;
+use wiguard_rules::catalogue::{CATALOGUE, Entry};
 use wiguard_rules::finding::Finding;
 use wiguard_rules::inventory::Inventory;
 use wiguard_rules::judge::{Object, judge};
@@ -90,7 +90,7 @@ pub fn evaluate<'a>(inventory: &'a Inventory, trust: &Trust<'a>, controllers: &C
 
 impl<'a> Share<'a> {
     fn judge(&mut self, index: u32, object: Object<'a>, trust: &Trust<'a>) {
-        judge(object, trust, |_| true, |judgement| match judgement.outcome {
+        judge(object, trust, CATALOGUE.iter(), |judgement| match judgement.outcome {
             Ok(finding) => self.findings.push(Found { rule: judgement.rule, index, object, finding, controlled: 0 }),
             Err(Unknown(key)) => {
                 let undecided = self.undecided.entry((judgement.rule.id, key.kind())).or_default();

@@ -34,7 +34,7 @@ impl Explain {
             }
         };
         match io::stdout().lock().write_all(pages.as_bytes()) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Internal(error.into())),
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Internal(anyhow!(error).context("could not write to standard output"))),
             _ => Ok(0),
         }
     }
@@ -50,16 +50,24 @@ pub fn pages(text: &str) -> Option<String> {
         return None;
     }
     let mut out = String::new();
+    let (mut known, mut ruled) = (false, false);
     for code in codes {
         let behind: Vec<&Entry> = CATALOGUE.iter().filter(|entry| entry.rule.aadsts.contains(&code.as_str())).collect();
-        out.push_str(&format!("AADSTS{code}: {}\n", meaning(&code)));
+        let meaning = meaning(&code);
+        known |= meaning.is_some() || !behind.is_empty();
+        ruled |= !behind.is_empty();
+        out.push_str(&format!("AADSTS{code}: {}\n", meaning.unwrap_or("not an error of the token exchange that is known here")));
         for entry in behind {
             out.push_str(&format!("  {}  {:<30}  {}\n", entry.id, entry.name(), entry.rule.summary));
         }
         out.push('\n');
     }
-    out.push_str("`wiguard explain RULE` says more of each; `wiguard scan` finds which of them it is here.\n");
-    Some(out)
+    out.push_str(if ruled {
+        "`wiguard explain RULE` says more of each; `wiguard scan` finds which of them it is here.\n"
+    } else {
+        "no rule finds its cause in manifests or in Azure; look at the token and at the request themselves\n"
+    });
+    known.then_some(out)
 }
 
 /// A rule's manual page with its facts on top.
@@ -83,7 +91,7 @@ pub fn page(entry: &Entry) -> String {
         out.push_str(&format!("Asked for by {}.\n", rule.frameworks.join(", ")));
     }
     out.push('\n');
-    out.push_str(&entry.manual().replace("\n# ", "\n## "));
+    out.push_str(&entry.manual().replace("\n# Fails\n", "\n## Fails\n").replace("\n# Passes\n", "\n## Passes\n"));
     out.push('\n');
     out
 }
@@ -97,8 +105,8 @@ fn codes(text: &str) -> Vec<String> {
 }
 
 /// What Entra says by a code (Microsoft Entra, AADSTS error code reference), in our words.
-fn meaning(code: &str) -> &'static str {
-    match code {
+fn meaning(code: &str) -> Option<&'static str> {
+    Some(match code {
         "70021" => "no federated credential matches the token that was presented; it may also have been created minutes ago",
         "700211" => "no federated credential of this client trusts the token's issuer",
         "700212" => "no federated credential of this client accepts the token's audience",
@@ -115,8 +123,8 @@ fn meaning(code: &str) -> &'static str {
         "90002" => "there is no such tenant",
         "7000215" | "7000222" => "a client secret is wrong or has expired: a secret was used, not workload identity",
         "50020" => "a user account is not of this tenant: a person signed in, not a workload",
-        _ => "not an error of the token exchange that is known here",
-    }
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
@@ -135,5 +143,7 @@ mod tests {
         assert!(pages("AWI101").is_some_and(|page| page.contains("# Fails")));
         assert!(pages("label-on-workload-metadata").is_some());
         assert!(pages("hello").is_none());
+        assert!(pages("AADSTS999999").is_none());
+        assert!(pages("AADSTS999999 AADSTS700213").is_some_and(|page| page.contains("AADSTS999999: not an error")));
     }
 }

@@ -15,6 +15,7 @@ pub mod explain;
 pub mod place;
 pub mod read;
 pub mod render;
+pub mod remedy;
 pub mod report;
 pub mod rules;
 pub mod scan;

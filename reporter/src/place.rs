@@ -16,7 +16,8 @@ pub fn refine(findings: &mut [Reported]) {
         .iter()
         .filter(|found| !found.path.is_empty() && !found.finding.field.is_empty() && found.path != "-")
         .map(|found| found.path.as_str())
-        .filter(|path| std::fs::metadata(path).is_ok_and(|file| file.len() <= LARGEST))
+        // A pipe has been drained: opening it again would wait for ever.
+        .filter(|path| std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() <= LARGEST))
         .collect();
     if wanted.is_empty() {
         return;

@@ -183,6 +183,7 @@ impl<'a> Report<'a> {
         }
         let mut findings: Vec<Reported> = findings.into_iter().map(|(_, found)| found).collect();
         findings.sort_by(|a, b| a.order().cmp(&b.order()));
+        distinguish(&mut findings);
         let controlled = (0..)
             .zip(inventory.objects())
             .filter(|(_, object)| matches!(object, Object::Workload(workload) if controllers.of(workload).is_some()))
@@ -263,6 +264,19 @@ fn fingerprint(parts: &[&str]) -> String {
     format!("{hash:032x}")
 }
 
+/// Objects that nothing but their place tells apart, as in dumps of two unnamed clusters, get
+/// fingerprints of their own.
+fn distinguish(findings: &mut [Reported]) {
+    let mut seen: BTreeMap<String, u32> = BTreeMap::new();
+    for found in findings {
+        let count = seen.entry(found.fingerprint.clone()).or_default();
+        if *count > 0 {
+            found.fingerprint = fingerprint(&[&found.fingerprint, &count.to_string()]);
+        }
+        *count += 1;
+    }
+}
+
 /// Every namespace listed, or seen in an object: cluster index and name.
 pub(crate) fn namespaces(inventory: &Inventory) -> BTreeSet<(u32, &str)> {
     let listed = inventory.namespaces.iter().map(|namespace| (namespace.cluster.0, namespace.name.as_str()));
@@ -299,6 +313,8 @@ fn coverage(collected: &Collected, evaluation: &Evaluation<'_>) -> Vec<Coverage>
     for (path, _) in &collected.sources {
         rows.insert(path.clone(), Coverage { source: path.clone(), status: Status::Complete, reason: String::new(), rules_not_evaluated: Vec::new() });
     }
+    // The same reason on many lines is said once.
+    let mut reasons: BTreeMap<(&str, &str), Vec<u64>> = BTreeMap::new();
     for Gap { path, line, reason, extent } in &collected.gaps {
         let row = rows.entry(path.clone()).or_insert_with(|| Coverage {
             source: path.clone(),
@@ -310,12 +326,16 @@ fn coverage(collected: &Collected, evaluation: &Evaluation<'_>) -> Vec<Coverage>
             Missing::All | Missing::Nothing => Status::Missing,
             Missing::Part | Missing::Use => row.status.max(Status::Partial),
         };
-        let place = line.map_or(String::new(), |line| format!("line {line}: "));
-        if !row.reason.is_empty() {
-            row.reason.push_str("; ");
+        reasons.entry((path, reason)).or_default().extend(line);
+    }
+    for ((path, reason), lines) in reasons {
+        if let Some(row) = rows.get_mut(path) {
+            if !row.reason.is_empty() {
+                row.reason.push_str("; ");
+            }
+            row.reason.push_str(&places(&lines));
+            row.reason.push_str(reason);
         }
-        row.reason.push_str(&place);
-        row.reason.push_str(reason);
     }
     let mut rows: Vec<Coverage> = rows.into_values().collect();
     let mut missing: BTreeMap<&str, (Vec<&'static str>, u32, &str)> = BTreeMap::new();
@@ -328,11 +348,23 @@ fn coverage(collected: &Collected, evaluation: &Evaluation<'_>) -> Vec<Coverage>
         rows.push(Coverage {
             source: kind.to_string(),
             status: Status::Missing,
-            reason: format!("{objects} verdicts need what no source gave, such as {example}"),
+            reason: crate::remedy::missing(kind, objects, example),
             rules_not_evaluated: rules,
         });
     }
     rows
+}
+
+/// `line 7: `, `lines 7, 9: `, or nothing.
+fn places(lines: &[u64]) -> String {
+    const SHOWN: usize = 5;
+    let shown = lines.iter().take(SHOWN).map(u64::to_string).collect::<Vec<_>>().join(", ");
+    match lines {
+        [] => String::new(),
+        [_] => format!("line {shown}: "),
+        _ if lines.len() > SHOWN => format!("lines {shown} and {} more: ", lines.len() - SHOWN),
+        _ => format!("lines {shown}: "),
+    }
 }
 
 /// Whether every source could be read wholly.

@@ -55,7 +55,7 @@ impl Rules {
             As::Markdown => markdown(&mut out),
         };
         match written {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Internal(error.into())),
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Internal(anyhow::anyhow!(error).context("could not write to standard output"))),
             _ => Ok(0),
         }
     }

@@ -8,13 +8,13 @@ use wiguard_rules::trust::Trust;
 
 use crate::cli::{Failure, Show};
 use crate::clock;
-use crate::collect::{Collected, Tie, Wanted, collect};
+use crate::collect::{Collected, Gap, Missing, Tie, Wanted, collect};
 use crate::config::{Config, FailOn};
 use crate::evaluate::{Controllers, evaluate};
 use crate::place;
 use crate::read::Root;
-use crate::render::{self, Format, Output};
-use crate::report::{Report, is_complete};
+use crate::render::{self, Format, Output, RenderError};
+use crate::report::{Report, is_complete, namespaces};
 use crate::triage::Triage;
 use wiguard_rules::finding::Severity;
 
@@ -58,7 +58,7 @@ pub struct Scan {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Use this many threads [default: one for each processor]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = threads)]
     threads: Option<usize>,
     #[command(flatten)]
     show: Show,
@@ -91,11 +91,23 @@ impl Scan {
             declared: config.declared(),
             assume_complete: self.assume_complete,
         };
-        let collected = collect(&wanted, || Box::new(std::io::stdin()));
+        let mut collected = collect(&wanted, || Box::new(std::io::stdin()));
+        if let Some(asked) = self.namespace.as_deref().filter(|asked| namespaces(&collected.inventory).iter().all(|(_, name)| name != asked)) {
+            // A misspelt name must not pass for a clean namespace.
+            collected.gaps.push(Gap {
+                path: format!("namespace {asked}"),
+                line: None,
+                reason: "nothing that was read is in it; check the name given to -n".into(),
+                extent: Missing::All,
+            });
+        }
         let worst = assess(&collected, config, self.namespace.as_deref(), |report| {
             place::refine(&mut report.findings);
             for output in outputs {
-                let written = render::write(report, output, self.show.style()).map_err(|error| Failure::Usage(error.into()))?;
+                let written = render::write(report, output, self.show.style()).map_err(|error| match error {
+                    RenderError::File(..) => Failure::Usage(error.into()),
+                    RenderError::Stdout(_) => Failure::Internal(error.into()),
+                })?;
                 if let Some(path) = written {
                     eprintln!("wrote {}", path.display());
                 }
@@ -127,6 +139,10 @@ pub fn assess<R>(
     let evaluation = evaluate(&collected.inventory, &trust, &controllers);
     let mut triage = Triage::new(&config.suppressions, &config.ignore, namespace, clock::today());
     with(&mut Report::new(collected, &trust, &controllers, evaluation, &mut triage))
+}
+
+fn threads(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|count| (1..=1024).contains(count)).ok_or_else(|| "expected a number from 1 to 1024".into())
 }
 
 /// What to write where: a table on standard output unless something else is asked for.

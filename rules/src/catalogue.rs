@@ -1,4 +1,5 @@
-//! The catalogue: one line for each rule, its id and its file. An id is never reused.
+//! The catalogue: one line for each rule, on what occasion it judges, its id and its file. An id is
+//! never reused.
 
 use alloc::string::String;
 
@@ -18,51 +19,67 @@ pub struct Entry {
 }
 
 macro_rules! catalogue {
-    ($($id:ident => $module:ident,)*) => {
+    ($($occasion:ident $id:ident => $module:ident,)*) => {
         $(mod $module;)*
 
         /// Every rule, by id.
-        pub static CATALOGUE: &[Entry] = &[$(Entry {
+        pub static CATALOGUE: &[Entry] = &[$(catalogue!(@entry $id $module)),*];
+
+        catalogue!(@admission [] $($occasion $id $module)*);
+    };
+    (@admission [$($kept:ident $module:ident)*] admission $id:ident $next:ident $($rest:ident)*) => {
+        catalogue!(@admission [$($kept $module)* $id $next] $($rest)*);
+    };
+    (@admission [$($kept:ident $module:ident)*] audit $id:ident $next:ident $($rest:ident)*) => {
+        catalogue!(@admission [$($kept $module)*] $($rest)*);
+    };
+    (@admission [$($id:ident $module:ident)*]) => {
+        /// The rules about what an admission request can carry, by id. A list of its own, so that
+        /// the policy module is built without the others.
+        pub static ADMISSION: &[Entry] = &[$(catalogue!(@entry $id $module)),*];
+    };
+    (@entry $id:ident $module:ident) => {
+        Entry {
             id: stringify!($id),
             module: stringify!($module),
             rule: &$module::RULE,
             #[cfg(feature = "manual")]
             source: include_str!(concat!("catalogue/", stringify!($module), ".rs")),
-        }),*];
+        }
     };
 }
 
 catalogue! {
-    AWI101 => label_on_workload_metadata,
-    AWI102 => label_value_not_true,
-    AWI103 => misspelt_pod_key,
-    AWI104 => pod_not_opted_in,
-    AWI108 => default_service_account,
-    AWI111 => wrong_skip_containers,
-    AWI201 => misspelt_account_annotation,
-    AWI202 => client_id_not_a_guid,
-    AWI203 => client_id_missing,
-    AWI204 => tenant_id_malformed,
-    AWI205 => annotation_on_pod,
-    AWI206 => client_id_unknown,
-    AWI301 => untrusted_workload,
-    AWI302 => credential_differs_in_case,
-    AWI303 => near_miss_in_subject,
-    AWI304 => issuer_trailing_slash,
-    AWI305 => issuer_of_another_cluster,
-    AWI306 => malformed_issuer,
-    AWI307 => wrong_audience,
-    AWI308 => malformed_subject,
-    AWI311 => dangling_credential,
-    AWI312 => credential_for_shared_account,
-    AWI401 => credential_quota,
-    AWI402 => shared_identity,
-    AWI501 => invalid_token_expiration,
-    AWI601 => aad_pod_identity_label,
-    AWI605 => static_credential_shadows,
-    AWI606 => static_credential,
-    AWI701 => cluster_not_enabled,
-    AWI902 => unresolved_placeholder,
+    admission AWI101 => label_on_workload_metadata,
+    admission AWI102 => label_value_not_true,
+    admission AWI103 => misspelt_pod_key,
+    admission AWI104 => pod_not_opted_in,
+    admission AWI108 => default_service_account,
+    admission AWI111 => wrong_skip_containers,
+    admission AWI201 => misspelt_account_annotation,
+    admission AWI202 => client_id_not_a_guid,
+    admission AWI203 => client_id_missing,
+    admission AWI204 => tenant_id_malformed,
+    admission AWI205 => annotation_on_pod,
+    admission AWI206 => client_id_unknown,
+    admission AWI301 => untrusted_workload,
+    audit AWI302 => credential_differs_in_case,
+    admission AWI303 => near_miss_in_subject,
+    audit AWI304 => issuer_trailing_slash,
+    audit AWI305 => issuer_of_another_cluster,
+    audit AWI306 => malformed_issuer,
+    audit AWI307 => wrong_audience,
+    audit AWI308 => malformed_subject,
+    audit AWI311 => dangling_credential,
+    audit AWI312 => credential_for_shared_account,
+    audit AWI401 => credential_quota,
+    audit AWI402 => shared_identity,
+    admission AWI501 => invalid_token_expiration,
+    admission AWI601 => aad_pod_identity_label,
+    admission AWI605 => static_credential_shadows,
+    admission AWI606 => static_credential,
+    audit AWI701 => cluster_not_enabled,
+    admission AWI902 => unresolved_placeholder,
 }
 
 // === impl Entry ===
@@ -75,8 +92,14 @@ impl Entry {
 
     /// The rule of that id or name, without regard to case.
     pub fn find(id_or_name: &str) -> Option<&'static Self> {
-        let wanted = id_or_name.trim();
-        CATALOGUE.iter().find(|entry| entry.id.eq_ignore_ascii_case(wanted) || entry.name().eq_ignore_ascii_case(wanted))
+        CATALOGUE.iter().find(|entry| entry.is_called(id_or_name.trim()))
+    }
+
+    /// Whether this is the rule's id or name, without regard to case.
+    pub fn is_called(&self, id_or_name: &str) -> bool {
+        let named = |(own, asked): (u8, u8)| if own == b'_' { asked == b'-' } else { own.eq_ignore_ascii_case(&asked) };
+        self.id.eq_ignore_ascii_case(id_or_name)
+            || (self.module.len() == id_or_name.len() && self.module.bytes().zip(id_or_name.bytes()).all(named))
     }
 
     /// Whether an admission request can carry what it judges.
@@ -101,5 +124,16 @@ impl core::fmt::Debug for Entry {
 impl PartialEq for Entry {
     fn eq(&self, other: &Self) -> bool {
         self.id == other.id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ADMISSION, CATALOGUE, Entry};
+
+    #[test]
+    fn the_occasion_is_what_the_checks_say() {
+        let able = CATALOGUE.iter().filter(|entry| entry.at_admission()).map(|entry| entry.id);
+        assert!(able.eq(ADMISSION.iter().map(|entry: &Entry| entry.id)));
     }
 }

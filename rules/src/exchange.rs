@@ -31,8 +31,8 @@ pub struct Presented<'a> {
 pub struct Refusal<'a> {
     /// The client id asked for.
     pub client_id: ClientId,
-    /// Its identity.
-    pub identity: &'a Identity,
+    /// Its identity; `None` if all that is known of it is that it trusts nothing of this issuer.
+    pub identity: Option<&'a Identity>,
     /// The identity's credentials: at least all that trust the issuer.
     pub credentials: Vec<&'a FederatedIdentityCredential>,
 }
@@ -142,16 +142,36 @@ impl<'a> Presented<'a> {
         if is_placeholder(client_id.as_str()) || !is_guid(client_id.as_str()) {
             return Ok(None);
         }
-        let Some(identity) = trust.identity(&client_id).known()? else { return Ok(None) };
-        let credentials = trust.credentials_seen(identity).to_vec();
+        let identity = trust.identity(&client_id).known();
+        let credentials = match (&identity, trust.all_trusting(self.issuer)) {
+            (Ok(Some(identity)), _) => trust.credentials_seen(identity).to_vec(),
+            // Whoever it is: what trusts this issuer is all known, and none of it is theirs.
+            (_, Some(_)) => Vec::new(),
+            // An identity that does not exist is another rule's finding; what else it lacks is not known.
+            (Ok(None), None) => return Err(Unknown(Key::Identity(client_id.0))),
+            (Err(unknown), None) => return Err(unknown.clone()),
+        };
+        let identity = identity.ok().flatten();
         if credentials.iter().any(|credential| self.is_trusted_by(credential) == Some(true)) {
             return Ok(None);
         }
         if let Some(flexible) = credentials.iter().find(|credential| self.is_trusted_by(credential).is_none()) {
             return Err(expression_of(flexible));
         }
-        if trust.all_trusting(self.issuer).is_none() {
-            trust.credentials(identity)?;
+        match (identity, trust.all_trusting(self.issuer)) {
+            (Some(identity), None) => {
+                trust.credentials(identity)?;
+            }
+            (Some(identity), Some(_)) if identity.credentials_complete => {}
+            // All that trusts the issuer is known, but perhaps not whose each of it is.
+            (_, trusting) => {
+                let may_be_theirs = |credential: &&&FederatedIdentityCredential| {
+                    trust.parent(credential).is_none() && self.is_trusted_by(credential) != Some(false)
+                };
+                if let Some(credential) = trusting.unwrap_or_default().iter().find(may_be_theirs) {
+                    return Err(Unknown(Key::Parent(credential.name.clone())));
+                }
+            }
         }
         Ok(Some(Refusal { client_id, identity, credentials }))
     }
@@ -165,6 +185,11 @@ impl<'a> Presented<'a> {
 // === impl Refusal ===
 
 impl Refusal<'_> {
+    /// What to call the identity: its name, or the client id that is all we know.
+    pub fn name(&self) -> &str {
+        self.identity.map_or(self.client_id.as_str(), |identity| &identity.name)
+    }
+
     /// The command that has the identity take `token`. It corrects the nearest credential if that
     /// one is merely misspelt, and no ServiceAccount seen lives by it as it stands.
     pub fn repair(&self, token: &Token, nearest: Option<&Miss<'_>>, trust: &Trust<'_>) -> String {
@@ -174,7 +199,10 @@ impl Refusal<'_> {
             cluster.zip(subject).is_some_and(|(cluster, subject)| trust.trusted_account(cluster, subject).is_some())
         };
         let correct = nearest.filter(|miss| miss.is_misspelt() && !needed(miss.credential));
-        repair::repair(self.identity, correct.map(|miss| miss.credential), token)
+        match self.identity {
+            Some(identity) => repair::repair(identity, correct.map(|miss| miss.credential), token),
+            None => repair::addition(&self.client_id, token),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 /// How bad it is when it is so.
@@ -44,8 +44,8 @@ pub struct Finding {
     pub field: String,
     /// What is wrong, with the values seen.
     pub message: String,
-    /// The facts it rests on.
-    #[serde(default)]
+    /// The facts it rests on: texts, whole numbers, flags, and lists and maps of them.
+    #[serde(default, serialize_with = "facts")]
     pub evidence: BTreeMap<String, Value>,
     /// What to do: a command, or the exact change.
     pub fix: String,
@@ -108,5 +108,31 @@ impl Finding {
     pub fn fix(mut self, fix: impl Into<String>) -> Self {
         self.fix = fix.into();
         self
+    }
+}
+
+// === evidence ===
+
+fn facts<S: Serializer>(evidence: &BTreeMap<String, Value>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(evidence.iter().map(|(name, value)| (name, Fact(value))))
+}
+
+/// A value without fractions: to write those would cost the policy module more than several rules.
+struct Fact<'a>(&'a Value);
+
+impl Serialize for Fact<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Null => serializer.serialize_unit(),
+            Value::Bool(value) => serializer.serialize_bool(*value),
+            Value::Number(number) => match (number.as_u64(), number.as_i64()) {
+                (Some(number), _) => serializer.serialize_u64(number),
+                (None, Some(number)) => serializer.serialize_i64(number),
+                (None, None) => serializer.serialize_unit(),
+            },
+            Value::String(text) => serializer.serialize_str(text),
+            Value::Array(list) => serializer.collect_seq(list.iter().map(Fact)),
+            Value::Object(map) => serializer.collect_map(map.iter().map(|(name, value)| (name, Fact(value)))),
+        }
     }
 }

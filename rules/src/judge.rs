@@ -2,7 +2,7 @@
 
 use alloc::string::{String, ToString};
 
-use crate::catalogue::{CATALOGUE, Entry};
+use crate::catalogue::Entry;
 use crate::finding::Finding;
 use crate::inventory::Inventory;
 use crate::model::{Cluster, ClusterIx, FederatedIdentityCredential, Identity, Origin, ServiceAccount, Workload};
@@ -33,12 +33,14 @@ pub struct Judgement {
     pub outcome: Result<Finding, Unknown>,
 }
 
-/// Judges one object by every rule that `select` takes, in the order of the catalogue.
-pub fn judge(object: Object<'_>, trust: &Trust<'_>, select: impl Fn(&Entry) -> bool, mut each: impl FnMut(Judgement)) {
-    for entry in CATALOGUE {
-        if !select(entry) {
-            continue;
-        }
+/// Judges one object by rules of the catalogue, in their order.
+pub fn judge(
+    object: Object<'_>,
+    trust: &Trust<'_>,
+    rules: impl Iterator<Item = &'static Entry>,
+    mut each: impl FnMut(Judgement),
+) {
+    for entry in rules {
         let verdicts = entry.rule.checks.iter().filter_map(|check| verdict(*check, object, trust));
         for verdict in verdicts {
             let outcome = match verdict {

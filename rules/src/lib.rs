@@ -17,8 +17,8 @@ extern crate std;
 pub mod catalogue;
 pub mod exchange;
 pub mod finding;
+mod index;
 pub mod inventory;
-pub mod json;
 pub mod judge;
 pub mod manifest;
 pub mod model;
@@ -29,6 +29,8 @@ pub mod review;
 pub mod rule;
 pub mod spelling;
 pub mod trust;
+
+pub use wiguard_json as json;
 
 /// What a rule file needs, and nothing else.
 pub mod prelude {

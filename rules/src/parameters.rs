@@ -193,11 +193,11 @@ mod tests {
             self_managed_webhook: true,
         };
         let mut read = Parameters::default();
-        json::read(&serde_json::to_vec(&written).unwrap(), |json| read.read(json)).unwrap();
+        json::read(&serde_json::to_vec(&written).unwrap(), &mut |json| read.read(json)).unwrap();
         assert_eq!(read, written);
-        let unknown = json::read(br#"{"credentialLimits":3}"#, |json| read.read(json)).unwrap_err();
+        let unknown = json::read(br#"{"credentialLimits":3}"#, &mut |json| read.read(json)).unwrap_err();
         assert!(unknown.to_string().starts_with("unknown field `credentialLimits`, expected one of `audiences`, "), "{unknown}");
-        let negative = json::read(br#"{"credentialLimit":-3}"#, |json| read.read(json)).unwrap_err();
+        let negative = json::read(br#"{"credentialLimit":-3}"#, &mut |json| read.read(json)).unwrap_err();
         assert!(negative.to_string().starts_with("`-3` is not a number from 0"), "{negative}");
     }
 

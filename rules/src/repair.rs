@@ -3,11 +3,20 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 
-use serde_json::json;
+use serde::Serialize;
 
-use crate::model::{FederatedIdentityCredential, Identity, IdentityKind};
+use crate::model::{Audience, ClientId, FederatedIdentityCredential, Identity, IdentityKind, Issuer, Subject};
 use crate::near::Token;
 use crate::trust::Trust;
+
+/// What `--parameters` of an app registration's credential holds.
+#[derive(Serialize)]
+struct Parameters<'a> {
+    audiences: [&'a Audience; 1],
+    issuer: &'a Issuer,
+    name: &'a str,
+    subject: &'a Subject,
+}
 
 /// Quotes a word for a POSIX shell; plain words stay plain.
 pub fn shell(word: &str) -> String {
@@ -29,6 +38,10 @@ pub fn annotate(namespace: &str, account: &str, key: &str, value: &str) -> Strin
 /// The command that makes `identity` trust `token`: it corrects the credential called `correct`,
 /// or adds one.
 pub fn repair(identity: &Identity, correct: Option<&FederatedIdentityCredential>, token: &Token) -> String {
+    if identity.id.is_empty() {
+        // Settings name identities by client id alone, which no command takes.
+        return addition(&identity.client_id, token);
+    }
     let verb = if correct.is_some() { "update" } else { "create" };
     let name = correct.map_or_else(|| credential_name(token), |credential| credential.name.clone());
     match identity.kind {
@@ -41,20 +54,32 @@ pub fn repair(identity: &Identity, correct: Option<&FederatedIdentityCredential>
             shell(token.audience.as_str()),
         ),
         IdentityKind::Application => {
-            let parameters = json!({
-                "name": name,
-                "issuer": token.issuer,
-                "subject": token.subject,
-                "audiences": [token.audience],
-            });
+            let parameters =
+                Parameters { audiences: [&token.audience], issuer: &token.issuer, name: &name, subject: &token.subject };
+            let parameters = serde_json::to_string(&parameters).unwrap_or_default();
             let which = correct.map_or_else(String::new, |_| format!(" --federated-credential-id {}", shell(&name)));
             format!(
                 "az ad app federated-credential {verb} {}{which} --parameters {}",
                 address(identity),
-                shell(&parameters.to_string()),
+                shell(&parameters),
             )
         }
     }
+}
+
+/// In words, for an identity of which only the client id is known.
+pub fn addition(client_id: &ClientId, token: &Token) -> String {
+    addition_to(&format!("the identity of client id {client_id}"), token)
+}
+
+/// In words, for an identity that only its user can name.
+pub fn addition_to(identity: &str, token: &Token) -> String {
+    format!(
+        "add a federated credential to {identity}: --issuer {} --subject {} --audiences {}",
+        shell(token.issuer.as_str()),
+        shell(token.subject.as_str()),
+        shell(token.audience.as_str()),
+    )
 }
 
 /// The command, or in words what to do, that makes a credential trust `token` instead of what it

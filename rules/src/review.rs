@@ -1,7 +1,6 @@
 //! A review: one object judged with whatever can be fetched. The rules say what they lack, somebody
 //! fetches it, and they are asked again.
 
-use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use crate::catalogue::Entry;
@@ -20,30 +19,27 @@ const ROUNDS: usize = 4;
 pub fn review(
     inventory: &mut Inventory,
     parameters: &Parameters,
-    select: impl Fn(&Entry) -> bool,
+    rules: &[&'static Entry],
     fetch: &mut dyn FnMut(&Key, &mut Inventory) -> bool,
 ) -> Vec<Judgement> {
-    let mut asked = BTreeSet::new();
+    let mut asked: Vec<Key> = Vec::new();
     let mut judgements = Vec::new();
     for _ in 0..ROUNDS {
         judgements.clear();
         {
             let trust = Trust::join(inventory, parameters);
             for object in inventory.under_review() {
-                judge(object, &trust, &select, |judgement| judgements.push(judgement));
+                judge(object, &trust, rules.iter().copied(), |judgement| judgements.push(judgement));
             }
         }
-        let missing: BTreeSet<Key> = judgements
-            .iter()
-            .filter_map(|judgement| match &judgement.outcome {
-                Err(Unknown(key)) if !asked.contains(key) => Some(key.clone()),
-                _ => None,
-            })
-            .collect();
         let mut learned = false;
-        for key in missing {
-            learned |= fetch(&key, inventory);
-            asked.insert(key);
+        for judgement in &judgements {
+            if let Err(Unknown(key)) = &judgement.outcome
+                && !asked.contains(key)
+            {
+                learned |= fetch(key, inventory);
+                asked.push(key.clone());
+            }
         }
         if !learned {
             break;

@@ -1,11 +1,10 @@
 //! The join: the only place where two objects of the chain meet. Every hop is a [`Link`]: found,
 //! absent, or unknown.
 
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
-use alloc::vec::Vec;
 use core::fmt;
 
+use crate::index::{Index, Name};
 use crate::inventory::{Extent, Inventory, SecretKeys, SecretProviderClass, TokenRequester};
 use crate::model::{
     ClientId, Cluster, ClusterIx, FederatedIdentityCredential, Identity, IdentityKind, Issuer, Parent, ServiceAccount, Subject,
@@ -63,14 +62,14 @@ pub enum Key {
 pub struct Trust<'a> {
     inventory: &'a Inventory,
     parameters: &'a Parameters,
-    service_accounts: BTreeMap<(ClusterIx, &'a str, &'a str), &'a ServiceAccount>,
-    accounts_naming: BTreeMap<String, Vec<&'a ServiceAccount>>,
-    workloads_of: BTreeMap<(ClusterIx, &'a str, &'a str), Vec<&'a Workload>>,
-    namespaces: BTreeSet<(ClusterIx, &'a str)>,
-    identities: BTreeMap<String, usize>,
-    identities_by_id: BTreeMap<String, usize>,
-    credentials_of: BTreeMap<usize, Vec<&'a FederatedIdentityCredential>>,
-    trusting: BTreeMap<&'a str, Vec<&'a FederatedIdentityCredential>>,
+    service_accounts: Index<'a, &'a ServiceAccount>,
+    accounts_naming: Index<'a, &'a ServiceAccount>,
+    workloads_of: Index<'a, &'a Workload>,
+    namespaces: Index<'a, ()>,
+    identities: Index<'a, usize>,
+    identities_by_id: Index<'a, usize>,
+    credentials_of: Index<'a, &'a FederatedIdentityCredential>,
+    trusting: Index<'a, &'a FederatedIdentityCredential>,
 }
 
 // === impl Link ===
@@ -99,42 +98,37 @@ impl<T> Link<T> {
 impl<'a> Trust<'a> {
     /// Joins an inventory.
     pub fn join(inventory: &'a Inventory, parameters: &'a Parameters) -> Self {
+        let accounts = || inventory.service_accounts.iter();
+        let identities = || inventory.identities.iter().zip(0..);
+        let ids = |(identity, index): (&'a Identity, usize)| {
+            let ids = [&identity.id, &identity.principal_id].into_iter().filter(|id| !id.is_empty());
+            ids.map(move |id| (Name::folded(id), index))
+        };
         let mut trust = Self {
             inventory,
             parameters,
-            service_accounts: BTreeMap::new(),
-            accounts_naming: BTreeMap::new(),
-            workloads_of: BTreeMap::new(),
-            namespaces: inventory.namespaces.iter().map(|namespace| (namespace.cluster, namespace.name.as_str())).collect(),
-            identities: BTreeMap::new(),
-            identities_by_id: BTreeMap::new(),
-            credentials_of: BTreeMap::new(),
-            trusting: BTreeMap::new(),
+            service_accounts: Index::of(
+                accounts().map(|account| (Name::within(account.cluster, &account.namespace, &account.name), account)),
+            ),
+            accounts_naming: Index::of(
+                accounts().filter_map(|account| Some((Name::owned(account.client_id()?.folded()), account))),
+            ),
+            workloads_of: Index::of(inventory.workloads.iter().map(|workload| {
+                (Name::within(workload.cluster, &workload.namespace, workload.service_account()), workload)
+            })),
+            namespaces: Index::of(
+                inventory.namespaces.iter().map(|namespace| (Name::within(namespace.cluster, &namespace.name, ""), ())),
+            ),
+            identities: Index::of(identities().map(|(identity, index)| (Name::folded(identity.client_id.as_str()), index))),
+            identities_by_id: Index::of(identities().flat_map(ids)),
+            credentials_of: Index::of([].into_iter()),
+            trusting: Index::of(
+                inventory.credentials.iter().map(|credential| (Name::exact(credential.issuer.as_str()), credential)),
+            ),
         };
-        for account in &inventory.service_accounts {
-            trust.service_accounts.insert((account.cluster, &account.namespace, &account.name), account);
-            if let Some(client_id) = account.client_id() {
-                trust.accounts_naming.entry(client_id.folded()).or_default().push(account);
-            }
-        }
-        for workload in &inventory.workloads {
-            let key = (workload.cluster, workload.namespace.as_str(), workload.service_account());
-            trust.workloads_of.entry(key).or_default().push(workload);
-        }
-        for (index, identity) in inventory.identities.iter().enumerate() {
-            trust.identities.entry(identity.client_id.folded()).or_insert(index);
-            for id in [&identity.id, &identity.principal_id] {
-                if !id.is_empty() {
-                    trust.identities_by_id.entry(id.to_ascii_lowercase()).or_insert(index);
-                }
-            }
-        }
-        for credential in &inventory.credentials {
-            if let Some(index) = trust.parent_index(credential) {
-                trust.credentials_of.entry(index).or_default().push(credential);
-            }
-            trust.trusting.entry(credential.issuer.as_str()).or_default().push(credential);
-        }
+        trust.credentials_of = Index::of(inventory.credentials.iter().filter_map(|credential| {
+            Some((Name::number(trust.parent_index(credential)?), credential))
+        }));
         trust
     }
 
@@ -170,7 +164,7 @@ impl<'a> Trust<'a> {
 
     /// Whether a namespace exists.
     pub fn namespace(&self, cluster: ClusterIx, name: &str) -> Link<()> {
-        let found = self.namespaces.contains(&(cluster, name)).then_some(());
+        let found = self.namespaces.first(&Name::within(cluster, name, ""));
         Link::look(found, self.extent(cluster, |coverage| &coverage.namespaces).covers(name, name), || {
             Key::Namespace(cluster, name.into())
         })
@@ -183,19 +177,19 @@ impl<'a> Trust<'a> {
 
     /// The ServiceAccount of that namespace and name.
     pub fn service_account_named(&self, cluster: ClusterIx, namespace: &str, name: &str) -> Link<&'a ServiceAccount> {
-        let found = self.service_accounts.get(&(cluster, namespace, name)).copied();
+        let found = self.service_accounts.get(&Name::within(cluster, namespace, name)).last().copied();
         let covered = self.extent(cluster, |coverage| &coverage.service_accounts).covers(namespace, name);
         Link::look(found, covered, || Key::ServiceAccount(cluster, namespace.into(), name.into()))
     }
 
     /// The ServiceAccounts seen that name this client id.
     pub fn accounts_naming(&self, client_id: &ClientId) -> &[&'a ServiceAccount] {
-        self.accounts_naming.get(&client_id.folded()).map_or(&[], Vec::as_slice)
+        self.accounts_naming.get(&Name::folded(client_id.as_str()))
     }
 
     /// The workloads seen that run under a ServiceAccount.
     pub fn workloads_of<'s>(&'s self, cluster: ClusterIx, namespace: &'s str, service_account: &'s str) -> &'s [&'a Workload] {
-        self.workloads_of.get(&(cluster, namespace, service_account)).map_or(&[], Vec::as_slice)
+        self.workloads_of.get(&Name::within(cluster, namespace, service_account))
     }
 
     /// All workloads seen of a cluster.
@@ -253,14 +247,15 @@ impl<'a> Trust<'a> {
     /// The identity of a client id. It is absent only if managed identities and app
     /// registrations are both listed: either could have it.
     pub fn identity(&self, client_id: &ClientId) -> Link<&'a Identity> {
-        let found = self.identities.get(&client_id.folded()).and_then(|&index| self.inventory.identities.get(index));
+        let index = self.identities.first(&Name::folded(client_id.as_str()));
+        let found = index.and_then(|index| self.inventory.identities.get(index));
         let coverage = &self.inventory.coverage;
         Link::look(found, coverage.managed_identities && coverage.applications, || Key::Identity(client_id.0.clone()))
     }
 
     /// The identity that has this resource id, object id or principal id.
     pub fn identity_by_id(&self, id: &str) -> Option<&'a Identity> {
-        self.identities_by_id.get(&id.to_ascii_lowercase()).and_then(|&index| self.inventory.identities.get(index))
+        self.identities_by_id.first(&Name::folded(id)).and_then(|index| self.inventory.identities.get(index))
     }
 
     /// The managed identity or app registration of that name, if only one has it.
@@ -287,8 +282,8 @@ impl<'a> Trust<'a> {
 
     /// The credentials seen of an identity: perhaps not all.
     pub fn credentials_seen(&self, identity: &Identity) -> &[&'a FederatedIdentityCredential] {
-        let index = self.identities.get(&identity.client_id.folded());
-        index.and_then(|index| self.credentials_of.get(index)).map_or(&[], Vec::as_slice)
+        let index = self.identities.first(&Name::folded(identity.client_id.as_str()));
+        index.map_or(&[], |index| self.credentials_of.get(&Name::number(index)))
     }
 
     /// All credentials of an identity.
@@ -307,7 +302,7 @@ impl<'a> Trust<'a> {
 
     /// The credentials seen that trust an issuer.
     pub fn trusting(&self, issuer: &Issuer) -> &[&'a FederatedIdentityCredential] {
-        self.trusting.get(issuer.as_str()).map_or(&[], Vec::as_slice)
+        self.trusting.get(&Name::exact(issuer.as_str()))
     }
 
     /// Every credential seen.
@@ -328,20 +323,19 @@ impl<'a> Trust<'a> {
     /// The ServiceAccount a credential trusts, and its cluster, if both are known to exist.
     pub fn trusted_account(&self, cluster: ClusterIx, subject: &Subject) -> Option<&'a ServiceAccount> {
         let (namespace, name) = subject.service_account()?;
-        self.service_accounts.get(&(cluster, namespace, name)).copied()
+        self.service_accounts.get(&Name::within(cluster, namespace, name)).last().copied()
     }
 
     fn parent_index(&self, credential: &FederatedIdentityCredential) -> Option<usize> {
         match &credential.parent {
-            Parent::Resource(id) => self.identities_by_id.get(&id.to_ascii_lowercase()),
+            Parent::Resource(id) => self.identities_by_id.first(&Name::folded(id)),
             Parent::Id(id) => {
-                let id = id.to_ascii_lowercase();
-                self.identities_by_id.get(&id).or_else(|| self.identities.get(&id))
+                let id = Name::folded(id);
+                self.identities_by_id.first(&id).or_else(|| self.identities.first(&id))
             }
-            Parent::Client(client_id) => self.identities.get(&client_id.folded()),
+            Parent::Client(client_id) => self.identities.first(&Name::folded(client_id.as_str())),
             Parent::Unknown => None,
         }
-        .copied()
     }
 
     fn extent(&self, cluster: ClusterIx, kind: impl Fn(&crate::inventory::ClusterCoverage) -> &Extent) -> &Extent {

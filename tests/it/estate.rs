@@ -1,9 +1,18 @@
 //! The estate in `testdata` is what its program makes: nobody edits it by hand, and the program
 //! does not change it unseen.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
 
-use wiguard_tests::estate::{Estate, big_azure, big_dump, big_faults};
+use wiguard::collect::Missing;
+use wiguard_rules::finding::Severity;
+use wiguard_tests::{
+    case::{Seen, scan_path, testdata},
+    estate::{Estate, big_azure, big_dump, big_faults},
+};
 
 /// The bytes of all files below `folder`, by path.
 fn read(folder: &Path) -> BTreeMap<String, Vec<u8>> {
@@ -57,6 +66,57 @@ fn the_ledger_names_objects_of_the_estate() {
         let named = files.iter().any(|(path, content)| path.starts_with(&folder) && content.contains(name));
         assert!(named, "{} speaks of `{}`, which `{folder}` does not hold", fault.rule, fault.name);
     }
+}
+
+#[test]
+fn the_scan_finds_what_is_broken_and_nothing_else() {
+    let scanned = scan_path(&testdata("estate"), false);
+    let address = |seen: &Seen| {
+        (seen.rule.clone(), seen.cluster.clone(), seen.kind.clone(), seen.namespace.clone(), seen.name.clone())
+    };
+    let grave = scanned.findings.iter().filter(|seen| seen.severity >= Severity::Medium);
+    let found: BTreeSet<_> = grave.clone().map(address).collect();
+    assert_eq!(grave.count(), found.len(), "a finding is reported twice");
+    let estate = Estate::seeded();
+    let ledger: BTreeSet<_> = estate
+        .ledger()
+        .iter()
+        .map(|fault| {
+            let own = |text: &Option<String>| text.clone().unwrap_or_default();
+            (
+                fault.rule.to_owned(),
+                own(&fault.cluster),
+                fault.kind.to_owned(),
+                own(&fault.namespace),
+                fault.name.clone(),
+            )
+        })
+        .collect();
+    let invented: Vec<_> = found.difference(&ledger).collect();
+    let missed: Vec<_> = ledger.difference(&found).collect();
+    assert!(invented.is_empty() && missed.is_empty(), "invented: {invented:#?}\nmissed: {missed:#?}");
+    let unread: Vec<_> = scanned.gaps.iter().filter(|gap| gap.extent != Missing::Use).collect();
+    assert!(unread.is_empty(), "{unread:#?}");
+}
+
+#[test]
+fn the_order_of_files_does_not_matter() {
+    // The same objects, each file alone under a name that turns the order round.
+    let turned = tempfile::tempdir().unwrap();
+    let kept = testdata("estate");
+    for (path, content) in read(&kept) {
+        let (folder, file) = path.rsplit_once('/').unwrap_or(("", &path));
+        // What names its identity keeps its name.
+        let name = if folder.starts_with("azure") {
+            file.to_owned()
+        } else {
+            format!("{}-{file}", char::from(b'z' - file.as_bytes()[0] % 26))
+        };
+        let folder = turned.path().join(folder);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join(name), content).unwrap();
+    }
+    assert_eq!(scan_path(turned.path(), false).findings, scan_path(&kept, false).findings);
 }
 
 #[test]

@@ -7,5 +7,19 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod catalogue;
+mod cli;
+mod documents;
 mod engine;
 mod estate;
+mod generated;
+mod hostile;
+mod ignorance;
+mod lines;
+mod mutation;
+mod output;
+mod parity;
+mod policy;
+mod program;
+mod protocol;
+mod shapes;

@@ -74,8 +74,9 @@ fn strange(value: &Value) -> Unrecognised {
     };
     let has = |name: &str| members.contains_key(name);
     if has("error") {
-        let reason = value.pointer("/error/message").and_then(Value::as_str).unwrap_or("no message");
-        return Unrecognised::Strange(format!("this is an error that Azure answered: {reason}; ask again"));
+        let said = value.pointer("/error/message").or_else(|| value.get("error"));
+        let reason = said.and_then(Value::as_str).unwrap_or("no message");
+        return Unrecognised::Strange(format!("this is an error that Azure answered, `{reason}`; mend that and ask again"));
     }
     if has("terraform_version") || has("planned_values") {
         return Unrecognised::Strange("this is Terraform's output, which this version does not read yet".into());
@@ -83,10 +84,17 @@ fn strange(value: &Value) -> Unrecognised {
     if has("$schema") && has("resources") {
         return Unrecognised::Strange("this is a template of Azure Resource Manager, which this version does not read yet".into());
     }
+    if has("apiVersion") && has("version") && has("name") {
+        return Unrecognised::Strange("this is the description of a Helm chart; give the output of `helm template`".into());
+    }
+    if members.is_empty() {
+        return Unrecognised::Strange("this object is empty; the command that wrote it may have failed, run it again".into());
+    }
     let names: Vec<&str> = members.keys().take(4).map(String::as_str).collect();
     Unrecognised::Strange(format!(
-        "this object (`{}` …) is nothing of Kubernetes or Azure that is known here; give the whole output of kubectl or az, without --query",
-        names.join("`, `")
+        "this object (`{}`{}) is nothing of Kubernetes or Azure that is known here; give the whole output of kubectl or az, without --query",
+        names.join("`, `"),
+        if members.len() > names.len() { " …" } else { "" },
     ))
 }
 

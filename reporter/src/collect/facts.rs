@@ -20,6 +20,8 @@ pub(super) struct Facts {
     pub(super) nameless: Vec<(u32, u32, Vec<u8>)>,
     /// What could not be read: line and reason.
     pub(super) defects: Vec<(u32, String)>,
+    /// What is YAML, but shows no sign of Kubernetes or Azure: line and reason.
+    pub(super) foreign: Vec<(u32, String)>,
     /// What was read and is of no use to any rule, by what it is.
     pub(super) ignored: Vec<String>,
 }
@@ -77,8 +79,8 @@ impl Facts {
             Err(ManifestError::NotKubernetes) if items => {
                 self.nameless.push((line, list.unwrap_or_default(), piece.json.to_vec()));
             }
-            Err(ManifestError::NotKubernetes) => self.azure(piece.json, line, list),
-            Err(error) => self.defects.push((line, format!("could not read {error}"))),
+            Err(ManifestError::NotKubernetes) => self.azure(piece, line, list),
+            Err(error) => self.defects.push(defect(line, written_in_json(piece), &error.to_string())),
         }
     }
 
@@ -92,17 +94,20 @@ impl Facts {
         }
     }
 
-    fn azure(&mut self, json: &[u8], line: u32, list: Option<u32>) {
-        let value: Value = match serde_json::from_slice(json) {
+    fn azure(&mut self, piece: &Piece<'_>, line: u32, list: Option<u32>) {
+        let value: Value = match serde_json::from_slice(piece.json) {
             Ok(value) => value,
             Err(error) => {
-                self.defects.push((line, format!("could not read an object: {error}")));
+                self.defects.push(defect(line, written_in_json(piece), &format!("an object: {error}")));
                 return;
             }
         };
+        // Values of a chart, prose with a colon: YAML takes them, and nobody meant them.
+        let foreign = list.is_none() && !written_in_json(piece) && ["kind", "id", "properties"].iter().all(|name| value.get(name).is_none());
         match azure::recognise(&value) {
             Ok(resource) => self.resources.push((line, list, resource)),
             Err(azure::Unrecognised::Useless(what)) => self.ignored.push(what.into()),
+            Err(azure::Unrecognised::Strange(why)) if foreign => self.foreign.push((line, why)),
             Err(azure::Unrecognised::Strange(why)) => self.defects.push((line, why)),
         }
     }
@@ -117,10 +122,27 @@ impl Facts {
             let hint = (!kind.is_empty()).then_some(Hint { api_version: &list.api_version, kind });
             match manifest::read(&json, hint, ClusterIx(0), Origin { source: 0, line }) {
                 Ok(read) => self.kubernetes(read, line, Some(id)),
-                Err(error) => self.defects.push((line, format!("could not read an element of the list: it {error}"))),
+                Err(ManifestError::NotKubernetes) => self.defects.push((line, NAMELESS.into())),
+                Err(error) => self.defects.push(defect(line, false, &error.to_string())),
             }
         }
     }
+}
+
+/// What is said of an element of which nothing tells the kind.
+pub(super) const NAMELESS: &str = "an element of this list has no `kind`, and the list does not say it either; export it again with kubectl";
+
+fn written_in_json(piece: &Piece<'_>) -> bool {
+    std::ptr::eq(piece.text, piece.json)
+}
+
+/// What a parser says of an object that begins on a line, on the line it means: it counts from
+/// the object, and in the JSON that YAML became there are no lines.
+fn defect(line: u32, json: bool, reason: &str) -> (u32, String) {
+    let (what, place) = reason.rsplit_once(" at line ").unwrap_or((reason, ""));
+    let further = place.split_once(" column ").and_then(|(line, _)| line.parse::<u32>().ok()).filter(|_| json);
+    let what = what.replace("recursion limit exceeded", "it nests too deep");
+    (line.saturating_add(further.unwrap_or(1).saturating_sub(1)), format!("could not read {what}; correct it, or export it again"))
 }
 
 fn ended(id: u32, line: u32, wrapper: Wrapper, elements: u64, complete: bool, json: &[u8]) -> Ended {

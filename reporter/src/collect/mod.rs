@@ -94,7 +94,18 @@ pub fn collect(wanted: &Wanted, stdin: impl FnOnce() -> Stdin) -> Collected {
         });
     }
     assembly.collected.sources =
-        outcome.sources.iter().filter(|summary| summary.pieces > 0).map(|summary| (summary.source.path.clone(), summary.pieces)).collect();
+        outcome.sources.iter().filter(|summary| summary.pieces + summary.lists > 0).map(|summary| (summary.source.path.clone(), summary.pieces)).collect();
+    for summary in outcome.sources.iter().filter(|summary| summary.pieces + summary.lists == 0) {
+        let Source { path, found, .. } = &*summary.source;
+        if !assembly.broken.contains(path) {
+            assembly.collected.gaps.push(Gap {
+                path: path.clone(),
+                line: None,
+                reason: "holds no object; if it is the output of a command, run it again".into(),
+                extent: if *found { Missing::Nothing } else { Missing::All },
+            });
+        }
+    }
     let mut by_source: Vec<(Arc<Source>, Vec<Facts>)> = Vec::new();
     for (source, facts) in outcome.results {
         match by_source.last_mut() {
@@ -138,6 +149,7 @@ impl<'a> Assembly<'a> {
                 facts.lists.extend(batch.lists);
                 facts.nameless.extend(batch.nameless);
                 facts.defects.extend(batch.defects);
+                facts.foreign.extend(batch.foreign);
                 facts.ignored.extend(batch.ignored);
             }
             for ended in std::mem::take(&mut facts.lists) {
@@ -145,13 +157,14 @@ impl<'a> Assembly<'a> {
                 facts.lists.push(ended);
             }
             for (line, _, _) in std::mem::take(&mut facts.nameless) {
-                facts.defects.push((line, "an element of this list has no `kind`, and the list does not say it either".into()));
+                facts.defects.push((line, facts::NAMELESS.into()));
             }
             sources.push(Sourced { index, source, facts });
         }
         self.account(&mut sources);
         self.azure(&mut sources);
         let ties = self.tie(&sources);
+        self.collected.gaps.extend(tie::idle(self.wanted, &self.collected.paths, &self.collected.inventory.identities));
         self.kubernetes(sources, &ties);
         extent::settle(&self.lists, &mut self.collected.inventory, self.wanted.assume_complete);
         self.collected.gaps.sort();
@@ -161,7 +174,9 @@ impl<'a> Assembly<'a> {
 
     /// What of the sources is unreadable or of no use.
     fn account(&mut self, sources: &mut [Sourced]) {
+        let mut foreign = Vec::new();
         for Sourced { source, facts, .. } in sources.iter_mut() {
+            foreign.extend(std::mem::take(&mut facts.foreign).into_iter().map(|(line, reason)| (Arc::clone(source), line, reason)));
             for (line, reason) in std::mem::take(&mut facts.defects) {
                 self.broken.insert(source.path.clone());
                 self.collected.gaps.push(Gap {
@@ -181,6 +196,21 @@ impl<'a> Assembly<'a> {
         for gap in &mut self.collected.gaps {
             if gap.extent == Missing::Part && !used.contains(gap.path.as_str()) {
                 gap.extent = Missing::All;
+            }
+        }
+        for (source, line, reason) in foreign {
+            let extent = match (used.contains(source.path.as_str()), source.found) {
+                (true, _) => Missing::Part,
+                (false, true) => Missing::Nothing,
+                (false, false) => Missing::All,
+            };
+            self.broken.insert(source.path.clone());
+            self.collected.gaps.push(Gap { path: source.path.clone(), line: Some(line.into()), reason, extent });
+        }
+        // Where there is nothing else, a folder of prose is not what the user meant to name.
+        if used.is_empty() && sources.iter().all(|it| it.facts.lists.is_empty()) {
+            for gap in &mut self.collected.gaps {
+                gap.extent = if gap.extent == Missing::Nothing { Missing::All } else { gap.extent };
             }
         }
     }
@@ -265,7 +295,8 @@ impl<'a> Assembly<'a> {
                 path,
                 line: None,
                 reason: format!(
-                    "{count} federated credentials name no identity; name the file after the identity, or say --identity NAME=PATH"
+                    "{} no identity; name the file after the identity, or say --identity NAME=PATH",
+                    if count == 1 { "1 federated credential names".into() } else { format!("{count} federated credentials name") }
                 ),
                 extent: Missing::Use,
             });
@@ -316,13 +347,13 @@ impl<'a> Assembly<'a> {
             if facts.manifests.is_empty() {
                 continue;
             }
-            let (cluster, named) = ties.cluster_of(&source.path, source.root);
+            let (cluster, untied) = ties.cluster_of(&source.path, source.root);
             tied.insert(*index, cluster);
-            if !named {
+            if let Some(why) = untied {
                 self.collected.gaps.push(Gap {
                     path: source.path.clone(),
                     line: None,
-                    reason: "its objects belong to no cluster that was described; put the output of `az aks show` or `az connectedk8s show` beside them, or say --cluster NAME=PATH".into(),
+                    reason: why.into(),
                     extent: Missing::Use,
                 });
             }

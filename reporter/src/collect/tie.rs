@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
+use super::{Gap, Missing, Wanted};
 use wiguard_rules::model::{Cluster, ClusterIx, Identity, Issuer, Parent};
 
 /// `NAME=PATH` as typed.
@@ -24,6 +25,9 @@ pub(super) struct Ties<'a> {
     /// For objects of no known cluster: one nameless cluster for each root.
     nameless: BTreeMap<usize, ClusterIx>,
 }
+
+const UNDESCRIBED: &str = "its objects belong to no cluster that was described; put the output of `az aks show` or `az connectedk8s show` beside them, or say --cluster NAME=PATH";
+const AMBIGUOUS: &str = "its objects could belong to any of the clusters described in its folder; give each cluster a folder of its own, or say --cluster NAME=PATH";
 
 impl Tie {
     /// Reads `NAME=PATH`.
@@ -66,33 +70,37 @@ impl<'a> Ties<'a> {
         self.note(path, index);
     }
 
-    /// The cluster of the objects in the file at `path`, and whether it is one with a name.
-    pub(super) fn cluster_of(&mut self, path: &str, root: usize) -> (ClusterIx, bool) {
+    /// The cluster of the objects in the file at `path`, and if it is one without a name, why.
+    pub(super) fn cluster_of(&mut self, path: &str, root: usize) -> (ClusterIx, Option<&'static str>) {
         let path = clean(Path::new(path));
         let said = self.said.iter().filter(|tie| tie.covers(&path)).max_by_key(|tie| tie.path.components().count());
         if let Some(tie) = said {
             let known = self.clusters.iter().position(|cluster| cluster.name == tie.name);
             let index = known.unwrap_or_else(|| self.add(Cluster { name: tie.name.clone(), ..Cluster::default() }));
-            return (ix(index), true);
+            return (ix(index), None);
         }
+        let mut why = UNDESCRIBED;
         for folder in path.ancestors().skip(1) {
             let name = folder.file_name().map(|name| name.to_string_lossy());
             let mut named = self.clusters.iter().enumerate().filter(|(_, cluster)| Some(cluster.name.as_str()) == name.as_deref());
             if let (Some((index, _)), None) = (named.next(), named.next()) {
-                return (ix(index), true);
+                return (ix(index), None);
             }
             match self.described.get(folder).map(Vec::as_slice) {
-                Some([one]) => return (*one, true),
-                Some(_) => break,
+                Some([one]) => return (*one, None),
+                Some(_) => {
+                    why = AMBIGUOUS;
+                    break;
+                }
                 None => {}
             }
         }
         if let Some(&nameless) = self.nameless.get(&root) {
-            return (nameless, false);
+            return (nameless, Some(why));
         }
         let nameless = ix(self.add(Cluster::default()));
         self.nameless.insert(root, nameless);
-        (nameless, false)
+        (nameless, Some(why))
     }
 
     fn note(&mut self, path: &str, index: usize) {
@@ -108,6 +116,23 @@ impl<'a> Ties<'a> {
         self.clusters.push(cluster);
         self.clusters.len() - 1
     }
+}
+
+/// Ties that the user asked for and that tie nothing: a misspelt path or name.
+pub(super) fn idle(wanted: &Wanted, paths: &[String], identities: &[Identity]) -> Vec<Gap> {
+    let gap = |tie: &Tie, reason| Gap { path: tie.path.display().to_string(), line: None, reason, extent: Missing::All };
+    let mut gaps = Vec::new();
+    for (flag, tie) in
+        wanted.clusters.iter().map(|tie| ("--cluster", tie)).chain(wanted.identities.iter().map(|tie| ("--identity", tie)))
+    {
+        if !paths.iter().any(|path| tie.covers(&clean(Path::new(path)))) {
+            gaps.push(gap(tie, format!("{flag} {}= names this path, and nothing was read there; write it as it is given to scan", tie.name)));
+        }
+    }
+    for tie in wanted.identities.iter().filter(|tie| only(identities, &tie.name).is_none()) {
+        gaps.push(gap(tie, format!("--identity names `{}`, which is no identity, or more than one, of those read; give its client id and the output of `az identity list`", tie.name)));
+    }
+    gaps
 }
 
 /// The identity that the user ties to a path, or that its file is named after.

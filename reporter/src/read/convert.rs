@@ -120,6 +120,9 @@ fn explain(info: &str) -> String {
     if info.contains("unknown anchor") {
         return "an alias names an anchor that is not defined in this object".into();
     }
+    if info.contains("recursion limit") {
+        return "nests too deep; write it flatter".into();
+    }
     format!("is not YAML: {info}")
 }
 
@@ -214,7 +217,7 @@ impl Writer<'_> {
     fn open(&mut self, mapping: bool, line: u64, anchor: usize) -> Result<(), String> {
         let from = self.begin()?;
         if self.frames.len() >= self.depth {
-            return Err(format!("nests more than {} levels deep", self.depth));
+            return Err(format!("nests more than {} levels deep; write it flatter", self.depth));
         }
         let list = match self.frames.as_slice() {
             _ if mapping || self.array.is_some() => None,

@@ -194,7 +194,7 @@ fn elements(text: &mut Text<'_>, sink: &mut Sink<'_>, id: u32, list: &Arc<List>)
         }
         let line = text.line();
         if !separated {
-            sink.flaw(line, "a comma is missing between the elements of a list");
+            sink.flaw(line, "a comma is missing between the elements of a list; export it again");
         }
         (seen, separated) = (seen + 1, false);
         if byte != b'{' {
@@ -205,7 +205,7 @@ fn elements(text: &mut Text<'_>, sink: &mut Sink<'_>, id: u32, list: &Arc<List>)
         text.hold();
         if value(text) == Closed::Never {
             if text.fault().is_none() {
-                sink.flaw(line, "ends inside the element that begins on this line");
+                sink.flaw(line, "ends inside the element that begins on this line; export it again");
             }
             break;
         }
@@ -213,7 +213,7 @@ fn elements(text: &mut Text<'_>, sink: &mut Sink<'_>, id: u32, list: &Arc<List>)
         text.release();
     }
     if let Some((line, _)) = foreign {
-        sink.flaw(line, "an element of a list is not an object; it and all others of that kind are skipped");
+        sink.flaw(line, "an element of a list is not an object; it and all others like it are skipped; export it again, without --query");
     }
     text.release();
     seen
@@ -272,11 +272,11 @@ fn deliver(text: &Text<'_>, sink: &mut Sink<'_>, place: Place) {
     let limit = sink.limits.piece;
     let size = text.lost().unwrap_or(text.held().len() as u64);
     if size > limit as u64 {
-        sink.flaw(line, format!("skipped an object of {size} bytes: more than the {limit} that one object may have"));
+        sink.flaw(line, format!("skipped an object of {size} bytes: larger than the {} MiB that one object may have", limit >> 20));
     } else if text.held().last() == Some(&b'}') {
         sink.put_held(Form::Json, text, place);
     } else {
-        sink.flaw(line, "the object that begins on this line is closed by `]`; it is skipped");
+        sink.flaw(line, "the object that begins on this line is closed by `]`; it is skipped; export it again");
     }
 }
 

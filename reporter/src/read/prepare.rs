@@ -53,17 +53,20 @@ impl Bench<'_> {
                 [element] if self.converted.get(element.json.start) == Some(&b'{') => {
                     self.push(cut.bytes, element.json.clone(), cut.line, cut.place);
                 }
-                _ => self.flaw(cut.line, "an element of a list is not an object; it is skipped".into(), false),
+                _ => self.flaw(cut.line, "an element of a list is not an object; it is skipped; export it again, without --query".into(), false),
             },
             (Form::YamlItem, Ok(_)) => {
-                self.flaw(cut.line, "an element of a list is not an object; it is skipped".into(), false);
+                self.flaw(cut.line, "an element of a list is not an object; it is skipped; export it again, without --query".into(), false);
+            }
+            (_, Ok(Document::Object { .. })) if complaint(text).is_some() => {
+                self.flaw(cut.line, hint(text).unwrap_or_default(), false);
             }
             (_, Ok(Document::Object { json, line })) => {
                 let start = Lines::new(text).start(line);
                 self.push(cut.bytes.start + start..cut.bytes.end, json, cut.line + line - 1, cut.place);
             }
             (_, Ok(Document::Scalar | Document::List(_))) => {
-                let message = hint(text).unwrap_or("is text, not an object; give JSON or YAML").to_owned();
+                let message = hint(text).unwrap_or_else(|| "is text, not an object; give JSON or YAML".into());
                 self.flaw(cut.line, message, is_foreign(text));
             }
             (_, Ok(Document::Empty)) => {}
@@ -80,8 +83,11 @@ impl Bench<'_> {
     }
 
     fn trouble(&mut self, text: &str, cut: &Cut, trouble: Trouble) {
-        let message = hint(text).map_or(trouble.message, str::to_owned);
-        self.flaw(cut.line + trouble.line.saturating_sub(1), message, cut.form != Form::YamlItem && is_foreign(text));
+        let beyond = ["nests ", "its aliases repeat"].iter().any(|limit| trouble.message.starts_with(limit));
+        let message = hint(text).unwrap_or(trouble.message);
+        // What breaks a limit is no prose.
+        let foreign = !beyond && cut.form != Form::YamlItem && is_foreign(text);
+        self.flaw(cut.line + trouble.line.saturating_sub(1), message, foreign);
     }
 
     /// Delivers a list that was parsed as one document.
@@ -100,7 +106,7 @@ impl Bench<'_> {
         while let Some(element) = elements.next() {
             let line = cut.line + element.line - 1;
             if self.converted.get(element.json.start) != Some(&b'{') {
-                self.flaw(line, "an element of a list is not an object; it is skipped".into(), false);
+                self.flaw(line, "an element of a list is not an object; it is skipped; export it again, without --query".into(), false);
                 continue;
             }
             let start = lines.start(element.line);
@@ -186,7 +192,30 @@ impl<'a> Lines<'a> {
 }
 
 /// What a text that is no YAML object seems to be, and what to give instead.
-fn hint(text: &str) -> Option<&'static str> {
+fn hint(text: &str) -> Option<String> {
+    if let Some(line) = complaint(text) {
+        return Some(format!("is what a command said when it failed, `{line}`; mend that, run it again, and keep only what it prints on standard output"));
+    }
+    sort_of(text).map(str::to_owned)
+}
+
+/// The first line of a text, shortened, if kubectl or az complains in it.
+fn complaint(text: &str) -> Option<String> {
+    const BEGINNINGS: [&str; 8] = [
+        "ERROR:",
+        "error:",
+        "Error:",
+        "WARNING:",
+        "Error from server",
+        "Unable to connect to the server",
+        "The connection to the server",
+        "Please run",
+    ];
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty())?;
+    BEGINNINGS.iter().any(|beginning| line.starts_with(beginning)).then(|| line.chars().take(120).collect())
+}
+
+fn sort_of(text: &str) -> Option<&'static str> {
     let begins =
         |starts: &[&str]| text.lines().take(LOOK).any(|line| starts.iter().any(|start| line.starts_with(start)));
     if begins(&[
@@ -206,9 +235,16 @@ fn hint(text: &str) -> Option<&'static str> {
         Some("is a template that was not rendered; give the output of `helm template` instead")
     } else if text.starts_with("#!") {
         Some("is a script; give what it prints instead")
+    } else if is_markdown(text) {
+        Some("is Markdown; give the manifests themselves")
     } else {
         None
     }
+}
+
+/// A fenced block at the margin is in no YAML: a backtick begins nothing there.
+fn is_markdown(text: &str) -> bool {
+    text.lines().take(LOOK).any(|line| line.starts_with("```"))
 }
 
 /// How many lines are looked at for a hint.
@@ -216,7 +252,11 @@ const LOOK: usize = 2000;
 
 /// Whether nothing suggests that an object of Kubernetes was meant.
 fn is_foreign(text: &str) -> bool {
-    !text.lines().take(LOOK).any(|line| {
+    // A failed command, or a value that `--query` picked out, was meant to be more.
+    if complaint(text).is_some() || serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() {
+        return false;
+    }
+    is_markdown(text) || !text.lines().take(LOOK).any(|line| {
         let line = line.trim_start_matches(['-', ' ', '{', '"']);
         line.starts_with("apiVersion") || line.starts_with("kind")
     })

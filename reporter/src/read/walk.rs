@@ -24,19 +24,29 @@ pub(super) enum Content {
 
 struct Walk {
     root: usize,
+    /// How many files were come across, those read before too.
+    met: usize,
     seen: HashSet<PathBuf>,
     entries: Vec<Entry>,
 }
 
 /// Everything the roots lead to.
 pub(super) fn walk(roots: &[Root]) -> Vec<Entry> {
-    let mut walk = Walk { root: 0, seen: HashSet::new(), entries: Vec::new() };
+    let mut walk = Walk { root: 0, met: 0, seen: HashSet::new(), entries: Vec::new() };
     for (index, root) in roots.iter().enumerate() {
         walk.root = index;
         match root {
             Root::Stdin if walk.seen.insert(PathBuf::from("-")) => walk.add("-".into(), false, Content::Stdin),
             Root::Stdin => {}
-            Root::Path(path) => walk.path(path, false),
+            Root::Path(path) => {
+                let met = std::mem::take(&mut walk.met);
+                let known = path.canonicalize().is_ok_and(|path| walk.seen.contains(&path));
+                walk.path(path, false);
+                if walk.met == 0 && !known {
+                    walk.flaw(path, false, "holds no file to read; name a folder of manifests or exports".into());
+                }
+                walk.met += met;
+            }
         }
     }
     walk.entries
@@ -56,8 +66,16 @@ impl Walk {
     fn path(&mut self, path: &Path, found: bool) {
         let kind = match path.metadata() {
             Ok(metadata) => metadata.file_type(),
-            Err(error) => return self.flaw(path, found, decode::explain(&error)),
+            Err(_) if path.is_symlink() => {
+                self.met += 1;
+                return self.flaw(path, found, "is a link that leads nowhere; mend or remove it".into());
+            }
+            Err(error) => {
+                self.met += 1;
+                return self.flaw(path, found, decode::explain(&error));
+            }
         };
+        self.met += usize::from(!kind.is_dir());
         // A pipe such as `<(kubectl …)` has no canonical path; it is its own.
         let canonical = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
         if !self.seen.insert(canonical) {
@@ -81,12 +99,10 @@ impl Walk {
             Ok(())
         });
         if let Err(error) = listed {
+            self.met += 1;
             self.flaw(path, found, decode::explain(&error));
         }
         names.retain(|name| !name.as_encoded_bytes().starts_with(b"."));
-        if names.is_empty() && !found && self.entries.last().is_none_or(|last| last.source.root != self.root) {
-            self.flaw(path, found, "holds no file to read; name a folder of manifests or exports".into());
-        }
         names.sort();
         for name in names {
             self.path(&path.join(name), true);

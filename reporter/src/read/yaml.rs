@@ -91,7 +91,7 @@ fn too_large(text: &mut Text<'_>, sink: &mut Sink<'_>) -> bool {
     let (line, limit) = (text.held_line(), sink.limits.yaml_document);
     sink.flaw(
         line,
-        format!("skipped a YAML document of more than {limit} bytes that is not a plain list; give it as JSON, or in several documents"),
+        format!("skipped a YAML document of more than {} MiB that is not a plain list; give it as JSON, or in several documents", limit >> 20),
     );
     skip_document(text)
 }
@@ -187,7 +187,7 @@ fn elements(text: &mut Text<'_>, sink: &mut Sink<'_>, indent: usize, id: u32, li
         if let Some(line) = large.take() {
             sink.flaw(
                 line,
-                format!("skipped an element of a list: more than the {limit} bytes that one object may have"),
+                format!("skipped an element of a list: larger than the {} MiB that one object may have", limit >> 20),
             );
         } else if seen > 0 && (class.0 > 0 || text.fault().is_none()) {
             sink.put_held(Form::YamlItem, text, Place::Element { envelope: id, list: Arc::clone(list) });

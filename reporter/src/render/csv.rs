@@ -15,6 +15,9 @@ use crate::report::{Report, namespaces};
 
 /// Writes every table into a folder.
 pub(super) fn folder(report: &Report<'_>, folder: &Path) -> io::Result<()> {
+    if folder.is_file() {
+        return Err(io::Error::other("it is a file, and csv is written to a folder; name another"));
+    }
     std::fs::create_dir_all(folder)?;
     type Table = fn(&Report<'_>, &mut dyn Write) -> io::Result<()>;
     let tables: [(&str, Table); 7] = [
@@ -46,14 +49,21 @@ impl<'w> Sheet<'w> {
 
     fn row<'c>(&mut self, cells: impl IntoIterator<Item = &'c str>) -> io::Result<()> {
         for cell in cells {
-            self.0.write_field(harmless(cell).as_ref())?;
+            self.0.write_field(harmless(cell).as_ref()).map_err(plain)?;
         }
-        self.0.write_record(None::<&[u8]>)?;
-        Ok(())
+        self.0.write_record(None::<&[u8]>).map_err(plain)
     }
 
     fn finish(mut self) -> io::Result<()> {
         self.0.flush()
+    }
+}
+
+/// The error beneath: whether a reader went away is told by its kind.
+fn plain(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
     }
 }
 

@@ -111,7 +111,6 @@ struct Covered<'a> {
     status: &'static str,
     #[serde(skip_serializing_if = "str::is_empty")]
     reason: &'a str,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
     rules_not_evaluated: &'a [&'static str],
 }
 

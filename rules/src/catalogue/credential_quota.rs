@@ -101,7 +101,7 @@ fn check(identity: &Identity, trust: &Trust<'_>) -> Verdict {
             .with("left", limit.saturating_sub(used) as u64)
             .with("byIssuer", serde_json::json!(by_issuer))
             .with("needs", needs.into_iter().map(|(issuer, subject)| format!("{issuer} {subject}")).collect::<Vec<_>>())
-            .fix("delete credentials that nothing needs (wiguard capacity lists them), give some workloads an identity of their own, or use AKS identity bindings"),
+            .fix("delete credentials that nothing needs (AWI311 names those whose ServiceAccount does not exist), give some workloads an identity of their own, or use AKS identity bindings"),
     ))
 }
 
@@ -140,7 +140,10 @@ fn needs<'a>(identity: &Identity, trust: &Trust<'a>) -> (BTreeSet<(&'a Issuer, S
         .clusters()
         .find(|(index, cluster)| matters(*index, cluster) && !trust.knows_service_accounts(*index))
         .map(|(_, cluster)| Unknown(Key::Value(format!("every ServiceAccount of cluster `{}`", cluster.name))));
-    (needs, unknown.or(unread))
+    let unlisted = || {
+        (!trust.knows_all_clusters()).then(|| Unknown(Key::Value("the clusters whose ServiceAccounts may name it".into())))
+    };
+    (needs, unknown.or(unread).or_else(unlisted))
 }
 
 #[cfg(test)]
@@ -161,6 +164,7 @@ mod tests {
             issuer: Some("https://oidc.example.com".into()),
             ..Cluster::default()
         });
+        inventory.coverage.clusters = true;
         inventory.coverage.cluster(ClusterIx(0)).service_accounts = Extent::Everything;
         inventory.identities.push(Identity {
             kind: IdentityKind::UserAssigned,
@@ -219,6 +223,9 @@ mod tests {
     fn what_was_not_seen_is_not_free() {
         let mut inventory = estate(3, 0);
         inventory.coverage.cluster(ClusterIx(0)).service_accounts = Extent::Nothing;
+        assert!(verdict(&inventory).is_err());
+        let mut inventory = estate(3, 0);
+        inventory.coverage.clusters = false;
         assert!(verdict(&inventory).is_err());
         let mut inventory = estate(15, 0);
         inventory.identities.first_mut().unwrap().credentials_complete = false;

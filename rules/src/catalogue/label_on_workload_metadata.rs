@@ -5,6 +5,8 @@
 //! `AZURE_FEDERATED_TOKEN_FILE`, and the first call to Azure falls through to the node's identity or fails.
 //!
 //! A template that projects its own token, and one that opts out with the value `false`, are left alone.
+//! So is one that has the label with a wrong value, which is for `label-value-not-true` to tell: a
+//! ReplicaSet's own labels are a copy of its template's.
 //!
 //! # Fails
 //!
@@ -46,6 +48,14 @@
 //! ```
 //!
 //! ```yaml
+//! # the template has it too, with another value
+//! apiVersion: apps/v1
+//! kind: ReplicaSet
+//! metadata: {name: cart-5d8f7, namespace: shop, labels: {azure.workload.identity/use: "True"}}
+//! spec: {template: {metadata: {labels: {azure.workload.identity/use: "True"}}}}
+//! ```
+//!
+//! ```yaml
 //! # the template projects its own token
 //! apiVersion: apps/v1
 //! kind: Deployment
@@ -73,7 +83,8 @@ pub(super) static RULE: Rule = Rule {
 
 fn check(workload: &Workload, _: &Trust<'_>) -> Verdict {
     let Some(value) = workload.labels.get(label::USE) else { return Ok(None) };
-    if workload.kind.shape == Shape::Pod || workload.opts_in() || workload.opts_out() || workload.projects_azure_token() {
+    let on_template = workload.template.labels.get(label::USE).is_some();
+    if workload.kind.shape == Shape::Pod || on_template || workload.projects_azure_token() {
         return Ok(None);
     }
     let here = format!("metadata.labels[{}]", label::USE);

@@ -74,6 +74,7 @@
 use crate::exchange::{Presented, Refusal, exchanges, presented};
 use crate::near::{self, Field, How};
 use crate::prelude::*;
+use crate::trust::{Key, Unknown};
 
 pub(super) static RULE: Rule = Rule {
     summary: "the identity trusts a subject that is almost the workload's",
@@ -95,12 +96,22 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
                 if let Some(finding) = near_miss(workload, &presented, &refusal, trust) {
                     return Ok(Some(finding));
                 }
+                unknown = unknown.or_else(|| unowned(&refusal, &presented, trust));
             }
             Ok(None) => {}
             Err(key) => unknown = unknown.or(Some(key)),
         }
     }
     unknown.map_or(Ok(None), Err)
+}
+
+/// A credential of the issuer that may be the identity's, since nothing says whose it is.
+fn unowned(refusal: &Refusal<'_>, presented: &Presented<'_>, trust: &Trust<'_>) -> Option<Unknown> {
+    if refusal.identity.is_some_and(|identity| identity.credentials_complete) {
+        return None;
+    }
+    let unowned = trust.trusting(presented.issuer).iter().find(|credential| trust.parent(credential).is_none())?;
+    Some(Unknown(Key::Parent(unowned.name.clone())))
 }
 
 fn near_miss(
@@ -120,7 +131,7 @@ fn near_miss(
     let message = format!(
         "credential `{}` of identity `{}` trusts `{}`, which {}; this workload is `{}`",
         miss.credential.name,
-        refusal.identity.name,
+        refusal.name(),
         subject.trusted,
         subject.how.words(),
         subject.presented,

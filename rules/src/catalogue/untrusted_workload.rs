@@ -110,6 +110,7 @@
 use crate::exchange::{Presented, Refusal, exchanges, presented};
 use crate::near::{self, Token};
 use crate::prelude::*;
+use crate::repair;
 use serde_json::json;
 
 pub(super) static RULE: Rule = Rule {
@@ -140,22 +141,34 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
 }
 
 fn refused(field: String, presented: &Presented<'_>, refusal: &Refusal<'_>, trust: &Trust<'_>) -> Finding {
-    let Refusal { client_id, identity, credentials } = refusal;
+    let Refusal { client_id, credentials, .. } = refusal;
     let token = presented.token(credentials);
     let nearest = near::nearest(&token, credentials);
-    let why = match &nearest {
+    // Of an identity known by what trusts this cluster alone, Entra's answer cannot be told.
+    let all_known = refusal.identity.is_some_and(|identity| identity.credentials_complete);
+    let aadsts = (all_known || nearest.is_some()).then(|| near::aadsts(&token, credentials));
+    let mut message = match &nearest {
         Some(miss) => format!(
-            "has no federated credential for `{}`; of the nearest, `{}`, the {}",
+            "identity `{}` has no federated credential for `{}`; of the nearest, `{}`, the {}",
+            refusal.name(),
             token.subject,
             miss.credential.name,
             miss.words()
         ),
-        None => format!("has no federated credential at all, so `{}` is refused", token.subject),
+        None => format!(
+            "identity `{}` has no federated credential {}, so `{}` is refused",
+            refusal.name(),
+            if all_known { "at all" } else { "for this cluster" },
+            token.subject
+        ),
     };
-    let mut finding = stated(Finding::new(RULE.severity, field, format!("identity `{}` {why}", identity.name)), &token)
+    if let Some(code) = aadsts {
+        message.push_str(&format!("; Entra will answer {code}"));
+    }
+    let mut finding = stated(Finding::new(RULE.severity, field, message), &token)
         .with("clientId", client_id.as_str())
-        .with("identity", identity.name.as_str())
-        .with("aadsts", near::aadsts(&token, credentials))
+        .with("identity", refusal.name())
+        .with("aadsts", aadsts)
         .fix(refusal.repair(&token, nearest.as_ref(), trust));
     if let Some(miss) = &nearest {
         finding = finding.with("nearest", miss.evidence(trust));
@@ -171,12 +184,7 @@ fn refused(field: String, presented: &Presented<'_>, refusal: &Refusal<'_>, trus
 fn untrusted(field: String, presented: &Presented<'_>) -> Finding {
     let token = presented.token(&[]);
     let message = format!("no identity trusts `{}` of issuer `{}`", token.subject, token.issuer);
-    stated(Finding::new(RULE.severity, field, message), &token).fix(format!(
-        "add a federated credential to the identity of this workload: --issuer {} --subject {} --audiences {}",
-        near::shell(token.issuer.as_str()),
-        near::shell(token.subject.as_str()),
-        near::shell(token.audience.as_str()),
-    ))
+    stated(Finding::new(RULE.severity, field, message), &token).fix(repair::addition_to("the identity of this workload", &token))
 }
 
 fn stated(finding: Finding, token: &Token) -> Finding {

@@ -10,11 +10,13 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::inventory::{Namespace, SecretKeys, SecretProviderClass, TokenRequester};
+use crate::json::{self, Take};
 use crate::model::{ClusterIx, Origin, ServiceAccount, Workload};
 use object::{Object, Spec};
 
 /// An object of Kubernetes.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "it is taken apart at once, and most objects are workloads")]
 pub enum Manifest {
     /// A pod, or anything that makes pods.
     Workload(Workload),
@@ -73,12 +75,29 @@ pub struct Read {
     pub deleting: bool,
 }
 
+/// Parses a document and gives what is handed to it the object that is meant; if asked again, it
+/// does so again.
+pub type Visit<'v, 'a> = dyn FnMut(&mut Take<'_, 'a>) -> Result<(), serde_json::Error> + 'v;
+
 /// Reads one object.
 ///
 /// # Errors
 /// If it is not an object of Kubernetes, or not as its kind must be.
 pub fn read(json: &[u8], hint: Option<Hint<'_>>, cluster: ClusterIx, origin: Origin) -> Result<Read, ManifestError> {
-    let object = object::parse(json, hint)?;
+    read_within(&mut |take| json::read(json, take), hint, cluster, origin)
+}
+
+/// Reads one object where it stands in a larger document.
+///
+/// # Errors
+/// If it is not an object of Kubernetes, or not as its kind must be, or the document is no JSON.
+pub fn read_within<'a>(
+    visit: &mut Visit<'_, 'a>,
+    hint: Option<Hint<'a>>,
+    cluster: ClusterIx,
+    origin: Origin,
+) -> Result<Read, ManifestError> {
+    let object = object::parse(visit, hint)?;
     let (live, deleting) = (object.metadata.live, object.metadata.deleting);
     Ok(Read { manifest: manifest(object, cluster, origin), live, deleting })
 }

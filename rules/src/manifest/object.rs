@@ -6,9 +6,9 @@ use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
-use crate::json::{self, Fault, Json, Loose};
 use super::pod::{PodSpec, Template};
-use super::{Hint, ManifestError};
+use super::{Hint, ManifestError, Visit};
+use crate::json::{Fault, Json, Loose};
 use crate::model::{Controller, Pair, Pairs, PodBearing, Shape, is_relevant_key};
 
 /// An object before it is known what it means.
@@ -71,23 +71,24 @@ struct Reading<'a> {
     family: Option<Family>,
     spec: Option<Spec<'a>>,
     keys: Vec<String>,
+    is_there: bool,
     has_spec: bool,
     has_data: bool,
 }
 
 /// Reads an object.
-pub(super) fn parse<'a>(json: &'a [u8], hint: Option<Hint<'a>>) -> Result<Object<'a>, ManifestError> {
-    let (mut reading, mut result) = Reading::of(json, hint, None);
+pub(super) fn parse<'a>(visit: &mut Visit<'_, 'a>, hint: Option<Hint<'a>>) -> Result<Object<'a>, ManifestError> {
+    let (mut reading, mut result) = Reading::of(visit, hint, None);
     let Some((api_version, kind)) = reading.identity() else {
         return Err(match result {
             Ok(()) => ManifestError::NotKubernetes,
-            Err(error) => unidentified(json, &reading.metadata.unwrap_or_default(), &error),
+            Err(error) => unidentified(visit, &reading.metadata.unwrap_or_default(), &error),
         });
     };
     let family = Some(Family::of(&api_version, &kind));
     if result.is_ok() && (reading.has_spec || reading.has_data) && reading.family != family {
         // The body came before `kind`: once more, now that it is known.
-        (reading, result) = Reading::of(json, hint, family);
+        (reading, result) = Reading::of(visit, hint, family);
     }
     let metadata = reading.metadata.unwrap_or_default();
     match result {
@@ -104,9 +105,9 @@ pub(super) fn parse<'a>(json: &'a [u8], hint: Option<Hint<'a>>) -> Result<Object
 }
 
 /// Something before `kind` was odd: look for the head alone, so that the object can be named.
-fn unidentified(json: &[u8], metadata: &Metadata<'_>, error: &serde_json::Error) -> ManifestError {
+fn unidentified(visit: &mut Visit<'_, '_>, metadata: &Metadata<'_>, error: &serde_json::Error) -> ManifestError {
     let (mut api_version, mut kind) = (None, None);
-    let head = json::read(json, |value| {
+    let head = visit(&mut |value| {
         value.object(&mut [
             ("apiVersion", &mut |value| value.text().map(|text| api_version = text)),
             ("kind", &mut |value| value.text().map(|text| kind = text)),
@@ -151,9 +152,12 @@ impl Family {
 // === impl Reading ===
 
 impl<'a> Reading<'a> {
-    fn of(json: &'a [u8], hint: Option<Hint<'a>>, family: Option<Family>) -> (Self, Result<(), serde_json::Error>) {
+    fn of(visit: &mut Visit<'_, 'a>, hint: Option<Hint<'a>>, family: Option<Family>) -> (Self, Result<(), serde_json::Error>) {
         let mut reading = Self { hint, family, ..Self::default() };
-        let result = json::read(json, |value| value.members(&mut |key, value| reading.member(key, value)));
+        let result = visit(&mut |json| {
+            reading.is_there = json.members_if_any(&mut |key, json| reading.member(key, json))?;
+            Ok(())
+        });
         (reading, result)
     }
 
@@ -191,7 +195,7 @@ impl<'a> Reading<'a> {
     fn identity(&self) -> Option<(Cow<'a, str>, Cow<'a, str>)> {
         match (&self.api_version, &self.kind, self.hint) {
             (Some(api_version), Some(kind), _) => Some((api_version.clone(), kind.clone())),
-            (None, None, Some(hint)) => Some((hint.api_version.into(), hint.kind.into())),
+            (None, None, Some(hint)) if self.is_there => Some((hint.api_version.into(), hint.kind.into())),
             _ => None,
         }
     }

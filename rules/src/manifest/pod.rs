@@ -4,8 +4,8 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::json::{Fault, Json};
 use super::object::Metadata;
+use crate::json::{Fault, Json};
 use crate::model::{Container, EnvFrom, EnvVar, Pairs, PodTemplate, Value, Volume, label};
 
 #[derive(Default)]

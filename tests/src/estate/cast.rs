@@ -298,6 +298,8 @@ fn look_alikes(estate: &mut Estate) {
     }
     weu.namespace("billing").account("billing-invoices").annotate(EXPIRATION, "7200");
 
+    store(azure, weu);
+
     // Reads its secrets through the Secrets Store driver, which needs no label.
     federate(azure, edge, "gate", "gate-camera", "id-gate-camera");
     let client_id = azure.identity("id-gate-camera").client_id.clone();
@@ -307,6 +309,16 @@ fn look_alikes(estate: &mut Estate) {
         "apiVersion": "secrets-store.csi.x-k8s.io/v1", "kind": "SecretProviderClass", "metadata": {"name": "gate-camera", "namespace": "gate"},
         "spec": {"provider": "azure", "parameters": {"clientID": client_id, "keyvaultName": "kv-norvind-edge",
             "objects": "array:\n  - |\n    objectName: camera-password\n    objectType: secret\n", "tenantId": azure.tenant}}}));
+}
+
+/// An account whose tokens External Secrets asks for, beside a workload that needs no label for it.
+fn store(azure: &mut Azure, cluster: &mut Cluster) {
+    federate(azure, cluster, "partners", "partners-feed", "id-partners-feed");
+    cluster.run("partners", service(Deployment, "partners", "partners-feed"));
+    cluster.namespace("partners").customs.push(json!({
+        "apiVersion": "external-secrets.io/v1", "kind": "SecretStore", "metadata": {"name": "partners-feed", "namespace": "partners"},
+        "spec": {"provider": {"azurekv": {"authType": "WorkloadIdentity", "serviceAccountRef": {"name": "partners-feed"},
+            "vaultUrl": "https://kv-norvind-partners.vault.azure.net"}}}}));
 }
 
 /// The issuer of GitHub Actions' tokens.

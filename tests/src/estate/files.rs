@@ -32,6 +32,8 @@ pub(super) fn files(estate: &Estate) -> Files {
     for (kind, items) in objects(weu, |_| true) {
         files.insert(format!("{}/{kind}.yaml", weu.name), print::yaml(&list(items)));
     }
+    let stores = weu.namespaces.values().flat_map(|namespace| namespace.customs.iter().cloned()).collect();
+    files.insert(format!("{}/secretstores.yaml", weu.name), print::yaml(&list(stores)));
     for (kind, items) in objects(neu, |_| true) {
         files.insert(format!("{}/{kind}.json", neu.name), print::kubectl(&list(items)));
     }

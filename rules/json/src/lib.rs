@@ -1,15 +1,20 @@
 //! A JSON value being read, one member at a time. It is apart so that what reads an object is plain
 //! code over one object-safe trait: the parser behind it is compiled once, not once for each shape,
 //! and whatever nobody asks for is skipped without being built.
+//!
+//! It is a crate of its own so that the policy module, which is otherwise built for size, has its
+//! parsing built for speed.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
 
 use alloc::borrow::Cow;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
 
 /// A value, still unread. It is read once, by the method that says what it should be; one that is
 /// left unread is skipped. `null` stands for a thing that is not there, whatever it should be.
@@ -26,8 +31,6 @@ pub enum Wanted<'w, 'de> {
     Elements(&'w mut Each<'w, 'de>),
     /// An object's keys; any other value has none.
     Keys(&'w mut dyn FnMut(&str)),
-    /// Any value, as its bytes.
-    Bytes(&'w mut &'de [u8]),
     /// A scalar of some type.
     Scalar(Type, &'w mut Scalar<'de>),
 }
@@ -35,8 +38,11 @@ pub enum Wanted<'w, 'de> {
 /// Takes a member: its key and its value.
 pub type Each<'f, 'de> = dyn FnMut(&str, &mut dyn Json<'de>) -> Result<(), Fault> + 'f;
 
+/// Takes a value.
+pub type Take<'f, 'de> = dyn FnMut(&mut dyn Json<'de>) -> Result<(), Fault> + 'f;
+
 /// A member that is looked for: its key, and who takes its value.
-pub type Member<'f, 'de> = (&'static str, &'f mut dyn FnMut(&mut dyn Json<'de>) -> Result<(), Fault>);
+pub type Member<'f, 'de> = (&'static str, &'f mut Take<'f, 'de>);
 
 /// The type of scalar that belongs somewhere.
 #[derive(Clone, Copy)]
@@ -87,10 +93,7 @@ pub struct Loose<'de> {
 ///
 /// # Errors
 /// Says what is wrong, with line and column.
-pub fn read<'de>(
-    json: &'de [u8],
-    mut take: impl FnMut(&mut dyn Json<'de>) -> Result<(), Fault>,
-) -> Result<(), serde_json::Error> {
+pub fn read<'de>(json: &'de [u8], take: &mut Take<'_, 'de>) -> Result<(), serde_json::Error> {
     let mut parser = serde_json::Deserializer::from_slice(json);
     Taker { key: "", take: &mut |_, json| take(json) }.deserialize(&mut parser)?;
     parser.end()
@@ -102,7 +105,12 @@ pub fn read<'de>(
 impl<'de> dyn Json<'de> + '_ {
     /// Reads the members of an object.
     pub fn members(&mut self, each: &mut Each<'_, 'de>) -> Result<(), Fault> {
-        self.read(Wanted::Members(each)).map(drop)
+        self.members_if_any(each).map(drop)
+    }
+
+    /// Reads the members of an object; false if there is no object.
+    pub fn members_if_any(&mut self, each: &mut Each<'_, 'de>) -> Result<bool, Fault> {
+        self.read(Wanted::Members(each))
     }
 
     /// Reads some members of an object, each of which it may have once.
@@ -137,12 +145,12 @@ impl<'de> dyn Json<'de> + '_ {
     }
 
     /// Reads the elements of an array.
-    pub fn elements(&mut self, each: &mut dyn FnMut(&mut dyn Json<'de>) -> Result<(), Fault>) -> Result<(), Fault> {
+    pub fn elements(&mut self, each: &mut Take<'_, 'de>) -> Result<(), Fault> {
         self.elements_if_any(each).map(drop)
     }
 
     /// Reads the elements of an array; false if there is no array.
-    pub fn elements_if_any(&mut self, each: &mut dyn FnMut(&mut dyn Json<'de>) -> Result<(), Fault>) -> Result<bool, Fault> {
+    pub fn elements_if_any(&mut self, each: &mut Take<'_, 'de>) -> Result<bool, Fault> {
         self.read(Wanted::Elements(&mut |_, json| each(json)))
     }
 
@@ -175,12 +183,6 @@ impl<'de> dyn Json<'de> + '_ {
             *list = texts;
         }
         Ok(())
-    }
-
-    /// Reads a value as its bytes, to be read later.
-    pub fn bytes(&mut self) -> Result<Option<&'de [u8]>, Fault> {
-        let mut bytes: &[u8] = b"";
-        Ok(self.read(Wanted::Bytes(&mut bytes))?.then_some(bytes))
     }
 
     /// Reads an integer.
@@ -260,7 +262,7 @@ impl<'de> Wanted<'_, 'de> {
 
     fn refuse<E: Error>(&self, found: &dyn fmt::Display) -> E {
         let wanted = match self {
-            Self::Members(_) | Self::Keys(_) | Self::Bytes(_) => "an object",
+            Self::Members(_) | Self::Keys(_) => "an object",
             Self::Elements(_) => "an array",
             Self::Scalar(Type::Text | Type::Any, _) => "a string",
             Self::Scalar(Type::Integer, _) => "an integer",
@@ -302,12 +304,12 @@ impl<'de> Visitor<'de> for Wanted<'_, 'de> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
         match self {
             Self::Members(each) => {
-                while let Some(Key(key)) = map.next_key_seed(Key::default())? {
+                while let Some(key) = map.next_key_seed(Key)? {
                     map.next_value_seed(Taker { key: &key, take: each })?;
                 }
             }
             Self::Keys(each) => {
-                while let Some(Key(key)) = map.next_key_seed(Key::default())? {
+                while let Some(key) = map.next_key_seed(Key)? {
                     each(&key);
                     map.next_value::<IgnoredAny>()?;
                 }
@@ -357,19 +359,27 @@ impl fmt::Display for Scalar<'_> {
 // === the parser's side ===
 
 /// A key, borrowed where it holds no escape.
-#[derive(Default)]
-struct Key<'de>(Cow<'de, str>);
+struct Key;
 
-impl<'de> DeserializeSeed<'de> for Key<'de> {
-    type Value = Self;
+impl<'de> DeserializeSeed<'de> for Key {
+    type Value = Cow<'de, str>;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self, D::Error> {
-        let mut key = Scalar::Null;
-        deserializer.deserialize_any(Wanted::Scalar(Type::Text, &mut key))?;
-        match key {
-            Scalar::Text(key) => Ok(Self(key)),
-            _ => Ok(self),
-        }
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Cow<'de, str>, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Key {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+    fn visit_str<E: Error>(self, key: &str) -> Result<Cow<'de, str>, E> {
+        Ok(Cow::Owned(key.into()))
+    }
+    fn visit_borrowed_str<E: Error>(self, key: &'de str) -> Result<Cow<'de, str>, E> {
+        Ok(Cow::Borrowed(key))
     }
 }
 
@@ -404,14 +414,7 @@ struct Unread<D, E> {
 impl<'de, D: Deserializer<'de>> Json<'de> for Unread<D, D::Error> {
     fn read(&mut self, wanted: Wanted<'_, 'de>) -> Result<bool, Fault> {
         let value = self.value.take().ok_or(Fault::Parser)?;
-        let read = match wanted {
-            Wanted::Bytes(bytes) => <&RawValue>::deserialize(value).map(|raw| {
-                *bytes = raw.get().as_bytes();
-                *bytes != b"null"
-            }),
-            wanted => value.deserialize_any(wanted),
-        };
-        read.map_err(|error| {
+        value.deserialize_any(wanted).map_err(|error| {
             self.error = Some(error);
             Fault::Parser
         })

@@ -1,0 +1,334 @@
+//! What can be typed and configured: exit statuses, outputs, words.
+
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::symlink;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::program::{Folder, KNOWN, PROGRAM, command, run};
+
+const ESTATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../testdata/estate");
+
+/// Runs with one finding, a high one, at hand.
+fn known() -> Folder {
+    Folder::of(&[("k.yaml", KNOWN)])
+}
+
+#[test]
+fn the_status_says_how_it_went() {
+    let folder = known();
+    folder.write("fine.yaml", "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: a}\n");
+    folder.write("broken.json", "{");
+    let status = |arguments: &[&str]| folder.run(arguments).status;
+    assert_eq!(status(&["scan", "fine.yaml"]), 0);
+    assert_eq!(status(&["scan", "k.yaml", "fine.yaml"]), 1);
+    assert_eq!(status(&["scan", "k.yaml", "broken.json"]), 3, "what was not read matters more");
+    for wrong in [
+        &[][..],
+        &["scan"],
+        &["frob"],
+        &["scan", "--frob", "k.yaml"],
+        &["explain"],
+        &["scan", "k.yaml", "--threads", "0"],
+    ] {
+        let ran = folder.run(wrong);
+        assert!(
+            ran.status == 2 && ran.out.is_empty() && ran.err.contains("Usage: wiguard") | ran.err.contains("--help"),
+            "{wrong:?}: {ran:?}"
+        );
+    }
+    for help in [&["--help"][..], &["--version"], &["scan", "--help"]] {
+        let ran = folder.run(help);
+        assert!(ran.status == 0 && ran.err.is_empty() && !ran.out.is_empty(), "{help:?}: {ran:?}");
+    }
+    let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
+    for arguments in [&["scan", "k.yaml"][..], &["rules"], &["explain", "AWI101"]] {
+        let output = command(folder.path(), arguments).stdout(full()).output().unwrap();
+        let err = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            output.status.code() == Some(4) && err.starts_with("error: could not write to standard output: "),
+            "{arguments:?}: {err}"
+        );
+    }
+}
+
+#[test]
+fn fail_on_moves_the_line() {
+    let folder = known();
+    for (severity, status) in [("critical", 0), ("high", 1), ("medium", 1), ("low", 1), ("info", 1), ("never", 0)] {
+        assert_eq!(folder.run(&["scan", "k.yaml", "--fail-on", severity]).status, status, "{severity}");
+        folder.write("wiguard.toml", format!("failOn = \"{severity}\"\n"));
+        assert_eq!(folder.run(&["scan", "k.yaml"]).status, status, "{severity}, configured");
+        assert_eq!(folder.run(&["scan", "k.yaml", "--fail-on", "low"]).status, 1, "what is typed wins over {severity}");
+    }
+    let ran = folder.run(&["scan", "k.yaml", "--fail-on", "worst"]);
+    assert!(ran.status == 2 && ran.err.contains("expected critical, high, medium, low, info or never"), "{ran:?}");
+}
+
+#[test]
+fn outputs_repeat() {
+    let folder = known();
+    let ran = folder.run(&[
+        "scan",
+        "k.yaml",
+        "-o",
+        "table",
+        "-o",
+        "json=out/r.json",
+        "--output",
+        "csv=sheets",
+        "-o",
+        "ndjson=r.ndjson",
+        "-o",
+        "table=r.txt",
+    ]);
+    assert_eq!(ran.status, 1);
+    assert_eq!(ran.out, folder.read("r.txt"));
+    assert_eq!(ran.err, "wrote out/r.json\nwrote sheets\nwrote r.ndjson\nwrote r.txt\n");
+    let report: Value = serde_json::from_str(&folder.read("out/r.json")).unwrap();
+    let lines: Vec<Value> = folder.read("r.ndjson").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(report["findings"], Value::Array(lines));
+    let mut sheets: Vec<String> = folder
+        .path()
+        .join("sheets")
+        .read_dir()
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    sheets.sort();
+    assert_eq!(
+        sheets,
+        [
+            "coverage.csv",
+            "credentials.csv",
+            "findings.csv",
+            "identities.csv",
+            "namespaces.csv",
+            "service-accounts.csv",
+            "workloads.csv"
+        ]
+    );
+    assert_eq!(folder.run(&["scan", "k.yaml", "-o", "csv"]).out, folder.read("sheets/findings.csv"));
+}
+
+#[test]
+fn outputs_that_make_no_sense_are_refused() {
+    let folder = known();
+    for (arguments, says) in [
+        (&["-o", "json", "-o", "table"][..], "only one format can go to standard output"),
+        (&["-o", "xml"], "there is no format `xml`; there are table, json, ndjson, csv"),
+        (&["-o", "json="], "`json=` names no path"),
+        (&["-o", "csv=k.yaml"], "could not write `k.yaml`: it is a file, and csv is written to a folder"),
+        (&["-o", "json=/proc/none/r.json"], "could not write `/proc/none/r.json`"),
+        (&["-n", "a", "-A"], "cannot be used with"),
+        (&["--cluster", "prod"], "expected NAME=PATH"),
+        (&["--identity", "=x"], "expected NAME=PATH"),
+        (&["--threads", "many"], "expected a number from 1 to 1024"),
+        (&["--ignore", "AWI999"], "there is no rule `AWI999`; `wiguard rules` lists them"),
+        (&["--config", "none.toml"], "could not read the configuration `none.toml`"),
+    ] {
+        let ran = folder.run(&[&["scan", "k.yaml"], arguments].concat());
+        assert!(ran.status == 2 && ran.err.starts_with("error: ") && ran.err.contains(says), "{arguments:?}: {ran:?}");
+        assert!(ran.out.is_empty(), "{arguments:?}: {ran:?}");
+    }
+    assert_eq!(folder.read("k.yaml"), KNOWN);
+}
+
+#[test]
+fn namespaces_are_chosen() {
+    let folder = known();
+    folder.write("other.yaml", KNOWN.replace("shop", "depot"));
+    let found = |arguments: &[&str]| folder.run(&[&["scan", ".", "-o", "json"], arguments].concat());
+    assert_eq!(found(&["-A"]).findings().len(), 2);
+    let ran = found(&["-n", "depot"]);
+    assert!(ran.status == 1 && ran.findings() == [["AWI101", "Deployment", "depot", "cart"]], "{ran:?}");
+    let ran = found(&["--namespace", "shpo"]);
+    assert!(ran.status == 3 && ran.findings().is_empty(), "a misspelt namespace is not a clean one: {ran:?}");
+    assert_eq!(ran.coverage("namespace shpo").1, "nothing that was read is in it; check the name given to -n");
+}
+
+#[test]
+fn rules_are_ignored_by_id_and_name() {
+    let folder = known();
+    for rule in ["AWI101", "awi101", "label-on-workload-metadata"] {
+        let ran = folder.run(&["scan", "k.yaml", "-o", "json", "--ignore", rule]);
+        assert!(ran.status == 0 && ran.findings().is_empty(), "{ran:?}");
+        assert_eq!(ran.report()["summary"]["findings"]["high"], 0);
+    }
+}
+
+#[test]
+fn suppressions_need_a_reason_and_end() {
+    let folder = known();
+    let scan = |configuration: &str| {
+        folder.write("c.toml", configuration);
+        folder.run(&["scan", "k.yaml", "--config", "c.toml"])
+    };
+    let entry = |rest: &str| format!("[[suppressions]]\nrule = \"AWI101\"\n{rest}\n");
+    for object in ["*", "Deployment/cart", "shop/Deployment/cart", "shop/*", ":shop/Deployment/c?rt"] {
+        let ran = scan(&entry(&format!(
+            "object = \"{object}\"\nreason = \"known\"\nowner = \"shop\"\nexpires = \"2999-12-31\""
+        )));
+        assert!(ran.status == 0 && ran.out.contains("; 1 suppressed"), "{object}: {ran:?}");
+        assert!(!ran.out.contains("the suppression of"), "{ran:?}");
+    }
+    let ran = scan(&entry("reason = \"known\"\nexpires = \"2020-01-31\""));
+    assert!(
+        ran.status == 1 && ran.out.contains("the suppression of AWI101 on `*` has expired, and its findings are back"),
+        "{ran:?}"
+    );
+    let ran = scan(&entry("object = \"depot/*\"\nreason = \"known\""));
+    assert!(
+        ran.status == 1 && ran.out.contains("the suppression of AWI101 on `depot/*` matches nothing; delete it"),
+        "{ran:?}"
+    );
+    for (configuration, says) in [
+        (entry(""), "missing field `reason`"),
+        (entry("reason = \" \""), "the suppression of AWI101 on `*` gives no reason; say why"),
+        (entry("reason = \"r\"\nexpires = \"31.1.2027\""), "`31.1.2027` is not a day; write 2027-01-31"),
+        (
+            "[[suppressions]]\nrule = \"AWI1\"\nreason = \"r\"".into(),
+            "there is no rule `AWI1`; `wiguard rules` lists them",
+        ),
+        ("ignored = []".into(), "unknown field `ignored`, expected one of"),
+        ("[[".into(), "line 1"),
+    ] {
+        let ran = scan(&configuration);
+        assert!(ran.status == 2 && ran.err.contains("could not understand the configuration `c.toml`"), "{ran:?}");
+        assert!(ran.err.contains(says) && ran.out.is_empty(), "{says}: {ran:?}");
+    }
+}
+
+#[test]
+fn explain_knows_rules_codes_and_log_lines() {
+    let folder = known();
+    let explain = |what: &[&str]| folder.run(&[&["explain"], what].concat());
+    let page = explain(&["AWI101"]);
+    assert!(
+        page.status == 0 && page.out.starts_with("# AWI101 label-on-workload-metadata\n\nSeverity high"),
+        "{page:?}"
+    );
+    assert!(page.out.contains("## Fails\n\n```yaml") && page.out.contains("## Passes"), "{page:?}");
+    assert_eq!(explain(&["label-on-workload-metadata"]).out, page.out);
+    let code = explain(&["AADSTS700213"]);
+    assert!(
+        code.status == 0
+            && code
+                .out
+                .starts_with("AADSTS700213: no federated credential of this client trusts the token's subject\n"),
+        "{code:?}"
+    );
+    assert!(code.out.contains("AWI301  untrusted-workload"), "{code:?}");
+    let line =
+        "ClientAssertionCredential authentication failed: AADSTS700213: No matching federated identity record found";
+    assert_eq!(explain(&[line]).out, code.out);
+    assert_eq!(explain(&line.split(' ').collect::<Vec<_>>()).out, code.out, "without quotes too");
+    let secret = explain(&["AADSTS50020"]);
+    assert!(secret.status == 0 && !secret.out.contains("explain RULE"), "no rule stands behind it: {secret:?}");
+    for unknown in ["hello", "AWI999", "AADSTS", "AADSTS999999"] {
+        let ran = explain(&[unknown]);
+        assert!(
+            ran.status == 2
+                && ran.out.is_empty()
+                && ran.err.contains(&format!("nothing is known of `{unknown}`; give a rule")),
+            "{ran:?}"
+        );
+    }
+}
+
+#[test]
+fn rules_are_listed_in_three_forms() {
+    let folder = Folder::new();
+    let rules = folder.run(&["rules", "-o", "json"]);
+    let rules: Vec<Value> = serde_json::from_str(&rules.out).unwrap();
+    let (table, markdown) = (folder.run(&["rules"]).out, folder.run(&["rules", "-o", "markdown"]).out);
+    assert_eq!((table.lines().count(), markdown.lines().count()), (rules.len() + 1, rules.len() + 2));
+    for rule in &rules {
+        let (id, name, summary) =
+            (rule["id"].as_str().unwrap(), rule["name"].as_str().unwrap(), rule["summary"].as_str().unwrap());
+        assert!(
+            table.lines().any(|line| line.starts_with(id) && line.contains(name) && line.ends_with(summary)),
+            "{id}"
+        );
+        assert!(markdown.contains(&format!("| {id} | `{name}` |")), "{id}");
+        assert!(markdown.lines().all(|line| line.matches(" | ").count() <= 4), "no cell breaks the table");
+        assert_eq!(folder.run(&["explain", id]).status, 0, "{id}");
+    }
+    assert_eq!(folder.run(&["rules", "-o", "xml"]).status, 2);
+}
+
+#[test]
+fn help_reads_well() {
+    let folder = Folder::new();
+    for (name, arguments) in [
+        ("help", &["--help"][..]),
+        ("help_scan", &["scan", "--help"]),
+        ("help_explain", &["explain", "--help"]),
+        ("help_rules", &["rules", "--help"]),
+    ] {
+        insta::assert_snapshot!(name, folder.run(arguments).out);
+    }
+}
+
+#[test]
+fn as_a_plugin_it_goes_by_the_name_of_kubectl() {
+    let folder = known();
+    let plugin = folder.path().join("kubectl-wiguard");
+    symlink(PROGRAM, &plugin).unwrap();
+    let mut help = Command::new(&plugin);
+    help.args(["scan", "--help"]);
+    let ran = run(help);
+    assert!(ran.status == 0 && ran.out.contains("Usage: kubectl wiguard scan [OPTIONS]"), "{ran:?}");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let folder = Folder::new();
+    let csv = &["scan", ESTATE, "-o", "csv"][..];
+    // Where the pipe breaks is a matter of luck, so that the longest is tried more often.
+    for arguments in
+        [&["scan", ESTATE][..], &["scan", ESTATE, "-o", "json"], csv, csv, csv, csv, &["rules"], &["explain", "AWI101"]]
+    {
+        let mut child =
+            command(folder.path(), arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut first = String::new();
+        BufReader::with_capacity(16, child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(
+            !first.is_empty() && output.stderr.is_empty(),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        assert_eq!(output.status.code(), Some(i32::from(arguments[0] == "scan")), "{arguments:?}");
+    }
+}
+
+#[test]
+fn colour_is_for_terminals() {
+    let folder = known();
+    let coloured = |arguments: &str, variable: Option<&str>, terminal: bool| {
+        let line = format!("{PROGRAM} scan k.yaml {arguments}");
+        let mut shell = Command::new(if terminal { "script" } else { "sh" });
+        let arguments = if terminal { vec!["-qec", &line, "/dev/null"] } else { vec!["-c", &line] };
+        shell.args(arguments).current_dir(folder.path()).env_remove("NO_COLOR").stdin(Stdio::null());
+        if let Some(value) = variable {
+            shell.env("NO_COLOR", value);
+        }
+        let out = shell.output().unwrap().stdout;
+        assert!(out.windows(6).any(|six| six == b"AWI101"), "{}", String::from_utf8_lossy(&out));
+        out.contains(&0x1b)
+    };
+    assert!(!coloured("", None, false), "not in a pipe");
+    assert!(coloured("--color always", None, false));
+    assert!(coloured("--color always", Some("1"), false), "what is typed wins");
+    if Command::new("script").arg("--version").output().is_err() {
+        println!("skipped: no `script` to make a terminal with");
+        return;
+    }
+    assert!(coloured("", None, true));
+    assert!(coloured("", Some(""), true), "an empty NO_COLOR is none");
+    assert!(!coloured("", Some("1"), true));
+    assert!(!coloured("--color never", None, true));
+    assert!(!coloured("-o json", None, true), "what programs read has none");
+}

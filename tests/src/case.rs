@@ -1,0 +1,153 @@
+//! A case: something that is scanned in this process, and what came of it in a form that a test
+//! can compare. Apart from the report, so that a test names facts and no layout.
+
+use std::fmt;
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use wiguard::collect::{Collected, Gap, Wanted, collect};
+use wiguard::config::Config;
+use wiguard::evaluate::{Controllers, evaluate};
+use wiguard::read::Root;
+use wiguard::scan::assess;
+use wiguard_rules::finding::Severity;
+use wiguard_rules::parameters::Parameters;
+use wiguard_rules::trust::Trust;
+
+/// A finding, as little of it as tells it from others.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Seen {
+    /// The rule's id.
+    pub rule: String,
+    /// The object's kind.
+    pub kind: String,
+    /// Its namespace, empty if it has none.
+    #[serde(default)]
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The object's cluster, empty if it has none or a nameless one.
+    #[serde(default)]
+    pub cluster: String,
+}
+
+/// What came of a scan.
+#[derive(Clone, Debug, Default)]
+pub struct Scanned {
+    /// The findings of the report, sorted.
+    pub findings: Vec<Seen>,
+    /// What could not be read or put to use.
+    pub gaps: Vec<Gap>,
+}
+
+/// Collects what is in a folder or file.
+#[must_use]
+pub fn collect_path(path: &Path, assume_complete: bool) -> Collected {
+    let roots = vec![Root::Path(path.to_path_buf())];
+    collect(&Wanted { roots, assume_complete, ..Wanted::default() }, || Box::new(std::io::empty()))
+}
+
+/// Collects what a text holds, as if it came on standard input.
+#[must_use]
+pub fn collect_text(text: &str, assume_complete: bool) -> Collected {
+    let (roots, text) = (vec![Root::Stdin], text.to_owned());
+    collect(&Wanted { roots, assume_complete, ..Wanted::default() }, || Box::new(Cursor::new(text)))
+}
+
+/// Scans a folder or file, with no configuration.
+#[must_use]
+pub fn scan_path(path: &Path, assume_complete: bool) -> Scanned {
+    scanned(&collect_path(path, assume_complete))
+}
+
+/// Scans a text, with no configuration.
+#[must_use]
+pub fn scan_text(text: &str, assume_complete: bool) -> Scanned {
+    scanned(&collect_text(text, assume_complete))
+}
+
+/// What the report says of a collection.
+#[must_use]
+pub fn scanned(collected: &Collected) -> Scanned {
+    let mut findings = assess(collected, &Config::default(), None, |report| {
+        let seen = |found: &wiguard::report::Reported| Seen {
+            rule: found.rule.id.into(),
+            kind: found.kind.into(),
+            namespace: found.namespace.clone(),
+            name: found.name.clone(),
+            severity: found.finding.severity,
+            cluster: found.cluster.clone(),
+        };
+        report.findings.iter().map(seen).collect::<Vec<_>>()
+    });
+    findings.sort();
+    Scanned { findings, gaps: collected.gaps.clone() }
+}
+
+/// The ids of the rules that find something in a collection, before anything is hidden because
+/// another rule says the same and more.
+#[must_use]
+pub fn rules_that_find(collected: &Collected) -> Vec<&'static str> {
+    let parameters = Parameters::default();
+    let trust = Trust::join(&collected.inventory, &parameters);
+    let controllers = Controllers::of_all(&collected.inventory.workloads);
+    let evaluation = evaluate(&collected.inventory, &trust, &controllers);
+    let mut ids: Vec<&'static str> = evaluation.findings.iter().map(|found| found.rule.id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
+/// The folder `testdata`, or something in it.
+#[must_use]
+pub fn testdata(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata").join(path)
+}
+
+/// The folders of `testdata/documents`, one for each case, sorted.
+///
+/// # Errors
+/// Whatever the file system refuses.
+pub fn documents() -> std::io::Result<Vec<PathBuf>> {
+    let mut cases = Vec::new();
+    for guide in folders(&testdata("documents"))? {
+        cases.extend(folders(&guide)?);
+    }
+    cases.sort();
+    Ok(cases)
+}
+
+fn folders(path: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(path)?.map(|entry| entry.map(|entry| entry.path()));
+    let paths = entries.collect::<Result<Vec<_>, _>>()?;
+    Ok(paths.into_iter().filter(|path| path.is_dir()).collect())
+}
+
+/// The estates in a rule's manual page: the blocks of YAML below `# Fails` or `# Passes`.
+#[must_use]
+pub fn examples(manual: &str, section: &str) -> Vec<String> {
+    let (mut here, mut block, mut blocks) = (false, None::<String>, Vec::new());
+    for line in manual.lines() {
+        match (line.trim_end(), block.as_mut()) {
+            ("```", Some(_)) => blocks.extend(block.take().filter(|_| here)),
+            (_, Some(text)) => *text += &format!("{line}\n"),
+            ("```yaml", None) => block = Some(String::new()),
+            (heading, None) if heading.starts_with("# ") => here = heading.strip_prefix("# ") == Some(section),
+            _ => {}
+        }
+    }
+    blocks
+}
+
+// === impl Seen ===
+
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rule, kind, namespace, name, severity, cluster } = self;
+        write!(f, "{rule} {} on {kind} {namespace}/{name} of {cluster:?}", severity.as_str())
+    }
+}
