@@ -14,11 +14,21 @@ fn main() {
     println!("cargo:rerun-if-env-changed=WIGUARD_POLICY_WASM");
     if let Some(given) = env::var_os("WIGUARD_POLICY_WASM") {
         println!("cargo:rerun-if-changed={}", Path::new(&given).display());
-        fs::copy(&given, &embedded).unwrap_or_else(|error| panic!("could not copy {}: {error}", Path::new(&given).display()));
+        fs::copy(&given, &embedded)
+            .unwrap_or_else(|error| panic!("could not copy {}: {error}", Path::new(&given).display()));
         return;
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the reporter lives in the workspace");
-    for watched in ["rules/src", "rules/json", "rules/Cargo.toml", "policy/src", "policy/build.rs", "policy/Cargo.toml", "Cargo.toml", "Cargo.lock"] {
+    for watched in [
+        "rules/src",
+        "rules/json",
+        "rules/Cargo.toml",
+        "policy/src",
+        "policy/build.rs",
+        "policy/Cargo.toml",
+        "Cargo.toml",
+        "Cargo.lock",
+    ] {
         println!("cargo:rerun-if-changed={}", root.join(watched).display());
     }
     // Beside the host's own output (TARGET/PROFILE/build/PACKAGE/out), so that every profile and

@@ -129,10 +129,12 @@ impl Outcome {
     fn response(&self) -> Response {
         let at = |level| self.findings.iter().filter(move |(_, _, l)| *l == level);
         let undecided = |wanted| self.unknown.iter().filter(move |_| self.on_unknown == wanted);
-        let mut reasons: Vec<String> = self.unreadable.iter().map(|reason| format!("wiguard could not read the object: {reason}")).collect();
+        let mut reasons: Vec<String> =
+            self.unreadable.iter().map(|reason| format!("wiguard could not read the object: {reason}")).collect();
         reasons.extend(at(Level::Deny).map(|(entry, finding, _)| sentence(entry, finding)));
         reasons.extend(undecided(Unknown::Deny).map(|(entry, key)| undecidable(entry, key)));
-        let mut warnings: Vec<String> = at(Level::Warn).map(|(entry, finding, _)| warning(&sentence(entry, finding))).collect();
+        let mut warnings: Vec<String> =
+            at(Level::Warn).map(|(entry, finding, _)| warning(&sentence(entry, finding))).collect();
         warnings.extend(undecided(Unknown::Warn).map(|(entry, key)| warning(&undecidable(entry, key))));
         let mut audit_annotations = Annotations::default();
         if !self.findings.is_empty() {
@@ -156,7 +158,11 @@ impl Outcome {
 
     /// The findings as data.
     pub(crate) fn into_reviewed(self) -> Reviewed {
-        let finding = |(entry, finding, level): (&Entry, Finding, Level)| ReviewedFinding { rule: entry.id.into(), level, finding };
+        let finding = |(entry, finding, level): (&Entry, Finding, Level)| ReviewedFinding {
+            rule: entry.id.into(),
+            level,
+            finding,
+        };
         let unknown = |(entry, key): (&Entry, Key)| ReviewedUnknown { rule: entry.id.into(), missing: key.to_string() };
         Reviewed {
             findings: self.findings.into_iter().map(finding).collect(),

@@ -7,6 +7,7 @@ use serde::Serialize;
 use wiguard_rules::inventory::Inventory;
 use wiguard_rules::manifest::{self, Hint, Manifest};
 use wiguard_rules::model::Origin;
+use wiguard_rules::review::Fetch;
 use wiguard_rules::trust::Key;
 
 /// The host of the policy.
@@ -29,20 +30,26 @@ struct GetResource<'a> {
     disable_cache: bool,
 }
 
-/// Fetches one fact; false if it could not be had.
-pub(crate) fn fetch(key: &Key, inventory: &mut Inventory, host: &mut dyn Host) -> bool {
-    // Nothing but the one ServiceAccount is asked for: Secrets are none of an admission policy's
-    // business, and lists would cost the host a watch.
-    let Key::ServiceAccount(cluster, namespace, name) = key else { return false };
-    let request = GetResource { api_version: "v1", kind: "ServiceAccount", name, namespace, disable_cache: false };
-    let Ok(payload) = serde_json::to_vec(&request) else { return false };
-    let Ok(answer) = host.call("kubewarden", "kubernetes", "get_resource", &payload) else { return false };
-    let hint = Hint { api_version: "v1", kind: "ServiceAccount" };
-    match manifest::read(&answer, Some(hint), *cluster, Origin::default()).map(|read| read.manifest) {
-        Ok(Manifest::ServiceAccount(account)) if account.namespace == *namespace && account.name == *name => {
-            inventory.service_accounts.push(account);
-            true
+/// The host as the rules' messenger. Nothing but the one ServiceAccount is asked for: Secrets are
+/// none of an admission policy's business, and lists would cost the host a watch.
+pub(crate) struct Messenger<'h>(pub(crate) &'h mut dyn Host);
+
+impl Fetch for Messenger<'_> {
+    fn can_fetch(&self, key: &Key) -> bool {
+        matches!(key, Key::ServiceAccount(..))
+    }
+
+    fn fetch(&mut self, key: &Key, inventory: &mut Inventory) {
+        let Key::ServiceAccount(cluster, namespace, name) = key else { return };
+        let request = GetResource { api_version: "v1", kind: "ServiceAccount", name, namespace, disable_cache: false };
+        let Ok(payload) = serde_json::to_vec(&request) else { return };
+        let Ok(answer) = self.0.call("kubewarden", "kubernetes", "get_resource", &payload) else { return };
+        let hint = Hint { api_version: "v1", kind: "ServiceAccount" };
+        match manifest::read(&answer, Some(hint), *cluster, Origin::default()).map(|read| read.manifest) {
+            Ok(Manifest::ServiceAccount(account)) if account.namespace == *namespace && account.name == *name => {
+                inventory.service_accounts.push(account);
+            }
+            _ => {}
         }
-        _ => false,
     }
 }

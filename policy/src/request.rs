@@ -4,14 +4,13 @@ use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::{String, ToString};
 
-use wiguard_rules::inventory::Inventory;
 use wiguard_rules::json::{self, Fault, Json, Take};
 use wiguard_rules::manifest::{self, Hint, Manifest, ManifestError};
 use wiguard_rules::model::{ClusterIx, Origin};
 use wiguard_rules::review;
 
 use crate::answer::Outcome;
-use crate::host::{Host, fetch};
+use crate::host::{Host, Messenger};
 use crate::settings::Settings;
 
 /// What a Kubewarden host passes to `validate`, but for the object.
@@ -62,8 +61,9 @@ pub(crate) fn review(json: &[u8], host: &mut dyn Host) -> Result<Outcome, String
     }
     let Payload { request, settings, .. } = payload;
     settings.check().map_err(|reason| format!("could not read the settings: {reason}"))?;
-    // A change of status is the controllers' word, not the author's; a deletion carries no object.
-    if request.sub_resource.as_deref() == Some("status") {
+    // A subresource (`status`, `scale`, `ephemeralcontainers`) changes nothing that rules read: to
+    // reject it would keep controllers, and people who debug, from objects that are there already.
+    if request.sub_resource.as_deref().is_some_and(|name| !name.is_empty()) {
         return Ok(Outcome::nothing_to_judge());
     }
     Ok(match read {
@@ -98,12 +98,7 @@ fn judge(manifest: Manifest, request: &Request<'_>, settings: &Settings, host: &
     if settings.exempts(&account.0, &account.1) {
         return Outcome::nothing_to_judge();
     }
-    let judgements = review::review(
-        &mut inventory,
-        &settings.parameters,
-        &settings.rules_on(),
-        &mut |key, inventory: &mut Inventory| fetch(key, inventory, host),
-    );
+    let judgements = review::review(&mut inventory, &settings.parameters, &settings.rules_on(), &mut Messenger(host));
     Outcome::of(judgements, settings)
 }
 

@@ -1,12 +1,11 @@
 //! The settings: which rules deny, whom they pass over, and what Azure trusts.
 
 use alloc::borrow::Cow;
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use wiguard_rules::catalogue::{ADMISSION, Entry};
 use wiguard_rules::finding::Severity;
 use wiguard_rules::inventory::Inventory;
@@ -23,7 +22,8 @@ use wiguard_rules::parameters::{Parameters, any_glob};
 pub struct Settings {
     /// What a finding of a rule does, by the rule's id or name. By default findings of high and
     /// critical severity deny, of medium and low severity warn, and mere information passes.
-    pub rules: BTreeMap<String, Level>,
+    #[serde(serialize_with = "as_map")]
+    pub rules: Vec<(String, Level)>,
     /// What is done when a rule cannot be decided because a fact is missing.
     pub unknown: Unknown,
     /// What is not judged.
@@ -139,7 +139,8 @@ impl Settings {
             ("otherIssuers", &mut |json| json.texts(&mut self.other_issuers)),
             ("credentials", &mut |json| {
                 let mut list = Vec::new();
-                let is_there = json.elements_if_any(&mut |json| Credential::read(json).map(|credential| list.push(credential)))?;
+                let is_there =
+                    json.elements_if_any(&mut |json| Credential::read(json).map(|credential| list.push(credential)))?;
                 self.credentials = is_there.then_some(list);
                 Ok(())
             }),
@@ -149,32 +150,34 @@ impl Settings {
 
     /// Whether they make sense.
     pub(crate) fn check(&self) -> Result<(), String> {
-        for name in self.rules.keys() {
+        for name in self.rules.iter().map(|(name, _)| name) {
             if !ADMISSION.iter().any(|entry| entry.is_called(name)) {
                 let known = ADMISSION.iter().map(|entry| entry.id).collect::<Vec<_>>().join(", ");
-                return Err(format!("rules: there is no rule `{name}` about what an admission request carries; there are {known}"));
+                return Err(format!(
+                    "rules: there is no rule `{name}` about what an admission request carries; there are {known}"
+                ));
             }
         }
         for entry in ADMISSION {
-            if self.rules.keys().filter(|name| entry.is_called(name)).count() > 1 {
+            if self.rules.iter().map(|(name, _)| name).filter(|name| entry.is_called(name)).count() > 1 {
                 return Err(format!("rules: {} is set twice, by id and by name `{}`", entry.id, entry.name()));
             }
         }
         for issuer in self.issuer.iter().chain(&self.other_issuers) {
-            check_issuer("issuer", issuer)?;
+            check_issuer(&|| "issuer".into(), issuer)?;
         }
         for (index, credential) in self.credentials.iter().flatten().enumerate() {
-            let place = format!("credentials[{index}]");
+            let place = || format!("credentials[{index}]");
             if !is_guid(&credential.client_id.0) {
-                return Err(format!("{place}.clientId: `{}` is not a GUID", credential.client_id));
+                return Err(format!("{}.clientId: `{}` is not a GUID", place(), credential.client_id));
             }
             if credential.subject.0.is_empty() {
-                return Err(format!("{place}.subject is empty; it is `system:serviceaccount:NAMESPACE:NAME`"));
+                return Err(format!("{}.subject is empty; it is `system:serviceaccount:NAMESPACE:NAME`", place()));
             }
             match &credential.issuer {
-                Some(issuer) => check_issuer(&format!("{place}.issuer"), issuer)?,
+                Some(issuer) => check_issuer(&|| format!("{}.issuer", place()), issuer)?,
                 None if self.issuer.is_none() => {
-                    return Err(format!("{place} names no issuer, and neither do the settings"));
+                    return Err(format!("{} names no issuer, and neither do the settings", place()));
                 }
                 None => {}
             }
@@ -224,7 +227,8 @@ impl Settings {
             let client_id = credential.client_id.clone();
             let known = |identity: &Identity| identity.client_id.folded() == client_id.folded();
             if !inventory.identities.iter().any(known) {
-                let name = if credential.identity.is_empty() { client_id.0.clone() } else { credential.identity.clone() };
+                let name =
+                    if credential.identity.is_empty() { client_id.0.clone() } else { credential.identity.clone() };
                 inventory.identities.push(Identity {
                     kind: IdentityKind::UserAssigned,
                     name,
@@ -256,12 +260,17 @@ impl Settings {
     }
 }
 
-fn set(rules: &mut BTreeMap<String, Level>, rule: &str, json: &mut dyn Json<'_>) -> Result<(), Fault> {
+fn set(rules: &mut Vec<(String, Level)>, rule: &str, json: &mut dyn Json<'_>) -> Result<(), Fault> {
     let level = one_of(&[Level::Deny, Level::Warn, Level::Off], json)?;
-    match level.and_then(|level| rules.insert(rule.into(), level)) {
-        Some(_) => Err(Fault::duplicate_field(rule)),
-        None => Ok(()),
+    if rules.iter().any(|(name, _)| name == rule) {
+        return Err(Fault::duplicate_field(rule));
     }
+    rules.extend(level.map(|level| (rule.into(), level)));
+    Ok(())
+}
+
+fn as_map<S: Serializer>(rules: &[(String, Level)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(rules.iter().map(|(rule, level)| (rule, level)))
 }
 
 fn issuer(slot: &mut Option<Issuer>, json: &mut dyn Json<'_>) -> Result<(), Fault> {
@@ -325,11 +334,14 @@ fn one_of<T: Named>(all: &[T], json: &mut dyn Json<'_>) -> Result<Option<T>, Fau
     found.copied().map(Some).ok_or_else(|| Fault::unknown("word", &text, &names))
 }
 
-fn check_issuer(place: &str, issuer: &Issuer) -> Result<(), String> {
-    if issuer.0.starts_with("https://") && !issuer.0.contains(char::is_whitespace) && !issuer.host().is_empty() {
+fn check_issuer(place: &dyn Fn() -> String, issuer: &Issuer) -> Result<(), String> {
+    if issuer.0.starts_with("https://")
+        && !issuer.0.bytes().any(|byte| byte.is_ascii_whitespace())
+        && !issuer.host().is_empty()
+    {
         Ok(())
     } else {
-        Err(format!("{place}: `{issuer}` is not an https URL; give the issuer as the API server has it"))
+        Err(format!("{}: `{issuer}` is not an https URL; give the issuer as the API server has it", place()))
     }
 }
 
@@ -342,7 +354,7 @@ mod tests {
     #[test]
     fn they_are_read_as_they_are_written() {
         let written = Settings {
-            rules: BTreeMap::from([("AWI101".into(), Level::Warn), ("untrusted-workload".into(), Level::Off)]),
+            rules: Vec::from([("AWI101".into(), Level::Warn), ("untrusted-workload".into(), Level::Off)]),
             unknown: Unknown::Deny,
             exempt: Exempt { namespaces: Vec::from(["kube-*".into()]), service_accounts: Vec::from(["a/b".into()]) },
             issuer: Some("https://issuer.example/1/".into()),

@@ -94,7 +94,8 @@ impl Config {
             },
         };
         let text = std::fs::read_to_string(&path).map_err(|error| ConfigError::Read(path.clone(), error))?;
-        let config: Self = toml::from_str(&text).map_err(|error| ConfigError::Understand(path.clone(), error.to_string().trim_end().to_string()))?;
+        let config: Self = toml::from_str(&text)
+            .map_err(|error| ConfigError::Understand(path.clone(), error.to_string().trim_end().to_string()))?;
         config.check().map_err(|reason| ConfigError::Understand(path, reason))?;
         Ok(config)
     }
@@ -108,7 +109,10 @@ impl Config {
         }
         for suppression in &self.suppressions {
             if suppression.reason.trim().is_empty() {
-                return Err(format!("the suppression of {} on `{}` gives no reason; say why it is accepted", suppression.rule, suppression.object));
+                return Err(format!(
+                    "the suppression of {} on `{}` gives no reason; say why it is accepted",
+                    suppression.rule, suppression.object
+                ));
             }
             if let Some(day) = &suppression.expires {
                 if parse_day(day).is_none() {

@@ -61,7 +61,8 @@ const TASK: usize = 256;
 
 /// Judges every object of an inventory.
 pub fn evaluate<'a>(inventory: &'a Inventory, trust: &Trust<'a>, controllers: &Controllers<'a>) -> Evaluation<'a> {
-    let objects: Vec<(u32, Object<'a>)> = (0..).zip(inventory.objects()).filter(|(_, object)| !controllers.is_retired(*object)).collect();
+    let objects: Vec<(u32, Object<'a>)> =
+        (0..).zip(inventory.objects()).filter(|(_, object)| !controllers.is_retired(*object)).collect();
     let shares: Vec<Share<'a>> = objects
         .par_chunks(TASK)
         .map(|chunk| {
@@ -72,7 +73,10 @@ pub fn evaluate<'a>(inventory: &'a Inventory, trust: &Trust<'a>, controllers: &C
             share
         })
         .collect();
-    let mut evaluation = Evaluation { roots: inventory.workloads.iter().filter(|workload| controllers.of(workload).is_none()).count(), ..Evaluation::default() };
+    let mut evaluation = Evaluation {
+        roots: inventory.workloads.iter().filter(|workload| controllers.of(workload).is_none()).count(),
+        ..Evaluation::default()
+    };
     for share in shares {
         evaluation.findings.extend(share.findings);
         evaluation.undecided_objects.extend(share.undecided_objects);
@@ -116,7 +120,9 @@ impl<'a> Controllers<'a> {
     /// Looks up every workload that another one names.
     pub fn of_all(workloads: &'a [Workload]) -> Self {
         let named = workloads.iter().filter(|workload| workload.kind.kind != "Pod");
-        let key = |workload: &'a Workload| (workload.cluster.0, workload.namespace.as_str(), workload.kind.kind, workload.name.as_str());
+        let key = |workload: &'a Workload| {
+            (workload.cluster.0, workload.namespace.as_str(), workload.kind.kind, workload.name.as_str())
+        };
         Self { by_name: named.map(|workload| (key(workload), workload)).collect() }
     }
 
@@ -125,8 +131,18 @@ impl<'a> Controllers<'a> {
         let controller = workload.controller.as_ref()?;
         // The map is asked with the workload's own strings, which live shorter than its keys.
         let found = self.by_name.range::<(u32, &str, &str, &str), _>((
-            std::ops::Bound::Included((workload.cluster.0, workload.namespace.as_str(), controller.kind.as_str(), controller.name.as_str())),
-            std::ops::Bound::Included((workload.cluster.0, workload.namespace.as_str(), controller.kind.as_str(), controller.name.as_str())),
+            std::ops::Bound::Included((
+                workload.cluster.0,
+                workload.namespace.as_str(),
+                controller.kind.as_str(),
+                controller.name.as_str(),
+            )),
+            std::ops::Bound::Included((
+                workload.cluster.0,
+                workload.namespace.as_str(),
+                controller.kind.as_str(),
+                controller.name.as_str(),
+            )),
         ));
         found.map(|(_, controller)| *controller).next()
     }

@@ -34,7 +34,9 @@ impl Explain {
             }
         };
         match io::stdout().lock().write_all(pages.as_bytes()) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Internal(anyhow!(error).context("could not write to standard output"))),
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(Failure::Internal(anyhow!(error).context("could not write to standard output")))
+            }
             _ => Ok(0),
         }
     }
@@ -56,7 +58,10 @@ pub fn pages(text: &str) -> Option<String> {
         let meaning = meaning(&code);
         known |= meaning.is_some() || !behind.is_empty();
         ruled |= !behind.is_empty();
-        out.push_str(&format!("AADSTS{code}: {}\n", meaning.unwrap_or("not an error of the token exchange that is known here")));
+        out.push_str(&format!(
+            "AADSTS{code}: {}\n",
+            meaning.unwrap_or("not an error of the token exchange that is known here")
+        ));
         for entry in behind {
             out.push_str(&format!("  {}  {:<30}  {}\n", entry.id, entry.name(), entry.rule.summary));
         }
@@ -100,14 +105,17 @@ pub fn page(entry: &Entry) -> String {
 fn codes(text: &str) -> Vec<String> {
     let mut seen = BTreeSet::new();
     let Ok(pattern) = Regex::new(r"(?-u)(?i:AADSTS)\s?([0-9]{5,7})") else { return Vec::new() };
-    let found = pattern.captures_iter(text).filter_map(|captures| captures.get(1)).map(|code| code.as_str().to_string());
+    let found =
+        pattern.captures_iter(text).filter_map(|captures| captures.get(1)).map(|code| code.as_str().to_string());
     found.filter(|code| seen.insert(code.clone())).collect()
 }
 
 /// What Entra says by a code (Microsoft Entra, AADSTS error code reference), in our words.
 fn meaning(code: &str) -> Option<&'static str> {
     Some(match code {
-        "70021" => "no federated credential matches the token that was presented; it may also have been created minutes ago",
+        "70021" => {
+            "no federated credential matches the token that was presented; it may also have been created minutes ago"
+        }
         "700211" => "no federated credential of this client trusts the token's issuer",
         "700212" => "no federated credential of this client accepts the token's audience",
         "700213" => "no federated credential of this client trusts the token's subject",

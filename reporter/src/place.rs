@@ -42,8 +42,12 @@ pub fn refine(findings: &mut [Reported]) {
         lines
     };
     let found = read_all(&again, || -> Stdin { Box::new(std::io::empty()) }, &Limits::default(), look);
-    let lines: BTreeMap<(String, u32, String), u32> =
-        found.results.into_iter().flat_map(|(_, lines)| lines).map(|(path, line, field, at)| ((path, line, field), at)).collect();
+    let lines: BTreeMap<(String, u32, String), u32> = found
+        .results
+        .into_iter()
+        .flat_map(|(_, lines)| lines)
+        .map(|(path, line, field, at)| ((path, line, field), at))
+        .collect();
     for found in findings {
         let key = (found.path.clone(), found.object_line, found.finding.field.clone());
         if let Some(line) = lines.get(&key) {

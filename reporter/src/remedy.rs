@@ -4,20 +4,28 @@
 /// What to give for evidence of a kind, as [`Key::kind`](wiguard_rules::trust::Key::kind) names it; empty if the kind is not known.
 pub fn remedy(kind: &str) -> &'static str {
     match kind {
-        "issuer of the cluster" => "give the output of `az aks show` or `az connectedk8s show`, or declare the issuer in the configuration",
+        "issuer of the cluster" => {
+            "give the output of `az aks show` or `az connectedk8s show`, or declare the issuer in the configuration"
+        }
         "list of namespaces" => "give the output of `kubectl get namespaces -o json`",
         "list of ServiceAccounts" => "give the output of `kubectl get serviceaccounts -A -o json`",
-        "keys of Secrets" => "give the output of `kubectl get secrets -A -o json` without the values: only the names of keys are read",
+        "keys of Secrets" => {
+            "give the output of `kubectl get secrets -A -o json` without the values: only the names of keys are read"
+        }
         "list of SecretProviderClasses" => "give the output of `kubectl get secretproviderclasses -A -o json`",
         "PersistentVolumeClaims" => "look at them yourself: they are not read yet",
         "stores of External Secrets" => "give the output of `kubectl get secretstores,clustersecretstores -A -o json`",
         "list of Deployments" => "give the output of `kubectl get deployments -A -o json`",
-        "lists of managed identities and app registrations" => "give the output of `az identity list` and `az ad app list --all`",
+        "lists of managed identities and app registrations" => {
+            "give the output of `az identity list` and `az ad app list --all`"
+        }
         "federated credentials of an identity" => {
             "give the output of `az identity federated-credential list` or `az ad app federated-credential list` of each identity"
         }
         "identity of a credential" => "name the file after the identity, or say --identity NAME=PATH",
-        "list of clusters" => "give the output of `az aks show` or `az connectedk8s show` of each cluster, or declare them in the configuration",
+        "list of clusters" => {
+            "give the output of `az aks show` or `az connectedk8s show` of each cluster, or declare them in the configuration"
+        }
         "values set elsewhere" => "give whole lists from kubectl, or look where the value is set",
         _ => "",
     }
@@ -63,7 +71,13 @@ mod tests {
 
     #[test]
     fn counts_agree_with_their_verbs() {
-        assert!(missing("list of namespaces", 1, "namespace shop").starts_with("1 verdict needs what no source gave, such as namespace shop; give"));
-        assert!(missing("stores of External Secrets", 2, "the stores of External Secrets").starts_with("2 verdicts need what no source gave; give"));
+        assert!(
+            missing("list of namespaces", 1, "namespace shop")
+                .starts_with("1 verdict needs what no source gave, such as namespace shop; give")
+        );
+        assert!(
+            missing("stores of External Secrets", 2, "the stores of External Secrets")
+                .starts_with("2 verdicts need what no source gave; give")
+        );
     }
 }

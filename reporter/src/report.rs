@@ -170,8 +170,11 @@ impl<'a> Report<'a> {
             undecided: evaluation.undecided.values().map(|undecided| undecided.objects).sum(),
             ..Summary::default()
         };
-        let mut findings: Vec<(u32, Reported)> =
-            evaluation.findings.into_iter().map(|found| (found.index, reported(found, trust, inventory, &collected.paths))).collect();
+        let mut findings: Vec<(u32, Reported)> = evaluation
+            .findings
+            .into_iter()
+            .map(|found| (found.index, reported(found, trust, inventory, &collected.paths)))
+            .collect();
         summary.suppressed = triage.apply(&mut findings);
         let mut verdicts: BTreeMap<u32, [u32; 5]> = BTreeMap::new();
         for (index, found) in &findings {
@@ -234,7 +237,8 @@ fn reported(found: crate::evaluate::Found<'_>, trust: &Trust<'_>, inventory: &In
     let cluster = cluster.map(|cluster| cluster.name.clone()).unwrap_or_default();
     let (namespace, name, id) = (object.namespace().to_string(), object.name(trust), object.id());
     let origin = object.origin();
-    let fingerprint = fingerprint(&[found.rule.id, &cluster, object.kind(), &namespace, &name, &id, &found.finding.field]);
+    let fingerprint =
+        fingerprint(&[found.rule.id, &cluster, object.kind(), &namespace, &name, &id, &found.finding.field]);
     Reported {
         rule: found.rule,
         cluster,
@@ -280,7 +284,8 @@ fn distinguish(findings: &mut [Reported]) {
 /// Every namespace listed, or seen in an object: cluster index and name.
 pub(crate) fn namespaces(inventory: &Inventory) -> BTreeSet<(u32, &str)> {
     let listed = inventory.namespaces.iter().map(|namespace| (namespace.cluster.0, namespace.name.as_str()));
-    let workloads = inventory.workloads.iter().map(|workload: &Workload| (workload.cluster.0, workload.namespace.as_str()));
+    let workloads =
+        inventory.workloads.iter().map(|workload: &Workload| (workload.cluster.0, workload.namespace.as_str()));
     let accounts = inventory.service_accounts.iter().map(|account| (account.cluster.0, account.namespace.as_str()));
     listed.chain(workloads).chain(accounts).collect()
 }
@@ -292,7 +297,10 @@ fn identities<'a>(inventory: &'a Inventory, trust: &Trust<'a>) -> Vec<IdentityRo
             .iter()
             .filter_map(|credential| {
                 let (namespace, name) = credential.service_account()?;
-                let cluster = trust.cluster_of(&credential.issuer).map(|(_, cluster)| cluster.name.as_str()).filter(|name| !name.is_empty());
+                let cluster = trust
+                    .cluster_of(&credential.issuer)
+                    .map(|(_, cluster)| cluster.name.as_str())
+                    .filter(|name| !name.is_empty());
                 Some(format!("{}:{namespace}/{name}", cluster.unwrap_or(credential.issuer.as_str())))
             })
             .collect();
@@ -304,14 +312,29 @@ fn identities<'a>(inventory: &'a Inventory, trust: &Trust<'a>) -> Vec<IdentityRo
         }
     };
     let mut rows: Vec<IdentityRow<'a>> = inventory.identities.iter().map(row).collect();
-    rows.sort_by(|a, b| (b.credentials, &a.identity.name, &a.identity.id, &a.identity.client_id).cmp(&(a.credentials, &b.identity.name, &b.identity.id, &b.identity.client_id)));
+    rows.sort_by(|a, b| {
+        (b.credentials, &a.identity.name, &a.identity.id, &a.identity.client_id).cmp(&(
+            a.credentials,
+            &b.identity.name,
+            &b.identity.id,
+            &b.identity.client_id,
+        ))
+    });
     rows
 }
 
 fn coverage(collected: &Collected, evaluation: &Evaluation<'_>) -> Vec<Coverage> {
     let mut rows: BTreeMap<String, Coverage> = BTreeMap::new();
     for (path, _) in &collected.sources {
-        rows.insert(path.clone(), Coverage { source: path.clone(), status: Status::Complete, reason: String::new(), rules_not_evaluated: Vec::new() });
+        rows.insert(
+            path.clone(),
+            Coverage {
+                source: path.clone(),
+                status: Status::Complete,
+                reason: String::new(),
+                rules_not_evaluated: Vec::new(),
+            },
+        );
     }
     // The same reason on many lines is said once.
     let mut reasons: BTreeMap<(&str, &str), Vec<u64>> = BTreeMap::new();
@@ -377,4 +400,3 @@ pub fn rules_left(ignore: &[String]) -> Vec<&'static str> {
     let ignored: BTreeSet<&str> = ignore.iter().filter_map(|name| Entry::find(name)).map(|entry| entry.id).collect();
     CATALOGUE.iter().map(|entry| entry.id).filter(|id| !ignored.contains(id)).collect()
 }
-

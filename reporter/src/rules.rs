@@ -55,7 +55,9 @@ impl Rules {
             As::Markdown => markdown(&mut out),
         };
         match written {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Internal(anyhow::anyhow!(error).context("could not write to standard output"))),
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(Failure::Internal(anyhow::anyhow!(error).context("could not write to standard output")))
+            }
             _ => Ok(0),
         }
     }
@@ -81,7 +83,14 @@ fn table(out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{:<7}  {:<8}  {:<9}  {:<widest$}  FLAW", "ID", "SEVERITY", "ADMISSION", "NAME")?;
     for entry in CATALOGUE {
         let admission = if entry.at_admission() { "yes" } else { "no" };
-        writeln!(out, "{:<7}  {:<8}  {admission:<9}  {:<widest$}  {}", entry.id, entry.rule.severity.as_str(), entry.name(), entry.rule.summary)?;
+        writeln!(
+            out,
+            "{:<7}  {:<8}  {admission:<9}  {:<widest$}  {}",
+            entry.id,
+            entry.rule.severity.as_str(),
+            entry.name(),
+            entry.rule.summary
+        )?;
     }
     Ok(())
 }
@@ -100,7 +109,14 @@ pub fn markdown(out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "| id | name | severity | at admission | flaw |\n|---|---|---|---|---|")?;
     for entry in CATALOGUE {
         let admission = if entry.at_admission() { "yes" } else { "no" };
-        writeln!(out, "| {} | `{}` | {} | {admission} | {} |", entry.id, entry.name(), entry.rule.severity.as_str(), entry.rule.summary)?;
+        writeln!(
+            out,
+            "| {} | `{}` | {} | {admission} | {} |",
+            entry.id,
+            entry.name(),
+            entry.rule.severity.as_str(),
+            entry.rule.summary
+        )?;
     }
     Ok(())
 }

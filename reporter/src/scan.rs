@@ -85,14 +85,22 @@ impl Scan {
 
     fn scan(&self, config: &Config, outputs: &[Output]) -> Result<u8, Failure> {
         let wanted = Wanted {
-            roots: self.paths.iter().map(|path| if path.as_os_str() == "-" { Root::Stdin } else { Root::Path(path.clone()) }).collect(),
+            roots: self
+                .paths
+                .iter()
+                .map(|path| if path.as_os_str() == "-" { Root::Stdin } else { Root::Path(path.clone()) })
+                .collect(),
             clusters: self.cluster.clone(),
             identities: self.identity.clone(),
             declared: config.declared(),
             assume_complete: self.assume_complete,
         };
         let mut collected = collect(&wanted, || Box::new(std::io::stdin()));
-        if let Some(asked) = self.namespace.as_deref().filter(|asked| namespaces(&collected.inventory).iter().all(|(_, name)| name != asked)) {
+        if let Some(asked) = self
+            .namespace
+            .as_deref()
+            .filter(|asked| namespaces(&collected.inventory).iter().all(|(_, name)| name != asked))
+        {
             // A misspelt name must not pass for a clean namespace.
             collected.gaps.push(Gap {
                 path: format!("namespace {asked}"),
@@ -142,7 +150,10 @@ pub fn assess<R>(
 }
 
 fn threads(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|count| (1..=1024).contains(count)).ok_or_else(|| "expected a number from 1 to 1024".into())
+    text.parse()
+        .ok()
+        .filter(|count| (1..=1024).contains(count))
+        .ok_or_else(|| "expected a number from 1 to 1024".into())
 }
 
 /// What to write where: a table on standard output unless something else is asked for.
@@ -151,7 +162,9 @@ fn outputs(asked: &[Output]) -> Result<Vec<Output>, Failure> {
         return Ok(vec![Output { format: Format::Table, path: None }]);
     }
     if asked.iter().filter(|output| output.path.is_none()).count() > 1 {
-        return Err(Failure::Usage(anyhow!("only one format can go to standard output; give the others a path: -o json=report.json")));
+        return Err(Failure::Usage(anyhow!(
+            "only one format can go to standard output; give the others a path: -o json=report.json"
+        )));
     }
     Ok(asked.to_vec())
 }

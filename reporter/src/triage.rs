@@ -30,14 +30,21 @@ pub struct Waiver {
 
 impl<'a> Triage<'a> {
     /// Triage by these suppressions, without these rules, and of one namespace if one is asked for.
-    pub fn new(suppressions: &'a [Suppression], ignore: &[String], namespace: Option<&'a str>, today: (i64, u32, u32)) -> Self {
+    pub fn new(
+        suppressions: &'a [Suppression],
+        ignore: &[String],
+        namespace: Option<&'a str>,
+        today: (i64, u32, u32),
+    ) -> Self {
         let ignored = ignore.iter().filter_map(|name| Entry::find(name)).map(|entry| entry.id).collect();
         Self { suppressions, used: vec![false; suppressions.len()], ignored, namespace, today }
     }
 
     /// Takes out what is not to be shown; returns how many findings a waiver covers.
     pub(crate) fn apply(&mut self, findings: &mut Vec<(u32, Reported)>) -> u32 {
-        findings.retain(|(_, found)| !self.ignored.contains(&found.rule.id) && self.namespace.is_none_or(|asked| found.namespace == asked));
+        findings.retain(|(_, found)| {
+            !self.ignored.contains(&found.rule.id) && self.namespace.is_none_or(|asked| found.namespace == asked)
+        });
         let said: Vec<(u32, &'static str)> = findings.iter().map(|(index, found)| (*index, found.rule.id)).collect();
         let covered = |index: u32, found: &Reported| {
             found.rule.rule.yields_to.iter().any(|more| said.binary_search(&(index, more)).is_ok())

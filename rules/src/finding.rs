@@ -1,10 +1,9 @@
 //! A finding: one flaw of one object, with its evidence and its fix.
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 
 use serde::{Deserialize, Serialize, Serializer};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// How bad it is when it is so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -46,7 +45,7 @@ pub struct Finding {
     pub message: String,
     /// The facts it rests on: texts, whole numbers, flags, and lists and maps of them.
     #[serde(default, serialize_with = "facts")]
-    pub evidence: BTreeMap<String, Value>,
+    pub evidence: Map<String, Value>,
     /// What to do: a command, or the exact change.
     pub fix: String,
 }
@@ -87,13 +86,7 @@ impl Confidence {
 impl Finding {
     /// A finding of `severity` at `field`.
     pub fn new(severity: Severity, field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            severity,
-            field: field.into(),
-            message: message.into(),
-            evidence: BTreeMap::new(),
-            fix: String::new(),
-        }
+        Self { severity, field: field.into(), message: message.into(), evidence: Map::new(), fix: String::new() }
     }
 
     /// Adds a fact.
@@ -113,7 +106,7 @@ impl Finding {
 
 // === evidence ===
 
-fn facts<S: Serializer>(evidence: &BTreeMap<String, Value>, serializer: S) -> Result<S::Ok, S::Error> {
+fn facts<S: Serializer>(evidence: &Map<String, Value>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(evidence.iter().map(|(name, value)| (name, Fact(value))))
 }
 

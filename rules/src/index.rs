@@ -56,7 +56,12 @@ impl<'n> Name<'n> {
     }
 
     fn compare(&self, other: &Name<'_>) -> Ordering {
-        let texts = || self.first.as_bytes().cmp(other.first.as_bytes()).then_with(|| self.second.as_bytes().cmp(other.second.as_bytes()));
+        let texts = || {
+            self.first
+                .as_bytes()
+                .cmp(other.first.as_bytes())
+                .then_with(|| self.second.as_bytes().cmp(other.second.as_bytes()))
+        };
         self.number.cmp(&other.number).then_with(texts)
     }
 }
@@ -113,7 +118,8 @@ mod tests {
     #[test]
     fn names_of_several_parts_do_not_run_into_each_other() {
         let name = |cluster, namespace, name| Name::within(ClusterIx(cluster), namespace, name);
-        let index = Index::of([(name(0, "ab", "c"), 'x'), (name(0, "a", "bc"), 'y'), (name(1, "a", "bc"), 'z')].into_iter());
+        let index =
+            Index::of([(name(0, "ab", "c"), 'x'), (name(0, "a", "bc"), 'y'), (name(1, "a", "bc"), 'z')].into_iter());
         assert_eq!(index.get(&name(0, "a", "bc")), ['y']);
         assert_eq!(index.get(&name(1, "a", "bc")), ['z']);
         assert_eq!(index.get(&name(1, "ab", "c")), ['\0'; 0]);

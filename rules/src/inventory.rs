@@ -5,7 +5,9 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::model::{Cluster, ClusterIx, FederatedIdentityCredential, Identity, Issuer, Origin, ServiceAccount, Workload};
+use crate::model::{
+    Cluster, ClusterIx, FederatedIdentityCredential, Identity, Issuer, Origin, ServiceAccount, Workload,
+};
 
 /// Everything known.
 #[derive(Clone, Debug, Default, PartialEq)]

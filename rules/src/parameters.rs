@@ -94,7 +94,9 @@ impl Parameters {
             ("audiences", &mut |json| json.texts(&mut self.audiences)),
             ("credentialLimit", &mut |json| count(&mut self.credential_limit, json)),
             ("credentialWarning", &mut |json| count(&mut self.credential_warning, json)),
-            ("sharedIdentities", &mut |json| json.elements(&mut |json| shared_identity(&mut self.shared_identities, json))),
+            ("sharedIdentities", &mut |json| {
+                json.elements(&mut |json| shared_identity(&mut self.shared_identities, json))
+            }),
             ("operators", &mut |json| json.texts(&mut self.operators)),
             ("defaultAccountNamespaces", &mut |json| json.texts(&mut self.default_account_namespaces)),
             ("pendingNamespaces", &mut |json| json.texts(&mut self.pending_namespaces)),
@@ -107,7 +109,8 @@ impl Parameters {
 
 fn count(slot: &mut u32, json: &mut dyn Json<'_>) -> Result<(), Fault> {
     if let Some(number) = json.integer()? {
-        *slot = u32::try_from(number).map_err(|_| Fault::Said(alloc::format!("`{number}` is not a number from 0 to {}", u32::MAX)))?;
+        *slot = u32::try_from(number)
+            .map_err(|_| Fault::Said(alloc::format!("`{number}` is not a number from 0 to {}", u32::MAX)))?;
     }
     Ok(())
 }
@@ -196,7 +199,10 @@ mod tests {
         json::read(&serde_json::to_vec(&written).unwrap(), &mut |json| read.read(json)).unwrap();
         assert_eq!(read, written);
         let unknown = json::read(br#"{"credentialLimits":3}"#, &mut |json| read.read(json)).unwrap_err();
-        assert!(unknown.to_string().starts_with("unknown field `credentialLimits`, expected one of `audiences`, "), "{unknown}");
+        assert!(
+            unknown.to_string().starts_with("unknown field `credentialLimits`, expected one of `audiences`, "),
+            "{unknown}"
+        );
         let negative = json::read(br#"{"credentialLimit":-3}"#, &mut |json| read.read(json)).unwrap_err();
         assert!(negative.to_string().starts_with("`-3` is not a number from 0"), "{negative}");
     }

@@ -54,8 +54,12 @@ pub fn repair(identity: &Identity, correct: Option<&FederatedIdentityCredential>
             shell(token.audience.as_str()),
         ),
         IdentityKind::Application => {
-            let parameters =
-                Parameters { audiences: [&token.audience], issuer: &token.issuer, name: &name, subject: &token.subject };
+            let parameters = Parameters {
+                audiences: [&token.audience],
+                issuer: &token.issuer,
+                name: &name,
+                subject: &token.subject,
+            };
             let parameters = serde_json::to_string(&parameters).unwrap_or_default();
             let which = correct.map_or_else(String::new, |_| format!(" --federated-credential-id {}", shell(&name)));
             format!(

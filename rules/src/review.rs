@@ -9,41 +9,52 @@ use crate::judge::{Judgement, judge};
 use crate::parameters::Parameters;
 use crate::trust::{Key, Trust, Unknown};
 
-/// How often rules may ask again: each hop of the chain once.
-const ROUNDS: usize = 4;
+/// Whoever can look something up.
+pub trait Fetch {
+    /// Whether such a fact can be had at all.
+    fn can_fetch(&self, key: &Key) -> bool;
+
+    /// Puts what there is into the inventory, or widens its coverage if there is nothing; leaves it
+    /// as it is if the look-up fails.
+    fn fetch(&mut self, key: &Key, inventory: &mut Inventory);
+}
 
 /// Judges the object that the request of `inventory` carries ([`Inventory::under_review`]).
-///
-/// `fetch` puts what it finds for a key into the inventory, or widens its coverage if there is
-/// nothing, and returns false if it could not look.
 pub fn review(
     inventory: &mut Inventory,
     parameters: &Parameters,
     rules: &[&'static Entry],
-    fetch: &mut dyn FnMut(&Key, &mut Inventory) -> bool,
+    fetch: &mut dyn Fetch,
 ) -> Vec<Judgement> {
+    let mut open = rules.to_vec();
+    let mut judgements: Vec<Judgement> = Vec::new();
     let mut asked: Vec<Key> = Vec::new();
-    let mut judgements = Vec::new();
-    for _ in 0..ROUNDS {
+    loop {
         judgements.clear();
-        {
-            let trust = Trust::join(inventory, parameters);
+        let trust = Trust::join(inventory, parameters);
+        let mut wanted = None;
+        let mut judged = 0;
+        for rule in &open {
+            judged += 1;
             for object in inventory.under_review() {
-                judge(object, &trust, rules.iter().copied(), |judgement| judgements.push(judgement));
+                judge(object, &trust, core::iter::once(*rule), |judgement| judgements.push(judgement));
             }
-        }
-        let mut learned = false;
-        for judgement in &judgements {
-            if let Err(Unknown(key)) = &judgement.outcome
+            if let Some(Judgement { outcome: Err(Unknown(key)), .. }) = judgements.last()
+                && fetch.can_fetch(key)
                 && !asked.contains(key)
             {
-                learned |= fetch(key, inventory);
-                asked.push(key.clone());
+                wanted = Some(key.clone());
+                break;
             }
         }
-        if !learned {
-            break;
-        }
+        let Some(key) = wanted else { return judgements };
+        fetch.fetch(&key, inventory);
+        asked.push(key);
+        // A rule that is content stays so with more evidence; a finding may become a milder one.
+        let mut place = 0;
+        open.retain(|rule| {
+            place += 1;
+            place > judged || judgements.iter().any(|judgement| judgement.rule == *rule)
+        });
     }
-    judgements
 }

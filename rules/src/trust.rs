@@ -7,8 +7,8 @@ use core::fmt;
 use crate::index::{Index, Name};
 use crate::inventory::{Extent, Inventory, SecretKeys, SecretProviderClass, TokenRequester};
 use crate::model::{
-    ClientId, Cluster, ClusterIx, FederatedIdentityCredential, Identity, IdentityKind, Issuer, Parent, ServiceAccount, Subject,
-    Workload,
+    ClientId, Cluster, ClusterIx, FederatedIdentityCredential, Identity, IdentityKind, Issuer, Parent, ServiceAccount,
+    Subject, Workload,
 };
 use crate::parameters::Parameters;
 
@@ -119,16 +119,21 @@ impl<'a> Trust<'a> {
             namespaces: Index::of(
                 inventory.namespaces.iter().map(|namespace| (Name::within(namespace.cluster, &namespace.name, ""), ())),
             ),
-            identities: Index::of(identities().map(|(identity, index)| (Name::folded(identity.client_id.as_str()), index))),
+            identities: Index::of(
+                identities().map(|(identity, index)| (Name::folded(identity.client_id.as_str()), index)),
+            ),
             identities_by_id: Index::of(identities().flat_map(ids)),
             credentials_of: Index::of([].into_iter()),
             trusting: Index::of(
                 inventory.credentials.iter().map(|credential| (Name::exact(credential.issuer.as_str()), credential)),
             ),
         };
-        trust.credentials_of = Index::of(inventory.credentials.iter().filter_map(|credential| {
-            Some((Name::number(trust.parent_index(credential)?), credential))
-        }));
+        trust.credentials_of = Index::of(
+            inventory
+                .credentials
+                .iter()
+                .filter_map(|credential| Some((Name::number(trust.parent_index(credential)?), credential))),
+        );
         trust
     }
 
@@ -154,7 +159,8 @@ impl<'a> Trust<'a> {
 
     /// The cluster that has this issuer, byte for byte.
     pub fn cluster_of(&self, issuer: &Issuer) -> Option<(ClusterIx, &'a Cluster)> {
-        self.clusters().find(|(_, cluster)| cluster.issuer.as_ref() == Some(issuer) || cluster.other_issuers.contains(issuer))
+        self.clusters()
+            .find(|(_, cluster)| cluster.issuer.as_ref() == Some(issuer) || cluster.other_issuers.contains(issuer))
     }
 
     /// Whether any cluster could have an issuer that no source describes.
@@ -188,7 +194,12 @@ impl<'a> Trust<'a> {
     }
 
     /// The workloads seen that run under a ServiceAccount.
-    pub fn workloads_of<'s>(&'s self, cluster: ClusterIx, namespace: &'s str, service_account: &'s str) -> &'s [&'a Workload] {
+    pub fn workloads_of<'s>(
+        &'s self,
+        cluster: ClusterIx,
+        namespace: &'s str,
+        service_account: &'s str,
+    ) -> &'s [&'a Workload] {
         self.workloads_of.get(&Name::within(cluster, namespace, service_account))
     }
 
@@ -210,9 +221,11 @@ impl<'a> Trust<'a> {
     /// The keys of a Secret.
     pub fn secret(&self, workload: &Workload, name: &str) -> Link<&'a SecretKeys> {
         let (cluster, namespace) = (workload.cluster, workload.namespace.as_str());
-        let found = self.inventory.secrets.iter().find(|secret| {
-            secret.cluster == cluster && secret.namespace == namespace && secret.name == name
-        });
+        let found = self
+            .inventory
+            .secrets
+            .iter()
+            .find(|secret| secret.cluster == cluster && secret.namespace == namespace && secret.name == name);
         let covered = self.extent(cluster, |coverage| &coverage.secrets).covers(namespace, name);
         Link::look(found, covered, || Key::Secret(cluster, namespace.into(), name.into()))
     }
@@ -220,9 +233,11 @@ impl<'a> Trust<'a> {
     /// A SecretProviderClass in the namespace of a workload.
     pub fn provider_class(&self, workload: &Workload, name: &str) -> Link<&'a SecretProviderClass> {
         let (cluster, namespace) = (workload.cluster, workload.namespace.as_str());
-        let found = self.inventory.provider_classes.iter().find(|class| {
-            class.cluster == cluster && class.namespace == namespace && class.name == name
-        });
+        let found = self
+            .inventory
+            .provider_classes
+            .iter()
+            .find(|class| class.cluster == cluster && class.namespace == namespace && class.name == name);
         let covered = self.extent(cluster, |coverage| &coverage.provider_classes).covers(namespace, name);
         Link::look(found, covered, || Key::SecretProviderClass(cluster, namespace.into(), name.into()))
     }

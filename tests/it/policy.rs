@@ -4,8 +4,7 @@ use std::cell::RefCell;
 
 use serde_json::{Value, json};
 
-const ISSUER: &str =
-    "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/";
+const ISSUER: &str = "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/";
 const CART: &str = "33333333-3333-4333-8333-333333333333";
 const OTHER: &str = "44444444-4444-4444-8444-444444444444";
 
@@ -84,7 +83,10 @@ fn a_trusted_workload_passes_without_a_word() {
     assert_eq!(answer, json!({"accepted": true}));
     let asked = cluster.asked.borrow();
     assert_eq!(asked.len(), 1, "the one ServiceAccount is asked for once: {asked:?}");
-    assert_eq!((&asked[0]["kind"], &asked[0]["namespace"], &asked[0]["name"]), (&json!("ServiceAccount"), &json!("shop"), &json!("cart")));
+    assert_eq!(
+        (&asked[0]["kind"], &asked[0]["namespace"], &asked[0]["name"]),
+        (&json!("ServiceAccount"), &json!("shop"), &json!("cart"))
+    );
 }
 
 #[test]
@@ -103,7 +105,10 @@ fn without_a_lookup_only_what_is_certain_is_rejected() {
     let settings = trusting("system:serviceaccount:shop:cart");
     let passed = validate(&labelled(), &settings, &UNREACHABLE());
     assert_eq!(passed["accepted"], true);
-    assert!(passed["audit_annotations"]["undecided"].as_str().unwrap().contains("AWI301: ServiceAccount shop/cart"), "{passed}");
+    assert!(
+        passed["audit_annotations"]["undecided"].as_str().unwrap().contains("AWI301: ServiceAccount shop/cart"),
+        "{passed}"
+    );
     // Without credentials in the settings nothing is known of Azure at all.
     let blank = validate(&labelled(), &json!({"issuer": ISSUER}), &cluster(Some(CART)));
     assert_eq!(blank["accepted"], true, "{blank}");
@@ -162,12 +167,16 @@ fn wrong_settings_are_refused_with_the_reason() {
         (json!({"rules": {"AWI101": "deny", "label-on-workload-metadata": "off"}}), "AWI101 is set twice"),
         (json!({"rules": {"AWI101": "maybe"}}), "unknown variant `maybe`"),
         (json!({"issuer": "http://example.com"}), "is not an https URL"),
-        (json!({"issuer": ISSUER, "credentials": [{"clientId": "x", "subject": "s"}]}), "credentials[0].clientId: `x` is not a GUID"),
+        (
+            json!({"issuer": ISSUER, "credentials": [{"clientId": "x", "subject": "s"}]}),
+            "credentials[0].clientId: `x` is not a GUID",
+        ),
         (json!({"credentials": [{"clientId": CART, "subject": "s"}]}), "credentials[0] names no issuer"),
         (json!({"exempt": {"serviceAccounts": ["cart"]}}), "is not of the form NAMESPACE/NAME"),
         (json!([]), "invalid"),
     ] {
-        let answer = wiguard_policy::call("validate_settings", settings.to_string().as_bytes(), &mut &UNREACHABLE()).unwrap();
+        let answer =
+            wiguard_policy::call("validate_settings", settings.to_string().as_bytes(), &mut &UNREACHABLE()).unwrap();
         let answer: Value = serde_json::from_slice(&answer).unwrap();
         assert_eq!(answer["valid"], false, "{settings}");
         assert!(answer["message"].as_str().unwrap().contains(reason), "{settings} {answer}");

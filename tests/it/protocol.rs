@@ -134,7 +134,6 @@ fn a_flaw_is_denied_however_the_request_comes() {
         // The object says what it is.
         json!({"kind": null, "resource": null, "name": null, "namespace": null}),
         json!({"name": "", "namespace": ""}),
-        json!({"subResource": "ephemeralcontainers", "operation": "UPDATE"}),
         json!({"subResource": ""}),
         json!({"dryRun": true}),
     ] {
@@ -158,6 +157,7 @@ fn what_is_not_ours_to_judge_passes_unremarked() {
         (json!(null), json!({"object": null, "operation": "DELETE"})),
         (deleting, json!({"operation": "UPDATE"})),
         (wrong_pod(), json!({"operation": "UPDATE", "subResource": "status"})),
+        (wrong_pod(), json!({"operation": "UPDATE", "subResource": "ephemeralcontainers"})),
         (secret, json!({"kind": {"group": "", "version": "v1", "kind": "Secret"}})),
         (unknown, json!({"kind": {"group": "example.com", "version": "v1", "kind": "Pod"}})),
         (

@@ -33,7 +33,10 @@ pub(super) fn recognise(value: &Value) -> Result<Resource, Unrecognised> {
     let is = |name: &str, segment: &str| {
         kind == name || kind.is_empty() && id.rsplit_once('/').is_some_and(|(parent, _)| parent.ends_with(segment))
     };
-    if is("microsoft.managedidentity/userassignedidentities/federatedidentitycredentials", "/federatedidentitycredentials") {
+    if is(
+        "microsoft.managedidentity/userassignedidentities/federatedidentitycredentials",
+        "/federatedidentitycredentials",
+    ) {
         return Ok(Resource::Credential(credential(view)));
     }
     if is("microsoft.managedidentity/userassignedidentities", "/userassignedidentities") {
@@ -76,19 +79,27 @@ fn strange(value: &Value) -> Unrecognised {
     if has("error") {
         let said = value.pointer("/error/message").or_else(|| value.get("error"));
         let reason = said.and_then(Value::as_str).unwrap_or("no message");
-        return Unrecognised::Strange(format!("this is an error that Azure answered, `{reason}`; mend that and ask again"));
+        return Unrecognised::Strange(format!(
+            "this is an error that Azure answered, `{reason}`; mend that and ask again"
+        ));
     }
     if has("terraform_version") || has("planned_values") {
         return Unrecognised::Strange("this is Terraform's output, which this version does not read yet".into());
     }
     if has("$schema") && has("resources") {
-        return Unrecognised::Strange("this is a template of Azure Resource Manager, which this version does not read yet".into());
+        return Unrecognised::Strange(
+            "this is a template of Azure Resource Manager, which this version does not read yet".into(),
+        );
     }
     if has("apiVersion") && has("version") && has("name") {
-        return Unrecognised::Strange("this is the description of a Helm chart; give the output of `helm template`".into());
+        return Unrecognised::Strange(
+            "this is the description of a Helm chart; give the output of `helm template`".into(),
+        );
     }
     if members.is_empty() {
-        return Unrecognised::Strange("this object is empty; the command that wrote it may have failed, run it again".into());
+        return Unrecognised::Strange(
+            "this object is empty; the command that wrote it may have failed, run it again".into(),
+        );
     }
     let names: Vec<&str> = members.keys().take(4).map(String::as_str).collect();
     Unrecognised::Strange(format!(
@@ -140,7 +151,11 @@ fn credential(view: View<'_>) -> FederatedIdentityCredential {
         issuer: view.text("issuer").into(),
         subject: view.get("subject").and_then(Value::as_str).map(Into::into),
         audiences,
-        expression: view.get("claimsMatchingExpression").and_then(|it| it.get("value")).and_then(Value::as_str).map(Into::into),
+        expression: view
+            .get("claimsMatchingExpression")
+            .and_then(|it| it.get("value"))
+            .and_then(Value::as_str)
+            .map(Into::into),
         origin: Origin::default(),
     }
 }
@@ -173,7 +188,11 @@ fn cluster(view: View<'_>, platform: Platform) -> Cluster {
         other_issuers: Vec::new(),
         oidc_issuer_enabled: switch(oidc),
         workload_identity_enabled: switch(security.and_then(|profile| profile.get("workloadIdentity"))),
-        automatic: view.get("sku").and_then(|sku| sku.get("name")).and_then(Value::as_str).is_some_and(|name| name.eq_ignore_ascii_case("Automatic")),
+        automatic: view
+            .get("sku")
+            .and_then(|sku| sku.get("name"))
+            .and_then(Value::as_str)
+            .is_some_and(|name| name.eq_ignore_ascii_case("Automatic")),
         kubernetes_version: view.text("kubernetesVersion").into(),
         origin: Origin::default(),
     }

@@ -84,9 +84,17 @@ impl Lists {
         }
     }
 
-    pub(super) fn account(&mut self, cluster: ClusterIx, list: Option<ListId>, namespace: &str, name: &str, live: bool) {
+    pub(super) fn account(
+        &mut self,
+        cluster: ClusterIx,
+        list: Option<ListId>,
+        namespace: &str,
+        name: &str,
+        live: bool,
+    ) {
         let Some(list) = list else { return };
-        let members = self.accounts.entry((cluster, list)).or_default().by_namespace.entry(namespace.into()).or_default();
+        let members =
+            self.accounts.entry((cluster, list)).or_default().by_namespace.entry(namespace.into()).or_default();
         members.live |= live;
         members.has_default |= name == "default";
     }
@@ -161,7 +169,10 @@ pub(super) fn settle(lists: &Lists, inventory: &mut Inventory, assume_complete: 
         .map(|workload| (workload.cluster, workload.namespace.as_str(), workload.name.as_str()))
         .collect();
     for cluster in &lists.deployments {
-        let filtered = lists.deployers.iter().any(|(of, namespace, name)| of == cluster && !deployments.contains(&(*of, namespace, name)));
+        let filtered = lists
+            .deployers
+            .iter()
+            .any(|(of, namespace, name)| of == cluster && !deployments.contains(&(*of, namespace, name)));
         if !filtered {
             coverage.cluster(*cluster).deployments = Extent::Everything;
         }

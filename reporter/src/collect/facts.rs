@@ -69,7 +69,8 @@ impl Facts {
             }
             Place::Alone => (None, None, false),
             Place::Element { envelope, list } => {
-                let kind = list.kind.as_deref().and_then(|kind| kind.strip_suffix("List")).filter(|kind| !kind.is_empty());
+                let kind =
+                    list.kind.as_deref().and_then(|kind| kind.strip_suffix("List")).filter(|kind| !kind.is_empty());
                 let hint = kind.map(|kind| Hint { api_version: list.api_version.as_deref().unwrap_or("v1"), kind });
                 (Some(*envelope), hint, list.wrapper == Wrapper::Items)
             }
@@ -103,7 +104,9 @@ impl Facts {
             }
         };
         // Values of a chart, prose with a colon: YAML takes them, and nobody meant them.
-        let foreign = list.is_none() && !written_in_json(piece) && ["kind", "id", "properties"].iter().all(|name| value.get(name).is_none());
+        let foreign = list.is_none()
+            && !written_in_json(piece)
+            && ["kind", "id", "properties"].iter().all(|name| value.get(name).is_none());
         match azure::recognise(&value) {
             Ok(resource) => self.resources.push((line, list, resource)),
             Err(azure::Unrecognised::Useless(what)) => self.ignored.push(what.into()),
@@ -130,7 +133,8 @@ impl Facts {
 }
 
 /// What is said of an element of which nothing tells the kind.
-pub(super) const NAMELESS: &str = "an element of this list has no `kind`, and the list does not say it either; export it again with kubectl";
+pub(super) const NAMELESS: &str =
+    "an element of this list has no `kind`, and the list does not say it either; export it again with kubectl";
 
 fn written_in_json(piece: &Piece<'_>) -> bool {
     std::ptr::eq(piece.text, piece.json)
@@ -142,7 +146,10 @@ fn defect(line: u32, json: bool, reason: &str) -> (u32, String) {
     let (what, place) = reason.rsplit_once(" at line ").unwrap_or((reason, ""));
     let further = place.split_once(" column ").and_then(|(line, _)| line.parse::<u32>().ok()).filter(|_| json);
     let what = what.replace("recursion limit exceeded", "it nests too deep");
-    (line.saturating_add(further.unwrap_or(1).saturating_sub(1)), format!("could not read {what}; correct it, or export it again"))
+    (
+        line.saturating_add(further.unwrap_or(1).saturating_sub(1)),
+        format!("could not read {what}; correct it, or export it again"),
+    )
 }
 
 fn ended(id: u32, line: u32, wrapper: Wrapper, elements: u64, complete: bool, json: &[u8]) -> Ended {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use wiguard_rules::inventory::Inventory;
 use wiguard_rules::manifest::Manifest;
-use wiguard_rules::model::{Cluster, ClusterIx, Identity, IdentityKind, Origin, Parent, POD_BEARING};
+use wiguard_rules::model::{Cluster, ClusterIx, Identity, IdentityKind, Origin, POD_BEARING, Parent};
 
 use crate::read::{self, Limits, Root, Source, Stdin, Wrapper};
 use azure::Resource;
@@ -93,8 +93,12 @@ pub fn collect(wanted: &Wanted, stdin: impl FnOnce() -> Stdin) -> Collected {
             },
         });
     }
-    assembly.collected.sources =
-        outcome.sources.iter().filter(|summary| summary.pieces + summary.lists > 0).map(|summary| (summary.source.path.clone(), summary.pieces)).collect();
+    assembly.collected.sources = outcome
+        .sources
+        .iter()
+        .filter(|summary| summary.pieces + summary.lists > 0)
+        .map(|summary| (summary.source.path.clone(), summary.pieces))
+        .collect();
     for summary in outcome.sources.iter().filter(|summary| summary.pieces + summary.lists == 0) {
         let Source { path, found, .. } = &*summary.source;
         if !assembly.broken.contains(path) {
@@ -176,7 +180,9 @@ impl<'a> Assembly<'a> {
     fn account(&mut self, sources: &mut [Sourced]) {
         let mut foreign = Vec::new();
         for Sourced { source, facts, .. } in sources.iter_mut() {
-            foreign.extend(std::mem::take(&mut facts.foreign).into_iter().map(|(line, reason)| (Arc::clone(source), line, reason)));
+            foreign.extend(
+                std::mem::take(&mut facts.foreign).into_iter().map(|(line, reason)| (Arc::clone(source), line, reason)),
+            );
             for (line, reason) in std::mem::take(&mut facts.defects) {
                 self.broken.insert(source.path.clone());
                 self.collected.gaps.push(Gap {
@@ -190,7 +196,9 @@ impl<'a> Assembly<'a> {
         // A source nothing of which could be read is missing as a whole.
         let used: BTreeSet<&str> = sources
             .iter()
-            .filter(|it| !it.facts.manifests.is_empty() || !it.facts.resources.is_empty() || !it.facts.ignored.is_empty())
+            .filter(|it| {
+                !it.facts.manifests.is_empty() || !it.facts.resources.is_empty() || !it.facts.ignored.is_empty()
+            })
             .map(|it| it.source.path.as_str())
             .collect();
         for gap in &mut self.collected.gaps {
@@ -250,8 +258,11 @@ impl<'a> Assembly<'a> {
                     }
                     Resource::Credential(mut credential) => {
                         credential.origin = origin;
-                        let context = facts.lists.iter().find(|ended| Some(ended.id) == list).map(|ended| ended.context.as_str());
-                        if let (Parent::Unknown, Some(parent)) = (&credential.parent, context.and_then(parent_of_context)) {
+                        let context =
+                            facts.lists.iter().find(|ended| Some(ended.id) == list).map(|ended| ended.context.as_str());
+                        if let (Parent::Unknown, Some(parent)) =
+                            (&credential.parent, context.and_then(parent_of_context))
+                        {
                             credential.parent = Parent::Id(parent);
                         }
                         let complete = whole(list).is_some();
@@ -285,7 +296,8 @@ impl<'a> Assembly<'a> {
             if let (true, Some(owner)) = (whole, owner) {
                 complete.insert(owner);
             }
-            let key = format!("{:?}\u{0}{}\u{0}{}", credential.parent, credential.id, credential.name).to_ascii_lowercase();
+            let key =
+                format!("{:?}\u{0}{}\u{0}{}", credential.parent, credential.id, credential.name).to_ascii_lowercase();
             if seen.insert(key) {
                 inventory.credentials.push(credential);
             }
@@ -296,7 +308,11 @@ impl<'a> Assembly<'a> {
                 line: None,
                 reason: format!(
                     "{} no identity; name the file after the identity, or say --identity NAME=PATH",
-                    if count == 1 { "1 federated credential names".into() } else { format!("{count} federated credentials name") }
+                    if count == 1 {
+                        "1 federated credential names".into()
+                    } else {
+                        format!("{count} federated credentials name")
+                    }
                 ),
                 extent: Missing::Use,
             });
@@ -308,7 +324,8 @@ impl<'a> Assembly<'a> {
                 let named = parent_of_context(&ended.context)
                     .and_then(|parent| tie::owner(&Parent::Id(parent), &inventory.identities))
                     .or_else(|| {
-                        let identity = tie::identity_of_path(&source.path, &self.wanted.identities, &inventory.identities)?;
+                        let identity =
+                            tie::identity_of_path(&source.path, &self.wanted.identities, &inventory.identities)?;
                         inventory.identities.iter().position(|known| std::ptr::eq(known, identity))
                     });
                 match named {

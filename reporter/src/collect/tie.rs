@@ -36,7 +36,9 @@ impl Tie {
     /// If there is no `=`, or nothing before or after it.
     pub fn parse(text: &str) -> Result<Self, String> {
         match text.split_once('=') {
-            Some((name, path)) if !name.is_empty() && !path.is_empty() => Ok(Self { name: name.into(), path: clean(Path::new(path)) }),
+            Some((name, path)) if !name.is_empty() && !path.is_empty() => {
+                Ok(Self { name: name.into(), path: clean(Path::new(path)) })
+            }
             _ => Err("expected NAME=PATH".into()),
         }
     }
@@ -65,7 +67,11 @@ impl<'a> Ties<'a> {
         let index = known.unwrap_or_else(|| {
             let path = clean(Path::new(path));
             let folder = path.parent().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
-            self.add(Cluster { name: folder.unwrap_or_else(|| issuer.host().into()), issuer: Some(issuer.clone()), ..Cluster::default() })
+            self.add(Cluster {
+                name: folder.unwrap_or_else(|| issuer.host().into()),
+                issuer: Some(issuer.clone()),
+                ..Cluster::default()
+            })
         });
         self.note(path, index);
     }
@@ -82,7 +88,8 @@ impl<'a> Ties<'a> {
         let mut why = UNDESCRIBED;
         for folder in path.ancestors().skip(1) {
             let name = folder.file_name().map(|name| name.to_string_lossy());
-            let mut named = self.clusters.iter().enumerate().filter(|(_, cluster)| Some(cluster.name.as_str()) == name.as_deref());
+            let mut named =
+                self.clusters.iter().enumerate().filter(|(_, cluster)| Some(cluster.name.as_str()) == name.as_deref());
             if let (Some((index, _)), None) = (named.next(), named.next()) {
                 return (ix(index), None);
             }
@@ -120,13 +127,23 @@ impl<'a> Ties<'a> {
 
 /// Ties that the user asked for and that tie nothing: a misspelt path or name.
 pub(super) fn idle(wanted: &Wanted, paths: &[String], identities: &[Identity]) -> Vec<Gap> {
-    let gap = |tie: &Tie, reason| Gap { path: tie.path.display().to_string(), line: None, reason, extent: Missing::All };
+    let gap =
+        |tie: &Tie, reason| Gap { path: tie.path.display().to_string(), line: None, reason, extent: Missing::All };
     let mut gaps = Vec::new();
-    for (flag, tie) in
-        wanted.clusters.iter().map(|tie| ("--cluster", tie)).chain(wanted.identities.iter().map(|tie| ("--identity", tie)))
+    for (flag, tie) in wanted
+        .clusters
+        .iter()
+        .map(|tie| ("--cluster", tie))
+        .chain(wanted.identities.iter().map(|tie| ("--identity", tie)))
     {
         if !paths.iter().any(|path| tie.covers(&clean(Path::new(path)))) {
-            gaps.push(gap(tie, format!("{flag} {}= names this path, and nothing was read there; write it as it is given to scan", tie.name)));
+            gaps.push(gap(
+                tie,
+                format!(
+                    "{flag} {}= names this path, and nothing was read there; write it as it is given to scan",
+                    tie.name
+                ),
+            ));
         }
     }
     for tie in wanted.identities.iter().filter(|tie| only(identities, &tie.name).is_none()) {
@@ -162,12 +179,16 @@ pub(super) fn owner(parent: &Parent, identities: &[Identity]) -> Option<usize> {
         Parent::Client(client_id) => &client_id.0,
         Parent::Unknown => return None,
     };
-    identities.iter().position(|identity| identity.id.eq_ignore_ascii_case(wanted) || identity.client_id.0.eq_ignore_ascii_case(wanted))
+    identities.iter().position(|identity| {
+        identity.id.eq_ignore_ascii_case(wanted) || identity.client_id.0.eq_ignore_ascii_case(wanted)
+    })
 }
 
 fn only<'i>(identities: &'i [Identity], name: &str) -> Option<&'i Identity> {
     let is = |identity: &&Identity| {
-        [&identity.name, &identity.id, &identity.client_id.0, &identity.principal_id].iter().any(|own| own.eq_ignore_ascii_case(name))
+        [&identity.name, &identity.id, &identity.client_id.0, &identity.principal_id]
+            .iter()
+            .any(|own| own.eq_ignore_ascii_case(name))
     };
     let mut named = identities.iter().filter(is);
     named.next().filter(|_| !name.is_empty() && named.next().is_none())

@@ -272,7 +272,10 @@ fn deliver(text: &Text<'_>, sink: &mut Sink<'_>, place: Place) {
     let limit = sink.limits.piece;
     let size = text.lost().unwrap_or(text.held().len() as u64);
     if size > limit as u64 {
-        sink.flaw(line, format!("skipped an object of {size} bytes: larger than the {} MiB that one object may have", limit >> 20));
+        sink.flaw(
+            line,
+            format!("skipped an object of {size} bytes: larger than the {} MiB that one object may have", limit >> 20),
+        );
     } else if text.held().last() == Some(&b'}') {
         sink.put_held(Form::Json, text, place);
     } else {

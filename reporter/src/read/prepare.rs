@@ -53,10 +53,18 @@ impl Bench<'_> {
                 [element] if self.converted.get(element.json.start) == Some(&b'{') => {
                     self.push(cut.bytes, element.json.clone(), cut.line, cut.place);
                 }
-                _ => self.flaw(cut.line, "an element of a list is not an object; it is skipped; export it again, without --query".into(), false),
+                _ => self.flaw(
+                    cut.line,
+                    "an element of a list is not an object; it is skipped; export it again, without --query".into(),
+                    false,
+                ),
             },
             (Form::YamlItem, Ok(_)) => {
-                self.flaw(cut.line, "an element of a list is not an object; it is skipped; export it again, without --query".into(), false);
+                self.flaw(
+                    cut.line,
+                    "an element of a list is not an object; it is skipped; export it again, without --query".into(),
+                    false,
+                );
             }
             (_, Ok(Document::Object { .. })) if complaint(text).is_some() => {
                 self.flaw(cut.line, hint(text).unwrap_or_default(), false);
@@ -106,7 +114,11 @@ impl Bench<'_> {
         while let Some(element) = elements.next() {
             let line = cut.line + element.line - 1;
             if self.converted.get(element.json.start) != Some(&b'{') {
-                self.flaw(line, "an element of a list is not an object; it is skipped; export it again, without --query".into(), false);
+                self.flaw(
+                    line,
+                    "an element of a list is not an object; it is skipped; export it again, without --query".into(),
+                    false,
+                );
                 continue;
             }
             let start = lines.start(element.line);
@@ -194,7 +206,9 @@ impl<'a> Lines<'a> {
 /// What a text that is no YAML object seems to be, and what to give instead.
 fn hint(text: &str) -> Option<String> {
     if let Some(line) = complaint(text) {
-        return Some(format!("is what a command said when it failed, `{line}`; mend that, run it again, and keep only what it prints on standard output"));
+        return Some(format!(
+            "is what a command said when it failed, `{line}`; mend that, run it again, and keep only what it prints on standard output"
+        ));
     }
     sort_of(text).map(str::to_owned)
 }
@@ -256,8 +270,9 @@ fn is_foreign(text: &str) -> bool {
     if complaint(text).is_some() || serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() {
         return false;
     }
-    is_markdown(text) || !text.lines().take(LOOK).any(|line| {
-        let line = line.trim_start_matches(['-', ' ', '{', '"']);
-        line.starts_with("apiVersion") || line.starts_with("kind")
-    })
+    is_markdown(text)
+        || !text.lines().take(LOOK).any(|line| {
+            let line = line.trim_start_matches(['-', ' ', '{', '"']);
+            line.starts_with("apiVersion") || line.starts_with("kind")
+        })
 }

@@ -42,7 +42,8 @@ struct Sheet<'w>(Writer<&'w mut dyn Write>);
 
 impl<'w> Sheet<'w> {
     fn new(out: &'w mut dyn Write, header: &[&str]) -> io::Result<Self> {
-        let mut sheet = Self(WriterBuilder::new().terminator(Terminator::CRLF).quote_style(QuoteStyle::Necessary).from_writer(out));
+        let mut sheet =
+            Self(WriterBuilder::new().terminator(Terminator::CRLF).quote_style(QuoteStyle::Necessary).from_writer(out));
         sheet.row(header.iter().copied())?;
         Ok(sheet)
     }
@@ -84,8 +85,25 @@ pub(super) fn findings(report: &Report<'_>, out: &mut dyn Write) -> io::Result<(
     let mut sheet = Sheet::new(
         out,
         &[
-            "rule", "name", "severity", "confidence", "cluster", "apiVersion", "kind", "namespace", "object", "id", "field", "message",
-            "fix", "evidence", "controlledObjects", "path", "line", "frameworks", "fingerprint",
+            "rule",
+            "name",
+            "severity",
+            "confidence",
+            "cluster",
+            "apiVersion",
+            "kind",
+            "namespace",
+            "object",
+            "id",
+            "field",
+            "message",
+            "fix",
+            "evidence",
+            "controlledObjects",
+            "path",
+            "line",
+            "frameworks",
+            "fingerprint",
         ],
     )?;
     for found in &report.findings {
@@ -159,8 +177,10 @@ fn namespace_table(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
         undecided: bool,
     }
     let inventory = report.estate.inventory;
-    let mut sums: BTreeMap<(&str, &str), Sum> =
-        namespaces(inventory).into_iter().map(|(cluster, name)| ((cluster_name(inventory, ClusterIx(cluster)), name), Sum::default())).collect();
+    let mut sums: BTreeMap<(&str, &str), Sum> = namespaces(inventory)
+        .into_iter()
+        .map(|(cluster, name)| ((cluster_name(inventory, ClusterIx(cluster)), name), Sum::default()))
+        .collect();
     for (index, object, counts, undecided) in judged(report) {
         let (cluster, namespace) = match object {
             Object::Workload(workload) => (workload.cluster, workload.namespace.as_str()),
@@ -184,11 +204,26 @@ fn namespace_table(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
             *total += count;
         }
     }
-    let mut sheet = Sheet::new(out, &header(&["cluster", "namespace", "workloads", "workloadsOptedIn", "serviceAccounts", "serviceAccountsAnnotated"]))?;
+    let mut sheet = Sheet::new(
+        out,
+        &header(&[
+            "cluster",
+            "namespace",
+            "workloads",
+            "workloadsOptedIn",
+            "serviceAccounts",
+            "serviceAccountsAnnotated",
+        ]),
+    )?;
     for ((cluster, namespace), sum) in sums {
         let numbers = [sum.workloads, sum.opted_in, sum.accounts, sum.annotated].map(|number| number.to_string());
         let verdict = verdict(sum.counts, sum.undecided);
-        sheet.row([cluster, namespace].into_iter().chain(numbers.iter().map(String::as_str)).chain(verdict.iter().map(String::as_str)))?;
+        sheet.row(
+            [cluster, namespace]
+                .into_iter()
+                .chain(numbers.iter().map(String::as_str))
+                .chain(verdict.iter().map(String::as_str)),
+        )?;
     }
     sheet.finish()
 }
@@ -255,12 +290,24 @@ fn identities(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
         .collect();
     let mut sheet = Sheet::new(
         out,
-        &header(&["kind", "name", "clientId", "id", "tenantId", "credentials", "credentialsComplete", "limit", "left", "sharedBy"]),
+        &header(&[
+            "kind",
+            "name",
+            "clientId",
+            "id",
+            "tenantId",
+            "credentials",
+            "credentialsComplete",
+            "limit",
+            "left",
+            "sharedBy",
+        ]),
     )?;
     for row in &report.identities {
         let identity = row.identity;
         let left = (row.limit as usize).saturating_sub(row.credentials).to_string();
-        let (credentials, limit, shared_by) = (row.credentials.to_string(), row.limit.to_string(), row.shared_by.join("; "));
+        let (credentials, limit, shared_by) =
+            (row.credentials.to_string(), row.limit.to_string(), row.shared_by.join("; "));
         let own = [
             identity.kind_name(),
             &identity.name,
@@ -283,13 +330,18 @@ fn identities(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
 /// `credentials.csv`
 fn credentials(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
     let inventory = report.estate.inventory;
-    let mut sheet =
-        Sheet::new(out, &header(&["identity", "name", "issuer", "subject", "audiences", "cluster", "claimsMatchingExpression", "id"]))?;
+    let mut sheet = Sheet::new(
+        out,
+        &header(&["identity", "name", "issuer", "subject", "audiences", "cluster", "claimsMatchingExpression", "id"]),
+    )?;
     let parameters = wiguard_rules::parameters::Parameters::default();
     let trust = wiguard_rules::trust::Trust::join(inventory, &parameters);
     for (_, object, counts, undecided) in judged(report) {
         let Object::Credential(credential) = object else { continue };
-        let (identity, audiences) = (trust.parent_name(credential), credential.audiences.iter().map(|audience| audience.as_str()).collect::<Vec<_>>().join("; "));
+        let (identity, audiences) = (
+            trust.parent_name(credential),
+            credential.audiences.iter().map(|audience| audience.as_str()).collect::<Vec<_>>().join("; "),
+        );
         let own = [
             identity.as_str(),
             &credential.name,

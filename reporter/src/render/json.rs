@@ -1,11 +1,10 @@
 //! JSON, `wiguard.report/v1`: structs of its own, so that a change inside never changes what
 //! others parse.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::report::{Coverage, IdentityRow, Report, Reported};
 
@@ -61,7 +60,7 @@ struct Finding<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     field: &'a str,
     message: &'a str,
-    evidence: &'a BTreeMap<String, Value>,
+    evidence: &'a Map<String, Value>,
     fix: &'a str,
     #[serde(skip_serializing_if = "is_zero")]
     controlled_objects: u32,
@@ -192,5 +191,10 @@ fn identity<'a>(row: &'a IdentityRow<'_>) -> Identity<'a> {
 }
 
 fn covered(row: &Coverage) -> Covered<'_> {
-    Covered { source: &row.source, status: row.status.as_str(), reason: &row.reason, rules_not_evaluated: &row.rules_not_evaluated }
+    Covered {
+        source: &row.source,
+        status: row.status.as_str(),
+        reason: &row.reason,
+        rules_not_evaluated: &row.rules_not_evaluated,
+    }
 }

@@ -47,7 +47,8 @@ pub enum RenderError {
 }
 
 impl Format {
-    const NAMES: [(&'static str, Self); 4] = [("table", Self::Table), ("json", Self::Json), ("ndjson", Self::Ndjson), ("csv", Self::Csv)];
+    const NAMES: [(&'static str, Self); 4] =
+        [("table", Self::Table), ("json", Self::Json), ("ndjson", Self::Ndjson), ("csv", Self::Csv)];
 }
 
 impl FromStr for Output {
@@ -60,7 +61,9 @@ impl FromStr for Output {
             None => (text, None),
         };
         let format = Format::NAMES.iter().find(|(known, _)| *known == name).map(|(_, format)| *format);
-        let format = format.ok_or_else(|| format!("there is no format `{name}`; there are {}", Format::NAMES.map(|(name, _)| name).join(", ")))?;
+        let format = format.ok_or_else(|| {
+            format!("there is no format `{name}`; there are {}", Format::NAMES.map(|(name, _)| name).join(", "))
+        })?;
         Ok(Self { format, path })
     }
 }

@@ -40,7 +40,8 @@ impl Style {
 
 /// Writes the report.
 pub(super) fn write(report: &Report<'_>, out: &mut dyn Write, style: Style) -> io::Result<()> {
-    let (shown, left): (Vec<_>, Vec<_>) = report.findings.iter().partition(|found| found.finding.severity >= style.least);
+    let (shown, left): (Vec<_>, Vec<_>) =
+        report.findings.iter().partition(|found| found.finding.severity >= style.least);
     for found in shown {
         finding(found, out, style)?;
     }
@@ -55,7 +56,11 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write, style: Style) -> i
 }
 
 fn finding(found: &Reported, out: &mut dyn Write, style: Style) -> io::Result<()> {
-    let cluster = if found.cluster.is_empty() || found.kind == "Cluster" { String::new() } else { format!("  {}", found.cluster) };
+    let cluster = if found.cluster.is_empty() || found.kind == "Cluster" {
+        String::new()
+    } else {
+        format!("  {}", found.cluster)
+    };
     writeln!(
         out,
         "{}  {}  {}{}  {}",
@@ -85,7 +90,8 @@ fn finding(found: &Reported, out: &mut dyn Write, style: Style) -> io::Result<()
 
 /// Where a finding names the nearest credential: what differs, one value above the other.
 fn differences(found: &Reported, out: &mut dyn Write, style: Style) -> io::Result<()> {
-    let differs = found.finding.evidence.get("nearest").and_then(|nearest| nearest.get("differs")).and_then(Value::as_array);
+    let differs =
+        found.finding.evidence.get("nearest").and_then(|nearest| nearest.get("differs")).and_then(Value::as_array);
     for difference in differs.into_iter().flatten() {
         let text = |name: &str| printable(difference.get(name).and_then(Value::as_str).unwrap_or_default());
         writeln!(out, "            {:<9} presented  {}", text("field"), style.paint("32", &text("presented")))?;
@@ -175,7 +181,8 @@ fn summary(report: &Report<'_>, out: &mut dyn Write, style: Style) -> io::Result
         1 => format!("1 finding: {}", counts.join(", ")),
         _ => format!("{total} findings: {}", counts.join(", ")),
     };
-    let suppressed = (summary.suppressed > 0).then(|| format!("; {} suppressed", summary.suppressed)).unwrap_or_default();
+    let suppressed =
+        (summary.suppressed > 0).then(|| format!("; {} suppressed", summary.suppressed)).unwrap_or_default();
     let undecided = match summary.undecided {
         0 => String::new(),
         undecided => format!("; {} undecided", count(undecided as usize, "verdict", "verdicts")),
@@ -187,7 +194,8 @@ fn summary(report: &Report<'_>, out: &mut dyn Write, style: Style) -> io::Result
 /// break lines or turn the direction of writing (Unicode Standard Annex 9).
 pub(crate) fn printable(text: &str) -> String {
     let obeyed = |c: char| {
-        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{61c}')
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{61c}')
     };
     text.chars().map(|c| if obeyed(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }

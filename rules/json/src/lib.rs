@@ -10,6 +10,7 @@
 extern crate alloc;
 
 use alloc::borrow::Cow;
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
@@ -94,7 +95,9 @@ pub struct Loose<'de> {
 /// # Errors
 /// Says what is wrong, with line and column.
 pub fn read<'de>(json: &'de [u8], take: &mut Take<'_, 'de>) -> Result<(), serde_json::Error> {
-    let mut parser = serde_json::Deserializer::from_slice(json);
+    // One look at all the bytes is cheaper than one at each text.
+    let text = core::str::from_utf8(json).map_err(|error| serde_json::Error::custom(format!("not UTF-8: {error}")))?;
+    let mut parser = serde_json::Deserializer::from_str(text);
     Taker { key: "", take: &mut |_, json| take(json) }.deserialize(&mut parser)?;
     parser.end()
 }

@@ -107,15 +107,15 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
 /// and a Secret that could hold one was not seen.
 pub(super) fn held(
     workload: &Workload,
-    containers: &[(&Container, String)],
+    containers: &[(&Container, Place)],
     credentials: &[&'static [&'static str]],
     trust: &Trust<'_>,
 ) -> Result<Vec<Held>, Unknown> {
     let mut all = Vec::new();
     let mut unknown = None;
-    for (container, path) in containers {
+    for (container, place) in containers {
         for names in credentials {
-            let sources: Vec<_> = names.iter().map(|name| source(workload, container, path, name, trust)).collect();
+            let sources: Vec<_> = names.iter().map(|name| source(workload, container, *place, name, trust)).collect();
             if sources.iter().any(|source| matches!(source, Ok(None))) {
                 continue;
             }
@@ -134,7 +134,7 @@ pub(super) fn held(
 fn source(
     workload: &Workload,
     container: &Container,
-    path: &str,
+    place: Place,
     name: &'static str,
     trust: &Trust<'_>,
 ) -> Result<Option<Held>, Unknown> {
@@ -148,7 +148,7 @@ fn source(
             Value::Secret(secret, _) => format!("Secret `{secret}`"),
             Value::Elsewhere => "`valueFrom`".to_owned(),
         };
-        return Ok(Some(held(format!("{path}.env[{name}]"), source, variable.value == Value::Literal(None))));
+        return Ok(Some(held(format!("{place}.env[{name}]"), source, variable.value == Value::Literal(None))));
     }
     let mut unknown = None;
     for (index, from) in container.env_from.iter().enumerate() {
@@ -156,7 +156,7 @@ fn source(
         let Some(key) = name.strip_prefix(prefix.as_str()) else { continue };
         match trust.secret(workload, secret).known() {
             Ok(Some(keys)) if keys.keys.iter().any(|own| own == key) => {
-                return Ok(Some(held(format!("{path}.envFrom[{index}]"), format!("Secret `{secret}`"), false)));
+                return Ok(Some(held(format!("{place}.envFrom[{index}]"), format!("Secret `{secret}`"), false)));
             }
             Ok(_) => {}
             Err(missing) => unknown = unknown.or(Some(missing)),

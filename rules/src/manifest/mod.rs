@@ -104,7 +104,8 @@ pub fn read_within<'a>(
 
 fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest {
     let Object { api_version, kind, metadata, spec } = object;
-    let namespace = metadata.namespace.filter(|namespace| !namespace.is_empty()).map_or_else(|| "default".into(), Cow::into_owned);
+    let namespace =
+        metadata.namespace.filter(|namespace| !namespace.is_empty()).map_or_else(|| "default".into(), Cow::into_owned);
     let names = [metadata.name, metadata.generate_name];
     let name = names.into_iter().flatten().find(|name| !name.is_empty()).map(Cow::into_owned).unwrap_or_default();
     let (labels, annotations) = (metadata.labels, metadata.annotations);
@@ -132,7 +133,18 @@ fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest 
         Spec::Other => return Manifest::Other { api_version: api_version.into_owned(), kind: kind.into_owned() },
     };
     let controller = metadata.controller;
-    Manifest::Workload(Workload { kind, cluster, namespace, name, controller, replicas, labels, annotations, template, origin })
+    Manifest::Workload(Workload {
+        kind,
+        cluster,
+        namespace,
+        name,
+        controller,
+        replicas,
+        labels,
+        annotations,
+        template,
+        origin,
+    })
 }
 
 impl fmt::Display for ManifestError {

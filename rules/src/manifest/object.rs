@@ -152,7 +152,11 @@ impl Family {
 // === impl Reading ===
 
 impl<'a> Reading<'a> {
-    fn of(visit: &mut Visit<'_, 'a>, hint: Option<Hint<'a>>, family: Option<Family>) -> (Self, Result<(), serde_json::Error>) {
+    fn of(
+        visit: &mut Visit<'_, 'a>,
+        hint: Option<Hint<'a>>,
+        family: Option<Family>,
+    ) -> (Self, Result<(), serde_json::Error>) {
         let mut reading = Self { hint, family, ..Self::default() };
         let result = visit(&mut |json| {
             reading.is_there = json.members_if_any(&mut |key, json| reading.member(key, json))?;
@@ -230,10 +234,10 @@ impl<'a> Spec<'a> {
         let mut spec = Self::empty(Some(family));
         match &mut spec {
             Self::Pod(_, pod) => pod.read(json)?,
-            Self::Template(kind, _, template) if kind.shape == Shape::CronJob => json.object(&mut [(
-                "jobTemplate",
-                &mut |json| json.object(&mut [("spec", &mut |json| template_spec(&mut None, template, json))]),
-            )])?,
+            Self::Template(kind, _, template) if kind.shape == Shape::CronJob => json
+                .object(&mut [("jobTemplate", &mut |json| {
+                    json.object(&mut [("spec", &mut |json| template_spec(&mut None, template, json))])
+                })])?,
             Self::Template(_, replicas, template) => template_spec(replicas, template, json)?,
             Self::SecretProviderClass(client_id) => *client_id = provider_class(json)?,
             Self::SecretStore(account) => *account = secret_store(json)?,
@@ -243,7 +247,11 @@ impl<'a> Spec<'a> {
     }
 }
 
-fn template_spec<'a>(replicas: &mut Option<i64>, template: &mut Template<'a>, json: &mut dyn Json<'a>) -> Result<(), Fault> {
+fn template_spec<'a>(
+    replicas: &mut Option<i64>,
+    template: &mut Template<'a>,
+    json: &mut dyn Json<'a>,
+) -> Result<(), Fault> {
     json.object(&mut [
         ("replicas", &mut |json| json.integer().map(|number| *replicas = number)),
         ("template", &mut |json| template.read(json)),

@@ -85,7 +85,9 @@ fn containers(list: &mut Vec<Container>, json: &mut dyn Json<'_>) -> Result<(), 
         json.object(&mut [
             ("name", &mut |json| json.string().map(|name| container.name = name)),
             ("env", &mut |json| json.elements(&mut |json| variable(json).map(|read| container.env.extend(read)))),
-            ("envFrom", &mut |json| json.elements(&mut |json| env_from(json).map(|read| container.env_from.extend(read)))),
+            ("envFrom", &mut |json| {
+                json.elements(&mut |json| env_from(json).map(|read| container.env_from.extend(read)))
+            }),
         ])?;
         list.push(container);
         Ok(())
@@ -99,7 +101,9 @@ fn variable(json: &mut dyn Json<'_>) -> Result<Option<EnvVar>, Fault> {
         ("value", &mut |json| json.loose().map(|value| literal = Some(value.text))),
         ("valueFrom", &mut |json| value_from(json).map(|value| source = value)),
     ])?;
-    let Some(name) = name.filter(|name| name.starts_with("AZURE_") || name.starts_with("ARM_")) else { return Ok(None) };
+    let Some(name) = name.filter(|name| name.starts_with("AZURE_") || name.starts_with("ARM_")) else {
+        return Ok(None);
+    };
     let value = match (source, literal) {
         (Some(source), _) => source,
         (None, literal) if EnvVar::is_secret(&name) => {

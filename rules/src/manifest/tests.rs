@@ -58,13 +58,17 @@ fn secret_values_are_never_kept() {
     assert_eq!(container.literal("AZURE_CLIENT_ID"), Some("x"));
     assert_eq!(container.env[2].value, Value::Secret("sp".into(), "k".into()));
     assert_eq!(container.env_from, [EnvFrom::Secret("s".into(), String::new())]);
-    let secret = read_one(r#"{"apiVersion":"v1","kind":"Secret","metadata":{"name":"s"},"data":{"AZURE_CLIENT_SECRET":"aHVudGVyMg=="}}"#);
+    let secret = read_one(
+        r#"{"apiVersion":"v1","kind":"Secret","metadata":{"name":"s"},"data":{"AZURE_CLIENT_SECRET":"aHVudGVyMg=="}}"#,
+    );
     assert!(matches!(&secret, Ok(Manifest::Secret(keys)) if keys.keys == ["AZURE_CLIENT_SECRET"]), "{secret:?}");
 }
 
 #[test]
 fn a_bare_boolean_label_is_kept_as_such() {
-    let workload = workload(r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p","labels":{"azure.workload.identity/use":true}},"spec":{}}"#);
+    let workload = workload(
+        r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p","labels":{"azure.workload.identity/use":true}},"spec":{}}"#,
+    );
     let pair = workload.labels.pair(crate::model::label::USE).unwrap();
     assert!(!pair.is_string && pair.value == "true");
 }
@@ -72,8 +76,10 @@ fn a_bare_boolean_label_is_kept_as_such() {
 #[test]
 fn volumes_of_the_webhook_are_not_the_authors_own() {
     let with = |labels: &str| {
-        workload(&alloc::format!(r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"p","labels":{labels}}},"spec":{{"volumes":[
-          {{"name":"azure-identity-token","projected":{{"sources":[{{"serviceAccountToken":{{"audience":"api://AzureADTokenExchange","path":"azure-identity-token"}}}}]}}}}]}}}}"#))
+        workload(&alloc::format!(
+            r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"p","labels":{labels}}},"spec":{{"volumes":[
+          {{"name":"azure-identity-token","projected":{{"sources":[{{"serviceAccountToken":{{"audience":"api://AzureADTokenExchange","path":"azure-identity-token"}}}}]}}}}]}}}}"#
+        ))
     };
     assert_eq!(with(r#"{"azure.workload.identity/use":"true"}"#).template.volumes, []);
     assert_eq!(with("{}").template.volumes, [Volume::Token("api://AzureADTokenExchange".into())]);
@@ -81,7 +87,9 @@ fn volumes_of_the_webhook_are_not_the_authors_own() {
 
 #[test]
 fn what_is_not_as_its_kind_must_be_is_named() {
-    let error = read_one(r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p","namespace":"n"},"spec":{"containers":5}}"#).unwrap_err();
+    let error =
+        read_one(r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p","namespace":"n"},"spec":{"containers":5}}"#)
+            .unwrap_err();
     assert!(error.to_string().starts_with("Pod n/p: invalid type: integer `5`"), "{error}");
     assert_eq!(read_one(r#"{"clientId":"x"}"#), Err(ManifestError::NotKubernetes));
     let twice = read_one(r#"{"apiVersion":"v1","kind":"Pod","kind":"Pod"}"#).unwrap_err();
@@ -93,7 +101,11 @@ fn what_is_not_as_its_kind_must_be_is_named() {
 #[test]
 fn an_element_without_kind_takes_its_lists() {
     let hint = Hint { api_version: "v1", kind: "ServiceAccount" };
-    let read = read(br#"{"metadata":{"name":"a","namespace":"n","uid":"u"}}"#, Some(hint), ClusterIx(0), Origin::default()).unwrap();
+    let read =
+        read(br#"{"metadata":{"name":"a","namespace":"n","uid":"u"}}"#, Some(hint), ClusterIx(0), Origin::default())
+            .unwrap();
     assert!(read.live);
-    assert!(matches!(read.manifest, Manifest::ServiceAccount(account) if account.name == "a" && account.namespace == "n"));
+    assert!(
+        matches!(read.manifest, Manifest::ServiceAccount(account) if account.name == "a" && account.namespace == "n")
+    );
 }

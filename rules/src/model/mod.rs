@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 pub use azure::{Cluster, FederatedIdentityCredential, Identity, IdentityKind, Parent, Platform};
 pub use name::{Audience, ClientId, DEFAULT_AUDIENCE, Issuer, Subject, is_guid, is_placeholder};
 pub use service_account::ServiceAccount;
-pub use workload::{Container, Controller, EnvFrom, EnvVar, POD_BEARING, PodBearing, PodTemplate, Shape, Value, Volume, Workload};
+pub use workload::{
+    Container, Controller, EnvFrom, EnvVar, POD_BEARING, Place, PodBearing, PodTemplate, Shape, Value, Volume, Workload,
+};
 
 /// Labels the chain reads.
 pub mod label {

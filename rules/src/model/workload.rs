@@ -3,6 +3,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use super::{Audience, ClusterIx, Origin, Pairs, Subject, annotation, label};
 
@@ -94,6 +95,14 @@ pub struct Container {
     pub env_from: Vec<EnvFrom>,
 }
 
+/// Where a container stands: a path that is written out only for findings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    spec: &'static str,
+    list: &'static str,
+    index: usize,
+}
+
 /// An environment variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EnvVar {
@@ -139,10 +148,34 @@ pub enum Volume {
 /// The pod-bearing kinds of Kubernetes.
 pub static POD_BEARING: [PodBearing; 8] = [
     PodBearing { group: "", api_version: "v1", kind: "Pod", resource: "pods", shape: Shape::Pod },
-    PodBearing { group: "apps", api_version: "apps/v1", kind: "Deployment", resource: "deployments", shape: Shape::Template },
-    PodBearing { group: "apps", api_version: "apps/v1", kind: "StatefulSet", resource: "statefulsets", shape: Shape::Template },
-    PodBearing { group: "apps", api_version: "apps/v1", kind: "DaemonSet", resource: "daemonsets", shape: Shape::Template },
-    PodBearing { group: "apps", api_version: "apps/v1", kind: "ReplicaSet", resource: "replicasets", shape: Shape::Template },
+    PodBearing {
+        group: "apps",
+        api_version: "apps/v1",
+        kind: "Deployment",
+        resource: "deployments",
+        shape: Shape::Template,
+    },
+    PodBearing {
+        group: "apps",
+        api_version: "apps/v1",
+        kind: "StatefulSet",
+        resource: "statefulsets",
+        shape: Shape::Template,
+    },
+    PodBearing {
+        group: "apps",
+        api_version: "apps/v1",
+        kind: "DaemonSet",
+        resource: "daemonsets",
+        shape: Shape::Template,
+    },
+    PodBearing {
+        group: "apps",
+        api_version: "apps/v1",
+        kind: "ReplicaSet",
+        resource: "replicasets",
+        shape: Shape::Template,
+    },
     PodBearing {
         group: "",
         api_version: "v1",
@@ -151,7 +184,13 @@ pub static POD_BEARING: [PodBearing; 8] = [
         shape: Shape::Template,
     },
     PodBearing { group: "batch", api_version: "batch/v1", kind: "Job", resource: "jobs", shape: Shape::Template },
-    PodBearing { group: "batch", api_version: "batch/v1", kind: "CronJob", resource: "cronjobs", shape: Shape::CronJob },
+    PodBearing {
+        group: "batch",
+        api_version: "batch/v1",
+        kind: "CronJob",
+        resource: "cronjobs",
+        shape: Shape::CronJob,
+    },
 ];
 
 // === impl PodBearing ===
@@ -208,23 +247,23 @@ impl Workload {
     /// Whether its pods speak through an AKS identity binding. The annotation is read without
     /// regard to case, unlike the label (azure-workload-identity v1.6.0, `pkg/webhook/webhook.go`).
     pub fn uses_identity_binding(&self) -> bool {
-        self.template.annotations.get(annotation::USE_IDENTITY_BINDING).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+        self.template
+            .annotations
+            .get(annotation::USE_IDENTITY_BINDING)
+            .is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
 
-    /// Init containers, then containers, each with its path below the pod's `spec`.
-    pub fn containers(&self) -> impl Iterator<Item = (&Container, String)> {
-        let path = self.kind.spec_path();
+    /// Init containers, then containers, each with its place.
+    pub fn containers(&self) -> impl Iterator<Item = (&Container, Place)> {
+        let spec = self.kind.spec_path();
         let lists = [("initContainers", &self.template.init_containers), ("containers", &self.template.containers)];
         lists.into_iter().flat_map(move |(list, containers)| {
-            containers
-                .iter()
-                .enumerate()
-                .map(move |(index, container)| (container, alloc::format!("{path}.{list}[{index}]")))
+            containers.iter().enumerate().map(move |(index, container)| (container, Place { spec, list, index }))
         })
     }
 
     /// Containers that the webhook injects into: those not named by `skip-containers`.
-    pub fn injected_containers(&self) -> impl Iterator<Item = (&Container, String)> {
+    pub fn injected_containers(&self) -> impl Iterator<Item = (&Container, Place)> {
         self.containers().filter(|(container, _)| !self.skipped().any(|name| name == container.name))
     }
 
@@ -262,6 +301,14 @@ impl Workload {
     /// The path of an annotation of the pod.
     pub fn annotation_path(&self, key: &str) -> String {
         alloc::format!("{}.annotations[{key}]", self.kind.metadata_path())
+    }
+}
+
+// === impl Place ===
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}[{}]", self.spec, self.list, self.index)
     }
 }
 

@@ -104,7 +104,10 @@ fn truncation_keeps_what_came_before() {
     assert_eq!(numbers(&seen), [1, 2]);
     assert_eq!(envelopes(&seen)[0].json, json!({"kind":"PodList","items":[]}));
     assert!(matches!(seen[2].place, Place::Envelope { elements: 3, complete: false, .. }));
-    assert!(told(&defects).contains(&(Some(3), "ends inside the element that begins on this line; export it again")), "{defects:?}");
+    assert!(
+        told(&defects).contains(&(Some(3), "ends inside the element that begins on this line; export it again")),
+        "{defects:?}"
+    );
     assert!(defects.iter().all(|defect| defect.partial));
     let (seen, defects) = read("{\"items\":[{\"n\":1}],\"kind\":\"Li");
     assert_eq!((numbers(&seen), envelopes(&seen)[0].json.clone()), (vec![1], json!({"items":[]})));
