@@ -165,7 +165,7 @@ fn wrong_settings_are_refused_with_the_reason() {
         (json!({"rules": {"AWI999": "deny"}}), "there is no rule `AWI999` about"),
         (json!({"rules": {"AWI401": "deny"}}), "there is no rule `AWI401` about what an admission request carries"),
         (json!({"rules": {"AWI101": "deny", "label-on-workload-metadata": "off"}}), "AWI101 is set twice"),
-        (json!({"rules": {"AWI101": "maybe"}}), "unknown variant `maybe`"),
+        (json!({"rules": {"AWI101": "maybe"}}), "unknown word `maybe`"),
         (json!({"issuer": "http://example.com"}), "is not an https URL"),
         (
             json!({"issuer": ISSUER, "credentials": [{"clientId": "x", "subject": "s"}]}),
