@@ -114,10 +114,10 @@ impl Config {
                     suppression.rule, suppression.object
                 ));
             }
-            if let Some(day) = &suppression.expires {
-                if parse_day(day).is_none() {
-                    return Err(format!("`{day}` is not a day; write 2027-01-31"));
-                }
+            if let Some(day) = &suppression.expires
+                && parse_day(day).is_none()
+            {
+                return Err(format!("`{day}` is not a day; write 2027-01-31"));
             }
         }
         Ok(())

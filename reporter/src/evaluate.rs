@@ -180,11 +180,11 @@ fn fold<'a>(findings: Vec<Found<'a>>, controllers: &Controllers<'a>) -> Vec<Foun
             }
             at = controller;
         }
-        if let Some(top) = top.filter(|top| *top != index) {
-            if let (Some(count), Some(folded)) = (controlled.get_mut(top), folded.get_mut(index)) {
-                *count += 1;
-                *folded = true;
-            }
+        if let Some(top) = top.filter(|top| *top != index)
+            && let (Some(count), Some(folded)) = (controlled.get_mut(top), folded.get_mut(index))
+        {
+            *count += 1;
+            *folded = true;
         }
     }
     let kept = findings.into_iter().zip(controlled).zip(folded).filter(|(_, folded)| !folded);

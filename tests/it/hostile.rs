@@ -207,7 +207,7 @@ fn paths_that_lead_nowhere_are_named() {
 fn a_file_that_may_not_be_read_is_named() {
     let folder = Folder::of(&[("in/a-known.yaml", KNOWN), ("in/secret.yaml", KNOWN)]);
     let secret = folder.path().join("in/secret.yaml");
-    std::fs::set_permissions(&secret, PermissionsExt::from_mode(0)).unwrap();
+    std::fs::set_permissions(&secret, PermissionsExt::from_mode(0o0)).unwrap();
     let mut ours = command(folder.path(), &["scan", "in", "-o", "json"]);
     if std::fs::metadata("/proc/self").unwrap().uid() == 0 {
         // Nothing is forbidden to root, so that somebody else has to try.

@@ -182,7 +182,7 @@ fn summary(report: &Report<'_>, out: &mut dyn Write, style: Style) -> io::Result
         _ => format!("{total} findings: {}", counts.join(", ")),
     };
     let suppressed =
-        (summary.suppressed > 0).then(|| format!("; {} suppressed", summary.suppressed)).unwrap_or_default();
+        if summary.suppressed > 0 { format!("; {} suppressed", summary.suppressed) } else { Default::default() };
     let undecided = match summary.undecided {
         0 => String::new(),
         undecided => format!("; {} undecided", count(undecided as usize, "verdict", "verdicts")),
