@@ -1,5 +1,6 @@
 //! `wiguard scan`: from what is named to a report and an exit status.
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, anyhow};
@@ -95,7 +96,10 @@ impl Scan {
             declared: config.declared(),
             assume_complete: self.assume_complete,
         };
+        let progress = Progress::new();
+        progress.say("reading");
         let mut collected = collect(&wanted, || Box::new(std::io::stdin()));
+        progress.say("judging");
         if let Some(asked) = self
             .namespace
             .as_deref()
@@ -111,6 +115,7 @@ impl Scan {
         }
         let worst = assess(&collected, config, self.namespace.as_deref(), |report| {
             place::refine(&mut report.findings);
+            progress.say("");
             for output in outputs {
                 let written = render::write(report, output, self.show.style()).map_err(|error| match error {
                     RenderError::File(..) => Failure::Usage(error.into()),
@@ -132,6 +137,22 @@ impl Scan {
         // The process ends here: freeing an estate object by object is time nobody needs spent.
         std::mem::forget(collected);
         Ok(status)
+    }
+}
+
+/// One line on a terminal that says what is being done; nothing anywhere else.
+struct Progress(bool);
+
+impl Progress {
+    fn new() -> Self {
+        Self(std::io::stderr().is_terminal())
+    }
+
+    fn say(&self, what: &str) {
+        if self.0 {
+            let dots = if what.is_empty() { "" } else { " …" };
+            eprint!("\r\u{1b}[K{what}{dots}");
+        }
     }
 }
 
