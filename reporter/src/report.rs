@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use wiguard_rules::catalogue::{CATALOGUE, Entry};
+use wiguard_rules::catalogue::Entry;
 use wiguard_rules::finding::{Finding, Severity};
 use wiguard_rules::inventory::Inventory;
 use wiguard_rules::judge::Object;
@@ -393,10 +393,4 @@ fn places(lines: &[u64]) -> String {
 /// Whether every source could be read wholly.
 pub fn is_complete(gaps: &[Gap]) -> bool {
     !gaps.iter().any(|gap| matches!(gap.extent, Missing::All | Missing::Part))
-}
-
-/// The rules that a configuration leaves, by id.
-pub fn rules_left(ignore: &[String]) -> Vec<&'static str> {
-    let ignored: BTreeSet<&str> = ignore.iter().filter_map(|name| Entry::find(name)).map(|entry| entry.id).collect();
-    CATALOGUE.iter().map(|entry| entry.id).filter(|id| !ignored.contains(id)).collect()
 }

@@ -7,8 +7,8 @@ use core::fmt;
 use crate::index::{Index, Name};
 use crate::inventory::{Extent, Inventory, SecretKeys, SecretProviderClass, TokenRequester};
 use crate::model::{
-    ClientId, Cluster, ClusterIx, FederatedIdentityCredential, Identity, IdentityKind, Issuer, Parent, ServiceAccount,
-    Subject, Workload,
+    ClientId, Cluster, ClusterIx, FederatedIdentityCredential, Identity, Issuer, Parent, ServiceAccount, Subject,
+    Workload,
 };
 use crate::parameters::Parameters;
 
@@ -320,19 +320,9 @@ impl<'a> Trust<'a> {
         self.trusting.get(&Name::exact(issuer.as_str()))
     }
 
-    /// Every credential seen.
-    pub fn every_credential(&self) -> &'a [FederatedIdentityCredential] {
-        &self.inventory.credentials
-    }
-
     /// Whether an identity of that tenant was seen, so that its lists reach there.
     pub fn sees_tenant(&self, tenant_id: &str) -> bool {
         self.inventory.identities.iter().any(|identity| identity.tenant_id.eq_ignore_ascii_case(tenant_id))
-    }
-
-    /// How many identities of a kind were seen.
-    pub fn count_identities(&self, kind: IdentityKind) -> usize {
-        self.inventory.identities.iter().filter(|identity| identity.kind == kind).count()
     }
 
     /// The ServiceAccount a credential trusts, and its cluster, if both are known to exist.

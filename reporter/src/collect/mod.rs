@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use wiguard_rules::inventory::Inventory;
 use wiguard_rules::manifest::Manifest;
-use wiguard_rules::model::{Cluster, ClusterIx, Identity, IdentityKind, Origin, POD_BEARING, Parent};
+use wiguard_rules::model::{Cluster, ClusterIx, Identity, IdentityKind, Origin, Parent};
 
 use crate::read::{self, Limits, Root, Source, Stdin, Wrapper};
 use azure::Resource;
@@ -442,7 +442,6 @@ impl<'a> Assembly<'a> {
                 }
             }
         }
-        debug_assert!(!POD_BEARING.is_empty());
     }
 }
 
