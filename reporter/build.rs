@@ -18,7 +18,8 @@ fn main() {
             .unwrap_or_else(|error| panic!("could not copy {}: {error}", Path::new(&given).display()));
         return;
     }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the reporter lives in the workspace");
+    let manifest = env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR");
+    let root = Path::new(&manifest).parent().expect("the reporter lives in the workspace");
     for watched in [
         "rules/src",
         "rules/json",
