@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use wiguard_rules::finding::Severity;
 
 use crate::explain::Explain;
+use crate::policy::Policy;
 use crate::rules::Rules;
 use crate::scan::Scan;
 
@@ -26,6 +27,8 @@ pub enum Command {
     Scan(Box<Scan>),
     /// Say what a rule, an AADSTS code or a log line means, and how to mend it
     Explain(Explain),
+    /// Make what a cluster needs to enforce the rules
+    Policy(Policy),
     /// List the rules
     Rules(Rules),
 }
@@ -98,6 +101,7 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Command::Scan(args) => args.run(),
         Command::Explain(args) => args.run(),
+        Command::Policy(args) => args.run(),
         Command::Rules(args) => args.run(),
     };
     done.map_or_else(

@@ -13,6 +13,7 @@ pub mod engine;
 pub mod evaluate;
 pub mod explain;
 pub mod place;
+pub mod policy;
 pub mod read;
 pub mod remedy;
 pub mod render;
