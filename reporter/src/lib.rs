@@ -14,6 +14,8 @@ pub mod evaluate;
 pub mod explain;
 pub mod place;
 pub mod policy;
+#[cfg(feature = "wasm")]
+pub mod preview;
 pub mod read;
 pub mod remedy;
 pub mod render;

@@ -2,11 +2,13 @@
 //! from the module that this program embeds.
 
 mod module;
+pub(crate) mod trust;
 
 use clap::{Args, Subcommand};
 
 use crate::cli::Failure;
 use module::Module;
+use trust::Trust;
 
 /// The arguments of `policy`.
 #[derive(Debug, Args)]
@@ -20,6 +22,8 @@ pub struct Policy {
 enum Command {
     /// Write the policy module that this program embeds
     Module(Module),
+    /// Make the trust inventory of a cluster: what Azure trusts, for the policy to read
+    Trust(Box<Trust>),
 }
 
 impl Policy {
@@ -30,6 +34,7 @@ impl Policy {
     pub fn run(self) -> Result<u8, Failure> {
         match self.command {
             Command::Module(args) => args.run(),
+            Command::Trust(args) => args.run(),
         }
     }
 }
