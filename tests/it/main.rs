@@ -20,6 +20,8 @@ mod mutation;
 mod output;
 mod parity;
 mod policy;
+mod preview;
 mod program;
 mod protocol;
 mod shapes;
+mod trust_inventory;

@@ -18,11 +18,9 @@ use crate::evaluate::Controllers;
 use crate::read::{Batch, Limits, Piece, Place, read_all};
 
 /// What the policy answers to `review`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Deserialize)]
 pub(super) struct Reviewed {
-    #[serde(default)]
     pub(super) findings: Vec<Said>,
-    #[serde(default)]
     pub(super) unknown: Vec<Said>,
     #[serde(default)]
     pub(super) unreadable: Option<String>,
