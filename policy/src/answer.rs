@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 use wiguard_rules::catalogue::Entry;
-use wiguard_rules::finding::Finding;
+use wiguard_rules::finding::{Finding, Severity};
 use wiguard_rules::judge::Judgement;
 use wiguard_rules::trust::Key;
 
@@ -70,9 +70,16 @@ pub struct ReviewedFinding {
     pub rule: String,
     /// What it does under the settings.
     pub level: Level,
-    /// What is wrong.
-    #[serde(flatten)]
-    pub finding: Finding,
+    /// The whole in one line, as `validate` says it.
+    pub says: String,
+    /// How bad it is here.
+    pub severity: Severity,
+    /// The field at fault.
+    pub field: String,
+    /// What is wrong, with the values seen.
+    pub message: String,
+    /// What to do.
+    pub fix: String,
 }
 
 /// A rule that could not be decided.
@@ -82,6 +89,10 @@ pub struct ReviewedUnknown {
     pub rule: String,
     /// What would have to be known.
     pub missing: String,
+    /// What that does under the settings.
+    pub level: Unknown,
+    /// The whole in one line, as `validate` says it.
+    pub says: String,
 }
 
 /// As JSON.
@@ -158,12 +169,16 @@ impl Outcome {
 
     /// The findings as data.
     pub(crate) fn into_reviewed(self) -> Reviewed {
-        let finding = |(entry, finding, level): (&Entry, Finding, Level)| ReviewedFinding {
-            rule: entry.id.into(),
-            level,
-            finding,
+        let finding = |(entry, finding, level): (&Entry, Finding, Level)| {
+            let says = cut(&sentence(entry, &finding), MESSAGE_LIMIT);
+            let Finding { severity, field, message, fix, .. } = finding;
+            ReviewedFinding { rule: entry.id.into(), level, says, severity, field, message, fix }
         };
-        let unknown = |(entry, key): (&Entry, Key)| ReviewedUnknown { rule: entry.id.into(), missing: key.to_string() };
+        let level = self.on_unknown;
+        let unknown = |(entry, key): (&Entry, Key)| {
+            let says = cut(&undecidable(entry, &key), MESSAGE_LIMIT);
+            ReviewedUnknown { rule: entry.id.into(), missing: key.to_string(), level, says }
+        };
         Reviewed {
             findings: self.findings.into_iter().map(finding).collect(),
             unknown: self.unknown.into_iter().map(unknown).collect(),

@@ -20,7 +20,7 @@ use alloc::vec::Vec;
 
 pub use answer::{Reviewed, ReviewedFinding, ReviewedUnknown};
 pub use host::Host;
-pub use settings::{Level, Settings};
+pub use settings::{Level, Settings, Unknown};
 
 /// Answers one call.
 ///

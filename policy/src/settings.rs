@@ -51,7 +51,7 @@ pub enum Level {
 }
 
 /// What an undecided rule does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Unknown {
     /// The request passes; the audit annotations name the rules.

@@ -253,8 +253,7 @@ impl<'a> Trust<'a> {
         let missing = self
             .inventory
             .coverage
-            .of_cluster
-            .get(&workload.cluster)
+            .of(workload.cluster)
             .is_some_and(|coverage| coverage.token_requesters_missing);
         Link::look(found, !missing, || Key::TokenRequesters(workload.cluster))
     }
@@ -344,7 +343,7 @@ impl<'a> Trust<'a> {
     }
 
     fn extent(&self, cluster: ClusterIx, kind: impl Fn(&crate::inventory::ClusterCoverage) -> &Extent) -> &Extent {
-        self.inventory.coverage.of_cluster.get(&cluster).map_or(&Extent::Nothing, kind)
+        self.inventory.coverage.of(cluster).map_or(&Extent::Nothing, kind)
     }
 }
 

@@ -182,7 +182,7 @@ fn same(object: Object<'_>, trust: &Trust<'_>, reviewed: &Reviewed, place: &str,
         if COMPARED.contains(&entry.id) && told {
             let audit = audit.and_then(|audit| audit.as_ref().ok());
             assert_eq!(
-                found.map(|found| (found.finding.severity, &found.finding.field)),
+                found.map(|found| (found.severity, &found.field)),
                 audit.map(|finding| (finding.severity, &finding.field)),
                 "{place}: {}: the policy says {found:?}, the audit {audit:?}",
                 entry.id

@@ -145,7 +145,7 @@ fn near_miss(
         Finding::new(RULE.severity, field, message)
             .with("clientId", refusal.client_id.as_str())
             .with("how", subject.how.as_str())
-            .with("nearest", miss.evidence(trust))
+            .with_made("nearest", || miss.evidence(trust))
             .fix(fix),
     )
 }

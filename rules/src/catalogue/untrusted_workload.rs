@@ -111,7 +111,6 @@ use crate::exchange::{Presented, Refusal, exchanges, presented};
 use crate::near::{self, Token};
 use crate::prelude::*;
 use crate::repair;
-use serde_json::json;
 
 pub(super) static RULE: Rule = Rule {
     summary: "no federated credential trusts this workload",
@@ -171,12 +170,14 @@ fn refused(field: String, presented: &Presented<'_>, refusal: &Refusal<'_>, trus
         .with("aadsts", aadsts)
         .fix(refusal.repair(&token, nearest.as_ref(), trust));
     if let Some(miss) = &nearest {
-        finding = finding.with("nearest", miss.evidence(trust));
+        finding = finding.with_made("nearest", || miss.evidence(trust));
     }
     if let Some(other) = presented.trusted_by(trust) {
-        let named = trust.parent(other).map(|parent| parent.client_id.as_str());
         finding.message.push_str("; another identity trusts it: does the client id name the wrong one?");
-        finding = finding.with("trustedBy", json!({"name": trust.parent_name(other), "clientId": named}));
+        finding = finding.with_made("trustedBy", || {
+            let named = trust.parent(other).map(|parent| parent.client_id.as_str());
+            serde_json::json!({"name": trust.parent_name(other), "clientId": named})
+        });
     }
     finding
 }
