@@ -7,3 +7,7 @@
     clippy::indexing_slicing,
     reason = "a test that cannot go on has failed"
 )]
+
+mod azure_webhook;
+mod beside;
+mod cluster;
