@@ -8,6 +8,8 @@ use wiguard_rules::finding::Severity;
 use crate::explain::Explain;
 use crate::rules::Rules;
 use crate::scan::Scan;
+#[cfg(feature = "serve")]
+use crate::serve::Serve;
 
 /// Checks every link of the Azure Workload Identity trust chain: pod label, ServiceAccount,
 /// managed identity, federated credential, Entra.
@@ -28,6 +30,9 @@ pub enum Command {
     Explain(Explain),
     /// List the rules
     Rules(Rules),
+    /// Answer admission requests and Gatekeeper's external data, over HTTPS
+    #[cfg(feature = "serve")]
+    Serve(Box<Serve>),
 }
 
 /// Flags of how things are shown.
@@ -99,6 +104,8 @@ pub fn main() -> ExitCode {
         Command::Scan(args) => args.run(),
         Command::Explain(args) => args.run(),
         Command::Rules(args) => args.run(),
+        #[cfg(feature = "serve")]
+        Command::Serve(args) => args.run(),
     };
     done.map_or_else(
         |failure| {

@@ -22,4 +22,5 @@ mod parity;
 mod policy;
 mod program;
 mod protocol;
+mod serve;
 mod shapes;

@@ -6,5 +6,7 @@ pub mod case;
 pub mod cluster;
 pub mod doors;
 pub mod estate;
+pub mod https;
 pub mod loss;
 pub mod modules;
+pub mod serving;
