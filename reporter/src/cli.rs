@@ -6,6 +6,9 @@ use clap::{Args, Parser, Subcommand};
 use wiguard_rules::finding::Severity;
 
 use crate::explain::Explain;
+use crate::policy::Policy;
+#[cfg(feature = "wasm")]
+use crate::preview::Preview;
 use crate::rules::Rules;
 use crate::scan::Scan;
 #[cfg(feature = "serve")]
@@ -28,6 +31,11 @@ pub enum Command {
     Scan(Box<Scan>),
     /// Say what a rule, an AADSTS code or a log line means, and how to mend it
     Explain(Explain),
+    /// Say what enforcing the policy would reject among what runs today
+    #[cfg(feature = "wasm")]
+    Preview(Box<Preview>),
+    /// Make what a cluster needs to enforce the rules
+    Policy(Policy),
     /// List the rules
     Rules(Rules),
     /// Answer admission requests and Gatekeeper's external data, over HTTPS
@@ -103,6 +111,9 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Command::Scan(args) => args.run(),
         Command::Explain(args) => args.run(),
+        #[cfg(feature = "wasm")]
+        Command::Preview(args) => args.run(),
+        Command::Policy(args) => args.run(),
         Command::Rules(args) => args.run(),
         #[cfg(feature = "serve")]
         Command::Serve(args) => args.run(),

@@ -13,6 +13,9 @@ pub mod engine;
 pub mod evaluate;
 pub mod explain;
 pub mod place;
+pub mod policy;
+#[cfg(feature = "wasm")]
+pub mod preview;
 pub mod read;
 pub mod remedy;
 pub mod render;
