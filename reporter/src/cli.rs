@@ -11,6 +11,8 @@ use crate::policy::Policy;
 use crate::preview::Preview;
 use crate::rules::Rules;
 use crate::scan::Scan;
+#[cfg(feature = "serve")]
+use crate::serve::Serve;
 
 /// Checks every link of the Azure Workload Identity trust chain: pod label, ServiceAccount,
 /// managed identity, federated credential, Entra.
@@ -36,6 +38,9 @@ pub enum Command {
     Policy(Policy),
     /// List the rules
     Rules(Rules),
+    /// Answer admission requests and Gatekeeper's external data, over HTTPS
+    #[cfg(feature = "serve")]
+    Serve(Box<Serve>),
 }
 
 /// Flags of how things are shown.
@@ -110,6 +115,8 @@ pub fn main() -> ExitCode {
         Command::Preview(args) => args.run(),
         Command::Policy(args) => args.run(),
         Command::Rules(args) => args.run(),
+        #[cfg(feature = "serve")]
+        Command::Serve(args) => args.run(),
     };
     done.map_or_else(
         |failure| {

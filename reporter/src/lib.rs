@@ -22,6 +22,8 @@ pub mod render;
 pub mod report;
 pub mod rules;
 pub mod scan;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod triage;
 
 /// The policy module that was built with this program.

@@ -23,5 +23,6 @@ mod policy;
 mod preview;
 mod program;
 mod protocol;
+mod serve;
 mod shapes;
 mod trust_inventory;
