@@ -11,3 +11,4 @@
 mod azure_webhook;
 mod beside;
 mod cluster;
+mod doors;

@@ -4,6 +4,7 @@
 
 pub mod case;
 pub mod cluster;
+pub mod corpus;
 pub mod doors;
 pub mod estate;
 pub mod https;
