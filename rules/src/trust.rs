@@ -250,11 +250,8 @@ impl<'a> Trust<'a> {
                 && requester.namespace == workload.namespace
                 && requester.service_account == workload.service_account()
         });
-        let missing = self
-            .inventory
-            .coverage
-            .of(workload.cluster)
-            .is_some_and(|coverage| coverage.token_requesters_missing);
+        let missing =
+            self.inventory.coverage.of(workload.cluster).is_some_and(|coverage| coverage.token_requesters_missing);
         Link::look(found, !missing, || Key::TokenRequesters(workload.cluster))
     }
 

@@ -10,4 +10,6 @@
 
 mod azure_webhook;
 mod beside;
+mod chart;
 mod cluster;
+mod trust_inventory;
