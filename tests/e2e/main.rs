@@ -10,5 +10,7 @@
 
 mod azure_webhook;
 mod beside;
+mod chart;
 mod cluster;
 mod doors;
+mod trust_inventory;
