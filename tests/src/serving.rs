@@ -67,7 +67,8 @@ impl Ground {
     /// # Panics
     /// If there is no room.
     pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
-        let (path, fresh) = (self.folder.path().join(name), self.folder.path().join(format!(".{name}")));
+        let fresh = self.folder.path().join(format!(".{}", name.replace('/', ".")));
+        let path = self.folder.path().join(name);
         let written = std::fs::write(&fresh, content).and_then(|()| std::fs::rename(&fresh, &path));
         written.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         path
