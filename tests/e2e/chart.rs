@@ -20,7 +20,7 @@ const SETS: [&str; 11] = [
     "webhook.autoscaling.enabled=true,webhook.networkPolicy.enabled=false,webhook.podDisruptionBudget.enabled=false",
     "webhook.tls.mode=secret,webhook.tls.secretName=mine,webhook.tls.caBundle=pem,webhook.clientCA.secretName=theirs",
     "webhook.tls.mode=cert-manager",
-    "gatekeeper.enabled=true",
+    "gatekeeper.enabled=true,gatekeeper.enforcementAction=dryrun",
     "kubewarden.enabled=true,kubewarden.module=registry://registry.example.com/wiguard:v0.1.0,webhook.enabled=false",
     "vap.enabled=true",
     "trust.enabled=true,trust.namespace=default",

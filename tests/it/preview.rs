@@ -257,3 +257,16 @@ fn it_says_what_the_scan_says() {
     });
     assert!(one.out == preview.out, "the same whatever the number of threads");
 }
+
+#[test]
+fn every_member_is_described() {
+    let page = std::fs::read_to_string(Path::new(TESTDATA).join("../docs/preview.md")).unwrap();
+    let report = preview(&["estate", "-o", "json"]).report();
+    let named = |name: &str| page.contains(&format!("`{name}`"));
+    let members = |value: &Value| -> Vec<String> { value.as_object().unwrap().keys().cloned().collect() };
+    let rows = ["namespaces", "objects"].map(|list| members(&report[list][0]));
+    let reasons = members(&report["objects"][0]["reasons"][0]);
+    for name in [members(&report), members(&report["summary"]), reasons].concat().iter().chain(rows.iter().flatten()) {
+        assert!(named(name), "`{name}` is not described");
+    }
+}

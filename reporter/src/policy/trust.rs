@@ -14,6 +14,8 @@ use std::path::PathBuf;
 
 use anyhow::anyhow;
 use clap::Args;
+#[cfg(feature = "kube")]
+use wiguard_rules::inventory::Extent;
 use wiguard_rules::model::Issuer;
 
 use crate::cli::Failure;
@@ -101,10 +103,11 @@ impl Trust {
 
         #[cfg(feature = "kube")]
         if self.apply {
-            let all = members.iter().all(|member| {
-                let coverage = collected.inventory.coverage.of_cluster.get(member);
-                coverage.is_some_and(|coverage| coverage.namespaces == wiguard_rules::inventory::Extent::Everything)
-            });
+            let listed = |member| {
+                let coverage = collected.inventory.coverage.of(member);
+                coverage.is_some_and(|coverage| coverage.namespaces == Extent::Everything)
+            };
+            let all = members.iter().any(|member| listed(*member));
             let prune = self.prune.then_some(complete && all);
             let wanted = apply::Wanted { namespace: &self.namespace, issuer: &issuer, maps: slices.maps, prune };
             let done = apply::apply(&self.target, wanted)?;

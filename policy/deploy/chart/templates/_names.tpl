@@ -65,3 +65,12 @@ seccompProfile:
   resources: [jobs, cronjobs]
   operations: [CREATE, UPDATE]
 {{- end -}}
+
+{{/* Of what is sent, what is judged. */}}
+{{- define "wiguard.matchConditions" -}}
+{{- if kindIs "invalid" .Values.webhook.matchConditions -}}
+{{ .Files.Get "files/match-conditions.yaml" }}
+{{- else -}}
+{{ toYaml .Values.webhook.matchConditions }}
+{{- end -}}
+{{- end -}}

@@ -61,6 +61,8 @@ pub(super) struct Clients<'a> {
     pub(super) collected: u64,
     pub(super) complete: bool,
     pub(super) client_ids: &'a [&'a str],
+    /// Of all identities, whatever their client id: what is of another tenant cannot be told here.
+    pub(super) tenants: &'a [&'a str],
 }
 
 // === impl Known ===
@@ -72,6 +74,9 @@ impl<'a> Known<'a> {
         seen: &[&'a FederatedIdentityCredential],
         keep: &dyn Fn(&FederatedIdentityCredential) -> bool,
     ) -> Self {
+        // What names neither trusts nothing.
+        let trusts = |it: &&FederatedIdentityCredential| it.subject.is_some() || it.expression.is_some();
+        let seen: Vec<&FederatedIdentityCredential> = seen.iter().copied().filter(trusts).collect();
         let mut kept: Vec<&FederatedIdentityCredential> = seen.iter().copied().filter(|it| keep(it)).collect();
         kept.sort_by_key(|credential| (&credential.name, &credential.id));
         Self {

@@ -144,8 +144,11 @@ impl<'a> Cut<'a> {
     /// published, and that reason.
     fn lost(&self, trust: &Trust<'_>, reasons: &mut BTreeSet<String>) -> BTreeMap<String, String> {
         let mut lost = BTreeMap::new();
-        for credential in trust.trusting(self.issuer).iter().filter(|credential| trust.parent(credential).is_none()) {
-            let reason = format!("no source says whose credential `{}` is", credential.name);
+        let is_nobodys = |credential: &&&FederatedIdentityCredential| {
+            trust.parent(credential).is_none_or(|identity| !is_guid(identity.client_id.as_str()))
+        };
+        for credential in trust.trusting(self.issuer).iter().filter(is_nobodys) {
+            let reason = format!("no source says for which client id credential `{}` is", credential.name);
             match credential.service_account() {
                 Some((namespace, _)) => {
                     lost.insert(namespace.to_string(), reason);
@@ -179,6 +182,9 @@ impl<'a> Cut<'a> {
         let mut interests = Interests::default();
         let mut by_client: BTreeMap<String, usize> = BTreeMap::new();
         for (index, identity) in identities.iter().enumerate() {
+            if !is_guid(identity.client_id.as_str()) {
+                continue;
+            }
             by_client.entry(identity.client_id.folded()).or_insert(index);
             for credential in trust.credentials_seen(identity) {
                 if !alike.contains(&credential.issuer) {
@@ -267,8 +273,10 @@ impl<'a> Cut<'a> {
         let complete = coverage.managed_identities && coverage.applications && self.whole;
         let folded = self.inventory.identities.iter().map(|identity| identity.client_id.folded());
         let ids: BTreeSet<String> = folded.filter(|id| is_guid(id)).collect();
+        let tenants: BTreeSet<&str> = self.inventory.identities.iter().map(|identity| &*identity.tenant_id).collect();
+        let tenants: Vec<&str> = tenants.into_iter().filter(|tenant| is_guid(tenant)).take(100).collect();
         // A GUID in quotes, and a comma.
-        let most = self.limit.saturating_sub(256) / 39;
+        let most = (self.limit.saturating_sub(256) / 39).saturating_sub(tenants.len());
         let of_digit = |digit: char| {
             let name = format!("clients.{digit}");
             let mut client_ids: Vec<&str> = ids.iter().map(String::as_str).filter(|id| id.starts_with(digit)).collect();
@@ -286,6 +294,7 @@ impl<'a> Cut<'a> {
                 collected: self.collected,
                 complete: complete && fits,
                 client_ids: &client_ids,
+                tenants: &tenants,
             };
             Map { name, key: "clients.json", json: ascii(&clients) }
         };

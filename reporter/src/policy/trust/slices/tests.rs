@@ -151,7 +151,7 @@ fn what_was_not_listed_makes_it_incomplete() {
     let (shop, depot, clients, said) = with(&|inventory| inventory.identities[0].credentials_complete = false);
     assert!(!shop && !depot && clients && said.contains("of identity `id-1`"), "{said}");
     let (shop, depot, clients, said) = with(&|inventory| inventory.credentials[0].parent = Parent::Unknown);
-    assert!(!shop && depot && clients && said.contains("whose credential `fc-0` is"), "{said}");
+    assert!(!shop && depot && clients && said.contains("for which client id credential `fc-0` is"), "{said}");
     let (shop, depot, _, said) = with(&|inventory| identity(inventory, 1, &[]));
     assert!(!shop && !depot && said.contains("`id-1` and `id-1` have the same client id"), "{said}");
 
@@ -159,6 +159,27 @@ fn what_was_not_listed_makes_it_incomplete() {
     let issuer: Issuer = ISSUER.into();
     let slices = Cut { whole: false, ..Cut::new(&inventory, &[ClusterIx(0)], &issuer) }.slices();
     assert!(slices.maps.iter().all(|map| map.json.contains("\"complete\":false")), "{slices:?}");
+}
+
+#[test]
+fn what_a_reader_would_refuse_is_not_written() {
+    let mut inventory = inventory();
+    identity(&mut inventory, 1, &[(ISSUER, "system:serviceaccount:shop:cart"), (ISSUER, "x")]);
+    identity(&mut inventory, 2, &[(ISSUER, "system:serviceaccount:depot:gate")]);
+    inventory.credentials[1].subject = None;
+    inventory.identities[0].tenant_id = id(9);
+    let whole = slices(&inventory);
+    let shop = read(&whole, "trust.shop");
+    assert_eq!(shop["identities"][0]["credentials"].as_array().unwrap().len(), 1, "one that trusts nothing is none");
+    assert_eq!((&shop["complete"], &shop["identities"][0]["complete"]), (&true.into(), &true.into()));
+    assert_eq!(read(&whole, "clients.f")["tenants"], serde_json::json!([id(9)]));
+    // Whoever trusts a namespace and has no client id that could be named.
+    inventory.identities[1].client_id = "id-2".into();
+    inventory.credentials[2].parent = Parent::Id("/id/2".into());
+    let slices = slices(&inventory);
+    assert_eq!(identities(&slices, "depot"), [""; 0]);
+    assert_eq!(read(&slices, "trust.depot")["complete"], false);
+    assert_eq!(read(&slices, "trust.shop")["complete"], true);
 }
 
 #[test]
