@@ -86,9 +86,13 @@ impl Ground {
         let mut command = Command::new(program);
         command.current_dir(self.path()).arg("serve");
         command.args(["--tls-cert", "tls.crt", "--tls-key", "tls.key", "--log-format", "json"]);
-        command.args(["--bind", "127.0.0.1:0", "--status-bind", "127.0.0.1:0", "--reload-interval", "100ms"]);
+        if !flags.contains(&"--bind") {
+            command.args(["--bind", "127.0.0.1:0"]);
+        }
+        command.args(["--status-bind", "127.0.0.1:0", "--reload-interval", "100ms"]);
         command.args(flags).stdin(Stdio::null()).stderr(Stdio::piped());
-        command.env_remove("KUBECONFIG").env_remove("KUBERNETES_SERVICE_HOST");
+        // No cluster of whoever runs the tests.
+        command.env("KUBECONFIG", "none").env_remove("KUBERNETES_SERVICE_HOST");
         command
     }
 

@@ -38,7 +38,7 @@ struct GetResource<'a> {
 }
 
 impl Lookup {
-    pub(super) fn new(server: &Arc<Server>, carried: Option<Carried>) -> Arc<dyn Host> {
+    pub(super) fn host(server: &Arc<Server>, carried: Option<Carried>) -> Arc<dyn Host> {
         Arc::new(Self { server: Arc::clone(server), carried })
     }
 

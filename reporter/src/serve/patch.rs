@@ -20,7 +20,17 @@ pub(super) enum Step<'a> {
 pub(super) fn between<'a>(from: &Value, to: &'a Value) -> Vec<Step<'a>> {
     let mut steps = Vec::new();
     compare("", from, to, &mut steps);
+    // No step lies within another, so that they may come in any order; this one is always the same.
+    steps.sort_by(|a, b| a.path().cmp(b.path()));
     steps
+}
+
+impl Step<'_> {
+    fn path(&self) -> &str {
+        match self {
+            Self::Add { path, .. } | Self::Replace { path, .. } | Self::Remove { path } => path,
+        }
+    }
 }
 
 fn compare<'a>(path: &str, from: &Value, to: &'a Value, steps: &mut Vec<Step<'a>>) {

@@ -144,7 +144,7 @@ async fn review(server: &Arc<Server>, body: Vec<u8>, held: Held, mode: Mode, giv
     let given = work(server, turn, give_up, move |server| {
         let _held = held;
         let asked = Asked::read(&body).map_err(Refusal::bad)?;
-        let given = asked.judged(&server.judge.get(), mode, Lookup::new(server, None));
+        let given = asked.judged(&server.judge.get(), mode, Lookup::host(server, None));
         given.map_err(|failure| {
             asked.log(&failure);
             Refusal::failed(server, &failure)
