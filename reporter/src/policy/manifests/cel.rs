@@ -64,7 +64,9 @@ pub(super) fn variables(expressions: &[&str], asked: Option<&str>) -> Vec<Variab
     let mut wanted = BTreeSet::new();
     let mut note = |expression: &str| {
         for part in expression.split("variables.").skip(1) {
-            wanted.insert(part.split(|letter: char| !letter.is_ascii_alphanumeric()).next().unwrap_or_default().to_owned());
+            wanted.insert(
+                part.split(|letter: char| !letter.is_ascii_alphanumeric()).next().unwrap_or_default().to_owned(),
+            );
         }
         wanted.clone()
     };
@@ -199,7 +201,8 @@ const MISSPELT: &str = r#"variables.slips
 const STEM: &str = "azureworkloadidentity";
 
 fn letters(key: &str) -> String {
-    let letters: String = key.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect();
+    let letters: String =
+        key.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect();
     letters.strip_prefix(STEM).unwrap_or_default().to_owned()
 }
 
@@ -281,7 +284,8 @@ impl Parameter {
             Self::DefaultAccountNamespaces => strings(&parameters.default_account_namespaces),
             Self::Templated => parameters.templated.to_string(),
         };
-        let value = asked.map_or_else(|| default.clone(), |asked| format!("{asked}.?{}.orValue({default})", self.name()));
+        let value =
+            asked.map_or_else(|| default.clone(), |asked| format!("{asked}.?{}.orValue({default})", self.name()));
         match self {
             Self::InjectedContainers | Self::DefaultAccountNamespaces => format!(
                 "{value}\n  .map(glob, r'(?s)^\\Q' + glob.replace('*', r'\\E.*\\Q').replace('?', r'\\E.\\Q') + r'\\E$')"
