@@ -11,3 +11,7 @@
 mod azure_webhook;
 mod beside;
 mod cluster;
+mod shop;
+mod webhook;
+mod webhook_down;
+mod webhook_order;
