@@ -6,35 +6,7 @@ use wiguard_tests::cluster::azure::{TENANT, USE};
 use wiguard_tests::cluster::{Cluster, eventually, wait};
 
 use crate::beside::{INJECTED, azure_webhook};
-
-const CLIENT: &str = "33333333-3333-3333-3333-333333333333";
-
-/// A ServiceAccount that names an identity.
-fn account(namespace: &str) -> Value {
-    json!({
-        "apiVersion": "v1", "kind": "ServiceAccount",
-        "metadata": {
-            "name": "cart", "namespace": namespace,
-            "annotations": {"azure.workload.identity/client-id": CLIENT},
-        },
-    })
-}
-
-fn template(account: &str, labels: Value) -> Value {
-    json!({
-        "metadata": {"labels": labels},
-        "spec": {"serviceAccountName": account, "containers": [{"name": "cart", "image": "cart"}]},
-    })
-}
-
-fn pod(namespace: &str, name: &str, labels: Value) -> Value {
-    let mut pod = template("cart", labels);
-    pod["apiVersion"] = json!("v1");
-    pod["kind"] = json!("Pod");
-    pod["metadata"]["name"] = json!(name);
-    pod["metadata"]["namespace"] = json!(namespace);
-    pod
-}
+use crate::shop::{CLIENT, account, good_deployment, good_pod, pod};
 
 /// The variables of the first container.
 fn variables(pod: &Value) -> Vec<(&str, &str)> {
@@ -61,7 +33,7 @@ fn a_labelled_pod_has_variables_and_a_token() {
         azure_webhook(cluster).await;
         let namespace = cluster.namespace("injected", &[INJECTED]).await;
         cluster.apply(&[account(&namespace)]).await;
-        let made = cluster.create(&pod(&namespace, "cart", json!({USE: "true"}))).await.admitted().object;
+        let made = cluster.create(&good_pod(&namespace, "cart")).await.admitted().object;
         let file = "/var/run/secrets/azure/wi/token/azure-identity-token";
         let expected = [
             ("AZURE_CLIENT_ID", CLIENT),
@@ -109,13 +81,7 @@ fn a_deployment_gets_it_through_its_pods_alone() {
         let cluster = Cluster::shared().await;
         azure_webhook(cluster).await;
         let namespace = cluster.namespace("deployed-injected", &[INJECTED]).await;
-        let deployment = json!({
-            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "cart", "namespace": namespace},
-            "spec": {
-                "selector": {"matchLabels": {"app": "cart"}},
-                "template": template("cart", json!({"app": "cart", USE: "true"})),
-            },
-        });
+        let deployment = good_deployment(&namespace);
         cluster.apply(&[account(&namespace), deployment.clone()]).await;
         let stored = cluster.get(&deployment).await.admitted().object;
         assert!(stored["spec"]["template"]["spec"]["containers"][0].get("env").is_none(), "{stored:#}");
@@ -134,7 +100,7 @@ fn an_annotation_that_it_cannot_read_refuses_the_pod() {
         azure_webhook(cluster).await;
         let namespace = cluster.namespace("refused", &[INJECTED]).await;
         cluster.apply(&[account(&namespace)]).await;
-        let mut wrong = pod(&namespace, "cart", json!({USE: "true"}));
+        let mut wrong = good_pod(&namespace, "cart");
         wrong["metadata"]["annotations"] = json!({"azure.workload.identity/service-account-token-expiration": "1h"});
         let message = cluster.create(&wrong).await.refused();
         assert!(message.contains("mutation.azure-workload-identity.io"), "{message}");

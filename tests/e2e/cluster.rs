@@ -57,13 +57,14 @@ fn tokens_are_of_the_given_issuer() {
             "spec": {"audiences": ["api://AzureADTokenExchange"]},
         });
         let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts/default/token");
-        let token = cluster.post(&path, &request).await.admitted().object;
+        let token = cluster.send("POST", &path, &request).await.admitted().object;
         let token = token["status"]["token"].as_str().unwrap().to_owned();
         let review = json!({
             "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview",
             "spec": {"token": token, "audiences": ["api://AzureADTokenExchange"]},
         });
-        let review = cluster.post("/apis/authentication.k8s.io/v1/tokenreviews", &review).await.admitted().object;
+        let review =
+            cluster.send("POST", "/apis/authentication.k8s.io/v1/tokenreviews", &review).await.admitted().object;
         let user = format!("system:serviceaccount:{namespace}:default");
         assert_eq!(review["status"]["user"]["username"], json!(user), "{review:#}");
         let discovery = cluster.fetch("/.well-known/openid-configuration").await.admitted().object;

@@ -13,4 +13,8 @@ mod beside;
 mod chart;
 mod cluster;
 mod doors;
+mod shop;
 mod trust_inventory;
+mod webhook;
+mod webhook_down;
+mod webhook_order;

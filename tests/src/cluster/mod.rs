@@ -26,6 +26,7 @@ use tokio::sync::OnceCell;
 
 pub mod azure;
 pub mod certificates;
+pub mod door;
 pub mod hook;
 pub mod objects;
 pub mod server;

@@ -126,9 +126,9 @@ impl Cluster {
         send(client, method, &path, content, body).await
     }
 
-    /// Sends something to a path of the API that belongs to no object, such as a review.
-    pub async fn post(&self, path: &str, object: &Value) -> Answer {
-        send(&self.client, "POST", path, "application/json", object.to_string().into_bytes()).await
+    /// Sends something to a path of the API that is not its object's own, such as a review or a scale.
+    pub async fn send(&self, method: &str, path: &str, object: &Value) -> Answer {
+        send(&self.client, method, path, "application/json", object.to_string().into_bytes()).await
     }
 
     /// Reads a path of the API.

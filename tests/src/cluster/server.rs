@@ -15,8 +15,9 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard, Once, PoisonError};
 
-/// The lines of a log that are shown when a test fails.
-const TAIL: usize = 12;
+/// The lines of a log that are shown when a test fails, and the characters of each.
+const TAIL: usize = 6;
+const WIDTH: usize = 300;
 
 /// A running server.
 pub struct Server {
@@ -231,6 +232,6 @@ fn show_logs_of_failures() {
 
 fn tail(log: &Path) -> String {
     let text = String::from_utf8_lossy(&std::fs::read(log).unwrap_or_default()).into_owned();
-    let lines: Vec<&str> = text.lines().collect();
+    let lines: Vec<String> = text.lines().map(|line| line.chars().take(WIDTH).collect()).collect();
     lines.get(lines.len().saturating_sub(TAIL)..).unwrap_or_default().join("\n")
 }
