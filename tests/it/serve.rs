@@ -62,7 +62,8 @@ struct Native<'a>(Option<&'a Value>);
 impl wiguard_policy::Host for Native<'_> {
     fn call(&mut self, _: &str, _: &str, _: &str, payload: &[u8]) -> Result<Vec<u8>, String> {
         let asked: Value = serde_json::from_slice(payload).unwrap();
-        let is_it = |account: &&&Value| account["metadata"]["name"] == asked["name"] && asked["kind"] == "ServiceAccount";
+        let is_it =
+            |account: &&&Value| account["metadata"]["name"] == asked["name"] && asked["kind"] == "ServiceAccount";
         self.0.as_ref().filter(is_it).map(|account| account.to_string().into_bytes()).ok_or_else(|| "unknown".into())
     }
 }
@@ -76,7 +77,7 @@ fn native(operation: &str, object: &Value, account: Option<&Value>) -> Value {
     });
     let mut request = review("native", object)["request"].take();
     if operation == "review" {
-        request = json!({"object": object});
+        request = json!({"object": object, "operation": null});
     }
     let payload = json!({"request": request, "settings": settings}).to_string();
     let said = wiguard_policy::call(operation, payload.as_bytes(), &mut Native(account)).unwrap();
@@ -186,7 +187,11 @@ async fn what_cannot_be_judged_is_refused_in_words() {
         ("\u{1}garbage".into(), 400, "not a JSON object"),
         (whole.to_string().replace("\"uid\"", "uid"), 400, "key must be a string"),
         (whole.to_string() + "}", 400, "something follows"),
-        (with(&|review| review["apiVersion"] = "admission.k8s.io/v1beta1".into()), 400, "admissionReviewVersions: [v1]"),
+        (
+            with(&|review| review["apiVersion"] = "admission.k8s.io/v1beta1".into()),
+            400,
+            "admissionReviewVersions: [v1]",
+        ),
         (with(&|review| review["request"] = Value::Null), 400, "it has no request"),
         (with(&|review| review["request"]["uid"] = "".into()), 400, "no uid"),
         ("[".repeat(60_000), 400, "not a JSON object"),
@@ -266,7 +271,8 @@ async fn values_of_keys_are_the_policys_own() {
 #[tokio::test]
 async fn only_gatekeeper_must_prove_itself() {
     let shared = shared();
-    let request = json!({"apiVersion": "externaldata.gatekeeper.sh/v1beta1", "kind": "ProviderRequest", "request": {"keys": []}});
+    let request =
+        json!({"apiVersion": "externaldata.gatekeeper.sh/v1beta1", "kind": "ProviderRequest", "request": {"keys": []}});
     let mut nobody = shared.serving.client().await;
     let reply = nobody.post("/gatekeeper/v1beta1", request.to_string()).await.unwrap();
     assert_eq!(reply.status, StatusCode::FORBIDDEN);
@@ -295,7 +301,7 @@ fn what_it_cannot_start_with_is_named() {
         words
     };
     ground.write("odd.yaml", "rules: {AWI999: deny}\n");
-    ground.write("list.yaml", "- a\n");
+    ground.write("list.yaml", "- a: b\n");
     ground.write("text.wasm", "no module");
     ground.write("empty.pem", "");
     ground.write("other.key", Authority::new("other").server().key);

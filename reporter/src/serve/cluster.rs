@@ -28,6 +28,9 @@ pub(super) struct Cluster {
     pub(super) trust: Mirror,
     /// Bounds the live questions: a crowd of unknown names is no reason to hurt the API server.
     questions: Semaphore,
+    /// Until when there are none, because the last one got no answer in time: each would hold a
+    /// thread that others wait for.
+    pause: Mutex<Option<Instant>>,
     timeout: Duration,
 }
 
@@ -61,6 +64,9 @@ const TRUST_LABELS: &str = "app.kubernetes.io/managed-by=wiguard,app.kubernetes.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 const QUESTIONS: usize = 16;
+
+/// How long nothing is asked after a question without an answer.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// A watch that failed this long ago and not again has recovered: it tries again at least each
 /// half minute, and says nothing when it succeeds.
@@ -103,6 +109,7 @@ impl Cluster {
             accounts: Mirror::default(),
             trust: Mirror::default(),
             questions: Semaphore::new(QUESTIONS),
+            pause: Mutex::default(),
             timeout,
         })
     }
@@ -141,6 +148,10 @@ impl Cluster {
         if let Some(account) = self.accounts.get(namespace, name) {
             return Answer::Mirrored(account);
         }
+        let pause = *self.pause.lock().unwrap_or_else(PoisonError::into_inner);
+        if pause.is_some_and(|end| Instant::now() < end) {
+            return Answer::Failed("the API server did not answer a moment ago".into());
+        }
         // It may have been made a moment ago, just before its pod.
         let api: Api<ServiceAccount> = Api::namespaced(self.client.clone(), namespace);
         let asked = async {
@@ -154,7 +165,10 @@ impl Cluster {
             },
             Ok(Ok(None)) => Answer::Missing,
             Ok(Err(error)) => Answer::Failed(error.to_string()),
-            Err(_) => Answer::Failed(format!("the API server did not answer within {:?}", self.timeout)),
+            Err(_) => {
+                *self.pause.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + PAUSE);
+                Answer::Failed(format!("the API server did not answer within {:?}", self.timeout))
+            }
         }
     }
 

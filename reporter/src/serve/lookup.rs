@@ -38,7 +38,7 @@ struct GetResource<'a> {
 }
 
 impl Lookup {
-    pub(super) fn new(server: &Arc<Server>, carried: Option<Carried>) -> Arc<dyn Host> {
+    pub(super) fn host(server: &Arc<Server>, carried: Option<Carried>) -> Arc<dyn Host> {
         Arc::new(Self { server: Arc::clone(server), carried })
     }
 
@@ -71,7 +71,7 @@ impl Lookup {
             // In the words that Kubewarden has for it.
             Answer::Missing => self.failed(kind, "missing", format!("Cannot find v1/{kind} named '{name}'")),
             Answer::Failed(error) => {
-                tracing::warn!(kind, error, "could not look an object up");
+                tracing::debug!(kind, error, "could not look an object up");
                 self.failed(kind, "failed", error)
             }
         }

@@ -90,16 +90,17 @@ impl Serve {
         let limits = Limits {
             memory: self.memory,
             deadline: self.deadline,
-            instances: u32::try_from(judging).unwrap_or(u32::MAX),
+            // One more for settings that are judged meanwhile.
+            instances: u32::try_from(judging + 1).unwrap_or(u32::MAX),
             ..Limits::default()
         };
-        let engine = Engine::new(limits).map_err(|error| Failure::Internal(error.into()))?;
-        let (files, Start { judge, identity, trust }) = Files::open(&self, engine).map_err(usage)?;
         let (kubeconfig, context) = (self.kubeconfig.as_deref(), self.context.as_deref());
         let cluster = match self.no_kube {
             true => None,
             false => Some(Cluster::new(kubeconfig, context, self.lookup_timeout).await.map_err(usage)?),
         };
+        let engine = Engine::new(limits).map_err(|error| Failure::Internal(error.into()))?;
+        let (files, Start { judge, identity, trust }) = Files::open(&self, engine).map_err(usage)?;
         let (secure, secure_at) = bind(self.bind, "--bind").await.map_err(usage)?;
         let (plain, plain_at) = bind(self.status_bind, "--status-bind").await.map_err(usage)?;
         let server = Arc::new(Server {

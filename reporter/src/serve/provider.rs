@@ -139,9 +139,9 @@ pub(super) fn judged(key: String, server: &Arc<Server>) -> Result<Item, Failure>
         server.metrics.key("not-understood");
         return Ok(Item { key, value: None, error: Some(error) });
     }
-    let host = Lookup::new(server, account.and_then(Carried::new));
-    let operation = operation.filter(|operation| operation.starts_with('"')).unwrap_or("\"\"");
-    let request = ["{\"operation\":", operation, ",\"object\":", object.unwrap_or("null"), "}"];
+    let host = Lookup::host(server, account.and_then(Carried::new));
+    let (object, operation) = (object.unwrap_or("null"), operation.unwrap_or("null"));
+    let request = ["{\"object\":", object, ",\"operation\":", operation, "}"];
     let said = server.judge.get().ask("review", &request, Mode::Validating, host)?;
     let reviewed: Reviewed = serde_json::from_slice(&said).map_err(Failure::nonsense)?;
     for found in &reviewed.findings {

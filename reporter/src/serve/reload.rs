@@ -60,19 +60,20 @@ impl Files {
         let contents = tls.read()?;
         seen.tls = print(contents.parts());
         let identity = Identity::new(&tls, &contents)?;
-        let wasm = flags.policy.as_deref().map(read_module).transpose()?;
-        seen.module = print(wasm.as_deref());
-        let module = Arc::new(compile(&engine, flags.policy.as_deref(), wasm.as_deref())?);
         let text = flags.settings.as_deref().map(read_settings).transpose()?;
         seen.settings = print(text.as_deref());
         let settings = Arc::new(parse(flags.settings.as_deref(), text)?);
-        let judge = Judge::new(Arc::clone(&module), Arc::clone(&settings))
-            .map_err(|reason| refused(flags.settings.as_deref(), &reason))?;
         let trust = flags.trust.as_deref().map(|path| {
             seen.trust = print([stamps(path).as_bytes()]);
             Objects::read_trust(path)
         });
         let trust = trust.transpose().map_err(|reason| format!("could not read the trust inventory: {reason}"))?;
+        // Last, for it takes longest.
+        let wasm = flags.policy.as_deref().map(read_module).transpose()?;
+        seen.module = print(wasm.as_deref());
+        let module = Arc::new(compile(&engine, flags.policy.as_deref(), wasm.as_deref())?);
+        let judge = Judge::new(Arc::clone(&module), Arc::clone(&settings))
+            .map_err(|reason| refused(flags.settings.as_deref(), &reason))?;
         let files = Self {
             engine,
             tls,

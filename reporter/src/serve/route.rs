@@ -127,10 +127,11 @@ async fn knock(server: &Arc<Server>, peer: Peer, door: Door, request: Request<In
         return Err(Refusal { unread: true, ..Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "bad-type", text) });
     }
     let give_up = Instant::now() + patience(request.uri().query());
-    let Some(_place) = server.gate.enter() else {
-        return Err(Refusal { unread: true, ..Refusal::busy("too many requests at once") });
-    };
     let (body, held) = read(server, request, give_up).await?;
+    // Not before: who sends slowly must not stand in the way.
+    let Some(_place) = server.gate.enter() else {
+        return Err(Refusal::busy("too many requests at once"));
+    };
     match door {
         Door::Validate => review(server, body, held, Mode::Validating, give_up).await,
         Door::Mutate => review(server, body, held, Mode::Mutating, give_up).await,
@@ -143,7 +144,7 @@ async fn review(server: &Arc<Server>, body: Vec<u8>, held: Held, mode: Mode, giv
     let given = work(server, turn, give_up, move |server| {
         let _held = held;
         let asked = Asked::read(&body).map_err(Refusal::bad)?;
-        let given = asked.judged(&server.judge.get(), mode, Lookup::new(server, None));
+        let given = asked.judged(&server.judge.get(), mode, Lookup::host(server, None));
         given.map_err(|failure| {
             asked.log(&failure);
             Refusal::failed(server, &failure)

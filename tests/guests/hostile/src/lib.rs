@@ -70,8 +70,7 @@ extern "C" fn __guest_call(operation_len: usize, payload_len: usize) -> i32 {
             // To a server it is a policy that is content with its settings, and then does what a
             // request says.
             b"validate_settings" => {
-                let content = br#"{"valid":true}"#;
-                __guest_response(content.as_ptr() as i32, content.len() as i32);
+                say(br#"{"valid":true}"#);
                 return 1;
             }
             b"validate" | b"review" => act(said),
@@ -126,6 +125,8 @@ extern "C" fn __guest_call(operation_len: usize, payload_len: usize) -> i32 {
             b"random-beyond" => {
                 random_get(-1, -1);
             }
+            b"mutate" => say(br#"{"accepted":true,"mutated_object":{"kind":"Pod","metadata":{"name":"q"}}}"#),
+            b"unsettle" => say(br#"{"accepted":false,"code":500,"message":"not myself"}"#),
             b"silent" => {}
             b"sulk" => return 0,
             b"ask" => return ask(payload, payload_len, answer),
@@ -157,6 +158,11 @@ extern "C" fn __guest_call(operation_len: usize, payload_len: usize) -> i32 {
         }
     }
     1
+}
+
+/// Answers with a text.
+unsafe fn say(text: &'static [u8]) {
+    unsafe { __guest_response(text.as_ptr() as i32, text.len() as i32) }
 }
 
 /// What a request says between `"act":"` and the next quote.
