@@ -9,6 +9,7 @@
 
 mod catalogue;
 mod cli;
+mod deploy;
 mod documents;
 mod engine;
 mod estate;

@@ -110,9 +110,6 @@ impl<'a> Cut<'a> {
     fn reasons(&self) -> BTreeSet<String> {
         let Inventory { coverage, identities, .. } = self.inventory;
         let mut reasons = BTreeSet::new();
-        if coverage.trust_of.contains(self.issuer) {
-            return reasons;
-        }
         if !coverage.managed_identities {
             reasons.insert("not all managed identities were listed: give the output of `az identity list`".into());
         }
