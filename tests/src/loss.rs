@@ -226,7 +226,7 @@ fn narrow(
         Extent::Nothing => {}
         Extent::Asked(names) => names.retain(|(of, _)| of != namespace),
         Extent::Namespaces(namespaces) => {
-            namespaces.remove(namespace);
+            namespaces.remove(&namespace.to_owned());
         }
         Extent::Everything => {
             let listed = of.namespaces.iter().map(|it| (it.cluster, &it.name));
