@@ -5,7 +5,6 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-
 use crate::model::{Audience, DEFAULT_AUDIENCE, FederatedIdentityCredential, Issuer, Subject};
 pub use crate::repair::{annotate, shell};
 use crate::trust::Trust;

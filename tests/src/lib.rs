@@ -6,3 +6,4 @@ pub mod doors;
 pub mod estate;
 pub mod loss;
 pub mod modules;
+pub mod slices;

@@ -67,7 +67,6 @@
 //!       - name: token
 //!         projected: {sources: [{serviceAccountToken: {path: token, audience: "api://AzureADTokenExchange"}}]}
 //! ```
-use crate::model::Shape;
 use crate::prelude::*;
 
 pub(super) static RULE: Rule = Rule {
@@ -82,11 +81,9 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn check(workload: &Workload, _: &Trust<'_>) -> Verdict {
-    let Some(value) = workload.labels.get(label::USE) else { return Ok(None) };
-    let on_template = workload.template.labels.get(label::USE).is_some();
-    if workload.kind.shape == Shape::Pod || on_template || workload.projects_azure_token() {
+    let Some(value) = workload.labels.get(label::USE).filter(|_| workload.has_misplaced_label()) else {
         return Ok(None);
-    }
+    };
     let here = format!("metadata.labels[{}]", label::USE);
     let there = workload.label_path(label::USE);
     Ok(Some(
