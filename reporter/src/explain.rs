@@ -96,7 +96,9 @@ pub fn page(entry: &Entry) -> String {
         out.push_str(&format!("Asked for by {}.\n", rule.frameworks.join(", ")));
     }
     out.push('\n');
-    out.push_str(&entry.manual().replace("\n# Fails\n", "\n## Fails\n").replace("\n# Passes\n", "\n## Passes\n"));
+    let headings = ["Fails", "Passes", "As CEL"];
+    let deeper = |page: String, heading| page.replace(&format!("\n# {heading}\n"), &format!("\n## {heading}\n"));
+    out.push_str(&headings.into_iter().fold(entry.manual(), deeper));
     out.push('\n');
     out
 }

@@ -113,6 +113,16 @@ impl Entry {
         let head = self.source.lines().take_while(|line| line.starts_with("//!"));
         head.map(|line| line.strip_prefix("//! ").unwrap_or_default()).collect::<alloc::vec::Vec<_>>().join("\n")
     }
+
+    /// The rule as CEL, if one object decides it: what is true of an object that breaks it, and, if
+    /// its findings are not all of one severity, what is true of those of medium severity and less.
+    #[cfg(feature = "manual")]
+    pub fn cel(&self) -> Option<(String, Option<String>)> {
+        let manual = self.manual();
+        let (_, section) = manual.split_once("\n# As CEL\n")?;
+        let mut blocks = section.split("```cel\n").skip(1).filter_map(|block| block.split("\n```").next());
+        Some((blocks.next()?.into(), blocks.next().map(Into::into)))
+    }
 }
 
 impl core::fmt::Debug for Entry {

@@ -9,6 +9,7 @@
 
 mod catalogue;
 mod cli;
+mod deploy;
 mod documents;
 mod engine;
 mod estate;
@@ -21,7 +22,10 @@ mod mutation;
 mod output;
 mod parity;
 mod policy;
+mod preview;
 mod program;
 mod protocol;
+mod published;
+mod serve;
 mod shapes;
-mod trust;
+mod trust_inventory;

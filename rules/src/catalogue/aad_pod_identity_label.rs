@@ -24,6 +24,12 @@
 //! metadata: {name: cart, namespace: shop, labels: {aadpodidbinding: cart}}
 //! spec: {template: {metadata: {labels: {azure.workload.identity/use: "true"}}}}
 //! ```
+//!
+//! # As CEL
+//!
+//! ```cel
+//! "aadpodidbinding" in variables.labels
+//! ```
 use crate::prelude::*;
 
 pub(super) static RULE: Rule = Rule {

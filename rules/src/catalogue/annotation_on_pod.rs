@@ -33,6 +33,15 @@
 //!   labels: {azure.workload.identity/use: "true"}
 //!   annotations: {azure.workload.identity/service-account-token-expiration: "7200"}
 //! ```
+//!
+//! # As CEL
+//!
+//! The ServiceAccount is not seen, so that a finding is never a mere warning.
+//!
+//! ```cel
+//! "azure.workload.identity/client-id" in variables.annotations
+//!   || "azure.workload.identity/tenant-id" in variables.annotations
+//! ```
 use crate::near::annotate;
 use crate::prelude::*;
 

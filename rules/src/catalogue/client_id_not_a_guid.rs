@@ -41,6 +41,14 @@
 //! # an empty value
 //! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, annotations: {azure.workload.identity/client-id: ""}}}
 //! ```
+//!
+//! # As CEL
+//!
+//! ```cel
+//! variables.clientId != ""
+//!   && !variables.clientId.matches(variables.guid)
+//!   && !variables.clientId.matches(variables.placeholder)
+//! ```
 use crate::model::{is_guid, is_placeholder};
 use crate::near::annotate;
 use crate::prelude::*;

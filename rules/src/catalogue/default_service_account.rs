@@ -28,6 +28,14 @@
 //! # no identity is asked for
 //! {apiVersion: v1, kind: Pod, metadata: {name: cart, namespace: shop}}
 //! ```
+//!
+//! # As CEL
+//!
+//! ```cel
+//! variables.optsIn
+//!   && variables.serviceAccount == "default"
+//!   && !variables.defaultAccountNamespaces.exists(pattern, variables.namespace.matches(pattern))
+//! ```
 use crate::parameters::any_glob;
 use crate::prelude::*;
 

@@ -47,6 +47,22 @@
 //! kind: ServiceAccount
 //! metadata: {name: cart, annotations: {azure.workload.identity/service-account-token-expiration: "${LIFETIME}"}}
 //! ```
+//!
+//! # As CEL
+//!
+//! ```cel
+//! "azure.workload.identity/service-account-token-expiration" in variables.annotations
+//!   && !(variables.lifetime.matches("^[+]?0*[0-9]{4,5}$")
+//!     && int(variables.lifetime) >= 3600
+//!     && int(variables.lifetime) <= 86400)
+//!   && !variables.lifetime.matches(variables.placeholder)
+//! ```
+//!
+//! Only a warning:
+//!
+//! ```cel
+//! variables.lifetime == "" || (object.kind != "ServiceAccount" && !variables.optsIn)
+//! ```
 use crate::model::{Pairs, is_placeholder};
 use crate::prelude::*;
 

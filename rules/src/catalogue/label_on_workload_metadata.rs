@@ -67,6 +67,17 @@
 //!       - name: token
 //!         projected: {sources: [{serviceAccountToken: {path: token, audience: "api://AzureADTokenExchange"}}]}
 //! ```
+//!
+//! # As CEL
+//!
+//! ```cel
+//! object.kind != "Pod"
+//!   && "azure.workload.identity/use" in variables.ownLabels
+//!   && !("azure.workload.identity/use" in variables.labels)
+//!   && !variables.audiences.exists(volume, volume.exists(a, a.startsWith("api://AzureADTokenExchange")))
+//!   && !(size(variables.audiences) > 0
+//!     && variables.containers.exists(c, c.env.exists(e, e.name == "AZURE_FEDERATED_TOKEN_FILE")))
+//! ```
 use crate::prelude::*;
 
 pub(super) static RULE: Rule = Rule {

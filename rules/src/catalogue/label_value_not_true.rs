@@ -44,6 +44,20 @@
 //! kind: Pod
 //! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "${USE_IDENTITY}"}}
 //! ```
+//!
+//! # As CEL
+//!
+//! ```cel
+//! "azure.workload.identity/use" in variables.labels
+//!   && !(type(variables.use) == string
+//!     && (variables.use in ["true", "false"] || variables.use.matches(variables.placeholder)))
+//! ```
+//!
+//! Only a warning:
+//!
+//! ```cel
+//! type(variables.use) == string && variables.use.lowerAscii() == "false"
+//! ```
 use crate::model::is_placeholder;
 use crate::prelude::*;
 

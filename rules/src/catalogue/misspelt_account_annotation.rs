@@ -37,6 +37,24 @@
 //! kind: ServiceAccount
 //! metadata: {name: azure-wi-webhook-admin, namespace: kube-system, annotations: {azure-workload-identity.io/system: "true"}}
 //! ```
+//!
+//! # As CEL
+//!
+//! ```cel
+//! size(variables.misspelt) > 0
+//! ```
+//!
+//! Only a warning:
+//!
+//! ```cel
+//! variables.misspelt.all(m,
+//!   m.meant in variables.annotations
+//!     || !(m.meant in [
+//!       "azure.workload.identity/client-id",
+//!       "azure.workload.identity/tenant-id",
+//!       "azure.workload.identity/service-account-token-expiration"
+//!     ]))
+//! ```
 use crate::near::annotate;
 use crate::prelude::*;
 use crate::spelling;

@@ -51,6 +51,20 @@
 //! kind: Pod
 //! metadata: {name: cart, labels: {azure.workload.identity/use: "true"}, annotations: {azure.workload.identity/use: "true"}}
 //! ```
+//!
+//! # As CEL
+//!
+//! ```cel
+//! size(variables.misspelt) > 0 || variables.strayLabel
+//! ```
+//!
+//! Only a warning:
+//!
+//! ```cel
+//! !variables.strayLabel
+//!   && variables.misspelt.all(m,
+//!     m.meant == "" || m.meant in variables.labels || m.meant in variables.annotations)
+//! ```
 use crate::model::{Pairs, Shape};
 use crate::prelude::*;
 use crate::spelling;

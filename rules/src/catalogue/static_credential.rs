@@ -48,6 +48,22 @@
 //! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}
 //! spec: {containers: [{name: app, env: [{name: AZURE_CLIENT_SECRET, value: x}]}]}
 //! ```
+//!
+//! # As CEL
+//!
+//! What a Secret of `envFrom` holds is not seen.
+//!
+//! ```cel
+//! variables.containers.exists(c,
+//!   (!variables.optsIn || c.name in variables.skipped)
+//!     && [
+//!       ["AZURE_CLIENT_SECRET"],
+//!       ["AZURE_CLIENT_CERTIFICATE_PATH"],
+//!       ["AZURE_PASSWORD", "AZURE_USERNAME"],
+//!       ["ARM_CLIENT_SECRET"]
+//!     ].exists(credential,
+//!       credential.all(name, c.env.filter(e, e.name == name)[?0].?filled.orValue(false))))
+//! ```
 use crate::model::{EnvFrom, Value};
 use crate::prelude::*;
 use crate::trust::Unknown;

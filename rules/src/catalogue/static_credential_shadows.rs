@@ -65,6 +65,24 @@
 //! metadata: {name: cart, namespace: shop}
 //! spec: {containers: [{name: app, env: [{name: AZURE_CLIENT_SECRET, value: x}]}]}
 //! ```
+//!
+//! # As CEL
+//!
+//! What a Secret of `envFrom` holds is not seen.
+//!
+//! ```cel
+//! variables.optsIn
+//!   && variables.containers.exists(c,
+//!     !(c.name in variables.skipped)
+//!       && c.env.filter(e, e.name == "AZURE_TOKEN_CREDENTIALS")[?0].?literal.orValue("").lowerAscii()
+//!         != "workloadidentitycredential"
+//!       && [
+//!         ["AZURE_CLIENT_SECRET"],
+//!         ["AZURE_CLIENT_CERTIFICATE_PATH"],
+//!         ["AZURE_PASSWORD", "AZURE_USERNAME"]
+//!       ].exists(credential,
+//!         credential.all(name, c.env.filter(e, e.name == name)[?0].?filled.orValue(false))))
+//! ```
 use super::static_credential::{CREDENTIALS, evidence, held};
 use crate::prelude::*;
 

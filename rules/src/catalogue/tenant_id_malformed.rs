@@ -35,6 +35,20 @@
 //! # a placeholder
 //! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, annotations: {azure.workload.identity/tenant-id: "${TENANT_ID}"}}}
 //! ```
+//!
+//! # As CEL
+//!
+//! ```cel
+//! "azure.workload.identity/tenant-id" in variables.annotations
+//!   && !variables.tenantId.matches(variables.guid)
+//!   && !variables.tenantId.matches(variables.placeholder)
+//! ```
+//!
+//! Only a warning:
+//!
+//! ```cel
+//! variables.tenantId.matches("^[0-9A-Za-z-]+([.][0-9A-Za-z-]+)+$")
+//! ```
 use crate::model::{is_guid, is_placeholder};
 use crate::near::{annotate, shell};
 use crate::prelude::*;

@@ -52,6 +52,23 @@
 //! metadata: {name: todo, annotations: {azure.workload.identity/skip-containers: todo}}
 //! spec: {containers: [{name: todo}, {name: app}]}
 //! ```
+//!
+//! # As CEL
+//!
+//! ```cel
+//! !variables.templated
+//!   && (object.kind == "ServiceAccount"
+//!     ? [variables.clientId, variables.tenantId, variables.lifetime]
+//!       .exists(value, value.matches(variables.placeholder))
+//!     : type(variables.use) == string && variables.use.matches(variables.placeholder)
+//!       || variables.known.exists(k,
+//!         [variables.annotations[?k.key].orValue(null)]
+//!           .exists(value, value != null && string(value).matches(variables.placeholder))
+//!           && !(k.key == "azure.workload.identity/skip-containers" && variables.skip in variables.names))
+//!       || variables.containers.exists(c, ["AZURE_CLIENT_ID", "AZURE_TENANT_ID"].exists(name,
+//!         [c.env.filter(e, e.name == name)[?0].?literal.orValue("")]
+//!           .exists(value, !value.contains("$(") && value.matches(variables.placeholder)))))
+//! ```
 use crate::model::{is_guid, is_placeholder};
 use crate::prelude::*;
 use crate::spelling::KEYS;

@@ -86,6 +86,21 @@
 //!   annotations: {azure.workload.identity/skip-containers: "{{ .Values.skip }}"}
 //! spec: {containers: [{name: app}]}
 //! ```
+//!
+//! # As CEL
+//!
+//! ```cel
+//! "azure.workload.identity/skip-containers" in variables.annotations
+//!   && !variables.optsOut
+//!   && (variables.skip in variables.names || !variables.skip.matches(variables.placeholder))
+//!   && (variables.skip.contains(",")
+//!     || variables.skipped.exists(name,
+//!       name == "azwi-proxy"
+//!         || !(name in variables.names || variables.injectedContainers.exists(pattern, name.matches(pattern))))
+//!     || (size(variables.skipped) > 0
+//!       && size(variables.names) > 0
+//!       && variables.names.all(name, name in variables.skipped)))
+//! ```
 use crate::model::is_placeholder;
 use crate::parameters::any_glob;
 use crate::prelude::*;

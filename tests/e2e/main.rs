@@ -1,0 +1,20 @@
+//! The tests of wiguard with real servers, in one binary: a cluster of etcd, kube-apiserver and
+//! kube-controller-manager, and beside it what else admits, mutates or judges.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod azure_webhook;
+mod beside;
+mod chart;
+mod cluster;
+mod doors;
+mod shop;
+mod trust_inventory;
+mod webhook;
+mod webhook_down;
+mod webhook_order;
