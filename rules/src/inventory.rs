@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::borrow::Borrow;
 
 use crate::model::{
-    Cluster, ClusterIx, FederatedIdentityCredential, Identity, Issuer, Origin, ServiceAccount, Workload,
+    Cluster, ClusterIx, FederatedIdentityCredential, Identity, Issuer, Origin, ServiceAccount, Subject, Workload,
 };
 
 /// Everything known.
@@ -96,10 +96,23 @@ pub struct Coverage {
     pub managed_identities: bool,
     /// Whether the app registrations are all listed.
     pub applications: bool,
-    /// Issuers of which every credential that trusts them is listed, whatever its identity.
-    pub trust_of: Set<Issuer>,
+    /// Tokens of which every credential that trusts them is listed, whatever its identity.
+    pub trust_of: Set<Tokens>,
+    /// Client ids, in lower case, that were asked for one by one and that no identity has.
+    pub no_identity: Set<String>,
+    /// Tenants, in lower case, whose identities were seen, beside those of the inventory's own.
+    pub tenants: Set<String>,
     /// What was read of each cluster, where anything was.
     pub of_cluster: Vec<(ClusterIx, ClusterCoverage)>,
+}
+
+/// The tokens of an issuer.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Tokens {
+    /// Who signs them.
+    pub issuer: Issuer,
+    /// The namespace of their ServiceAccounts; any, and any subject at all, if there is none.
+    pub namespace: Option<String>,
 }
 
 /// What was read of one cluster.
@@ -151,9 +164,28 @@ impl Coverage {
         &mut self.of_cluster[place].1
     }
 
+    /// Whether every credential that trusts a token of this issuer and subject is listed.
+    pub fn knows_trust_of(&self, issuer: &Issuer, subject: &Subject) -> bool {
+        self.trust_of.iter().any(|tokens| tokens.include(issuer, subject))
+    }
+
     /// What was read of a cluster, if anything.
     pub fn of(&self, cluster: ClusterIx) -> Option<&ClusterCoverage> {
         self.of_cluster.iter().find(|(of, _)| *of == cluster).map(|(_, coverage)| coverage)
+    }
+}
+
+// === impl Tokens ===
+
+impl Tokens {
+    /// All tokens of an issuer.
+    pub fn of(issuer: &Issuer) -> Self {
+        Self { issuer: issuer.clone(), namespace: None }
+    }
+
+    fn include(&self, issuer: &Issuer, subject: &Subject) -> bool {
+        let lives_in = |namespace: &String| subject.service_account().is_some_and(|(of, _)| of == namespace);
+        self.issuer == *issuer && self.namespace.as_ref().is_none_or(lives_in)
     }
 }
 

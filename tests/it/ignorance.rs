@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use wiguard_rules::catalogue::CATALOGUE;
 use wiguard_rules::finding::Severity;
-use wiguard_rules::inventory::Inventory;
+use wiguard_rules::inventory::{Inventory, Tokens};
 use wiguard_rules::judge::{Object, judge};
 use wiguard_rules::parameters::Parameters;
 use wiguard_rules::trust::{Trust, Unknown};
@@ -61,8 +61,8 @@ impl Case {
         // Where every identity is listed with all its credentials, whatever trusts an issuer is known.
         let all = inventory.coverage.managed_identities && inventory.coverage.applications;
         if all && inventory.identities.iter().all(|identity| identity.credentials_complete) {
-            let issuers = inventory.clusters.iter().filter_map(|cluster| cluster.issuer.clone());
-            inventory.coverage.trust_of.extend(issuers);
+            let issuers = inventory.clusters.iter().filter_map(|cluster| cluster.issuer.as_ref());
+            inventory.coverage.trust_of.extend(issuers.map(Tokens::of));
         }
         let losses = losses(&inventory);
         let mut case = Self { name, inventory, losses, said: Said::new() };

@@ -11,3 +11,4 @@ pub mod https;
 pub mod loss;
 pub mod modules;
 pub mod serving;
+pub mod slices;

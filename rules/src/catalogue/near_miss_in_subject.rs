@@ -92,6 +92,10 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     let mut unknown = None;
     for answer in exchanges(workload, &presented, trust) {
         match answer {
+            // A nearer one may be among those not seen.
+            Ok(Some(refusal)) if !refusal.knows_all_of(presented.issuer, trust) => {
+                unknown = unknown.or_else(|| Some(Unknown(Key::Credentials(refusal.name().to_owned()))));
+            }
             Ok(Some(refusal)) => {
                 if let Some(finding) = near_miss(workload, &presented, &refusal, trust) {
                     return Ok(Some(finding));
