@@ -250,7 +250,7 @@ fn all_settings() -> [Value; 2] {
 /// Creates the ServiceAccounts of the corpus, and gives those that there are.
 async fn populate(cluster: &Cluster, corpus: &Corpus) -> BTreeMap<(String, String), Value> {
     let mut accounts = BTreeMap::new();
-    for namespace in corpus.namespaces() {
+    for namespace in corpus.namespaces().into_iter().filter(|name| is_name(name)) {
         let object = wiguard_tests::cluster::objects::namespace(&namespace);
         if !cluster.ask(Verb::Apply, &object, How::default()).await.is_admitted() {
             continue;
@@ -259,7 +259,7 @@ async fn populate(cluster: &Cluster, corpus: &Corpus) -> BTreeMap<(String, Strin
         let default = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": namespace}});
         accounts.insert((namespace.clone(), "default".to_owned()), default);
     }
-    for (name, account) in &corpus.accounts {
+    for (name, account) in corpus.accounts.iter().filter(|((namespace, name), _)| is_name(namespace) && is_name(name)) {
         accounts.insert(name.clone(), account.clone());
     }
     let mut created = BTreeMap::new();
@@ -273,6 +273,12 @@ async fn populate(cluster: &Cluster, corpus: &Corpus) -> BTreeMap<(String, Strin
         }
     }
     created
+}
+
+/// Whether it may be a name, and is no placeholder for one.
+fn is_name(text: &str) -> bool {
+    !text.is_empty()
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte))
 }
 
 async fn compare(

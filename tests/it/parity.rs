@@ -44,7 +44,7 @@ enum Source {
 }
 
 /// The JSON of every object of Kubernetes below a folder, by path and line.
-fn raw(folder: &Path) -> BTreeMap<(String, u32), Vec<u8>> {
+pub(crate) fn raw(folder: &Path) -> BTreeMap<(String, u32), Vec<u8>> {
     let roots = [Root::Path(folder.to_path_buf())];
     let outcome = read_all(
         &roots,
@@ -90,7 +90,7 @@ fn settings(collected: &Collected, cluster: ClusterIx) -> Value {
 }
 
 /// A request as a Kubewarden host passes it on; the object goes in as it was read, to the byte.
-fn request(object: Object<'_>, raw: &[u8], settings: &Value) -> Vec<u8> {
+pub(crate) fn request(object: Object<'_>, raw: &[u8], settings: &Value) -> Vec<u8> {
     let (group, version) = object.api_version().rsplit_once('/').unwrap_or(("", object.api_version()));
     let kind = json!({"group": group, "version": version, "kind": object.kind()});
     let resource =

@@ -91,7 +91,6 @@ fn those_that_share_a_fate_are_one() {
         let api = if kind == "Pod" { "v1" } else { "apps/v1" };
         json!({"apiVersion": api, "kind": kind, "metadata": {"name": name, "namespace": "shop", "ownerReferences": owners}})
     };
-    // An annotation that does nothing on a pod is a rule of the object alone.
     let bad = json!({"labels": {"azure.workload.identity/use": "yes"}});
     let with = |mut object: Value, pod: &Value| {
         if object["kind"] == "Pod" {
@@ -110,7 +109,7 @@ fn those_that_share_a_fate_are_one() {
         retired,
         with(metadata("Pod", "cart-1-a", Some(("ReplicaSet", "cart-1"))), &bad),
         with(metadata("Pod", "cart-1-b", Some(("ReplicaSet", "cart-1"))), &bad),
-        // Its controller is right: nobody stands for it.
+        // Nothing is wrong with its controller, as far as can be told: nobody stands for it.
         with(metadata("Deployment", "mail", None), &json!({})),
         with(metadata("Pod", "mail-1", Some(("Deployment", "mail"))), &bad),
         // Its controller was not read.
@@ -121,7 +120,7 @@ fn those_that_share_a_fate_are_one() {
     let ran = folder.run(&["preview", "all.json", "-o", "json", "-o", "table=table.txt"]);
     let report = ran.report();
     assert_eq!(ran.status, 1, "{ran:?}");
-    let summary = json!({"objects": 7, "rejected": 6, "warned": 0, "undecided": 0, "passed": 1, "failed": 0, "controlled": 3, "retired": 1});
+    let summary = json!({"objects": 7, "rejected": 6, "warned": 0, "undecided": 1, "passed": 0, "failed": 0, "controlled": 3, "retired": 1});
     assert_eq!(report["summary"], summary);
     let shown: Vec<(&str, u64)> = report["objects"]
         .as_array()
@@ -237,7 +236,8 @@ fn it_says_what_the_scan_says() {
     let mut compared = 0;
     for found in scan.report()["findings"].as_array().unwrap() {
         let rule = found["rule"].as_str().unwrap();
-        if !alike.contains(&rule) {
+        // Mere information passes without a word.
+        if !alike.contains(&rule) || found["severity"] == "info" {
             continue;
         }
         let text = |name: &str| found["object"][name].as_str().unwrap().to_owned();

@@ -4,11 +4,28 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::Path;
+use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
+use proptest::prelude::*;
+use proptest::sample::Index;
+use proptest::test_runner::Config as Runs;
 use serde_json::{Value, json};
+use wiguard::collect::Collected;
+use wiguard::policy::trust::{Cut, NAMESPACE};
 use wiguard::read::{Limits, Root, read_all};
+use wiguard_policy::Reviewed;
+use wiguard_rules::catalogue::ADMISSION;
+use wiguard_rules::inventory::Inventory;
+use wiguard_rules::judge::{Object, judge};
+use wiguard_rules::model::ClusterIx;
+use wiguard_rules::parameters::Parameters;
+use wiguard_rules::trust::{Trust, Unknown};
+use wiguard_tests::case::{collect_path, testdata};
+use wiguard_tests::doors::{ApiServer, Clock};
+use wiguard_tests::loss::{Loss, losses, without};
 
+use crate::parity::{raw, request};
 use crate::program::{Folder, Ran, command, run};
 
 const TESTDATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../testdata");
@@ -274,4 +291,149 @@ fn a_place_that_cannot_be_written_to_is_said() {
     let small = Path::new(TESTDATA).join("small").display().to_string();
     let ran = folder.run(&["policy", "trust", &small, "-o", "file"]);
     assert!(ran.status == 2 && ran.err.contains("error: could not write to `file`"), "{ran:?}");
+}
+
+// --- what is published says what the audit says
+
+/// Rules that need to know what Azure trusts.
+const OF_AZURE: [&str; 3] = ["AWI206", "AWI301", "AWI303"];
+/// When the estate's inventory is published, and read.
+const COLLECTED: u64 = 1_795_489_200;
+
+struct Estate {
+    collected: Collected,
+    raw: BTreeMap<(String, u32), Vec<u8>>,
+    losses: Vec<Loss>,
+}
+
+static ESTATE: LazyLock<Estate> = LazyLock::new(|| {
+    let folder = testdata("estate");
+    let collected = collect_path(&folder, false);
+    let losses = losses(&collected.inventory);
+    Estate { collected, raw: raw(&folder), losses }
+});
+
+/// What is found, severity and place and words, or what would have to be known.
+type Said = Result<(String, String, String), ()>;
+
+impl Estate {
+    fn json(&self, object: Object<'_>) -> &[u8] {
+        &self.raw[&(self.collected.paths[object.origin().source as usize].clone(), object.origin().line)]
+    }
+
+    /// A cluster with what is published of an inventory, which is this estate's or less.
+    fn server(&self, inventory: &Inventory, cluster: ClusterIx) -> ApiServer {
+        let accounts = inventory.service_accounts.iter().filter(|account| account.cluster == cluster);
+        let accounts = accounts.map(|account| {
+            let json = self.json(Object::ServiceAccount(account)).to_vec();
+            (account.namespace.clone(), account.name.clone(), json)
+        });
+        let mut maps = Vec::new();
+        if let Some(issuer) = &inventory.clusters[cluster.0 as usize].issuer {
+            let members = [cluster];
+            let cut = Cut { collected: COLLECTED, ..Cut::new(inventory, &members, issuer) };
+            maps = cut.slices().maps;
+        }
+        let maps = maps.into_iter().map(|map| {
+            let metadata = json!({"name": map.name, "namespace": NAMESPACE});
+            let object =
+                json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {map.key: map.json}});
+            (NAMESPACE.to_owned(), map.name, object.to_string().into_bytes())
+        });
+        ApiServer::with(accounts).and_config_maps(maps).at(Clock::At(COLLECTED))
+    }
+
+    /// What the policy says of an object by the rules that need Azure.
+    fn admitted(&self, object: Object<'_>, server: &ApiServer) -> BTreeMap<String, Said> {
+        let payload = request(object, self.json(object), &json!({"trust": {}}));
+        let reviewed: Reviewed = serde_json::from_slice(&server.native("review", &payload).unwrap()).unwrap();
+        let found = reviewed
+            .findings
+            .into_iter()
+            .map(|found| (found.rule, Ok((found.severity.as_str().to_owned(), found.field, found.message))));
+        let unknown = reviewed.unknown.into_iter().map(|unknown| (unknown.rule, Err(())));
+        found.chain(unknown).filter(|(rule, _)| OF_AZURE.contains(&rule.as_str())).collect()
+    }
+
+    /// What the audit says.
+    fn audited(&self, object: Object<'_>, trust: &Trust<'_>) -> BTreeMap<String, Said> {
+        let mut said = BTreeMap::new();
+        judge(object, trust, ADMISSION.iter().filter(|entry| OF_AZURE.contains(&entry.id)), |judgement| {
+            let outcome = judgement.outcome.map_err(|Unknown(_)| ());
+            let outcome = outcome.map(|found| (found.severity.as_str().to_owned(), found.field, found.message));
+            said.insert(judgement.rule.id.to_owned(), outcome);
+        });
+        said
+    }
+
+    fn is_deleting(&self, object: Object<'_>) -> bool {
+        let json: Value = serde_json::from_slice(self.json(object)).unwrap();
+        json.pointer("/metadata/deletionTimestamp").is_some()
+    }
+}
+
+/// Workloads and ServiceAccounts.
+fn judged(inventory: &Inventory) -> impl Iterator<Item = Object<'_>> {
+    let accounts = inventory.service_accounts.iter().map(Object::ServiceAccount);
+    accounts.chain(inventory.workloads.iter().map(Object::Workload))
+}
+
+#[test]
+fn with_what_is_published_the_policy_says_what_the_audit_says() {
+    let estate = &*ESTATE;
+    let inventory = &estate.collected.inventory;
+    let parameters = Parameters::default();
+    let trust = Trust::join(inventory, &parameters);
+    let servers: Vec<ApiServer> =
+        (0..).map(ClusterIx).zip(&inventory.clusters).map(|(index, _)| estate.server(inventory, index)).collect();
+    let mut found: BTreeMap<String, usize> = BTreeMap::new();
+    for object in judged(inventory).filter(|object| !estate.is_deleting(*object)) {
+        let admitted = estate.admitted(object, &servers[object.cluster().unwrap().0 as usize]);
+        let audited = estate.audited(object, &trust);
+        let place = format!("{} {}/{}", object.kind(), object.namespace(), object.name(&trust));
+        // Where an identity is of another tenant, or a variable is set elsewhere, both do not know.
+        assert_eq!(admitted, audited, "{place}");
+        admitted
+            .into_iter()
+            .filter(|(_, said)| said.is_ok())
+            .for_each(|(rule, _)| *found.entry(rule).or_default() += 1);
+    }
+    assert!(OF_AZURE.iter().all(|rule| found.get(*rule).is_some_and(|count| *count > 0)), "{found:?}");
+}
+
+proptest! {
+    #![proptest_config(Runs { cases: 24, failure_persistence: None, ..Runs::default() })]
+
+    /// Whatever was not read, nobody is accused who would not be if all had been read.
+    #[test]
+    fn what_is_published_of_less_accuses_nobody(
+        lost in prop::collection::vec(any::<Index>(), 0..12),
+        cluster in 0_u32..4,
+        start in any::<Index>(),
+    ) {
+        let estate = &*ESTATE;
+        let lost: Vec<Loss> = lost.iter().map(|index| index.get(&estate.losses).clone()).collect();
+        let rest = without(&estate.collected.inventory, &lost).inventory;
+        let parameters = Parameters::default();
+        let (less, all) = (Trust::join(&rest, &parameters), Trust::join(&estate.collected.inventory, &parameters));
+        let cluster = ClusterIx(cluster);
+        let server = estate.server(&rest, cluster);
+        let objects: Vec<Object<'_>> = judged(&rest).filter(|object| object.cluster() == Some(cluster)).collect();
+        prop_assume!(!objects.is_empty());
+        let from = start.index(objects.len());
+        for object in objects.iter().cycle().skip(from).take(60).filter(|object| !estate.is_deleting(**object)) {
+            let (admitted, audited) = (estate.admitted(*object, &server), estate.audited(*object, &less));
+            let whole = estate.audited(*object, &all);
+            let place = format!("{} {}/{} without {lost:?}", object.kind(), object.namespace(), object.name(&less));
+            for rule in OF_AZURE {
+                match (admitted.get(rule), audited.get(rule)) {
+                    (Some(Err(())), _) | (_, Some(Err(()))) => {}
+                    (admitted, audited) => prop_assert_eq!(admitted.is_some(), audited.is_some(), "{}: {}", place, rule),
+                }
+                if let Some(Ok(found)) = admitted.get(rule) {
+                    prop_assert!(matches!(whole.get(rule), Some(Ok(_))), "{}: {}: {:?}", place, rule, found);
+                }
+            }
+        }
+    }
 }

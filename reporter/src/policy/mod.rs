@@ -3,7 +3,7 @@
 
 pub mod manifests;
 mod module;
-pub(crate) mod trust;
+pub mod trust;
 
 use clap::{Args, Subcommand};
 

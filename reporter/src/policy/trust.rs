@@ -24,10 +24,11 @@ use crate::config::Config;
 use crate::read::Root;
 use crate::report::is_complete;
 use cluster::Choice;
-pub(crate) use slices::Cut;
+pub use document::Map;
+pub use slices::{Cut, Slices};
 
 /// The namespace that the policy looks in unless its settings name another.
-pub(crate) const NAMESPACE: &str = "wiguard-system";
+pub const NAMESPACE: &str = "wiguard-system";
 
 /// The arguments of `policy trust`.
 #[derive(Debug, Args)]

@@ -6,13 +6,13 @@ use wiguard_rules::model::{Audience, FederatedIdentityCredential, Identity, Issu
 
 /// A ConfigMap with one key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Map {
+pub struct Map {
     /// Its name.
-    pub(crate) name: String,
+    pub name: String,
     /// The key.
-    pub(crate) key: &'static str,
+    pub key: &'static str,
     /// JSON, in printable ASCII alone.
-    pub(crate) json: String,
+    pub json: String,
 }
 
 /// What bears on one namespace.

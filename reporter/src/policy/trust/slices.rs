@@ -17,30 +17,30 @@ const LIMIT: usize = 900 << 10;
 
 /// The cluster for which slices are cut, and what they are cut from.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Cut<'a> {
+pub struct Cut<'a> {
     /// Everything collected.
-    pub(crate) inventory: &'a Inventory,
+    pub inventory: &'a Inventory,
     /// The cluster's name, empty if it has none.
-    pub(crate) cluster: &'a str,
+    pub cluster: &'a str,
     /// Its issuer.
-    pub(crate) issuer: &'a Issuer,
+    pub issuer: &'a Issuer,
     /// The clusters of the inventory that are this one.
-    pub(crate) members: &'a [ClusterIx],
+    pub members: &'a [ClusterIx],
     /// Unix seconds of the oldest source.
-    pub(crate) collected: u64,
+    pub collected: u64,
     /// Whether every source could be read wholly.
-    pub(crate) whole: bool,
+    pub whole: bool,
     /// The bytes that one object may hold.
-    pub(crate) limit: usize,
+    pub limit: usize,
 }
 
 /// Everything to be published.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Slices {
+pub struct Slices {
     /// The objects, by name.
-    pub(crate) maps: Vec<Map>,
+    pub maps: Vec<Map>,
     /// Why some of them are not complete; empty if all are.
-    pub(crate) reasons: BTreeSet<String>,
+    pub reasons: BTreeSet<String>,
 }
 
 /// Why an identity is of interest to a namespace: the less, the sooner it is left out.
@@ -69,14 +69,14 @@ struct Interests {
 
 impl<'a> Cut<'a> {
     /// Of a cluster of this inventory, with the usual limit.
-    pub(crate) fn new(inventory: &'a Inventory, members: &'a [ClusterIx], issuer: &'a Issuer) -> Self {
+    pub fn new(inventory: &'a Inventory, members: &'a [ClusterIx], issuer: &'a Issuer) -> Self {
         let cluster = members.first().and_then(|index| inventory.clusters.get(index.0 as usize));
         let cluster = cluster.map_or("", |cluster| &cluster.name);
         Self { inventory, cluster, issuer, members, collected: 0, whole: true, limit: LIMIT }
     }
 
     /// Cuts.
-    pub(crate) fn slices(&self) -> Slices {
+    pub fn slices(&self) -> Slices {
         let parameters = Parameters::default();
         let trust = Trust::join(self.inventory, &parameters);
         let mut reasons = self.reasons();
