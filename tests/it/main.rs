@@ -16,6 +16,7 @@ mod generated;
 mod hostile;
 mod ignorance;
 mod lines;
+mod manifests;
 mod mutation;
 mod output;
 mod parity;
