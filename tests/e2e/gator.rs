@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::{Value, json};
+use wiguard::read::{Limits, Root, read_all};
 use wiguard_rules::catalogue::{ADMISSION, Entry};
 use wiguard_rules::finding::Severity;
-use wiguard_tests::corpus::{Case, cases};
+use wiguard_rules::model::POD_BEARING;
+use wiguard_tests::objects::{Case, cases};
 
 /// A case, the name of a constraint that it violates, and what that does.
 type Verdict = (usize, String, String);
@@ -29,7 +31,7 @@ fn violations(folder: &Path) -> Vec<Value> {
 
 /// What is shipped, which another test compares with what the program makes.
 fn shipped(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../policy/deploy").join(path)
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("policy/deploy").join(path)
 }
 
 /// The folders of the templates in CEL.
@@ -71,6 +73,18 @@ fn the_suites_pass() {
 }
 
 #[test]
+fn what_must_be_synced_is() {
+    let sync = |files: &[&str]| {
+        let files: Vec<PathBuf> = files.iter().map(|name| shipped("gatekeeper/external-data").join(name)).collect();
+        let named = files.iter().flat_map(|file| [Path::new("--filename"), file.as_path()]);
+        let asked = ["sync", "test", "--force-omit-gvk-manifest"].map(Path::new);
+        gator(&asked.into_iter().chain(named).collect::<Vec<_>>()).status.success()
+    };
+    assert!(sync(&["template.yaml", "syncset.yaml"]));
+    assert!(!sync(&["template.yaml"]));
+}
+
+#[test]
 fn cel_and_the_rules_agree() {
     let cases = cases().unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -80,15 +94,70 @@ fn cel_and_the_rules_agree() {
             fs::copy(rule.join(name).with_extension("yaml"), folder.path().join(copy)).unwrap();
         }
     }
-    write_cases(&folder.path().join("cases.yaml"), &cases);
+    agree(&cases, &evaluated(folder.path(), &cases));
+}
+
+/// Gatekeeper evaluates CEL with the API server's own library, so that a policy of the API server
+/// may be tried as a template.
+#[test]
+fn the_policies_of_the_api_server_agree_too() {
+    let cases = cases().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let objects = documents_below(&shipped("vap"));
+    let of = |kind: &str| objects.iter().filter(|object| object["kind"] == kind).collect::<Vec<_>>();
+    let (policies, bindings) = (of("ValidatingAdmissionPolicy"), of("ValidatingAdmissionPolicyBinding"));
+    assert_eq!(policies.len() + bindings.len(), objects.len());
+    for (policy, binding) in policies.into_iter().zip(bindings) {
+        let (name, spec) = (policy["metadata"]["name"].as_str().unwrap(), &policy["spec"]);
+        assert_eq!(binding["spec"]["policyName"], name);
+        let denies = binding["spec"]["validationActions"] == json!(["Deny"]);
+        assert!(denies || binding["spec"]["validationActions"] == json!(["Warn", "Audit"]), "{binding}");
+        let validation = &spec["validations"][0];
+        let source = json!({
+            "matchCondition": spec["matchConditions"], "variables": spec["variables"],
+            "validations": [{ "expression": validation["expression"], "message": validation["message"] }],
+        });
+        let rules = spec["matchConstraints"]["resourceRules"].as_array().unwrap();
+        let resources: Vec<&str> = rules
+            .iter()
+            .flat_map(|rule| rule["resources"].as_array().unwrap())
+            .map(|name| name.as_str().unwrap())
+            .collect();
+        let bearing = POD_BEARING.iter().filter(|kind| resources.contains(&kind.resource)).map(|kind| kind.kind);
+        let account = resources.contains(&"serviceaccounts").then_some("ServiceAccount");
+        let kinds: Vec<&str> = bearing.chain(account).collect();
+        assert_eq!(kinds.len(), resources.len());
+        let kind = name.replace('-', "");
+        let constraint = json!({
+            "apiVersion": "constraints.gatekeeper.sh/v1beta1", "kind": kind,
+            "metadata": { "name": name.strip_prefix("wiguard-").unwrap() },
+            "spec": {
+                "enforcementAction": if denies { "deny" } else { "warn" },
+                "match": { "kinds": [{ "apiGroups": ["*"], "kinds": kinds }] },
+            },
+        });
+        let text = format!("{}\n---\n{constraint}\n", template(&kind, &source));
+        fs::write(folder.path().join(name).with_extension("yaml"), text).unwrap();
+    }
+    agree(&cases, &evaluated(folder.path(), &cases));
+}
+
+/// What the constraints in a folder say of the cases.
+fn evaluated(folder: &Path, cases: &[Case]) -> BTreeSet<Verdict> {
+    write_cases(&folder.join("cases.yaml"), cases);
     let mut evaluated = BTreeSet::new();
-    for violation in violations(folder.path()) {
+    for violation in violations(folder) {
         let text = |pointer: &str| violation.pointer(pointer).and_then(Value::as_str).unwrap().to_owned();
         // An expression that fails is a violation too, and says so.
         let message = text("/msg");
         assert!(message.starts_with("AWI"), "{message}: {}", violation["violatingObject"]);
         evaluated.insert((number(&violation), text("/constraint/metadata/name"), text("/enforcementAction")));
     }
+    evaluated
+}
+
+/// Compares verdicts with those of the rules, and prints how many there are of each.
+fn agree(cases: &[Case], evaluated: &BTreeSet<Verdict>) {
     let expressed: Vec<&Entry> = ADMISSION.iter().filter(|entry| entry.cel().is_some()).collect();
     let mut native = BTreeSet::<Verdict>::new();
     for (number, case) in cases.iter().enumerate() {
@@ -97,11 +166,8 @@ fn cel_and_the_rules_agree() {
                 continue;
             }
             let denies = finding.severity >= Severity::High;
-            let name = if denies || entry.rule.severity < Severity::High {
-                entry.name()
-            } else {
-                format!("{}-mild", entry.name())
-            };
+            let mild = !denies && entry.rule.severity >= Severity::High;
+            let name = if mild { format!("{}-mild", entry.name()) } else { entry.name() };
             native.insert((number, name, if denies { "deny" } else { "warn" }.to_owned()));
         }
     }
@@ -124,20 +190,43 @@ fn cel_and_the_rules_agree() {
     println!("{} objects, {} verdicts", cases.len(), native.len());
     for entry in expressed {
         assert!(counts.contains_key(entry.name().as_str()), "no case breaks {entry:?}, which proves nothing of it");
+        let parted = entry.cel().is_some_and(|(_, mild)| mild.is_some());
+        assert_eq!(counts.contains_key(format!("{}-mild", entry.name()).as_str()), parted, "{entry:?}");
     }
     assert!(cases.len() > 1000, "{} cases", cases.len());
 }
 
+/// The documents of the YAML below a folder.
+fn documents_below(folder: &Path) -> Vec<Value> {
+    let roots = [Root::Path(folder.to_path_buf())];
+    let outcome = read_all(
+        &roots,
+        || Box::new(std::io::empty()),
+        &Limits::default(),
+        |batch| batch.pieces().map(|piece| piece.json.to_vec()).collect::<Vec<_>>(),
+    );
+    assert!(outcome.defects.is_empty(), "{:?}", outcome.defects);
+    let pieces = outcome.results.iter().flat_map(|(_, pieces)| pieces);
+    pieces.map(|json| serde_json::from_slice(json).unwrap()).collect()
+}
+
+/// A template of that kind with that source.
+fn template(kind: &str, source: &Value) -> Value {
+    let code = json!({ "engine": "K8sNativeValidation", "source": source });
+    json!({
+        "apiVersion": "templates.gatekeeper.sh/v1", "kind": "ConstraintTemplate",
+        "metadata": { "name": kind.to_lowercase() },
+        "spec": {
+            "crd": { "spec": { "names": { "kind": kind } } },
+            "targets": [{ "target": "admission.k8s.gatekeeper.sh", "code": [code] }],
+        },
+    })
+}
+
 /// A template whose one constraint is violated where the expression is true.
 fn probe(folder: &Path, expression: &str) {
-    let template = json!({
-        "apiVersion": "templates.gatekeeper.sh/v1", "kind": "ConstraintTemplate", "metadata": { "name": "probe" },
-        "spec": {
-            "crd": { "spec": { "names": { "kind": "Probe" } } },
-            "targets": [{ "target": "admission.k8s.gatekeeper.sh", "code": [{ "engine": "K8sNativeValidation", "source": {
-                "validations": [{ "expression": format!("!({expression})"), "message": "true" }] } }] }],
-        },
-    });
+    let validation = json!({ "expression": format!("!({expression})"), "message": "true" });
+    let template = template("Probe", &json!({ "validations": [validation] }));
     let constraint =
         json!({ "apiVersion": "constraints.gatekeeper.sh/v1beta1", "kind": "Probe", "metadata": { "name": "probe" } });
     fs::write(folder.join("probe.yaml"), format!("{template}\n---\n{constraint}\n")).unwrap();

@@ -2,8 +2,9 @@
 //! generated estate, what it is to know less, and modules built for comparison.
 
 pub mod case;
-pub mod corpus;
+
 pub mod doors;
 pub mod estate;
 pub mod loss;
 pub mod modules;
+pub mod objects;

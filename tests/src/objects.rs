@@ -1,5 +1,5 @@
-//! The corpus: every object of Kubernetes in the tests that rules judge, and many odd ones made for
-//! the purpose, for whatever must give the same verdicts.
+//! Objects: every workload and ServiceAccount in the tests, by itself, and many odd ones made for the
+//! purpose, for whatever must say of an object alone what the rules say.
 #![allow(clippy::indexing_slicing, reason = "the lists are constants, and the objects are made here")]
 
 use std::io::Cursor;
