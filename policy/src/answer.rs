@@ -6,10 +6,12 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 use wiguard_rules::catalogue::Entry;
-use wiguard_rules::finding::Finding;
+use wiguard_rules::finding::{Finding, Severity};
 use wiguard_rules::judge::Judgement;
+use wiguard_rules::model::label;
 use wiguard_rules::trust::Key;
 
+use crate::moved::Moved;
 use crate::settings::{Level, Settings, Unknown};
 
 /// The API server cuts a warning at 256 characters, and what is sent as a header must be printable
@@ -19,11 +21,26 @@ const WARNING_LIMIT: usize = 256;
 const MESSAGE_LIMIT: usize = 8 * 1024;
 
 /// What came of a review.
+#[derive(Default)]
 pub(crate) struct Outcome {
-    findings: Vec<(&'static Entry, Finding, Level)>,
+    findings: Vec<Found>,
     unknown: Vec<(&'static Entry, Key)>,
     on_unknown: Unknown,
     unreadable: Option<String>,
+    /// What is wrong with the published trust inventory.
+    problems: Option<String>,
+    /// How old it is, where that matters.
+    age: Option<String>,
+    moved: Option<Moved>,
+}
+
+/// A finding, and what it does.
+struct Found {
+    entry: &'static Entry,
+    finding: Finding,
+    level: Level,
+    /// Whether it rests on what was published too long ago.
+    aged: bool,
 }
 
 /// What Kubewarden expects of `validate` (policy-sdk-rust, `src/response.rs`).
@@ -49,6 +66,12 @@ struct Annotations {
     /// The rules that could not be decided, and for lack of what.
     #[serde(skip_serializing_if = "Option::is_none")]
     undecided: Option<String>,
+    /// What was amiss with the published trust inventory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trust: Option<String>,
+    /// What was changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mutated: Option<String>,
 }
 
 /// The answer to `review`: the findings themselves.
@@ -70,9 +93,16 @@ pub struct ReviewedFinding {
     pub rule: String,
     /// What it does under the settings.
     pub level: Level,
-    /// What is wrong.
-    #[serde(flatten)]
-    pub finding: Finding,
+    /// The whole in one line, as `validate` says it.
+    pub says: String,
+    /// How bad it is here.
+    pub severity: Severity,
+    /// The field at fault.
+    pub field: String,
+    /// What is wrong, with the values seen.
+    pub message: String,
+    /// What to do.
+    pub fix: String,
 }
 
 /// A rule that could not be decided.
@@ -82,6 +112,10 @@ pub struct ReviewedUnknown {
     pub rule: String,
     /// What would have to be known.
     pub missing: String,
+    /// What that does under the settings.
+    pub level: Unknown,
+    /// The whole in one line, as `validate` says it.
+    pub says: String,
 }
 
 /// As JSON.
@@ -91,84 +125,139 @@ pub(crate) fn json<T: Serialize>(value: &T) -> Result<Vec<u8>, String> {
 
 /// The response to `validate`.
 pub(crate) fn response(outcome: &Outcome) -> Result<Vec<u8>, String> {
-    json(&outcome.response())
+    let response = outcome.response();
+    let mut answer = json(&response)?;
+    if let (true, Some(moved)) = (response.accepted, &outcome.moved) {
+        // The object is JSON already, and stays as it was spelt.
+        answer.pop();
+        answer.extend_from_slice(b",\"mutated_object\":");
+        answer.extend_from_slice(moved.object.as_bytes());
+        answer.push(b'}');
+    }
+    Ok(answer)
 }
 
 // === impl Outcome ===
 
 impl Outcome {
     /// Nothing in the request is ours to judge.
-    pub(crate) const fn nothing_to_judge() -> Self {
-        Self { findings: Vec::new(), unknown: Vec::new(), on_unknown: Unknown::Allow, unreadable: None }
+    pub(crate) fn nothing_to_judge() -> Self {
+        Self::default()
     }
 
     /// The object is not as its kind must be: it cannot be judged, and must not pass unjudged.
     pub(crate) fn unreadable(reason: &str) -> Self {
-        Self { unreadable: Some(reason.to_string()), ..Self::nothing_to_judge() }
+        Self { unreadable: Some(reason.to_string()), ..Self::default() }
     }
 
     /// What the rules said.
     pub(crate) fn of(judgements: Vec<Judgement>, settings: &Settings) -> Self {
-        let mut outcome = Self { on_unknown: settings.unknown, ..Self::nothing_to_judge() };
-        for judgement in judgements {
-            match judgement.outcome {
+        let mut outcome = Self { on_unknown: settings.unknown, ..Self::default() };
+        for Judgement { rule: entry, outcome: said } in judgements {
+            match said {
                 Ok(finding) => {
-                    let level = settings.level(judgement.rule, finding.severity);
-                    outcome.findings.push((judgement.rule, finding, level));
+                    let level = settings.level(entry, finding.severity);
+                    outcome.findings.push(Found { entry, finding, level, aged: false });
                 }
-                Err(unknown) => outcome.unknown.push((judgement.rule, unknown.0)),
+                Err(unknown) => outcome.unknown.push((entry, unknown.0)),
             }
         }
-        let said: Vec<&str> = outcome.findings.iter().map(|(entry, ..)| entry.id).collect();
-        let covered = |entry: &Entry| entry.rule.yields_to.iter().any(|id| said.contains(id));
-        let findings = core::mem::take(&mut outcome.findings);
-        outcome.findings = findings.into_iter().filter(|(entry, ..)| !covered(entry)).collect();
+        let said: Vec<&str> = outcome.findings.iter().map(|found| found.entry.id).collect();
+        outcome.findings.retain(|found| !found.entry.rule.yields_to.iter().any(|id| said.contains(id)));
         outcome
     }
 
+    /// With a change made to the object before it was judged.
+    pub(crate) fn with(mut self, moved: Option<Moved>) -> Self {
+        self.moved = moved;
+        self
+    }
+
+    /// Notes why the published trust inventory was of no use.
+    pub(crate) fn note(&mut self, problems: Option<String>) {
+        self.problems = problems;
+    }
+
+    /// Whether there is any finding.
+    pub(crate) fn finds_something(&self) -> bool {
+        !self.findings.is_empty()
+    }
+
+    /// Has the findings reject no more than they would `without` something of that age.
+    pub(crate) fn soften(&mut self, without: &Self, age: String) {
+        for found in &mut self.findings {
+            let known = without.findings.iter().find(|known| known.entry == found.entry).map(|known| known.level);
+            found.aged = known.is_none_or(|known| known != found.level);
+            if found.level == Level::Deny && known != Some(Level::Deny) {
+                found.level = Level::Warn;
+            }
+        }
+        self.age = Some(age).filter(|_| self.findings.iter().any(|found| found.aged));
+    }
+
     fn response(&self) -> Response {
-        let at = |level| self.findings.iter().filter(move |(_, _, l)| *l == level);
+        let at = |level| self.findings.iter().filter(move |found| found.level == level);
         let undecided = |wanted| self.unknown.iter().filter(move |_| self.on_unknown == wanted);
         let mut reasons: Vec<String> =
             self.unreadable.iter().map(|reason| format!("wiguard could not read the object: {reason}")).collect();
-        reasons.extend(at(Level::Deny).map(|(entry, finding, _)| sentence(entry, finding)));
+        reasons.extend(at(Level::Deny).map(|found| self.sentence(found)));
         reasons.extend(undecided(Unknown::Deny).map(|(entry, key)| undecidable(entry, key)));
-        let mut warnings: Vec<String> =
-            at(Level::Warn).map(|(entry, finding, _)| warning(&sentence(entry, finding))).collect();
-        warnings.extend(undecided(Unknown::Warn).map(|(entry, key)| warning(&undecidable(entry, key))));
+        let mut said: Vec<String> = at(Level::Warn).map(|found| self.sentence(found)).collect();
+        said.extend(undecided(Unknown::Warn).map(|(entry, key)| undecidable(entry, key)));
         let mut audit_annotations = Annotations::default();
         if !self.findings.is_empty() {
-            let ids = self.findings.iter().map(|(entry, _, level)| format!("{}={}", entry.id, level.as_str()));
+            let ids = self.findings.iter().map(|found| format!("{}={}", found.entry.id, found.level.as_str()));
             audit_annotations.findings = Some(ids.collect::<Vec<_>>().join(","));
         }
         if !self.unknown.is_empty() {
             let ids = self.unknown.iter().map(|(entry, key)| format!("{}: {key}", entry.id));
-            audit_annotations.undecided = Some(ids.collect::<Vec<_>>().join("; "));
+            audit_annotations.undecided = Some(cut(&ids.collect::<Vec<_>>().join("; "), MESSAGE_LIMIT));
         }
+        // What is wrong with what was published matters only where something stayed undecided.
+        let problems = self.problems.as_ref().filter(|_| !self.unknown.is_empty());
+        let trust: Vec<&str> = self.age.iter().chain(problems).map(String::as_str).collect();
+        audit_annotations.trust = (!trust.is_empty()).then(|| cut(&trust.join("; "), MESSAGE_LIMIT));
         let accepted = reasons.is_empty();
+        if let (true, Some(moved)) = (accepted, &self.moved) {
+            let told = format!("moved label {} from metadata.labels to {}", label::USE, moved.to);
+            said.insert(0, format!("wiguard {told}"));
+            audit_annotations.mutated = Some(told);
+        }
         Response {
             accepted,
             message: (!accepted).then(|| cut(&reasons.join("\n"), MESSAGE_LIMIT)),
             // Anything in the 500s would be taken for a failure of the policy itself.
             code: (!accepted).then_some(if self.unreadable.is_some() { 400 } else { 403 }),
             audit_annotations,
-            warnings,
+            warnings: said.iter().map(|text| warning(text)).collect(),
         }
     }
 
     /// The findings as data.
     pub(crate) fn into_reviewed(self) -> Reviewed {
-        let finding = |(entry, finding, level): (&Entry, Finding, Level)| ReviewedFinding {
-            rule: entry.id.into(),
-            level,
-            finding,
+        let finding = |found: &Found| {
+            let Finding { severity, field, message, fix, .. } = found.finding.clone();
+            let says = cut(&self.sentence(found), MESSAGE_LIMIT);
+            ReviewedFinding { rule: found.entry.id.into(), level: found.level, says, severity, field, message, fix }
         };
-        let unknown = |(entry, key): (&Entry, Key)| ReviewedUnknown { rule: entry.id.into(), missing: key.to_string() };
+        let unknown = |(entry, key): &(&Entry, Key)| ReviewedUnknown {
+            rule: entry.id.into(),
+            missing: key.to_string(),
+            level: self.on_unknown,
+            says: cut(&undecidable(entry, key), MESSAGE_LIMIT),
+        };
         Reviewed {
-            findings: self.findings.into_iter().map(finding).collect(),
-            unknown: self.unknown.into_iter().map(unknown).collect(),
+            findings: self.findings.iter().map(finding).collect(),
+            unknown: self.unknown.iter().map(unknown).collect(),
             unreadable: self.unreadable,
         }
+    }
+
+    fn sentence(&self, Found { entry, finding, aged, .. }: &Found) -> String {
+        let place = if finding.field.is_empty() { String::new() } else { format!(" at {}", finding.field) };
+        // Before the rest, which a warning may have no room for.
+        let by = self.age.as_ref().filter(|_| *aged).map_or_else(String::new, |age| format!(" (by {age})"));
+        format!("{} {}{place}{by}: {}; fix: {}", entry.id, entry.name(), finding.message, finding.fix)
     }
 }
 
@@ -176,7 +265,7 @@ impl Outcome {
 
 impl Annotations {
     fn is_empty(&self) -> bool {
-        self.findings.is_none() && self.undecided.is_none()
+        self.findings.is_none() && self.undecided.is_none() && self.trust.is_none() && self.mutated.is_none()
     }
 }
 
@@ -193,11 +282,6 @@ impl Level {
     }
 }
 
-fn sentence(entry: &Entry, finding: &Finding) -> String {
-    let place = if finding.field.is_empty() { String::new() } else { format!(" at {}", finding.field) };
-    format!("{} {}{place}: {}; fix: {}", entry.id, entry.name(), finding.message, finding.fix)
-}
-
 fn undecidable(entry: &Entry, key: &Key) -> String {
     format!("{} {} could not be decided: {key} is unknown", entry.id, entry.name())
 }
@@ -208,7 +292,7 @@ fn warning(text: &str) -> String {
 }
 
 /// At most `limit` bytes, with an ellipsis where something was cut.
-fn cut(text: &str, limit: usize) -> String {
+pub(crate) fn cut(text: &str, limit: usize) -> String {
     if text.len() <= limit {
         return text.into();
     }

@@ -1,5 +1,5 @@
-//! The guest's side of waPC (waPC, `crates/wapc-guest/src/protocol.rs`), and the little that a
-//! module without an operating system must bring itself.
+//! The guest's side of waPC (waPC, `crates/wapc-guest/src/protocol.rs`), the one clock of WASI, and
+//! the little that a module without an operating system must bring itself.
 //!
 //! A host makes a fresh instance for every request and throws it away: so nothing is set up at
 //! start, and memory is handed out and never taken back.
@@ -39,6 +39,17 @@ unsafe extern "C" {
     fn __console_log(text: *const u8, length: usize);
 }
 
+#[link(wasm_import_module = "wasi_snapshot_preview1")]
+unsafe extern "C" {
+    fn clock_time_get(clock: u32, precision: u64, nanoseconds: *mut u64) -> u32;
+}
+
+/// What Kubewarden wants to know of the policy, where it looks for it (Kubewarden,
+/// `crates/policy-evaluator/src/constants.rs`); `deploy/kubewarden/metadata.yml` is the same for people.
+#[used]
+#[unsafe(link_section = "io.kubewarden.metadata")]
+static METADATA: [u8; include_bytes!("metadata.json").len()] = *include_bytes!("metadata.json");
+
 /// The host, through waPC.
 struct Wapc;
 
@@ -65,6 +76,16 @@ impl Host for Wapc {
             let message = unsafe { filled(__host_error_len(), |buffer| __host_error(buffer)) };
             Err(String::from_utf8_lossy(&message).into_owned())
         }
+    }
+
+    fn now(&self) -> Option<u64> {
+        const REALTIME: u32 = 0;
+        const SECOND: u64 = 1_000_000_000;
+        let mut nanoseconds = 0;
+        // SAFETY: the host writes eight bytes.
+        let status = unsafe { clock_time_get(REALTIME, SECOND, &raw mut nanoseconds) };
+        // A clock that stands at the start of time is none.
+        (status == 0 && nanoseconds > 0).then_some(nanoseconds / SECOND)
     }
 }
 

@@ -11,8 +11,11 @@ mod answer;
 #[cfg(target_family = "wasm")]
 mod guest;
 mod host;
+mod moved;
+mod published;
 mod request;
 mod settings;
+mod slice;
 
 use alloc::format;
 use alloc::string::String;
@@ -20,7 +23,8 @@ use alloc::vec::Vec;
 
 pub use answer::{Reviewed, ReviewedFinding, ReviewedUnknown};
 pub use host::Host;
-pub use settings::{Level, Settings};
+pub use published::Publication;
+pub use settings::{Level, Settings, Unknown};
 
 /// Answers one call.
 ///
@@ -28,7 +32,7 @@ pub use settings::{Level, Settings};
 /// A sentence that says what could not be done, for the host to pass on as an internal error.
 pub fn call(operation: &str, payload: &[u8], host: &mut dyn Host) -> Result<Vec<u8>, String> {
     match operation {
-        "validate" => answer::response(&request::review(payload, host)?),
+        "validate" => answer::response(&request::validate(payload, host)?),
         "review" => answer::json(&request::review(payload, host)?.into_reviewed()),
         "validate_settings" => answer::json(&settings::verdict(payload)),
         "protocol_version" => Ok(b"\"v1\"".to_vec()),

@@ -4,13 +4,16 @@ use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::{String, ToString};
 
+use wiguard_rules::inventory::Inventory;
 use wiguard_rules::json::{self, Fault, Json, Take};
-use wiguard_rules::manifest::{self, Hint, Manifest, ManifestError};
+use wiguard_rules::manifest::{self, Hint, Manifest, ManifestError, Read};
 use wiguard_rules::model::{ClusterIx, Origin};
 use wiguard_rules::review;
 
 use crate::answer::Outcome;
 use crate::host::{Host, Messenger};
+use crate::moved::{Moved, moved};
+use crate::published::Published;
 use crate::settings::Settings;
 
 /// What a Kubewarden host passes to `validate`, but for the object.
@@ -27,6 +30,7 @@ struct Payload<'a> {
 struct Request<'a> {
     kind: Option<GroupVersionKind<'a>>,
     sub_resource: Option<Cow<'a, str>>,
+    operation: Option<Cow<'a, str>>,
     namespace: Option<Cow<'a, str>>,
     name: Option<Cow<'a, str>>,
 }
@@ -38,19 +42,29 @@ struct GroupVersionKind<'a> {
     kind: Cow<'a, str>,
 }
 
-/// Reviews the object of a request. The object is read where it stands, in the one pass that reads
-/// the payload.
+/// Reviews the object of a request as it is.
 pub(crate) fn review(json: &[u8], host: &mut dyn Host) -> Result<Outcome, String> {
+    judge(json, host, false)
+}
+
+/// Reviews the object of a request, mended as far as the settings want it so.
+pub(crate) fn validate(json: &[u8], host: &mut dyn Host) -> Result<Outcome, String> {
+    judge(json, host, true)
+}
+
+/// The object is read where it stands, in the one pass that reads the payload.
+fn judge(json: &[u8], host: &mut dyn Host, may_mend: bool) -> Result<Outcome, String> {
     let cluster = ClusterIx(0);
     let (kind, api_version);
     let mut payload = Payload::default();
-    let mut read = manifest::read_within(&mut |take| payload.read(json, take), None, cluster, Origin::default());
+    let mut hint = None;
+    let mut read = manifest::read_within(&mut |take| payload.read(json, take), hint, cluster, Origin::default());
     if let (Err(ManifestError::NotKubernetes), Some(said)) = (&read, payload.request.kind.take()) {
         // The object does not say what it is, but the request does.
         kind = said;
         api_version = kind.api_version();
-        let hint = Hint { api_version: &api_version, kind: &kind.kind };
-        read = manifest::read_within(&mut |take| payload.read(json, take), Some(hint), cluster, Origin::default());
+        hint = Some(Hint { api_version: &api_version, kind: &kind.kind });
+        read = manifest::read_within(&mut |take| payload.read(json, take), hint, cluster, Origin::default());
     }
     if let Err(ManifestError::Malformed { .. }) = read {
         // Is it the object, or what is around it?
@@ -66,18 +80,42 @@ pub(crate) fn review(json: &[u8], host: &mut dyn Host) -> Result<Outcome, String
     if request.sub_resource.as_deref().is_some_and(|name| !name.is_empty()) {
         return Ok(Outcome::nothing_to_judge());
     }
+    let mut change = None;
+    if let (true, Ok(found)) = (may_mend && settings.move_label, &mut read)
+        && let Some((mended, moved)) = mend(found, json, &request, hint)
+    {
+        *found = mended;
+        change = Some(moved);
+    }
     Ok(match read {
         Ok(read) if read.deleting => Outcome::nothing_to_judge(),
-        Ok(read) => judge(read.manifest, &request, &settings, host),
+        Ok(read) => match inventory(read.manifest, &request, &settings) {
+            Some((inventory, namespace)) => outcome(inventory, &namespace, &settings, host).with(change),
+            None => Outcome::nothing_to_judge(),
+        },
         Err(ManifestError::NotKubernetes) => Outcome::nothing_to_judge(),
         Err(error) => Outcome::unreadable(&error.to_string()),
     })
 }
 
-fn judge(manifest: Manifest, request: &Request<'_>, settings: &Settings, host: &mut dyn Host) -> Outcome {
+/// The object with its label where it belongs, if it is misplaced.
+fn mend(read: &Read, json: &[u8], request: &Request<'_>, hint: Option<Hint<'_>>) -> Option<(Read, Moved)> {
+    let Manifest::Workload(workload) = &read.manifest else { return None };
+    // The template of a Job never changes: such an update would be refused.
+    let is_fixed = workload.kind.kind == "Job" && request.operation.as_deref() == Some("UPDATE");
+    if is_fixed || read.deleting {
+        return None;
+    }
+    let moved = moved(core::str::from_utf8(json).ok()?, workload)?;
+    let mended = manifest::read(moved.object.as_bytes(), hint, workload.cluster, workload.origin).ok()?;
+    Some((mended, moved))
+}
+
+/// The inventory of one, and the namespace it is of; `None` if the object is none of ours to judge.
+fn inventory(manifest: Manifest, request: &Request<'_>, settings: &Settings) -> Option<(Inventory, String)> {
     let mut inventory = settings.inventory();
     let namespace = request.namespace.as_deref().filter(|namespace| !namespace.is_empty());
-    let account = match manifest {
+    let (namespace, account) = match manifest {
         Manifest::Workload(mut workload) => {
             workload.namespace = namespace.map_or(workload.namespace, ToString::to_string);
             if let (true, Some(name)) = (workload.name.is_empty(), &request.name) {
@@ -93,13 +131,29 @@ fn judge(manifest: Manifest, request: &Request<'_>, settings: &Settings, host: &
             inventory.service_accounts.push(account);
             names
         }
-        _ => return Outcome::nothing_to_judge(),
+        _ => return None,
     };
-    if settings.exempts(&account.0, &account.1) {
-        return Outcome::nothing_to_judge();
+    (!settings.exempts(&namespace, &account)).then_some((inventory, namespace))
+}
+
+fn outcome(mut inventory: Inventory, namespace: &str, settings: &Settings, host: &mut dyn Host) -> Outcome {
+    let rules = settings.rules_on();
+    let published = settings.trust.as_ref().map(|from| Published::of(from, settings.issuer.as_ref(), namespace));
+    let mut messenger = Messenger { host, published };
+    let judgements = review::review(&mut inventory, &settings.parameters, &rules, &mut messenger);
+    let mut outcome = Outcome::of(judgements, settings);
+    let Some(published) = messenger.published.take() else { return outcome };
+    outcome.note(published.problems());
+    if let Some(age) = published.stale(messenger.host)
+        && outcome.finds_something()
+    {
+        // What would be said if nothing had been published?
+        let Inventory { workloads, service_accounts, .. } = inventory;
+        let mut without = Inventory { workloads, service_accounts, ..settings.inventory() };
+        let judgements = review::review(&mut without, &settings.parameters, &rules, &mut messenger);
+        outcome.soften(&Outcome::of(judgements, settings), age);
     }
-    let judgements = review::review(&mut inventory, &settings.parameters, &settings.rules_on(), &mut Messenger(host));
-    Outcome::of(judgements, settings)
+    outcome
 }
 
 // === impl Payload ===
@@ -131,6 +185,7 @@ impl<'a> Request<'a> {
         let (mut camel, mut snake, mut lower) = (None, None, None);
         let is_there = json.object_if_any(&mut [
             ("kind", &mut |json| GroupVersionKind::read(json).map(|kind| self.kind = kind)),
+            ("operation", &mut |json| json.text().map(|text| self.operation = text)),
             ("namespace", &mut |json| json.text().map(|text| self.namespace = text)),
             ("name", &mut |json| json.text().map(|text| self.name = text)),
             ("object", &mut |json| take(json)),

@@ -8,13 +8,15 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize, Serializer};
 use wiguard_rules::catalogue::{ADMISSION, Entry};
 use wiguard_rules::finding::Severity;
-use wiguard_rules::inventory::Inventory;
+use wiguard_rules::inventory::{Inventory, Tokens};
 use wiguard_rules::json::{self, Fault, Json};
 use wiguard_rules::model::{
     Audience, ClientId, Cluster, DEFAULT_AUDIENCE, FederatedIdentityCredential, Identity, IdentityKind, Issuer, Origin,
     Parent, Subject, is_guid,
 };
 use wiguard_rules::parameters::{Parameters, any_glob};
+
+use crate::published::Publication;
 
 /// The settings of the policy; every one has a default.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -34,6 +36,10 @@ pub struct Settings {
     pub other_issuers: Vec<Issuer>,
     /// Every credential in Azure that trusts this cluster; absent if they are not known.
     pub credentials: Option<Vec<Credential>>,
+    /// Where it is published what Azure trusts of this cluster; absent if it is not.
+    pub trust: Option<Publication>,
+    /// Whether the label that opts in is moved from a workload to its pod template.
+    pub move_label: bool,
     /// What the estate is like.
     pub parameters: Parameters,
 }
@@ -51,7 +57,7 @@ pub enum Level {
 }
 
 /// What an undecided rule does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Unknown {
     /// The request passes; the audit annotations name the rules.
@@ -144,6 +150,11 @@ impl Settings {
                 self.credentials = is_there.then_some(list);
                 Ok(())
             }),
+            ("trust", &mut |json| Publication::read(json).map(|trust| self.trust = trust)),
+            ("moveLabel", &mut |json| {
+                self.move_label = json.boolean()?.unwrap_or_default();
+                Ok(())
+            }),
             ("parameters", &mut |json| self.parameters.read(json)),
         ])
     }
@@ -180,6 +191,12 @@ impl Settings {
                     return Err(format!("{} names no issuer, and neither do the settings", place()));
                 }
                 None => {}
+            }
+        }
+        if let Some(trust) = &self.trust {
+            trust.check()?;
+            if self.credentials.is_some() {
+                return Err("trust and credentials both say what Azure trusts; keep one of them".into());
             }
         }
         for account in &self.exempt.service_accounts {
@@ -254,7 +271,7 @@ impl Settings {
             });
         }
         if self.credentials.is_some() {
-            inventory.coverage.trust_of.extend(self.issuer.clone());
+            inventory.coverage.trust_of.extend(self.issuer.as_ref().map(Tokens::of));
         }
         inventory
     }
@@ -367,8 +384,13 @@ mod tests {
                 name: "name".into(),
                 identity: "identity".into(),
             }])),
+            trust: None,
+            move_label: true,
             parameters: Parameters { templated: true, ..Parameters::default() },
         };
+        assert_eq!(Settings::read(&serde_json::to_vec(&written).unwrap()).unwrap(), written);
+        let published = Publication { namespace: "azure".into(), max_age: 90 };
+        let written = Settings { trust: Some(published), ..Settings::default() };
         assert_eq!(Settings::read(&serde_json::to_vec(&written).unwrap()).unwrap(), written);
         assert_eq!(Settings::read(&serde_json::to_vec(&Settings::default()).unwrap()).unwrap(), Settings::default());
     }
@@ -382,6 +404,10 @@ mod tests {
             (r#"{"rules":{"AWI999":"off"}}"#, "rules: there is no rule `AWI999`"),
             (r#"{"unknown":true}"#, "invalid type: boolean `true`, expected a string at line 1 column 15"),
             (r#"{"credentials":[{"subject":"s"}]}"#, "missing field `clientId`"),
+            (r#"{"trust":{"maxage":"26h"}}"#, "unknown field `maxage`, expected one of `namespace`, `maxAge`"),
+            (r#"{"trust":{"maxAge":"26"}}"#, "maxAge `26` is not a number of s, m, h or d"),
+            (r#"{"trust":{"namespace":"A/B"}}"#, "trust.namespace: `A/B` is not"),
+            (r#"{"trust":{},"credentials":[]}"#, "trust and credentials both say"),
             ("{} x", "trailing characters"),
             ("[]", "invalid type: array, expected an object"),
         ] {

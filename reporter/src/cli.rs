@@ -7,8 +7,12 @@ use wiguard_rules::finding::Severity;
 
 use crate::explain::Explain;
 use crate::policy::Policy;
+#[cfg(feature = "wasm")]
+use crate::preview::Preview;
 use crate::rules::Rules;
 use crate::scan::Scan;
+#[cfg(feature = "serve")]
+use crate::serve::Serve;
 
 /// Checks every link of the Azure Workload Identity trust chain: pod label, ServiceAccount,
 /// managed identity, federated credential, Entra.
@@ -27,10 +31,16 @@ pub enum Command {
     Scan(Box<Scan>),
     /// Say what a rule, an AADSTS code or a log line means, and how to mend it
     Explain(Explain),
+    /// Say what enforcing the policy would reject among what runs today
+    #[cfg(feature = "wasm")]
+    Preview(Box<Preview>),
     /// Make what a cluster needs to enforce the rules
     Policy(Policy),
     /// List the rules
     Rules(Rules),
+    /// Answer admission requests and Gatekeeper's external data, over HTTPS
+    #[cfg(feature = "serve")]
+    Serve(Box<Serve>),
 }
 
 /// Flags of how things are shown.
@@ -101,8 +111,12 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Command::Scan(args) => args.run(),
         Command::Explain(args) => args.run(),
+        #[cfg(feature = "wasm")]
+        Command::Preview(args) => args.run(),
         Command::Policy(args) => args.run(),
         Command::Rules(args) => args.run(),
+        #[cfg(feature = "serve")]
+        Command::Serve(args) => args.run(),
     };
     done.map_or_else(
         |failure| {

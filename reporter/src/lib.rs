@@ -14,12 +14,16 @@ pub mod evaluate;
 pub mod explain;
 pub mod place;
 pub mod policy;
+#[cfg(feature = "wasm")]
+pub mod preview;
 pub mod read;
 pub mod remedy;
 pub mod render;
 pub mod report;
 pub mod rules;
 pub mod scan;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod triage;
 
 /// The policy module that was built with this program.

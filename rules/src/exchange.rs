@@ -31,9 +31,9 @@ pub struct Presented<'a> {
 pub struct Refusal<'a> {
     /// The client id asked for.
     pub client_id: ClientId,
-    /// Its identity; `None` if all that is known of it is that it trusts nothing of this issuer.
+    /// Its identity; `None` if all that is known of it is that it does not trust this token.
     pub identity: Option<&'a Identity>,
-    /// The identity's credentials: at least all that trust the issuer.
+    /// The identity's credentials: at least all that could trust this token.
     pub credentials: Vec<&'a FederatedIdentityCredential>,
 }
 
@@ -132,9 +132,9 @@ impl<'a> Presented<'a> {
         if let Some(flexible) = trusting.iter().find(|credential| self.is_trusted_by(credential).is_none()) {
             return Err(expression_of(flexible));
         }
-        match trust.all_trusting(self.issuer) {
+        match self.all_that_may_trust(trust) {
             Some(_) => Ok(true),
-            None => Err(Unknown(Key::Value(format!("every credential that trusts issuer {}", self.issuer)))),
+            None => Err(Unknown(Key::Trusting(self.issuer.clone()))),
         }
     }
 
@@ -143,9 +143,9 @@ impl<'a> Presented<'a> {
             return Ok(None);
         }
         let identity = trust.identity(&client_id).known();
-        let credentials = match (&identity, trust.all_trusting(self.issuer)) {
+        let credentials = match (&identity, self.all_that_may_trust(trust)) {
             (Ok(Some(identity)), _) => trust.credentials_seen(identity).to_vec(),
-            // Whoever it is: what trusts this issuer is all known, and none of it is theirs.
+            // Whoever it is: what may trust this token is all known, and none of it is theirs.
             (_, Some(_)) => Vec::new(),
             // An identity that does not exist is another rule's finding; what else it lacks is not known.
             (Ok(None), None) => return Err(Unknown(Key::Identity(client_id.0))),
@@ -158,12 +158,12 @@ impl<'a> Presented<'a> {
         if let Some(flexible) = credentials.iter().find(|credential| self.is_trusted_by(credential).is_none()) {
             return Err(expression_of(flexible));
         }
-        match (identity, trust.all_trusting(self.issuer)) {
+        match (identity, self.all_that_may_trust(trust)) {
             (Some(identity), None) => {
                 trust.credentials(identity)?;
             }
             (Some(identity), Some(_)) if identity.credentials_complete => {}
-            // All that trusts the issuer is known, but perhaps not whose each of it is.
+            // All that may trust it is known, but perhaps not whose each of it is.
             (_, trusting) => {
                 let may_be_theirs = |credential: &&&FederatedIdentityCredential| {
                     trust.parent(credential).is_none() && self.is_trusted_by(credential) != Some(false)
@@ -174,6 +174,10 @@ impl<'a> Presented<'a> {
             }
         }
         Ok(Some(Refusal { client_id, identity, credentials }))
+    }
+
+    fn all_that_may_trust<'s, 't>(&self, trust: &'s Trust<'t>) -> Option<&'s [&'t FederatedIdentityCredential]> {
+        trust.all_trusting(self.issuer, &self.subject)
     }
 
     fn is_trusted_by(&self, credential: &FederatedIdentityCredential) -> Option<bool> {
@@ -188,6 +192,11 @@ impl Refusal<'_> {
     /// What to call the identity: its name, or the client id that is all we know.
     pub fn name(&self) -> &str {
         self.identity.map_or(self.client_id.as_str(), |identity| &identity.name)
+    }
+
+    /// Whether its credentials are all that the identity has for tokens of this issuer.
+    pub fn knows_all_of(&self, issuer: &Issuer, trust: &Trust<'_>) -> bool {
+        self.identity.is_some_and(|identity| identity.credentials_complete) || trust.knows_all_trusting(issuer)
     }
 
     /// The command that has the identity take `token`. It corrects the nearest credential if that

@@ -2,8 +2,8 @@
 
 use alloc::string::String;
 
-use serde::{Deserialize, Serialize, Serializer};
-use serde_json::{Map, Value};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// How bad it is when it is so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -34,18 +34,17 @@ pub enum Confidence {
 }
 
 /// One flaw of one object. Which rule and which object: see [`crate::judge::Judgement`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
     /// How bad it is here; a rule's usual severity is in its metadata.
     pub severity: Severity,
     /// The field at fault, as `kubectl explain` writes paths: `spec.template.metadata.labels[…]`.
-    #[serde(skip_serializing_if = "String::is_empty", default)]
     pub field: String,
     /// What is wrong, with the values seen.
     pub message: String,
     /// The facts it rests on: texts, whole numbers, flags, and lists and maps of them.
-    #[serde(default, serialize_with = "facts")]
-    pub evidence: Map<String, Value>,
+    #[cfg(feature = "evidence")]
+    pub evidence: serde_json::Map<String, Value>,
     /// What to do: a command, or the exact change.
     pub fix: String,
 }
@@ -86,13 +85,28 @@ impl Confidence {
 impl Finding {
     /// A finding of `severity` at `field`.
     pub fn new(severity: Severity, field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { severity, field: field.into(), message: message.into(), evidence: Map::new(), fix: String::new() }
+        Self {
+            severity,
+            field: field.into(),
+            message: message.into(),
+            #[cfg(feature = "evidence")]
+            evidence: serde_json::Map::new(),
+            fix: String::new(),
+        }
     }
 
     /// Adds a fact.
     #[must_use]
-    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.evidence.insert(name.into(), value.into());
+    pub fn with(self, name: &str, value: impl Into<Value>) -> Self {
+        self.with_made(name, || value)
+    }
+
+    /// Adds a fact that is made only where evidence is kept.
+    #[must_use]
+    #[cfg_attr(not(feature = "evidence"), expect(unused_mut, unused_variables, reason = "none is kept"))]
+    pub fn with_made<V: Into<Value>>(mut self, name: &str, make: impl FnOnce() -> V) -> Self {
+        #[cfg(feature = "evidence")]
+        self.evidence.insert(name.into(), make().into());
         self
     }
 
@@ -101,31 +115,5 @@ impl Finding {
     pub fn fix(mut self, fix: impl Into<String>) -> Self {
         self.fix = fix.into();
         self
-    }
-}
-
-// === evidence ===
-
-fn facts<S: Serializer>(evidence: &Map<String, Value>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(evidence.iter().map(|(name, value)| (name, Fact(value))))
-}
-
-/// A value without fractions: to write those would cost the policy module more than several rules.
-struct Fact<'a>(&'a Value);
-
-impl Serialize for Fact<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
-            Value::Null => serializer.serialize_unit(),
-            Value::Bool(value) => serializer.serialize_bool(*value),
-            Value::Number(number) => match (number.as_u64(), number.as_i64()) {
-                (Some(number), _) => serializer.serialize_u64(number),
-                (None, Some(number)) => serializer.serialize_i64(number),
-                (None, None) => serializer.serialize_unit(),
-            },
-            Value::String(text) => serializer.serialize_str(text),
-            Value::Array(list) => serializer.collect_seq(list.iter().map(Fact)),
-            Value::Object(map) => serializer.collect_map(map.iter().map(|(name, value)| (name, Fact(value)))),
-        }
     }
 }

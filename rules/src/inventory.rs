@@ -1,12 +1,12 @@
 //! An inventory: what was collected, and a coverage: how far we looked. The audit's holds an
 //! estate, an admission request is an inventory of one.
 
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::borrow::Borrow;
 
 use crate::model::{
-    Cluster, ClusterIx, FederatedIdentityCredential, Identity, Issuer, Origin, ServiceAccount, Workload,
+    Cluster, ClusterIx, FederatedIdentityCredential, Identity, Issuer, Origin, ServiceAccount, Subject, Workload,
 };
 
 /// Everything known.
@@ -96,10 +96,23 @@ pub struct Coverage {
     pub managed_identities: bool,
     /// Whether the app registrations are all listed.
     pub applications: bool,
-    /// Issuers of which every credential that trusts them is listed, whatever its identity.
-    pub trust_of: BTreeSet<Issuer>,
-    /// What was read of each cluster.
-    pub of_cluster: BTreeMap<ClusterIx, ClusterCoverage>,
+    /// Tokens of which every credential that trusts them is listed, whatever its identity.
+    pub trust_of: Set<Tokens>,
+    /// Client ids, in lower case, that were asked for one by one and that no identity has.
+    pub no_identity: Set<String>,
+    /// Tenants, in lower case, whose identities were seen, beside those of the inventory's own.
+    pub tenants: Set<String>,
+    /// What was read of each cluster, where anything was.
+    pub of_cluster: Vec<(ClusterIx, ClusterCoverage)>,
+}
+
+/// The tokens of an issuer.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Tokens {
+    /// Who signs them.
+    pub issuer: Issuer,
+    /// The namespace of their ServiceAccounts; any, and any subject at all, if there is none.
+    pub namespace: Option<String>,
 }
 
 /// What was read of one cluster.
@@ -119,6 +132,11 @@ pub struct ClusterCoverage {
     pub token_requesters_missing: bool,
 }
 
+/// Things that are there or not: a sorted list, which costs the policy module a fraction of what a
+/// tree would.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Set<T>(Vec<T>);
+
 /// How much of a kind was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Extent {
@@ -126,9 +144,9 @@ pub enum Extent {
     #[default]
     Nothing,
     /// These objects were asked for one by one, by namespace and name.
-    Asked(BTreeSet<(String, String)>),
+    Asked(Set<(String, String)>),
     /// All of these namespaces.
-    Namespaces(BTreeSet<String>),
+    Namespaces(Set<String>),
     /// All of the cluster.
     Everything,
 }
@@ -138,7 +156,36 @@ pub enum Extent {
 impl Coverage {
     /// What was read of a cluster, to be widened.
     pub fn cluster(&mut self, cluster: ClusterIx) -> &mut ClusterCoverage {
-        self.of_cluster.entry(cluster).or_default()
+        let place = self.of_cluster.partition_point(|(of, _)| *of < cluster);
+        if self.of_cluster.get(place).is_none_or(|(of, _)| *of != cluster) {
+            self.of_cluster.insert(place, (cluster, ClusterCoverage::default()));
+        }
+        #[expect(clippy::indexing_slicing, reason = "it is there now")]
+        &mut self.of_cluster[place].1
+    }
+
+    /// Whether every credential that trusts a token of this issuer and subject is listed.
+    pub fn knows_trust_of(&self, issuer: &Issuer, subject: &Subject) -> bool {
+        self.trust_of.iter().any(|tokens| tokens.include(issuer, subject))
+    }
+
+    /// What was read of a cluster, if anything.
+    pub fn of(&self, cluster: ClusterIx) -> Option<&ClusterCoverage> {
+        self.of_cluster.iter().find(|(of, _)| *of == cluster).map(|(_, coverage)| coverage)
+    }
+}
+
+// === impl Tokens ===
+
+impl Tokens {
+    /// All tokens of an issuer.
+    pub fn of(issuer: &Issuer) -> Self {
+        Self { issuer: issuer.clone(), namespace: None }
+    }
+
+    fn include(&self, issuer: &Issuer, subject: &Subject) -> bool {
+        let lives_in = |namespace: &String| subject.service_account().is_some_and(|(of, _)| of == namespace);
+        self.issuer == *issuer && self.namespace.as_ref().is_none_or(lives_in)
     }
 }
 
@@ -161,7 +208,7 @@ impl Extent {
             Self::Asked(names) => {
                 names.insert((namespace.into(), name.into()));
             }
-            Self::Nothing => *self = Self::Asked(BTreeSet::from([(namespace.into(), name.into())])),
+            Self::Nothing => *self = Self::Asked([(namespace.into(), name.into())].into_iter().collect()),
             Self::Namespaces(_) | Self::Everything => {}
         }
     }
@@ -172,8 +219,63 @@ impl Extent {
             Self::Namespaces(namespaces) => {
                 namespaces.insert(namespace.into());
             }
-            Self::Nothing | Self::Asked(_) => *self = Self::Namespaces(BTreeSet::from([namespace.into()])),
+            Self::Nothing | Self::Asked(_) => *self = Self::Namespaces([namespace.into()].into_iter().collect()),
             Self::Everything => {}
         }
+    }
+}
+
+// === impl Set ===
+
+impl<T: Ord> Set<T> {
+    /// Adds a thing, once.
+    pub fn insert(&mut self, thing: T) {
+        if let Err(place) = self.0.binary_search(&thing) {
+            self.0.insert(place, thing);
+        }
+    }
+
+    /// Takes a thing out.
+    pub fn remove(&mut self, thing: &T) {
+        self.retain(|kept| kept != thing);
+    }
+
+    /// Keeps the things that are wanted.
+    pub fn retain(&mut self, wanted: impl FnMut(&T) -> bool) {
+        self.0.retain(wanted);
+    }
+
+    /// Whether a thing is there.
+    pub fn contains<Q: Ord + ?Sized>(&self, thing: &Q) -> bool
+    where
+        T: Borrow<Q>,
+    {
+        self.0.binary_search_by(|kept| kept.borrow().cmp(thing)).is_ok()
+    }
+
+    /// All things, in order.
+    pub fn iter(&self) -> core::slice::Iter<'_, T> {
+        self.0.iter()
+    }
+}
+
+impl<T> Default for Set<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: Ord> Extend<T> for Set<T> {
+    fn extend<I: IntoIterator<Item = T>>(&mut self, things: I) {
+        things.into_iter().for_each(|thing| self.insert(thing));
+    }
+}
+
+impl<T: Ord> FromIterator<T> for Set<T> {
+    fn from_iter<I: IntoIterator<Item = T>>(things: I) -> Self {
+        let mut things: Vec<T> = things.into_iter().collect();
+        things.sort_unstable();
+        things.dedup();
+        Self(things)
     }
 }

@@ -5,8 +5,6 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use serde_json::{Value, json};
-
 use crate::model::{Audience, DEFAULT_AUDIENCE, FederatedIdentityCredential, Issuer, Subject};
 pub use crate::repair::{annotate, shell};
 use crate::trust::Trust;
@@ -249,14 +247,14 @@ impl Miss<'_> {
     }
 
     /// As evidence.
-    pub fn evidence(&self, trust: &Trust<'_>) -> Value {
-        json!({
+    pub fn evidence(&self, trust: &Trust<'_>) -> serde_json::Value {
+        serde_json::json!({
             "identity": trust.parent_name(self.credential),
             "name": self.credential.name,
             "issuer": self.credential.issuer,
             "subject": self.credential.subject,
             "audiences": self.credential.audiences,
-            "differs": self.differences.iter().map(|difference| json!({
+            "differs": self.differences.iter().map(|difference| serde_json::json!({
                 "field": difference.field.as_str(),
                 "how": difference.how.as_str(),
                 "presented": difference.presented,

@@ -136,6 +136,13 @@ pub fn subscription(resource_id: &str) -> Option<&str> {
     segments.next().filter(|id| !id.is_empty())
 }
 
+/// The resource group of a resource id.
+pub fn resource_group(resource_id: &str) -> Option<&str> {
+    let mut segments = resource_id.split('/').skip(3);
+    segments.next().filter(|segment| segment.eq_ignore_ascii_case("resourceGroups"))?;
+    segments.next().filter(|group| !group.is_empty())
+}
+
 /// A name for a credential of this token, within what Azure allows: 3 to 120 letters, digits, `-`
 /// and `_`, a letter or digit first (azure-rest-api-specs, Microsoft.ManagedIdentity). It ends with
 /// a piece of the issuer: by the same name `create` would overwrite another cluster's credential.

@@ -5,7 +5,7 @@ use alloc::string::String;
 use core::fmt;
 
 use crate::index::{Index, Name};
-use crate::inventory::{Extent, Inventory, SecretKeys, SecretProviderClass, TokenRequester};
+use crate::inventory::{ClusterCoverage, Extent, Inventory, SecretKeys, SecretProviderClass, TokenRequester, Tokens};
 use crate::model::{
     ClientId, Cluster, ClusterIx, FederatedIdentityCredential, Identity, Issuer, Parent, ServiceAccount, Subject,
     Workload,
@@ -50,6 +50,8 @@ pub enum Key {
     Identity(String),
     /// All credentials of an identity, by its name or client id.
     Credentials(String),
+    /// All credentials that trust an issuer, whatever their identity.
+    Trusting(Issuer),
     /// Which identity a credential belongs to.
     Parent(String),
     /// All clusters that could have this issuer.
@@ -250,22 +252,20 @@ impl<'a> Trust<'a> {
                 && requester.namespace == workload.namespace
                 && requester.service_account == workload.service_account()
         });
-        let missing = self
-            .inventory
-            .coverage
-            .of_cluster
-            .get(&workload.cluster)
-            .is_some_and(|coverage| coverage.token_requesters_missing);
+        let missing =
+            self.inventory.coverage.of(workload.cluster).is_some_and(|coverage| coverage.token_requesters_missing);
         Link::look(found, !missing, || Key::TokenRequesters(workload.cluster))
     }
 
     /// The identity of a client id. It is absent only if managed identities and app
-    /// registrations are both listed: either could have it.
+    /// registrations were both searched: either could have it.
     pub fn identity(&self, client_id: &ClientId) -> Link<&'a Identity> {
         let index = self.identities.first(&Name::folded(client_id.as_str()));
         let found = index.and_then(|index| self.inventory.identities.get(index));
         let coverage = &self.inventory.coverage;
-        Link::look(found, coverage.managed_identities && coverage.applications, || Key::Identity(client_id.0.clone()))
+        let covered = (coverage.managed_identities && coverage.applications)
+            || coverage.no_identity.contains(client_id.folded().as_str());
+        Link::look(found, covered, || Key::Identity(client_id.0.clone()))
     }
 
     /// The identity that has this resource id, object id or principal id.
@@ -310,9 +310,15 @@ impl<'a> Trust<'a> {
         }
     }
 
-    /// All credentials that trust an issuer, whatever their identity, if they are all known.
-    pub fn all_trusting(&self, issuer: &Issuer) -> Option<&[&'a FederatedIdentityCredential]> {
-        self.inventory.coverage.trust_of.contains(issuer).then(|| self.trusting(issuer))
+    /// The credentials that trust an issuer, whatever their identity, if all are known that trust
+    /// it and could trust this subject.
+    pub fn all_trusting(&self, issuer: &Issuer, subject: &Subject) -> Option<&[&'a FederatedIdentityCredential]> {
+        self.inventory.coverage.knows_trust_of(issuer, subject).then(|| self.trusting(issuer))
+    }
+
+    /// Whether all credentials that trust an issuer are known, whatever they trust of it.
+    pub fn knows_all_trusting(&self, issuer: &Issuer) -> bool {
+        self.inventory.coverage.trust_of.contains(&Tokens::of(issuer))
     }
 
     /// The credentials seen that trust an issuer.
@@ -322,7 +328,9 @@ impl<'a> Trust<'a> {
 
     /// Whether an identity of that tenant was seen, so that its lists reach there.
     pub fn sees_tenant(&self, tenant_id: &str) -> bool {
-        self.inventory.identities.iter().any(|identity| identity.tenant_id.eq_ignore_ascii_case(tenant_id))
+        let here = |identity: &Identity| identity.tenant_id.eq_ignore_ascii_case(tenant_id);
+        self.inventory.identities.iter().any(here)
+            || self.inventory.coverage.tenants.contains(tenant_id.to_ascii_lowercase().as_str())
     }
 
     /// The ServiceAccount a credential trusts, and its cluster, if both are known to exist.
@@ -343,8 +351,8 @@ impl<'a> Trust<'a> {
         }
     }
 
-    fn extent(&self, cluster: ClusterIx, kind: impl Fn(&crate::inventory::ClusterCoverage) -> &Extent) -> &Extent {
-        self.inventory.coverage.of_cluster.get(&cluster).map_or(&Extent::Nothing, kind)
+    fn extent(&self, cluster: ClusterIx, kind: fn(&ClusterCoverage) -> &Extent) -> &Extent {
+        self.inventory.coverage.of(cluster).map_or(&Extent::Nothing, kind)
     }
 }
 
@@ -363,6 +371,7 @@ impl fmt::Display for Key {
             Self::Deployments(_) => f.write_str("the cluster's Deployments"),
             Self::Identity(client_id) => write!(f, "the identity of client id {client_id}"),
             Self::Credentials(name) => write!(f, "all credentials of identity {name}"),
+            Self::Trusting(issuer) => write!(f, "every credential that trusts issuer {issuer}"),
             Self::Parent(name) => write!(f, "the identity of credential {name}"),
             Self::Clusters(issuer) => write!(f, "the cluster of issuer {issuer}"),
             Self::Value(what) => f.write_str(what),
@@ -383,7 +392,7 @@ impl Key {
             Self::TokenRequesters(_) => "stores of External Secrets",
             Self::Deployments(_) => "list of Deployments",
             Self::Identity(_) => "lists of managed identities and app registrations",
-            Self::Credentials(_) => "federated credentials of an identity",
+            Self::Credentials(_) | Self::Trusting(_) => "federated credentials of an identity",
             Self::Parent(_) => "identity of a credential",
             Self::Clusters(_) => "list of clusters",
             Self::Value(_) => "values set elsewhere",

@@ -8,4 +8,14 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod azure_webhook;
+mod beside;
+mod chart;
+mod cluster;
+mod doors;
 mod gator;
+mod shop;
+mod trust_inventory;
+mod webhook;
+mod webhook_down;
+mod webhook_order;

@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use wiguard::engine::{CallError, Engine, EngineError, Host, Limits, Policy};
 use wiguard_tests::modules;
@@ -21,6 +21,8 @@ static POLICY: LazyLock<Policy> = LazyLock::new(|| load(Limits::default()));
 struct Mirror {
     logged: Mutex<Vec<String>>,
     asked: Mutex<Vec<String>>,
+    /// What the clock shows, in seconds since 1970.
+    seconds: Mutex<i64>,
 }
 
 impl Host for Mirror {
@@ -39,6 +41,13 @@ impl Host for Mirror {
 
     fn log(&self, message: &str) {
         keep(&self.logged, message.to_owned());
+    }
+
+    fn now(&self) -> SystemTime {
+        match *self.seconds.lock().unwrap_or_else(PoisonError::into_inner) {
+            seconds @ 0.. => UNIX_EPOCH + Duration::from_secs(seconds.unsigned_abs()),
+            seconds => UNIX_EPOCH - Duration::from_secs(seconds.unsigned_abs()),
+        }
     }
 }
 
@@ -208,7 +217,22 @@ fn the_machine_says_the_same_in_every_call() {
     assert_eq!(call("machine", b"").unwrap(), first);
     let (random, rest) = first.split_at(16);
     assert_ne!(random[..8], random[8..]);
-    assert_eq!(rest, [0; 16], "a clock that moves, or an environment");
+    assert_eq!(rest, [0; 16], "another time than the host's, or an environment");
+}
+
+#[test]
+fn the_time_is_the_hosts() {
+    let mirror: Arc<Mirror> = Arc::default();
+    let shown = |seconds| {
+        *mirror.seconds.lock().unwrap() = seconds;
+        let machine = call_with(&POLICY, "machine", b"", &mirror).unwrap();
+        u64::from_le_bytes(machine[16..24].try_into().unwrap())
+    };
+    assert_eq!(shown(1_795_478_400), 1_795_478_400_000_000_000);
+    assert_eq!(shown(1), 1_000_000_000);
+    // A clock before 1970, or after 2554, is none: the guest's eight bytes stay as they were.
+    assert_eq!(shown(-1), 0);
+    assert_eq!(shown(18_446_744_074), 0);
 }
 
 #[test]

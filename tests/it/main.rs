@@ -9,6 +9,7 @@
 
 mod catalogue;
 mod cli;
+mod deploy;
 mod documents;
 mod engine;
 mod estate;
@@ -17,10 +18,17 @@ mod hostile;
 mod ignorance;
 mod lines;
 mod manifests;
+mod module;
+mod moved;
 mod mutation;
 mod output;
 mod parity;
 mod policy;
+mod preview;
 mod program;
 mod protocol;
+mod published;
+mod serve;
 mod shapes;
+mod traps;
+mod trust_inventory;

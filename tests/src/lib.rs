@@ -1,10 +1,15 @@
 //! What the tests of wiguard share: cases and how they are scanned, the doors of the policy, the
-//! generated estate, what it is to know less, and modules built for comparison.
+//! generated estate, what it is to know less, modules built for comparison, and a cluster of real
+//! servers.
 
 pub mod case;
-
+pub mod cluster;
+pub mod corpus;
 pub mod doors;
 pub mod estate;
+pub mod https;
 pub mod loss;
 pub mod modules;
 pub mod objects;
+pub mod serving;
+pub mod slices;

@@ -4,8 +4,8 @@
 
 use std::collections::BTreeSet;
 
-use wiguard_rules::inventory::{ClusterCoverage, Extent, Inventory};
-use wiguard_rules::model::{Cluster, ClusterIx, IdentityKind, Issuer};
+use wiguard_rules::inventory::{ClusterCoverage, Extent, Inventory, Tokens};
+use wiguard_rules::model::{Cluster, ClusterIx, IdentityKind};
 use wiguard_rules::parameters::Parameters;
 use wiguard_rules::trust::Trust;
 
@@ -42,8 +42,12 @@ pub enum Loss {
     Applications,
     /// That the clusters were all read.
     Clusters,
-    /// That whatever trusts an issuer was read.
-    TrustOf(Issuer),
+    /// That whatever trusts some tokens was read.
+    TrustOf(Tokens),
+    /// That a client id was looked for.
+    NoIdentity(String),
+    /// That a tenant was seen.
+    Tenant(String),
 }
 
 /// A kind of which a cluster's coverage speaks.
@@ -106,6 +110,8 @@ pub fn losses(of: &Inventory) -> Vec<Loss> {
         all.push(Loss::Wholeness(*cluster, Kind::Requesters));
     }
     all.extend(of.coverage.trust_of.iter().cloned().map(Loss::TrustOf));
+    all.extend(of.coverage.no_identity.iter().cloned().map(Loss::NoIdentity));
+    all.extend(of.coverage.tenants.iter().cloned().map(Loss::Tenant));
     all
 }
 
@@ -169,7 +175,7 @@ fn uncover(left: &mut Inventory, of: &Inventory, loss: &Loss) {
         },
         Loss::Credential(index) => {
             let Some(lost) = of.credentials.get(*index) else { return };
-            left.coverage.trust_of.remove(&lost.issuer);
+            left.coverage.trust_of.retain(|tokens| tokens.issuer != lost.issuer);
             let parameters = Parameters::default();
             let parent = Trust::join(of, &parameters).parent(lost).map(|parent| &parent.client_id);
             for identity in left.identities.iter_mut().filter(|identity| Some(&identity.client_id) == parent) {
@@ -207,9 +213,9 @@ fn uncover(left: &mut Inventory, of: &Inventory, loss: &Loss) {
         Loss::ManagedIdentities => left.coverage.managed_identities = false,
         Loss::Applications => left.coverage.applications = false,
         Loss::Clusters => left.coverage.clusters = false,
-        Loss::TrustOf(issuer) => {
-            left.coverage.trust_of.remove(issuer);
-        }
+        Loss::TrustOf(tokens) => left.coverage.trust_of.remove(tokens),
+        Loss::NoIdentity(client_id) => left.coverage.no_identity.remove(client_id),
+        Loss::Tenant(tenant) => left.coverage.tenants.remove(tenant),
     }
 }
 
@@ -226,7 +232,7 @@ fn narrow(
         Extent::Nothing => {}
         Extent::Asked(names) => names.retain(|(of, _)| of != namespace),
         Extent::Namespaces(namespaces) => {
-            namespaces.remove(namespace);
+            namespaces.retain(|read| read != namespace);
         }
         Extent::Everything => {
             let listed = of.namespaces.iter().map(|it| (it.cluster, &it.name));

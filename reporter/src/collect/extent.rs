@@ -142,7 +142,7 @@ pub(super) fn settle(lists: &Lists, inventory: &mut Inventory, assume_complete: 
         if filtered {
             continue;
         }
-        let extent = &mut coverage.of_cluster.entry(*cluster).or_default().service_accounts;
+        let extent = &mut coverage.cluster(*cluster).service_accounts;
         // Every namespace has a ServiceAccount `default`: where a live list lacks it, it was filtered.
         let whole = |members: &Members| members.has_default || !members.live;
         if list.by_namespace.len() > 1 && list.by_namespace.values().all(whole) {

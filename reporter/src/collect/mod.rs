@@ -2,6 +2,7 @@
 //! could not be read and what could not be tied together.
 
 mod azure;
+mod contradiction;
 mod extent;
 mod facts;
 mod tie;
@@ -11,10 +12,11 @@ use std::sync::Arc;
 
 use wiguard_rules::inventory::Inventory;
 use wiguard_rules::manifest::Manifest;
-use wiguard_rules::model::{Cluster, ClusterIx, Identity, IdentityKind, Origin, Parent};
+use wiguard_rules::model::{Cluster, ClusterIx, FederatedIdentityCredential, Identity, IdentityKind, Origin, Parent};
 
 use crate::read::{self, Limits, Root, Source, Stdin, Wrapper};
 use azure::Resource;
+use contradiction::{contradict, contradiction, same_trust, two_issuers};
 use extent::Lists;
 use facts::{Ended, Facts};
 pub use tie::Tie;
@@ -228,7 +230,7 @@ impl<'a> Assembly<'a> {
         let inventory = &mut self.collected.inventory;
         inventory.clusters.extend(self.wanted.declared.iter().cloned());
         let mut seen_identities: BTreeMap<String, usize> = BTreeMap::new();
-        let mut seen_credentials: BTreeSet<String> = BTreeSet::new();
+        let mut seen_credentials: BTreeMap<String, usize> = BTreeMap::new();
         let mut loose = Vec::new();
         for Sourced { index, source, facts } in sources.iter_mut() {
             let whole = |list: Option<u32>| -> Option<&Ended> {
@@ -242,7 +244,13 @@ impl<'a> Assembly<'a> {
                     Resource::Cluster(cluster) => {
                         let cluster = Cluster { origin, ..*cluster };
                         match inventory.clusters.iter_mut().find(|known| same_cluster(known, &cluster)) {
-                            Some(known) => merge_cluster(known, &cluster),
+                            Some(known) => {
+                                if two_issuers(known, &cluster) {
+                                    let what = format!("the issuer of cluster `{}`", cluster.name);
+                                    self.collected.gaps.push(contradiction(&source.path, line, &what));
+                                }
+                                merge_cluster(known, &cluster);
+                            }
                             None => inventory.clusters.push(cluster.clone()),
                         }
                         kept.push((line, list, Resource::Cluster(Box::new(cluster))));
@@ -251,9 +259,22 @@ impl<'a> Assembly<'a> {
                     Resource::Identity(identity) => {
                         self.lists.identity(identity.kind, whole(list));
                         let key = identity_key(&identity);
-                        if let std::collections::btree_map::Entry::Vacant(slot) = seen_identities.entry(key) {
-                            slot.insert(inventory.identities.len());
-                            inventory.identities.push(Identity { origin, ..identity });
+                        match seen_identities.entry(key) {
+                            std::collections::btree_map::Entry::Vacant(slot) => {
+                                slot.insert(inventory.identities.len());
+                                inventory.identities.push(Identity { origin, ..identity });
+                            }
+                            std::collections::btree_map::Entry::Occupied(slot) => {
+                                if let Some(known) = inventory.identities.get(*slot.get())
+                                    && contradict(known, &identity)
+                                {
+                                    self.collected.gaps.push(contradiction(
+                                        &source.path,
+                                        line,
+                                        &format!("identity `{}`", identity.name),
+                                    ));
+                                }
+                            }
                         }
                     }
                     Resource::Credential(mut credential) => {
@@ -278,12 +299,12 @@ impl<'a> Assembly<'a> {
     /// Ties credentials to their identities, and notes whose are all there.
     fn credentials(
         &mut self,
-        loose: Vec<(Arc<Source>, bool, wiguard_rules::model::FederatedIdentityCredential)>,
-        seen: &mut BTreeSet<String>,
+        loose: Vec<(Arc<Source>, bool, FederatedIdentityCredential)>,
+        seen: &mut BTreeMap<String, usize>,
         sources: &[Sourced],
     ) {
         let inventory = &mut self.collected.inventory;
-        let mut complete: BTreeSet<usize> = BTreeSet::new();
+        let (mut complete, mut contradicted): (BTreeSet<usize>, BTreeSet<usize>) = Default::default();
         let mut untied: BTreeMap<String, usize> = BTreeMap::new();
         for (source, whole, mut credential) in loose {
             if credential.parent == Parent::Unknown {
@@ -298,8 +319,18 @@ impl<'a> Assembly<'a> {
             }
             let key =
                 format!("{:?}\u{0}{}\u{0}{}", credential.parent, credential.id, credential.name).to_ascii_lowercase();
-            if seen.insert(key) {
-                inventory.credentials.push(credential);
+            match seen.get(&key).and_then(|index| inventory.credentials.get(*index)) {
+                None => {
+                    seen.insert(key, inventory.credentials.len());
+                    inventory.credentials.push(credential);
+                }
+                Some(known) if !same_trust(known, &credential) => {
+                    // Which of the two is true nobody can tell, so that not all of them are known.
+                    contradicted.extend(owner);
+                    let what = format!("credential `{}`", credential.name);
+                    self.collected.gaps.push(contradiction(&source.path, credential.origin.line, &what));
+                }
+                Some(_) => {}
             }
         }
         for (path, count) in untied {
@@ -343,7 +374,8 @@ impl<'a> Assembly<'a> {
         }
         let any = !inventory.credentials.is_empty();
         for (index, identity) in inventory.identities.iter_mut().enumerate() {
-            identity.credentials_complete = complete.contains(&index) || (self.wanted.assume_complete && any);
+            let listed = complete.contains(&index) || (self.wanted.assume_complete && any);
+            identity.credentials_complete = listed && !contradicted.contains(&index);
         }
     }
 

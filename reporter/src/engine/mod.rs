@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use thiserror::Error;
 use wasmtime::{Config, Enabled, ExternType, InstancePre, Linker, Module, PoolingAllocationConfig, Store};
@@ -80,6 +80,11 @@ pub trait Host: Send + Sync {
 
     /// Takes a message the guest logs or prints, such as that of a panic.
     fn log(&self, _message: &str) {}
+
+    /// The time of day, all the guest learns of the machine.
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
 }
 
 /// Why a module cannot be run at all.

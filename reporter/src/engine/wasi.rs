@@ -1,7 +1,11 @@
 //! The few WASI imports that Rust's standard library needs to start, to print a panic and to seed
-//! a hash map. They lead nowhere: no arguments, no environment, no files, a clock that stands
-//! still and random bytes that are the same in every call, so that a policy's answer depends on
-//! its request alone. Every other function of WASI crashes the call that uses it, by name.
+//! a hash map. They lead nowhere: no arguments, no environment, no files, and random bytes that
+//! are the same in every call. The time of day is the host's, for a policy must tell how old is
+//! what it was given; no other clock moves. So a policy's answer depends on its request and on what
+//! its host says, and on nothing of the machine. Every other function of WASI crashes the call that
+//! uses it, by name.
+
+use std::time::UNIX_EPOCH;
 
 use wasmtime::{Caller, Linker};
 
@@ -12,6 +16,10 @@ pub(super) const MODULE: &str = "wasi_snapshot_preview1";
 /// `errno` values of WASI preview 1.
 const SUCCESS: i32 = 0;
 const BADF: i32 = 8;
+const INVAL: i32 = 28;
+
+/// `clockid` of the time of day.
+const REALTIME: i32 = 0;
 
 const STDOUT: i32 = 1;
 const STDERR: i32 = 2;
@@ -37,9 +45,17 @@ fn no_sizes(mut caller: Caller<'_, State>, count: i32, bytes: i32) -> wasmtime::
     Ok(SUCCESS)
 }
 
-fn clock_time_get(mut caller: Caller<'_, State>, _clock: i32, _precision: i64, time: i32) -> wasmtime::Result<i32> {
-    let (memory, _) = parts(&mut caller)?;
-    write(memory, time, &0_u64.to_le_bytes())?;
+/// Nanoseconds; an error where the host's clock stands before 1970.
+fn clock_time_get(mut caller: Caller<'_, State>, clock: i32, _precision: i64, time: i32) -> wasmtime::Result<i32> {
+    let (memory, state) = parts(&mut caller)?;
+    let passed = match clock {
+        REALTIME => {
+            state.host.now().duration_since(UNIX_EPOCH).ok().and_then(|time| u64::try_from(time.as_nanos()).ok())
+        }
+        _ => Some(0),
+    };
+    let Some(passed) = passed else { return Ok(INVAL) };
+    write(memory, time, &passed.to_le_bytes())?;
     Ok(SUCCESS)
 }
 

@@ -3,12 +3,14 @@
 
 pub mod manifests;
 mod module;
+pub mod trust;
 
 use clap::{Args, Subcommand};
 
 use crate::cli::Failure;
 use manifests::Manifests;
 use module::Module;
+use trust::Trust;
 
 /// The arguments of `policy`.
 #[derive(Debug, Args)]
@@ -24,6 +26,8 @@ enum Command {
     Manifests(Manifests),
     /// Write the policy module that this program embeds
     Module(Module),
+    /// Make the trust inventory of a cluster: what Azure trusts, for the policy to read
+    Trust(Box<Trust>),
 }
 
 impl Policy {
@@ -35,6 +39,7 @@ impl Policy {
         match self.command {
             Command::Manifests(args) => args.run(),
             Command::Module(args) => args.run(),
+            Command::Trust(args) => args.run(),
         }
     }
 }

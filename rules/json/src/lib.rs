@@ -128,7 +128,12 @@ impl<'de> dyn Json<'de> + '_ {
 
     /// Reads the members of an object that may have no others, and each of these once.
     pub fn exact_object(&mut self, known: &mut [Member<'_, 'de>]) -> Result<(), Fault> {
-        self.known_members(known, true).map(drop)
+        self.exact_object_if_any(known).map(drop)
+    }
+
+    /// The same; false if there is no object.
+    pub fn exact_object_if_any(&mut self, known: &mut [Member<'_, 'de>]) -> Result<bool, Fault> {
+        self.known_members(known, true)
     }
 
     fn known_members(&mut self, known: &mut [Member<'_, 'de>], no_others: bool) -> Result<bool, Fault> {

@@ -102,7 +102,7 @@ fn check(credential: &FederatedIdentityCredential, trust: &Trust<'_>) -> Verdict
     );
     Ok(Some(
         Finding::new(RULE.severity, field, message)
-            .with("miss", miss.evidence(trust))
+            .with_made("miss", || miss.evidence(trust))
             .with("aadsts", miss.aadsts())
             .fix(repair::correction(trust, credential, &token)),
     ))

@@ -78,7 +78,6 @@
 //!   && !(size(variables.audiences) > 0
 //!     && variables.containers.exists(c, c.env.exists(e, e.name == "AZURE_FEDERATED_TOKEN_FILE")))
 //! ```
-use crate::model::Shape;
 use crate::prelude::*;
 
 pub(super) static RULE: Rule = Rule {
@@ -93,11 +92,9 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn check(workload: &Workload, _: &Trust<'_>) -> Verdict {
-    let Some(value) = workload.labels.get(label::USE) else { return Ok(None) };
-    let on_template = workload.template.labels.get(label::USE).is_some();
-    if workload.kind.shape == Shape::Pod || on_template || workload.projects_azure_token() {
+    let Some(value) = workload.labels.get(label::USE).filter(|_| workload.has_misplaced_label()) else {
         return Ok(None);
-    }
+    };
     let here = format!("metadata.labels[{}]", label::USE);
     let there = workload.label_path(label::USE);
     Ok(Some(

@@ -92,6 +92,10 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     let mut unknown = None;
     for answer in exchanges(workload, &presented, trust) {
         match answer {
+            // A nearer one may be among those not seen.
+            Ok(Some(refusal)) if !refusal.knows_all_of(presented.issuer, trust) => {
+                unknown = unknown.or_else(|| Some(Unknown(Key::Credentials(refusal.name().to_owned()))));
+            }
             Ok(Some(refusal)) => {
                 if let Some(finding) = near_miss(workload, &presented, &refusal, trust) {
                     return Ok(Some(finding));
@@ -145,7 +149,7 @@ fn near_miss(
         Finding::new(RULE.severity, field, message)
             .with("clientId", refusal.client_id.as_str())
             .with("how", subject.how.as_str())
-            .with("nearest", miss.evidence(trust))
+            .with_made("nearest", || miss.evidence(trust))
             .fix(fix),
     )
 }

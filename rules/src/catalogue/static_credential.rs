@@ -116,7 +116,7 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
         )
     };
     let fix = format!("{revoke}{switch}, and remove `{}` from `{}`", worst.name, worst.field);
-    Ok(Some(Finding::new(severity, worst.field.as_str(), message).with("variables", evidence(&held)).fix(fix)))
+    Ok(Some(Finding::new(severity, worst.field.as_str(), message).with_made("variables", || evidence(&held)).fix(fix)))
 }
 
 /// The static credentials that these containers hold for certain; unknown only if there are none

@@ -114,5 +114,5 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
         first.container, first.name, first.source
     );
     let fix = format!("remove `{}` from `{}`, then delete that credential in Microsoft Entra", first.name, first.field);
-    Ok(Some(Finding::new(RULE.severity, first.field.as_str(), message).with("variables", evidence(&held)).fix(fix)))
+    Ok(Some(Finding::new(RULE.severity, first.field.as_str(), message).with_made("variables", || evidence(&held)).fix(fix)))
 }

@@ -111,7 +111,6 @@ use crate::exchange::{Presented, Refusal, exchanges, presented};
 use crate::near::{self, Token};
 use crate::prelude::*;
 use crate::repair;
-use serde_json::json;
 
 pub(super) static RULE: Rule = Rule {
     summary: "no federated credential trusts this workload",
@@ -144,9 +143,10 @@ fn refused(field: String, presented: &Presented<'_>, refusal: &Refusal<'_>, trus
     let Refusal { client_id, credentials, .. } = refusal;
     let token = presented.token(credentials);
     let nearest = near::nearest(&token, credentials);
-    // Of an identity known by what trusts this cluster alone, Entra's answer cannot be told.
+    // Of an identity known by what trusts this cluster alone, or less, Entra's answer cannot be told.
     let all_known = refusal.identity.is_some_and(|identity| identity.credentials_complete);
-    let aadsts = (all_known || nearest.is_some()).then(|| near::aadsts(&token, credentials));
+    let all_here = refusal.knows_all_of(presented.issuer, trust);
+    let aadsts = (all_known || (all_here && nearest.is_some())).then(|| near::aadsts(&token, credentials));
     let mut message = match &nearest {
         Some(miss) => format!(
             "identity `{}` has no federated credential for `{}`; of the nearest, `{}`, the {}",
@@ -158,7 +158,11 @@ fn refused(field: String, presented: &Presented<'_>, refusal: &Refusal<'_>, trus
         None => format!(
             "identity `{}` has no federated credential {}, so `{}` is refused",
             refusal.name(),
-            if all_known { "at all" } else { "for this cluster" },
+            match (all_known, all_here) {
+                (true, _) => "at all",
+                (false, true) => "for this cluster",
+                (false, false) => "for this namespace",
+            },
             token.subject
         ),
     };
@@ -171,12 +175,14 @@ fn refused(field: String, presented: &Presented<'_>, refusal: &Refusal<'_>, trus
         .with("aadsts", aadsts)
         .fix(refusal.repair(&token, nearest.as_ref(), trust));
     if let Some(miss) = &nearest {
-        finding = finding.with("nearest", miss.evidence(trust));
+        finding = finding.with_made("nearest", || miss.evidence(trust));
     }
     if let Some(other) = presented.trusted_by(trust) {
-        let named = trust.parent(other).map(|parent| parent.client_id.as_str());
         finding.message.push_str("; another identity trusts it: does the client id name the wrong one?");
-        finding = finding.with("trustedBy", json!({"name": trust.parent_name(other), "clientId": named}));
+        finding = finding.with_made("trustedBy", || {
+            let named = trust.parent(other).map(|parent| parent.client_id.as_str());
+            serde_json::json!({"name": trust.parent_name(other), "clientId": named})
+        });
     }
     finding
 }
@@ -198,7 +204,7 @@ fn stated(finding: Finding, token: &Token) -> Finding {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
     use super::*;
-    use crate::inventory::Inventory;
+    use crate::inventory::{Inventory, Tokens};
     use crate::manifest::{Manifest, read};
     use crate::model::{ClusterIx, Origin, Parent};
     use crate::parameters::Parameters;
@@ -225,7 +231,7 @@ mod tests {
             origin: Origin::default(),
         }));
         if complete {
-            inventory.coverage.trust_of.insert(ISSUER.into());
+            inventory.coverage.trust_of.insert(Tokens::of(&ISSUER.into()));
         }
         check(&pod, &Trust::join(&inventory, &Parameters::default()))
     }

@@ -234,6 +234,14 @@ impl Workload {
         self.template.labels.get(label::USE) == Some("false")
     }
 
+    /// Whether the label stands on the object itself and nowhere on its pod template, which needs it.
+    pub fn has_misplaced_label(&self) -> bool {
+        self.kind.shape != Shape::Pod
+            && self.labels.get(label::USE).is_some()
+            && self.template.labels.get(label::USE).is_none()
+            && !self.projects_azure_token()
+    }
+
     /// The ServiceAccount its pods run under, `default` if none is named.
     pub fn service_account(&self) -> &str {
         self.template.service_account.as_deref().filter(|name| !name.is_empty()).unwrap_or("default")

@@ -65,7 +65,18 @@ extern "C" fn __guest_call(operation_len: usize, payload_len: usize) -> i32 {
     let answer = &raw mut ANSWER as *mut u8;
     unsafe {
         __guest_request(operation, payload);
-        match core::slice::from_raw_parts(operation, operation_len) {
+        let said = core::slice::from_raw_parts(payload, payload_len);
+        let operation = match core::slice::from_raw_parts(operation, operation_len) {
+            // To a server it is a policy that is content with its settings, and then does what a
+            // request says.
+            b"validate_settings" => {
+                say(br#"{"valid":true}"#);
+                return 1;
+            }
+            b"validate" | b"review" => act(said),
+            operation => operation,
+        };
+        match operation {
             b"echo" => __guest_response(payload as i32, payload_len as i32),
             b"count" => {
                 CALLS += 1;
@@ -114,6 +125,8 @@ extern "C" fn __guest_call(operation_len: usize, payload_len: usize) -> i32 {
             b"random-beyond" => {
                 random_get(-1, -1);
             }
+            b"mutate" => say(br#"{"accepted":true,"mutated_object":{"kind":"Pod","metadata":{"name":"q"}}}"#),
+            b"unsettle" => say(br#"{"accepted":false,"code":500,"message":"not myself"}"#),
             b"silent" => {}
             b"sulk" => return 0,
             b"ask" => return ask(payload, payload_len, answer),
@@ -145,6 +158,19 @@ extern "C" fn __guest_call(operation_len: usize, payload_len: usize) -> i32 {
         }
     }
     1
+}
+
+/// Answers with a text.
+unsafe fn say(text: &'static [u8]) {
+    unsafe { __guest_response(text.as_ptr() as i32, text.len() as i32) }
+}
+
+/// What a request says between `"act":"` and the next quote.
+fn act(said: &[u8]) -> &[u8] {
+    const MARK: &[u8] = br#""act":""#;
+    let Some(at) = said.windows(MARK.len()).position(|window| window == MARK) else { return b"" };
+    let rest = &said[at + MARK.len()..];
+    &rest[..rest.iter().position(|byte| *byte == b'"').unwrap_or(rest.len())]
 }
 
 /// Puts the payload to the host and hands on what it says.

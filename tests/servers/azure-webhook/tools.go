@@ -1,0 +1,5 @@
+//go:build tools
+
+package webhook
+
+import _ "github.com/Azure/azure-workload-identity/cmd/webhook"

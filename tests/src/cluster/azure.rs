@@ -1,0 +1,133 @@
+//! The mutating webhook of Azure Workload Identity beside the cluster, registered by the
+//! configuration that its own manifests hold.
+
+#![allow(clippy::panic, reason = "a test without its webhook has nothing to go on with")]
+
+use std::fs::File;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use super::certificates::Authority;
+use super::objects::manifests;
+use super::server::{Scratch, Server, built, free_port};
+use super::{Cluster, eventually};
+
+/// The label of pods that it changes.
+pub const USE: &str = "azure.workload.identity/use";
+
+/// The tenant it is told of.
+pub const TENANT: &str = "bb15ef88-fd38-412e-bf7a-cf0206530c4e";
+
+/// It listens on this port, whatever it is told.
+const PORT: u16 = 9443;
+
+/// The running webhook.
+pub struct AzureWebhook {
+    server: Server,
+    folder: Scratch,
+    // Held while it runs, by one process of this machine at a time.
+    _port: File,
+}
+
+impl AzureWebhook {
+    /// Starts a version of it and registers it with the cluster, for namespaces with a label.
+    ///
+    /// # Panics
+    /// Where it does not start, or pods are not changed.
+    pub async fn start(cluster: &Cluster, version: &str, namespaces: (&str, &str)) -> Self {
+        let port = only_user_of_the_port();
+        let name = format!("azure-webhook-{version}");
+        let authority = Authority::new("azure-wi-webhook");
+        let folder = Scratch::new();
+        let pair = authority.server(&["localhost", "127.0.0.1"]);
+        folder.write("certs/tls.crt", &pair.certificate);
+        folder.write("certs/tls.key", &pair.key);
+        let mut command = Command::new(built(&name));
+        command.arg("--webhook-cert-dir").arg(folder.path().join("certs")).arg("--disable-cert-rotation");
+        let health = free_port();
+        command.arg(format!("--health-addr=127.0.0.1:{health}"));
+        command.arg(format!("--metrics-addr=127.0.0.1:{}", free_port()));
+        command.arg("--log-level=info");
+        command.env("KUBECONFIG", cluster.kubeconfig("azure-wi-webhook", "system:masters"));
+        command.env("AZURE_ENVIRONMENT", "AzurePublicCloud").env("AZURE_TENANT_ID", TENANT);
+        let server = Server::start(&name, command, &folder);
+        let mut webhook = Self { server, folder, _port: port };
+        let mut registration = registration(&name);
+        for hook in registration["webhooks"].as_array_mut().into_iter().flatten() {
+            hook["clientConfig"] = json!({
+                "url": format!("https://127.0.0.1:{PORT}/mutate-v1-pod"),
+                "caBundle": base64(authority.certificate.as_bytes()),
+            });
+            hook["namespaceSelector"] = json!({"matchLabels": {namespaces.0: namespaces.1}});
+        }
+        cluster.apply(&[registration]).await;
+        webhook.changes_pods(cluster, namespaces).await;
+        webhook
+    }
+
+    /// What it wrote.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.server.log()
+    }
+
+    /// Its folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    async fn changes_pods(&mut self, cluster: &Cluster, namespaces: (&str, &str)) {
+        let namespace = cluster.namespace("azure-webhook", &[namespaces]).await;
+        let pod = json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": "probe", "namespace": namespace, "labels": {USE: "true"}},
+            "spec": {"containers": [{"name": "probe", "image": "probe"}]},
+        });
+        eventually("the webhook of Azure changes pods", || {
+            self.server.still_runs();
+            async {
+                let answer = cluster.try_create(&pod).await;
+                let changed = answer.object["spec"]["containers"][0]["env"].is_array();
+                if changed { Ok(()) } else { Err(answer.object.to_string()) }
+            }
+        })
+        .await;
+    }
+}
+
+/// The MutatingWebhookConfiguration of its manifests.
+fn registration(name: &str) -> Value {
+    let path = built(&format!("{name}-files")).join("azure-wi-webhook.yaml");
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let found = manifests(&text).into_iter().find(|object| object["kind"] == "MutatingWebhookConfiguration");
+    found.unwrap_or_else(|| panic!("{}: no MutatingWebhookConfiguration", path.display()))
+}
+
+/// Waits until no other test process of this machine runs it.
+fn only_user_of_the_port() -> File {
+    let path = std::env::temp_dir().join("wiguard-e2e-9443.lock");
+    let file = File::options().create(true).truncate(false).write(true).open(&path);
+    let file = file.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    file.lock().unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    file
+}
+
+/// Bytes in base64, as certificates are in webhook configurations.
+#[must_use]
+pub fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for three in bytes.chunks(3) {
+        let byte = |at: usize| u32::from(three.get(at).copied().unwrap_or_default());
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for digit in 0..4 {
+            let value = (bits >> (18 - 6 * digit) & 63) as usize;
+            let known = DIGITS.get(value).copied().unwrap_or(b'=');
+            text.push(if digit <= three.len() { char::from(known) } else { '=' });
+        }
+    }
+    text
+}
