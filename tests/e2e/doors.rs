@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use wiguard_rules::catalogue::CATALOGUE;
-use wiguard_tests::cluster::objects::{How, Verb};
+use wiguard_tests::cluster::objects::{How, Verb, manifests};
 use wiguard_tests::cluster::{Cluster, wait};
 use wiguard_tests::corpus::{Case, Corpus};
 use wiguard_tests::doors::{ApiServer, Doors};
@@ -205,11 +205,14 @@ fn every_request_of_the_corpus_comes_to_the_same_at_every_door() {
         let corpus = Corpus::new();
         assert!(corpus.cases.len() >= 500, "{} requests", corpus.cases.len());
         let accounts = populate(cluster, &corpus).await;
-        let server = ApiServer::of(
+        let published = publish(cluster).await;
+        let server = ApiServer::with(
             accounts
                 .iter()
                 .map(|((namespace, name), json)| (namespace.clone(), name.clone(), json.to_string().into_bytes())),
-        );
+        )
+        .and_config_maps(published);
+        let server = Arc::new(server);
         let (doors, ground, mut table) = (Doors::open(), Ground::new(), Table::new());
         for settings in all_settings() {
             let mut served = Served::start(&ground, cluster, &settings).await;
@@ -223,8 +226,9 @@ fn every_request_of_the_corpus_comes_to_the_same_at_every_door() {
     });
 }
 
-/// What the estate's own cluster trusts, and settings that know nothing and take that badly.
-fn all_settings() -> [Value; 2] {
+/// What the estate's own cluster trusts, in the settings and as it is published in the cluster; and
+/// settings that know nothing and take that badly.
+fn all_settings() -> [Value; 3] {
     let folder = wiguard_tests::case::testdata("estate");
     let collected = wiguard_tests::case::collect_path(&folder, false);
     let cluster = collected.inventory.clusters.iter().find(|cluster| cluster.name == "prod-weu").unwrap();
@@ -243,14 +247,30 @@ fn all_settings() -> [Value; 2] {
     assert!(credentials.len() > 30, "{} credentials", credentials.len());
     [
         json!({"issuer": issuer, "credentials": credentials}),
+        json!({"trust": {}, "unknown": "warn"}),
         json!({"unknown": "deny", "rules": {"AWI108": "deny", "AWI102": "warn"}}),
     ]
+}
+
+/// Publishes in the cluster what Azure trusts of the estate's own, and gives the ConfigMaps.
+async fn publish(cluster: &Cluster) -> Vec<(String, String, Vec<u8>)> {
+    let program = Command::new(env!("CARGO_BIN_EXE_wiguard-under-test"))
+        .args(["policy", "trust", "--cluster", "prod-weu"])
+        .arg(wiguard_tests::case::testdata("estate"))
+        .output()
+        .unwrap();
+    let maps = manifests(&String::from_utf8(program.stdout).unwrap());
+    assert!(maps.len() > 30, "{} ConfigMaps: {}", maps.len(), String::from_utf8_lossy(&program.stderr));
+    cluster.apply(&[wiguard_tests::cluster::objects::namespace("wiguard-system")]).await;
+    cluster.apply(&maps).await;
+    let named = |map: &Value| (text(&map["metadata"]["namespace"]), text(&map["metadata"]["name"]), map.to_string());
+    maps.iter().map(named).map(|(namespace, name, json)| (namespace, name, json.into_bytes())).collect()
 }
 
 /// Creates the ServiceAccounts of the corpus, and gives those that there are.
 async fn populate(cluster: &Cluster, corpus: &Corpus) -> BTreeMap<(String, String), Value> {
     let mut accounts = BTreeMap::new();
-    for namespace in corpus.namespaces() {
+    for namespace in corpus.namespaces().into_iter().filter(|name| is_name(name)) {
         let object = wiguard_tests::cluster::objects::namespace(&namespace);
         if !cluster.ask(Verb::Apply, &object, How::default()).await.is_admitted() {
             continue;
@@ -259,7 +279,7 @@ async fn populate(cluster: &Cluster, corpus: &Corpus) -> BTreeMap<(String, Strin
         let default = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": namespace}});
         accounts.insert((namespace.clone(), "default".to_owned()), default);
     }
-    for (name, account) in &corpus.accounts {
+    for (name, account) in corpus.accounts.iter().filter(|((namespace, name), _)| is_name(namespace) && is_name(name)) {
         accounts.insert(name.clone(), account.clone());
     }
     let mut created = BTreeMap::new();
@@ -273,6 +293,12 @@ async fn populate(cluster: &Cluster, corpus: &Corpus) -> BTreeMap<(String, Strin
         }
     }
     created
+}
+
+/// Whether it may be a name, and is no placeholder for one.
+fn is_name(text: &str) -> bool {
+    !text.is_empty()
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte))
 }
 
 async fn compare(

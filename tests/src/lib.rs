@@ -10,5 +10,6 @@ pub mod estate;
 pub mod https;
 pub mod loss;
 pub mod modules;
+pub mod objects;
 pub mod serving;
 pub mod slices;

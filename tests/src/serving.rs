@@ -264,7 +264,7 @@ pub fn review(uid: &str, object: &Value) -> Value {
         Some((group, version)) => (group, version),
         None => ("", object["apiVersion"].as_str().unwrap_or_default()),
     };
-    let (name, namespace) = (&object["metadata"]["name"], &object["metadata"]["namespace"]);
+    let (name, namespace) = (object.pointer("/metadata/name"), object.pointer("/metadata/namespace"));
     json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {
         "uid": uid, "kind": {"group": group, "version": version, "kind": object["kind"]},
         "name": name, "namespace": namespace, "operation": "CREATE", "object": object,

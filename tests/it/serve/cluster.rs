@@ -7,6 +7,7 @@ use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming};
@@ -32,6 +33,8 @@ struct State {
     watches: Vec<(String, mpsc::UnboundedSender<Bytes>)>,
     /// Whether it answers at all.
     down: bool,
+    /// Whether it takes questions for single objects and says nothing.
+    mute: bool,
     asked: Vec<String>,
 }
 
@@ -78,7 +81,7 @@ impl ApiServer {
             send(
                 json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "InternalError", "message": "down", "code": 500}),
             );
-        } else if query.contains("watch=true") {
+        } else if query.contains("watch=true") || (state.mute && path.contains("/serviceaccounts/")) {
             state.watches.push((path.into(), sender));
         } else if path == ACCOUNTS || path == TRUST {
             let kind = if path == ACCOUNTS {
@@ -203,6 +206,13 @@ async fn accounts_are_known_from_the_watch_and_else_asked_for() {
     serving.until("told", async || serving.metric(held).await == 2.0).await;
     assert!(said("new").await.contains("4f6c1a0b"));
     assert_eq!(api.asked("/serviceaccounts/new"), 0);
+
+    // It does not wait for an API server that hangs, or only once.
+    api.0.lock().unwrap().mute = true;
+    let begun = Instant::now();
+    assert!(said("mute").await.contains("is unknown") && said("silent").await.contains("is unknown"));
+    assert!(begun.elapsed() < Duration::from_millis(900), "{:?}", begun.elapsed());
+    assert_eq!((api.asked("/serviceaccounts/mute"), api.asked("/serviceaccounts/silent")), (1, 0));
 
     // When the API server goes away, what was known stays known.
     api.go_down(true);
