@@ -13,6 +13,7 @@ mod beside;
 mod chart;
 mod cluster;
 mod doors;
+mod gator;
 mod shop;
 mod trust_inventory;
 mod webhook;
