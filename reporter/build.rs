@@ -2,11 +2,11 @@
 //! Builds the policy module and puts it where the program embeds it from, so that what is shipped
 //! is what was tested. `WIGUARD_POLICY_WASM` names a module to embed instead, a signed one say.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::{env, fs};
+#[path = "build/module.rs"]
+mod module;
 
-const TARGET: &str = "wasm32-wasip1";
+use std::path::{Path, PathBuf};
+use std::{env, fs};
 
 fn main() {
     let folder = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
@@ -20,6 +20,7 @@ fn main() {
     }
     let manifest = env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR");
     let root = Path::new(&manifest).parent().expect("the reporter lives in the workspace");
+    println!("cargo:rerun-if-changed={}", Path::new(&manifest).join("build").display());
     for watched in [
         "rules/src",
         "rules/json",
@@ -36,23 +37,6 @@ fn main() {
     // feature set shares one build of the module.
     let target = folder.ancestors().nth(4).unwrap_or(&folder).join("policy-module");
     let cargo = env::var_os("CARGO").expect("cargo sets CARGO");
-    let output = Command::new(cargo)
-        .current_dir(root)
-        .args(["build", "--locked", "--package", "wiguard-policy", "--profile", "policy", "--target", TARGET])
-        .arg("--target-dir")
-        .arg(&target)
-        // The flags of the host's build are not the module's.
-        .env_remove("RUSTFLAGS")
-        .env_remove("CARGO_ENCODED_RUSTFLAGS")
-        .env_remove("CARGO_TARGET_DIR")
-        .env_remove("RUSTC_WORKSPACE_WRAPPER")
-        .output()
-        .expect("cargo starts");
-    assert!(
-        output.status.success(),
-        "could not build the policy module; is its target installed? (rustup target add {TARGET})\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let built = target.join(TARGET).join("policy").join("wiguard_policy.wasm");
+    let built = module::build(Path::new(&cargo), None, root, &target).unwrap_or_else(|error| panic!("{error}"));
     fs::copy(&built, &embedded).unwrap_or_else(|error| panic!("could not copy {}: {error}", built.display()));
 }

@@ -44,6 +44,12 @@ unsafe extern "C" {
     fn clock_time_get(clock: u32, precision: u64, nanoseconds: *mut u64) -> u32;
 }
 
+/// What Kubewarden wants to know of the policy, where it looks for it (Kubewarden,
+/// `crates/policy-evaluator/src/constants.rs`); `deploy/kubewarden/metadata.yml` is the same for people.
+#[used]
+#[unsafe(link_section = "io.kubewarden.metadata")]
+static METADATA: [u8; include_bytes!("metadata.json").len()] = *include_bytes!("metadata.json");
+
 /// The host, through waPC.
 struct Wapc;
 

@@ -16,11 +16,11 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use wiguard_rules::catalogue::CATALOGUE;
-use wiguard_tests::cluster::objects::{How, Verb};
+use wiguard_tests::cluster::objects::{How, Verb, manifests};
 use wiguard_tests::cluster::{Cluster, wait};
-use wiguard_tests::corpus::{Case, Corpus};
 use wiguard_tests::doors::{ApiServer, Doors};
 use wiguard_tests::https::{Client, post};
+use wiguard_tests::requests::{Case, Corpus};
 use wiguard_tests::serving::{Ground, Serving};
 
 /// What a request came to.
@@ -205,11 +205,14 @@ fn every_request_of_the_corpus_comes_to_the_same_at_every_door() {
         let corpus = Corpus::new();
         assert!(corpus.cases.len() >= 500, "{} requests", corpus.cases.len());
         let accounts = populate(cluster, &corpus).await;
-        let server = ApiServer::of(
+        let published = publish(cluster).await;
+        let server = ApiServer::with(
             accounts
                 .iter()
                 .map(|((namespace, name), json)| (namespace.clone(), name.clone(), json.to_string().into_bytes())),
-        );
+        )
+        .and_config_maps(published);
+        let server = Arc::new(server);
         let (doors, ground, mut table) = (Doors::open(), Ground::new(), Table::new());
         for settings in all_settings() {
             let mut served = Served::start(&ground, cluster, &settings).await;
@@ -223,8 +226,9 @@ fn every_request_of_the_corpus_comes_to_the_same_at_every_door() {
     });
 }
 
-/// What the estate's own cluster trusts, and settings that know nothing and take that badly.
-fn all_settings() -> [Value; 2] {
+/// What the estate's own cluster trusts, in the settings and as it is published in the cluster; and
+/// settings that know nothing and take that badly.
+fn all_settings() -> [Value; 3] {
     let folder = wiguard_tests::case::testdata("estate");
     let collected = wiguard_tests::case::collect_path(&folder, false);
     let cluster = collected.inventory.clusters.iter().find(|cluster| cluster.name == "prod-weu").unwrap();
@@ -243,8 +247,24 @@ fn all_settings() -> [Value; 2] {
     assert!(credentials.len() > 30, "{} credentials", credentials.len());
     [
         json!({"issuer": issuer, "credentials": credentials}),
+        json!({"trust": {}, "unknown": "warn"}),
         json!({"unknown": "deny", "rules": {"AWI108": "deny", "AWI102": "warn"}}),
     ]
+}
+
+/// Publishes in the cluster what Azure trusts of the estate's own, and gives the ConfigMaps.
+async fn publish(cluster: &Cluster) -> Vec<(String, String, Vec<u8>)> {
+    let program = Command::new(env!("CARGO_BIN_EXE_wiguard-under-test"))
+        .args(["policy", "trust", "--cluster", "prod-weu"])
+        .arg(wiguard_tests::case::testdata("estate"))
+        .output()
+        .unwrap();
+    let maps = manifests(&String::from_utf8(program.stdout).unwrap());
+    assert!(maps.len() > 30, "{} ConfigMaps: {}", maps.len(), String::from_utf8_lossy(&program.stderr));
+    cluster.apply(&[wiguard_tests::cluster::objects::namespace("wiguard-system")]).await;
+    cluster.apply(&maps).await;
+    let named = |map: &Value| (text(&map["metadata"]["namespace"]), text(&map["metadata"]["name"]), map.to_string());
+    maps.iter().map(named).map(|(namespace, name, json)| (namespace, name, json.into_bytes())).collect()
 }
 
 /// Creates the ServiceAccounts of the corpus, and gives those that there are.

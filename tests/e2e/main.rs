@@ -14,6 +14,7 @@ mod chart;
 mod cluster;
 mod doors;
 mod gatekeeper;
+mod gator;
 mod shop;
 mod trust_inventory;
 mod vap;

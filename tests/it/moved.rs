@@ -154,7 +154,7 @@ fn the_spelling_of_the_rest_stays() {
     let own = r#" { "kind":"Deployment", "spec" : {"progress": 1.50e+02, "template":{"metadata": null ,"spec":{"x":"\u00fc\/\"}{","n":-0.0,"big":123456789012345678901234567890}}},
         "metadata" :{"labels":{  "azure.workload.identity/use" : "true" } , "name":"cart"},"apiVersion":"apps/v1","zzz":[[],{},[1 , 2]] } "#;
     let new = r#"{ "kind":"Deployment", "spec" : {"progress": 1.50e+02, "template":{"metadata": {"labels":{"azure.workload.identity/use":"true"}} ,"spec":{"x":"\u00fc\/\"}{","n":-0.0,"big":123456789012345678901234567890}}},
-        "metadata" :{"labels":{  } , "name":"cart"},"apiVersion":"apps/v1","zzz":[[],{},[1 , 2]] }"#;
+        "metadata" :{"labels":{   } , "name":"cart"},"apiVersion":"apps/v1","zzz":[[],{},[1 , 2]] }"#;
     let answered = DOORS.call("validate", &payload(own, "CREATE", &on()), &server());
     let answer = String::from_utf8(answered.answer.unwrap()).unwrap();
     let (_, mutated) = answer.split_once(",\"mutated_object\":").unwrap();
@@ -178,7 +178,7 @@ fn any_json() -> impl Strategy<Value = Value> {
         any::<bool>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
         any::<u64>().prop_map(Value::from),
-        (-1e9..1e9_f64).prop_map(Value::from),
+        any::<i32>().prop_map(|number| Value::from(f64::from(number) / 8.0)),
         text.clone().prop_map(Value::from),
     ];
     leaf.prop_recursive(3, 24, 4, move |inner| {

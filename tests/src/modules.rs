@@ -6,6 +6,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+#[path = "../../reporter/build/module.rs"]
+mod module;
+
 const TARGET: &str = "wasm32-wasip1";
 
 /// The policy module, built with its own profile into `target`, a folder of the caller's.
@@ -14,10 +17,21 @@ const TARGET: &str = "wasm32-wasip1";
 /// Where it does not build.
 #[must_use]
 pub fn policy(target: &Path) -> Vec<u8> {
-    let manifest = root().join("../Cargo.toml");
-    let arguments = ["--package", "wiguard-policy", "--profile", "policy"];
-    build(&manifest, &arguments, target);
-    read(&target.join(TARGET).join("policy/wiguard_policy.wasm"))
+    built(None, &root().join(".."), target)
+}
+
+/// The same, of the sources in another folder and with dependencies in another home of cargo's.
+///
+/// # Panics
+/// Where it does not build.
+#[must_use]
+pub fn policy_of(source: &Path, home: &Path, target: &Path) -> Vec<u8> {
+    built(Some(home), source, target)
+}
+
+fn built(home: Option<&Path>, source: &Path, target: &Path) -> Vec<u8> {
+    let built = module::build(Path::new(env!("CARGO")), home, source, target);
+    read(&built.unwrap_or_else(|error| panic!("{error}")))
 }
 
 /// The guest of this name in `guests/`, built into `target`, a folder of the caller's.

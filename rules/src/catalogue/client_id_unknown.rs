@@ -5,7 +5,8 @@
 //! not what tokens are asked for by. Else the identity was deleted, or made anew with another id.
 //!
 //! An unknown client id is accused only if managed identities and app registrations are both listed,
-//! as either could have it; and not if the ServiceAccount names a tenant from which none of those
+//! as either could have it (at admission: if the published trust inventory lists every client id);
+//! and not if the ServiceAccount names a tenant from which none of those
 //! listed comes. A value that is no GUID is for `client-id-not-a-guid` to tell, a
 //! placeholder for `unresolved-placeholder`.
 //!
