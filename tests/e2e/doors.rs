@@ -18,9 +18,9 @@ use serde_json::{Value, json};
 use wiguard_rules::catalogue::CATALOGUE;
 use wiguard_tests::cluster::objects::{How, Verb, manifests};
 use wiguard_tests::cluster::{Cluster, wait};
-use wiguard_tests::corpus::{Case, Corpus};
 use wiguard_tests::doors::{ApiServer, Doors};
 use wiguard_tests::https::{Client, post};
+use wiguard_tests::requests::{Case, Corpus};
 use wiguard_tests::serving::{Ground, Serving};
 
 /// What a request came to.
