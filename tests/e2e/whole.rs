@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use wiguard_tests::cluster::Cluster;
 use wiguard_tests::cluster::objects::{Answer, How, Verb};
-use wiguard_tests::corpus::Corpus;
+use wiguard_tests::requests::Corpus;
 use wiguard_tests::doors::{ApiServer, Doors};
 
 /// What an API server fills in, and would not take from us.
