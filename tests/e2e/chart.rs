@@ -47,9 +47,9 @@ fn render(set: &str) -> Result<Vec<Value>, String> {
         "--kube-version",
         "1.36.0",
         "--set",
-        set,
-        "--set",
         JOBS,
+        "--set",
+        set,
     ])?;
     Ok(if rendered.trim().is_empty() { Vec::new() } else { manifests(&rendered) })
 }
@@ -57,7 +57,7 @@ fn render(set: &str) -> Result<Vec<Value>, String> {
 #[test]
 fn it_lints_and_renders_with_every_switch() {
     for set in SETS {
-        helm(&["lint", "--strict", CHART, "--kube-version", "1.36.0", "--set", set, "--set", JOBS])
+        helm(&["lint", "--strict", CHART, "--kube-version", "1.36.0", "--set", JOBS, "--set", set])
             .unwrap_or_else(|error| panic!("{set}: {error}"));
         let objects = render(set).unwrap_or_else(|error| panic!("{set}: {error}"));
         assert_eq!(objects.is_empty(), set == "webhook.enabled=false", "{set}");

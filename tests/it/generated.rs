@@ -10,9 +10,10 @@ use std::{env, fs};
 
 use serde_json::{Value, json};
 use wiguard::config::Config;
+use wiguard::policy::manifests::{Door, LEFT_OUT, files};
 use wiguard::read::{Limits, Root, read_all};
 use wiguard_policy::Host;
-use wiguard_rules::catalogue::CATALOGUE;
+use wiguard_rules::catalogue::{ADMISSION, CATALOGUE};
 
 const INDEX: &str = "# Rules
 
@@ -58,6 +59,72 @@ fn the_pages_of_rules_are_what_the_catalogue_says() {
     for (path, page) in &pages {
         let kept = fs::read_to_string(docs.join(path)).unwrap();
         assert!(kept == *page, "`docs/{path}` is stale: run the tests once with UPDATE_DOCS=1");
+    }
+}
+
+#[test]
+fn the_manifests_are_what_the_program_makes() {
+    // What else lies in a door's folder is written by hand.
+    for (door, name, whole) in [
+        (Door::Gatekeeper, "gatekeeper", true),
+        (Door::Vap, "vap", true),
+        (Door::Webhook, "webhook", true),
+        (Door::Kubewarden, "kubewarden", false),
+    ] {
+        let (folder, files) = (root().join("policy/deploy").join(name), files(door));
+        if env::var_os("UPDATE_DOCS").is_some() {
+            if whole {
+                let _ = fs::remove_dir_all(&folder);
+            }
+            for file in &files {
+                let path = folder.join(&file.path);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, &file.text).unwrap();
+            }
+        }
+        for file in &files {
+            let kept = fs::read_to_string(folder.join(&file.path)).unwrap_or_default();
+            assert!(
+                kept == file.text,
+                "`policy/deploy/{name}/{}` is stale: run the tests once with UPDATE_DOCS=1",
+                file.path
+            );
+        }
+        let made: BTreeSet<PathBuf> = files.iter().map(|file| folder.join(&file.path)).collect();
+        let kept = below(&folder);
+        assert!(!whole || kept == made, "{:?}", kept.symmetric_difference(&made));
+    }
+}
+
+/// The files below a folder.
+fn below(folder: &Path) -> BTreeSet<PathBuf> {
+    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    paths.flat_map(|path| if path.is_dir() { below(&path) } else { BTreeSet::from([path]) }).collect()
+}
+
+#[test]
+fn the_page_on_gatekeeper_names_every_rule() {
+    const FROM: &str = "<!-- what CEL decides: written by the tests -->\n";
+    const TO: &str = "<!-- end -->\n";
+    let mut table = "| rule | in CEL |\n|---|---|\n".to_owned();
+    for entry in ADMISSION {
+        let said = match (entry.cel(), LEFT_OUT.iter().find(|(id, _)| *id == entry.id)) {
+            (None, reason) => format!("no: {}", reason.unwrap().1),
+            (Some(_), _) => {
+                let manual = entry.manual();
+                let note = manual.split_once("\n# As CEL\n").unwrap().1.split("```").next().unwrap().trim().to_owned();
+                if note.is_empty() { "yes".to_owned() } else { format!("yes. {note}") }
+            }
+        };
+        table += &format!("| [{}](rules/{}.md) `{}` | {said} |\n", entry.id, entry.id, entry.name());
+    }
+    let page = document("docs/gatekeeper.md");
+    let (head, rest) = page.split_once(FROM).unwrap();
+    let (kept, tail) = rest.split_once(TO).unwrap();
+    if env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(root().join("docs/gatekeeper.md"), format!("{head}{FROM}{table}{TO}{tail}")).unwrap();
+    } else {
+        assert!(kept == table, "`docs/gatekeeper.md` is stale: run the tests once with UPDATE_DOCS=1");
     }
 }
 

@@ -17,6 +17,7 @@ mod generated;
 mod hostile;
 mod ignorance;
 mod lines;
+mod manifests;
 mod module;
 mod moved;
 mod mutation;

@@ -128,7 +128,7 @@ fn those_that_share_a_fate_are_one() {
         .iter()
         .map(|object| (object["object"]["name"].as_str().unwrap(), object["controlledObjects"].as_u64().unwrap()))
         .collect();
-    assert_eq!(shown, [("cart", 3), ("mail-1", 0), ("stray", 0)]);
+    assert_eq!(shown, [("cart", 3), ("mail-1", 0), ("stray", 0), ("mail", 0)]);
     let row = &report["namespaces"][0];
     assert_eq!((&row["rule"], &row["rejected"], &row["controlledObjects"]), (&json!("AWI102"), &json!(3), &json!(3)));
     let table = folder.read("table.txt");

@@ -121,7 +121,7 @@ impl ApiServer {
             return Err(trouble.clone());
         }
         let found = self.objects.get(&(kind, text("namespace"), text("name")));
-        found.cloned().ok_or_else(|| format!("Cannot find v1/{kind} named {:?}", text("name")))
+        found.cloned().ok_or_else(|| format!("Cannot find v1/{kind} named '{}'", text("name")))
     }
 
     fn take_asked(&self) -> Vec<String> {

@@ -4,12 +4,12 @@
 
 pub mod case;
 pub mod cluster;
-
 pub mod doors;
 pub mod estate;
 pub mod https;
 pub mod loss;
 pub mod modules;
+pub mod objects;
 pub mod requests;
 pub mod serving;
 pub mod slices;

@@ -10,6 +10,8 @@ mod moment;
 mod publish;
 mod slices;
 
+#[cfg(feature = "kube")]
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::anyhow;
@@ -112,7 +114,8 @@ impl Trust {
             let prune = self.prune.then_some(complete && all);
             let wanted = apply::Wanted { namespace: &self.namespace, issuer: &issuer, maps: slices.maps, prune };
             let done = apply::apply(&self.target, wanted)?;
-            println!("{done}");
+            // A reader that went away is none of ours.
+            let _ = writeln!(std::io::stdout(), "{done}");
             return Ok(if complete { 0 } else { 3 });
         }
         match &self.output {

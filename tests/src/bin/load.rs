@@ -250,7 +250,7 @@ fn bodies() -> Vec<Bytes> {
     let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "cart", "namespace": "shop",
         "annotations": {"azure.workload.identity/client-id": "not-a-guid"}}});
     let mut update = review("update", &pod("orders", &label));
-    if let Some(request) = update["request"].as_object_mut() {
+    if let Some(request) = update.get_mut("request").and_then(Value::as_object_mut) {
         let object = request.get("object").cloned();
         request.extend(object.map(|object| ("oldObject".into(), object)));
     }

@@ -93,12 +93,12 @@ fn table(asked: Option<&str>) -> Vec<Variable> {
         ("template", TEMPLATE.to_owned()),
         ("labels", map_at("variables.template", "labels")),
         ("annotations", map_at("variables.template", "annotations")),
-        ("ownLabels", format!("object.kind == \"Pod\" ? {{}} : ({})", map_at("object", "labels"))),
-        ("ownAnnotations", format!("object.kind == \"Pod\" ? {{}} : ({})", map_at("object", "annotations"))),
-        ("use", "variables.labels[?\"azure.workload.identity/use\"].orValue(null)".into()),
+        ("ownLabels", format!("object.kind == \"Pod\" ? dyn({{}}) : ({})", map_at("object", "labels"))),
+        ("ownAnnotations", format!("object.kind == \"Pod\" ? dyn({{}}) : ({})", map_at("object", "annotations"))),
+        ("use", "variables.labels[?\"azure.workload.identity/use\"].orValue(dyn(null))".into()),
         ("optsIn", "variables.use == \"true\" || variables.use == true".into()),
         ("optsOut", "variables.use == \"false\" || variables.use == false".into()),
-        ("namespace", NAMESPACE.into()),
+        ("livesIn", NAMESPACE.into()),
         ("serviceAccount", SERVICE_ACCOUNT.into()),
         ("containers", CONTAINERS.into()),
         ("names", "variables.containers.map(c, c.name)".into()),
@@ -122,19 +122,19 @@ fn table(asked: Option<&str>) -> Vec<Variable> {
 }
 
 const TEMPLATE: &str = r#"object.kind in ["Pod", "ServiceAccount"] ? object
-  : object.kind == "CronJob" ? object.?spec.?jobTemplate.?spec.?template.orValue(null)
-  : object.?spec.?template.orValue(null)"#;
+  : object.kind == "CronJob" ? object.?spec.?jobTemplate.?spec.?template.orValue(dyn(null))
+  : object.?spec.?template.orValue(dyn(null))"#;
 
 fn map_at(object: &str, name: &str) -> String {
-    format!("{object}.?metadata.?{name}.orValue(null) == null ? {{}} : {object}.metadata.{name}")
+    format!("{object}.?metadata.?{name}.orValue(null) == null ? dyn({{}}) : {object}.metadata.{name}")
 }
 
-const NAMESPACE: &str = r#"[object.metadata.?namespace.orValue(null)]
+const NAMESPACE: &str = r#"[object.metadata.?namespace.orValue(dyn(null))]
   .filter(name, name != null && name != "")[?0].orValue("default")"#;
 
 const SERVICE_ACCOUNT: &str = r#"[
-  variables.template.?spec.?serviceAccountName.orValue(null),
-  variables.template.?spec.?serviceAccount.orValue(null)
+  variables.template.?spec.?serviceAccountName.orValue(dyn(null)),
+  variables.template.?spec.?serviceAccount.orValue(dyn(null))
 ].filter(name, name != null && name != "")[?0].orValue("default")"#;
 
 /// Init containers and containers, each with its variables: `literal` is the text of one, `filled`
@@ -153,7 +153,7 @@ const CONTAINERS: &str = r#"((variables.template.?spec.?initContainers.orValue(n
 /// The audiences of the tokens that the pod projects by itself, volume by volume.
 const AUDIENCES: &str = r#"(variables.template.?spec.?volumes.orValue(null) == null ? [] : variables.template.spec.volumes)
   .map(v, v.?projected.?sources.orValue(null) == null ? [] : v.projected.sources)
-  .map(sources, sources.map(s, s.?serviceAccountToken.?audience.orValue(null)).filter(a, a != null && a != ""))
+  .map(sources, sources.map(s, s.?serviceAccountToken.?audience.orValue(dyn(null))).filter(a, a != null && a != ""))
   .filter(audiences, size(audiences) > 0)"#;
 
 /// Whether the label that opts in is an annotation.
@@ -170,7 +170,7 @@ const SLIPS: &str = r#"(object.kind == "ServiceAccount"
   .filter(key, !variables.known.exists(k, k.key == key)
     && !key.startsWith("azure-workload-identity.io/")
     && !key.matches("^azure[.]workload[.]identity/use-."))
-  .map(key, {"key": key, "letters": key.lowerAscii().findAll("[0-9a-z]+").join("")})
+  .map(key, {"key": string(key), "letters": key.lowerAscii().findAll("[0-9a-z]+").join("")})
   .filter(slip, slip.letters.startsWith("azureworkloadidentity"))
   .map(slip, {"key": slip.key, "letters": slip.letters.substring(21)})"#;
 
@@ -298,4 +298,103 @@ impl Parameter {
 fn strings(list: &[String]) -> String {
     let quoted = list.iter().map(|text| serde_json::Value::from(text.as_str()).to_string());
     format!("[{}]", quoted.collect::<Vec<_>>().join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use regex::Regex;
+    use wiguard_rules::model::is_placeholder;
+
+    use super::{expressed, placeholder, table};
+
+    /// Every text of up to four of the letters that matter, and longer ones at random.
+    fn texts() -> impl Iterator<Item = String> {
+        const LETTERS: [char; 14] = ['$', '{', '}', '<', '>', '(', ')', '#', '_', '%', 'A', 'a', ' ', '\u{2003}'];
+        let all = |length: u32| {
+            (0..LETTERS.len().pow(length)).map(move |number| {
+                let digits = (0..length).scan(number, |rest, _| {
+                    let letter = LETTERS.get(*rest % LETTERS.len());
+                    *rest /= LETTERS.len();
+                    letter
+                });
+                digits.collect::<String>()
+            })
+        };
+        let mut chance = 7_usize;
+        let random = (0..60_000).map(move |round| {
+            let letters = (0..5 + round % 9).filter_map(|_| {
+                chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                LETTERS.get((chance >> 33) % LETTERS.len())
+            });
+            letters.collect::<String>()
+        });
+        (0..=4).flat_map(all).chain(random)
+    }
+
+    #[test]
+    fn a_placeholder_is_one_as_an_expression_too() {
+        // Go folds case by Unicode, to the same end in these words.
+        let pattern = Regex::new(&placeholder().replace("(?i:", "(?i-u:")).unwrap();
+        let words = [
+            "00000000-0000-0000-0000-000000000000",
+            "xxxxxxxx-XXXX-xxxx-xxxx-xxxxxxxxxxxx",
+            " \tCHANGEME\n",
+            "change_me",
+            "Replace-Me",
+            "todo",
+            "todo ",
+            "to do",
+            "placeholder",
+            "placeholders",
+            "your-client-id",
+            "YOUR_TENANT",
+            "your-company.com",
+            "yourapp",
+            "__clientId__",
+            "a__b__",
+            "a__B__",
+            "%A%",
+            "%%",
+            "100%",
+            "x00000000-0000",
+            "https://x/${ID}/",
+            "a\n${b\nc}",
+            "\u{85}todo\u{3000}",
+            "\u{200b}todo",
+            "-",
+            "------------------------------------",
+        ];
+        let mut found = 0;
+        for text in texts().chain(words.map(str::to_owned)) {
+            assert_eq!(pattern.is_match(&text), is_placeholder(&text), "{text:?}");
+            found += usize::from(is_placeholder(&text));
+        }
+        assert!(found > 1000, "{found}");
+    }
+
+    #[test]
+    fn expressions_use_what_is_defined_before_them() {
+        let all = table(None);
+        let names: Vec<&str> = all.iter().map(|(name, _)| *name).collect();
+        let uses = |expression: &str| {
+            let names = expression.split("variables.").skip(1);
+            names
+                .map(|name| name.split(|letter: char| !letter.is_ascii_alphanumeric()).next().unwrap().to_owned())
+                .collect::<Vec<_>>()
+        };
+        for (index, (name, expression)) in all.iter().enumerate() {
+            let before = names.get(..index).unwrap();
+            assert!(uses(expression).iter().all(|used| before.contains(&used.as_str())), "{name}: {expression}");
+        }
+        let mut used: Vec<String> = all.iter().flat_map(|(_, expression)| uses(expression)).collect();
+        for rule in expressed() {
+            for expression in [Some(rule.broken), rule.mild].into_iter().flatten() {
+                assert!(uses(&expression).iter().all(|used| names.contains(&used.as_str())), "{expression}");
+                used.extend(uses(&expression));
+            }
+        }
+        assert!(names.iter().all(|name| used.iter().any(|used| used == name)), "something is defined for nobody");
+    }
 }

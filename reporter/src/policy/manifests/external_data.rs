@@ -89,7 +89,7 @@ violation contains {"msg": finding.says, "details": {"rule": finding.rule}} if {
 
 violation contains {"msg": sprintf("the object cannot be judged: %v", [answer.unreadable]), "details": {}} if {
   input.parameters.level == "deny"
-  answer.unreadable
+  is_string(answer.unreadable)
 }
 
 violation contains {"msg": sprintf("provider %v gave no verdict: %v", [input.parameters.provider, problem]), "details": {}} if {

@@ -237,7 +237,7 @@ mod tests {
             ),
         ]);
         let expected = json!({
-            "texts": texts, "nested": [texts, []], "on": true, "port": 8443, "empty": {},
+            "texts": texts.as_slice(), "nested": [texts.as_slice(), []], "on": true, "port": 8443, "empty": {},
             "maps": [{"a": "two\nlines", "b": ["c"], "c": [{"d": "e"}]}],
         });
         let text = document(&node);
