@@ -98,7 +98,7 @@ fn table(asked: Option<&str>) -> Vec<Variable> {
         ("use", "variables.labels[?\"azure.workload.identity/use\"].orValue(dyn(null))".into()),
         ("optsIn", "variables.use == \"true\" || variables.use == true".into()),
         ("optsOut", "variables.use == \"false\" || variables.use == false".into()),
-        ("home", HOME.into()),
+        ("livesIn", NAMESPACE.into()),
         ("serviceAccount", SERVICE_ACCOUNT.into()),
         ("containers", CONTAINERS.into()),
         ("names", "variables.containers.map(c, c.name)".into()),
@@ -129,7 +129,7 @@ fn map_at(object: &str, name: &str) -> String {
     format!("{object}.?metadata.?{name}.orValue(null) == null ? dyn({{}}) : {object}.metadata.{name}")
 }
 
-const HOME: &str = r#"[object.metadata.?namespace.orValue(dyn(null))]
+const NAMESPACE: &str = r#"[object.metadata.?namespace.orValue(dyn(null))]
   .filter(name, name != null && name != "")[?0].orValue("default")"#;
 
 const SERVICE_ACCOUNT: &str = r#"[
