@@ -79,17 +79,15 @@ pub(crate) struct Said {
 }
 
 impl Judge {
-    /// One that sees the ServiceAccounts of the cluster, or none.
-    pub(crate) async fn new(cluster: &Cluster, settings: Value, sees_accounts: bool) -> Self {
+    /// One that sees the ServiceAccounts of the cluster.
+    pub(crate) async fn new(cluster: &Cluster, settings: Value) -> Self {
         let mut accounts = Vec::new();
-        if sees_accounts {
-            for account in cluster.list_all("v1", "ServiceAccount").await {
-                let name = |member: &str| account["metadata"][member].as_str().unwrap().to_owned();
-                let mut account = without_what_is_given(account.clone());
-                account["apiVersion"] = json!("v1");
-                account["kind"] = json!("ServiceAccount");
-                accounts.push((name("namespace"), name("name"), account.to_string().into_bytes()));
-            }
+        for account in cluster.list_all("v1", "ServiceAccount").await {
+            let name = |member: &str| account["metadata"][member].as_str().unwrap().to_owned();
+            let mut account = without_what_is_given(account.clone());
+            account["apiVersion"] = json!("v1");
+            account["kind"] = json!("ServiceAccount");
+            accounts.push((name("namespace"), name("name"), account.to_string().into_bytes()));
         }
         Self { doors: Doors::open(), server: ApiServer::of(accounts), settings }
     }
@@ -142,6 +140,15 @@ fn without_what_is_given(mut object: Value) -> Value {
     }
     if let Some(members) = object.as_object_mut() {
         members.remove("status");
+    }
+    if object["kind"] == "Job" {
+        // What ties it to its pods, which are of this one Job.
+        if let Some(spec) = object.pointer_mut("/spec").and_then(Value::as_object_mut) {
+            spec.remove("selector");
+        }
+        if let Some(labels) = object.pointer_mut("/spec/template/metadata/labels").and_then(Value::as_object_mut) {
+            labels.retain(|name, _| !name.ends_with("controller-uid") && !name.ends_with("job-name"));
+        }
     }
     object
 }
