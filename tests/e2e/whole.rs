@@ -8,8 +8,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use wiguard_tests::cluster::Cluster;
 use wiguard_tests::cluster::objects::{Answer, How, Verb};
-use wiguard_tests::requests::Corpus;
 use wiguard_tests::doors::{ApiServer, Doors};
+use wiguard_tests::requests::Corpus;
 
 /// What an API server fills in, and would not take from us.
 const GIVEN: [&str; 7] =
