@@ -57,9 +57,10 @@ fn server() -> Vec<Node> {
     vec![
         object("v1", "Namespace", map([("name", NAMESPACE.into()), ("labels", restricted)])),
         object("v1", "ServiceAccount", here()),
-        object("rbac.authorization.k8s.io/v1", "ClusterRole", named(NAME)).with("rules", reads("serviceaccounts")),
+        object("rbac.authorization.k8s.io/v1", "ClusterRole", named(NAME))
+            .with("rules", reads("serviceaccounts", &["get", "list", "watch"])),
         binding("ClusterRole", named(NAME)),
-        object("rbac.authorization.k8s.io/v1", "Role", here()).with("rules", reads("configmaps")),
+        object("rbac.authorization.k8s.io/v1", "Role", here()).with("rules", reads("configmaps", &["list", "watch"])),
         binding("Role", here()),
         object("v1", "ConfigMap", here()).with("data", settings),
         service(),
@@ -77,9 +78,9 @@ fn labels() -> Node {
     map([("app.kubernetes.io/name", NAME.into()), ("app.kubernetes.io/component", "admission".into())])
 }
 
-/// A watch needs all three.
-fn reads(resource: &str) -> Node {
-    list([map([("apiGroups", list([""])), ("resources", list([resource])), ("verbs", list(["get", "list", "watch"]))])])
+fn reads(resource: &str, verbs: &[&str]) -> Node {
+    let verbs = list(verbs.iter().copied());
+    list([map([("apiGroups", list([""])), ("resources", list([resource])), ("verbs", verbs)])])
 }
 
 fn binding(kind: &str, metadata: Node) -> Node {
@@ -127,8 +128,8 @@ fn deployment() -> Node {
         (
             "resources",
             map([
-                ("requests", map([("cpu", "50m".into()), ("memory", "64Mi".into())])),
-                ("limits", map([("memory", "256Mi".into())])),
+                ("requests", map([("cpu", "100m".into()), ("memory", "128Mi".into())])),
+                ("limits", map([("memory", "512Mi".into())])),
             ]),
         ),
         (
@@ -143,6 +144,8 @@ fn deployment() -> Node {
     ]);
     let pod = map([
         ("serviceAccountName", NAME.into()),
+        // Longer than the server takes to end what it has begun.
+        ("terminationGracePeriodSeconds", 45_u16.into()),
         (
             "securityContext",
             map([
