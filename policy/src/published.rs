@@ -8,10 +8,10 @@ use alloc::vec::Vec;
 use serde::{Serialize, Serializer};
 use wiguard_rules::inventory::{Inventory, Tokens};
 use wiguard_rules::json::{Fault, Json};
-use wiguard_rules::model::{ClientId, Identity, IdentityKind, Issuer, Origin};
+use wiguard_rules::model::{Identity, Issuer};
 
 use crate::host::{Host, get_resource};
-use crate::slice::{Clients, Slice, text};
+use crate::slice::{Clients, Slice, known_by, text};
 
 /// By this many seconds the clocks of who wrote it and who reads it may differ.
 const SKEW: u64 = 300;
@@ -173,19 +173,13 @@ impl<'s> Published<'s> {
     }
 
     fn take_clients(&mut self, name: &str, clients: Clients, client_id: &str, inventory: &mut Inventory) {
+        if clients.mistaken.is_some() {
+            self.is_in_use(clients.collected);
+        }
+        inventory.identities.extend(clients.mistaken);
         if clients.found {
             // It is there, and that is all that is known of it.
-            inventory.identities.push(Identity {
-                kind: IdentityKind::UserAssigned,
-                name: client_id.into(),
-                client_id: ClientId(client_id.into()),
-                id: String::new(),
-                principal_id: String::new(),
-                tenant_id: String::new(),
-                resource_group: String::new(),
-                credentials_complete: false,
-                origin: Origin::default(),
-            });
+            inventory.identities.push(known_by(client_id.into()));
         } else if clients.complete {
             inventory.coverage.no_identity.insert(client_id.to_ascii_lowercase());
             inventory.coverage.tenants.extend(clients.tenants.iter().map(|tenant| tenant.to_ascii_lowercase()));

@@ -43,6 +43,8 @@ pub(crate) struct Clients {
     pub(crate) found: bool,
     /// The tenants of all that are.
     pub(crate) tenants: Vec<String>,
+    /// The identity of which it is another id.
+    pub(crate) mistaken: Option<Identity>,
 }
 
 /// The text below `key` in the ConfigMap of this namespace and name.
@@ -107,18 +109,23 @@ impl Slice {
     }
 }
 
-fn identity(json: &mut dyn Json<'_>, into: &mut Vec<FederatedIdentityCredential>) -> Result<Identity, Fault> {
-    let mut identity = Identity {
+/// An identity of which no more is known than its client id.
+pub(crate) fn known_by(client_id: String) -> Identity {
+    Identity {
         kind: IdentityKind::UserAssigned,
-        name: String::new(),
-        client_id: ClientId(String::new()),
+        name: client_id.clone(),
+        client_id: ClientId(client_id),
         id: String::new(),
         principal_id: String::new(),
         tenant_id: String::new(),
         resource_group: String::new(),
         credentials_complete: false,
         origin: Origin::default(),
-    };
+    }
+}
+
+fn identity(json: &mut dyn Json<'_>, into: &mut Vec<FederatedIdentityCredential>) -> Result<Identity, Fault> {
+    let mut identity = known_by(String::new());
     let first = into.len();
     json.object(&mut [
         ("clientId", &mut |json| json.string().map(|text| identity.client_id.0 = text)),
@@ -196,6 +203,13 @@ impl Clients {
                     })
                 }),
                 ("tenants", &mut |json| json.texts(&mut clients.tenants)),
+                ("otherIds", &mut |json| {
+                    json.elements(&mut |json| {
+                        let other = other_id(json, client_id)?;
+                        clients.mistaken = clients.mistaken.take().or(other);
+                        Ok(())
+                    })
+                }),
             ])?;
             check_schema(schema.as_deref(), "wiguard.clients/v1")?;
             clients.collected = seconds(collected)?;
@@ -204,6 +218,21 @@ impl Clients {
         .map_err(|error| error.to_string())?;
         Ok(clients)
     }
+}
+
+/// The identity of an id that is not its client id, if it is this one.
+fn other_id(json: &mut dyn Json<'_>, wanted: &str) -> Result<Option<Identity>, Fault> {
+    let (mut id, mut name, mut client_id, mut is_principals) = (None, String::new(), String::new(), false);
+    json.object(&mut [
+        ("id", &mut |json| json.text().map(|text| id = text)),
+        ("principal", &mut |json| json.boolean().map(|flag| is_principals = flag == Some(true))),
+        ("name", &mut |json| json.string().map(|text| name = text)),
+        ("clientId", &mut |json| json.string().map(|text| client_id = text)),
+    ])?;
+    let Some(id) = id.filter(|id| id.eq_ignore_ascii_case(wanted)) else { return Ok(None) };
+    let mut identity = Identity { name, ..known_by(client_id) };
+    *if is_principals { &mut identity.principal_id } else { &mut identity.id } = id.into_owned();
+    Ok(Some(identity))
 }
 
 fn check_schema(schema: Option<&str>, expected: &str) -> Result<(), Fault> {

@@ -72,6 +72,8 @@ pub struct Trust<'a> {
     identities_by_id: Index<'a, usize>,
     credentials_of: Index<'a, &'a FederatedIdentityCredential>,
     trusting: Index<'a, &'a FederatedIdentityCredential>,
+    /// Whether every identity is listed, with all its credentials.
+    lists_everything: bool,
 }
 
 // === impl Link ===
@@ -129,6 +131,9 @@ impl<'a> Trust<'a> {
             trusting: Index::of(
                 inventory.credentials.iter().map(|credential| (Name::exact(credential.issuer.as_str()), credential)),
             ),
+            lists_everything: inventory.coverage.managed_identities
+                && inventory.coverage.applications
+                && inventory.identities.iter().all(|identity| identity.credentials_complete),
         };
         trust.credentials_of = Index::of(
             inventory
@@ -313,12 +318,13 @@ impl<'a> Trust<'a> {
     /// The credentials that trust an issuer, whatever their identity, if all are known that trust
     /// it and could trust this subject.
     pub fn all_trusting(&self, issuer: &Issuer, subject: &Subject) -> Option<&[&'a FederatedIdentityCredential]> {
-        self.inventory.coverage.knows_trust_of(issuer, subject).then(|| self.trusting(issuer))
+        let known = self.lists_everything || self.inventory.coverage.knows_trust_of(issuer, subject);
+        known.then(|| self.trusting(issuer))
     }
 
     /// Whether all credentials that trust an issuer are known, whatever they trust of it.
     pub fn knows_all_trusting(&self, issuer: &Issuer) -> bool {
-        self.inventory.coverage.trust_of.contains(&Tokens::of(issuer))
+        self.lists_everything || self.inventory.coverage.trust_of.contains(&Tokens::of(issuer))
     }
 
     /// The credentials seen that trust an issuer.

@@ -42,7 +42,7 @@ fn a_good_object_passes_without_a_word() {
         let mut settings = trusting(&shop);
         settings["unknown"] = json!("deny");
         let door = Door::opened(cluster, program(), &settings).await;
-        door.namespace(cluster, &shop, &[]).await;
+        door.namespace_named(cluster, &shop, &[]).await;
         // One right after the other: a watch may not have seen the account yet.
         for object in [account(&shop), good_deployment(&shop), good_pod(&shop, "cart")] {
             let answer = cluster.create(&object).await.admitted();

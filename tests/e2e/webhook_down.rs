@@ -53,7 +53,7 @@ fn a_namespace_that_is_exempt_is_not_sent() {
                 json!([{"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": [exempt]}]);
         })
         .await;
-        door.namespace(cluster, &exempt, &[]).await;
+        door.namespace_named(cluster, &exempt, &[]).await;
         cluster.apply(&[account(&exempt)]).await;
         cluster.create(&misplaced(&exempt)).await.admitted();
         assert_eq!(cluster.create(&misplaced(&shop)).await.status, 500);
@@ -67,7 +67,7 @@ fn a_namespace_that_the_settings_exempt_is_sent_and_passes() {
         let exempt = cluster.unused("exempt-by-settings");
         let settings = json!({"exempt": {"namespaces": [exempt]}});
         let door = Door::opened(cluster, program(), &settings).await;
-        door.namespace(cluster, &exempt, &[]).await;
+        door.namespace_named(cluster, &exempt, &[]).await;
         let shop = door.namespace(cluster, "judged", &[]).await;
         cluster.apply(&[account(&exempt), account(&shop)]).await;
         assert_eq!(cluster.create(&misplaced(&exempt)).await.admitted().warnings, [""; 0]);

@@ -211,3 +211,49 @@ fn what_the_scripts_write_can_be_read() {
     let (ok, err) = script("azure", &["other"], "false", "me");
     assert!(!ok && err.contains("identity federated-credential list --subscription 2"), "{err}");
 }
+
+#[test]
+fn what_the_documents_name_is_there() {
+    for name in ["deploy", "kubewarden", "preview", "trust"] {
+        let page = text(&format!("docs/{name}.md"));
+        let links = page.split("](").skip(1).map(|rest| rest.split(')').next().unwrap());
+        for link in links.filter(|link| !link.starts_with("http")) {
+            let (path, section) = link.split_once('#').unwrap_or((link, ""));
+            let path = if path.is_empty() { format!("docs/{name}.md") } else { format!("docs/{path}") };
+            assert!(at(&path).exists(), "docs/{name}.md: {link}");
+            if !section.is_empty() {
+                let headings = text(&path);
+                let mut headings = headings.lines().filter(|line| line.starts_with('#')).map(|line| {
+                    let heading = line.trim_start_matches(['#', ' ']).to_lowercase().replace(' ', "-");
+                    heading.chars().filter(|it| it.is_alphanumeric() || *it == '-').collect::<String>()
+                });
+                assert!(headings.any(|heading| heading == section), "docs/{name}.md: {link}");
+            }
+        }
+        let mut commands = 0;
+        for line in page.lines().map(|line| line.split('#').next().unwrap().trim_end()) {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            match words.as_slice() {
+                ["wiguard", arguments @ ..] if !line.contains(['…', '[', '|']) => {
+                    let ran = Folder::new().run(&[arguments, &["--help"]].concat());
+                    assert!(ran.status == 0 && ran.out.contains("Usage: "), "docs/{name}.md: {line}: {ran:?}");
+                    commands += 1;
+                }
+                ["kubectl", "apply", "-k" | "-f", path, ..] => {
+                    assert!(at(path).exists(), "docs/{name}.md: {line}");
+                    commands += 1;
+                }
+                _ => {}
+            }
+        }
+        assert!(commands > 0, "docs/{name}.md has no command");
+    }
+}
+
+#[test]
+fn the_sample_policy_can_be_previewed() {
+    let folder = Folder::new();
+    let policy = at("policy/deploy/kubewarden/cluster-admission-policy.yaml").display().to_string();
+    let ran = folder.run(&["preview", &at("testdata/small").display().to_string(), "--settings", &policy]);
+    assert!(ran.status == 1 && ran.out.contains("AWI301 untrusted-workload"), "{ran:?}");
+}

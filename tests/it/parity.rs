@@ -10,7 +10,6 @@ use wiguard::collect::Collected;
 use wiguard::read::{Limits, Place, Root, read_all};
 use wiguard_policy::Reviewed;
 use wiguard_rules::catalogue::{ADMISSION, CATALOGUE};
-use wiguard_rules::inventory::Tokens;
 use wiguard_rules::judge::{Object, judge};
 use wiguard_rules::model::{ClusterIx, is_guid};
 use wiguard_rules::parameters::Parameters;
@@ -66,11 +65,11 @@ pub(crate) fn raw(folder: &Path) -> BTreeMap<(String, u32), Vec<u8>> {
 fn settings(collected: &Collected, cluster: ClusterIx) -> Value {
     let inventory = &collected.inventory;
     let Some(issuer) = inventory.clusters[cluster.0 as usize].issuer.as_ref() else { return json!({}) };
-    if !inventory.coverage.trust_of.contains(&Tokens::of(issuer)) {
-        return json!({"issuer": issuer});
-    }
     let parameters = Parameters::default();
     let trust = Trust::join(inventory, &parameters);
+    if !trust.knows_all_trusting(issuer) {
+        return json!({"issuer": issuer});
+    }
     let mut credentials = Vec::new();
     for identity in &inventory.identities {
         let own = trust.credentials_seen(identity);
@@ -117,17 +116,13 @@ struct Tally {
 }
 
 fn compare(folder: &Path, source: Source, tally: &mut Tally) {
-    let mut collected = collect_path(folder, false);
+    let collected = collect_path(folder, false);
     let raw = raw(folder);
     // Where every identity and all its credentials are listed, whatever trusts an issuer is known.
-    let coverage = &mut collected.inventory.coverage;
+    let coverage = &collected.inventory.coverage;
     let all_listed = coverage.managed_identities
         && coverage.applications
         && collected.inventory.identities.iter().all(|identity| identity.credentials_complete);
-    if all_listed {
-        let issuers = collected.inventory.clusters.iter().filter_map(|cluster| cluster.issuer.as_ref());
-        coverage.trust_of.extend(issuers.map(Tokens::of));
-    }
     let inventory = &collected.inventory;
     let parameters = Parameters::default();
     let trust = Trust::join(inventory, &parameters);

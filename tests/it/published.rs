@@ -7,7 +7,6 @@ use std::sync::{Arc, LazyLock};
 use serde_json::{Value, json};
 use wiguard_policy::{Level, Reviewed};
 use wiguard_rules::finding::Severity;
-use wiguard_rules::inventory::Tokens;
 use wiguard_rules::model::ClusterIx;
 use wiguard_tests::case::{collect_path, testdata};
 use wiguard_tests::doors::{ApiServer, Clock, Doors};
@@ -362,9 +361,6 @@ fn said(payload: &[u8], server: &ApiServer) -> BTreeMap<String, Option<Severity>
 #[test]
 fn knowing_less_of_what_is_published_accuses_nobody() {
     let mut inventory = collect_path(&testdata("estate"), false).inventory;
-    let issuers: Vec<_> =
-        inventory.clusters.iter().filter_map(|cluster| cluster.issuer.as_ref()).map(Tokens::of).collect();
-    inventory.coverage.trust_of.extend(issuers);
     inventory.identities.iter_mut().for_each(|identity| identity.credentials_complete = true);
     (inventory.coverage.managed_identities, inventory.coverage.applications) = (true, true);
     type Loss = fn(&str, &mut Slices);

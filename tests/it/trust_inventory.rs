@@ -378,8 +378,9 @@ impl Estate {
 
 /// What is said but for the words: whose principal id a client id is, say, is not published.
 fn without_words(said: &BTreeMap<String, Said>) -> BTreeMap<&str, Result<(&str, &str), ()>> {
-    let short =
-        |said: &'_ Said| said.as_ref().map(|(severity, field, _)| (severity.as_str(), field.as_str())).map_err(|()| ());
+    fn short(said: &Said) -> Result<(&str, &str), ()> {
+        said.as_ref().map(|(severity, field, _)| (severity.as_str(), field.as_str())).map_err(|()| ())
+    }
     said.iter().map(|(rule, said)| (rule.as_str(), short(said))).collect()
 }
 

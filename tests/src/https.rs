@@ -84,19 +84,36 @@ impl Authority {
     /// A certificate for a server at 127.0.0.1.
     #[must_use]
     pub fn server(&self) -> Pair {
-        self.sign(&["127.0.0.1", "localhost"], ExtendedKeyUsagePurpose::ServerAuth)
+        self.server_of(&["127.0.0.1", "localhost"])
+    }
+
+    /// A certificate for a server of these names and addresses.
+    #[must_use]
+    pub fn server_of(&self, names: &[&str]) -> Pair {
+        let mut params = good(CertificateParams::new(names.iter().map(ToString::to_string).collect::<Vec<_>>()));
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        self.sign(params)
     }
 
     /// A certificate for a client.
     #[must_use]
     pub fn client(&self) -> Pair {
-        self.sign(&["client"], ExtendedKeyUsagePurpose::ClientAuth)
+        self.client_of("client", "")
     }
 
-    fn sign(&self, names: &[&str], usage: ExtendedKeyUsagePurpose) -> Pair {
-        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-        let mut params = good(CertificateParams::new(names));
-        params.extended_key_usages = vec![usage];
+    /// A certificate for a client: in Kubernetes a user, in a group if it is not empty.
+    #[must_use]
+    pub fn client_of(&self, user: &str, group: &str) -> Pair {
+        let mut params = good(CertificateParams::new([]));
+        params.distinguished_name.push(DnType::CommonName, user);
+        if !group.is_empty() {
+            params.distinguished_name.push(DnType::OrganizationName, group);
+        }
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        self.sign(params)
+    }
+
+    fn sign(&self, params: CertificateParams) -> Pair {
         let key = good(KeyPair::generate());
         Pair { cert: good(params.signed_by(&key, &self.issuer)).pem(), key: key.serialize_pem() }
     }

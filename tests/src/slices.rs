@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use wiguard_rules::inventory::{Inventory, Tokens};
+use wiguard_rules::inventory::Inventory;
 use wiguard_rules::model::{ClusterIx, FederatedIdentityCredential, Identity, IdentityKind, is_guid};
 use wiguard_rules::parameters::Parameters;
 use wiguard_rules::trust::Trust;
@@ -25,7 +25,7 @@ pub fn publish(inventory: &Inventory, cluster: ClusterIx, collected: u64) -> Sli
     };
     let parameters = Parameters::default();
     let trust = Trust::join(inventory, &parameters);
-    let complete = inventory.coverage.trust_of.contains(&Tokens::of(issuer));
+    let complete = trust.knows_all_trusting(issuer);
     let of_workloads = inventory.workloads.iter().map(|it| (it.cluster, &it.namespace));
     let of_accounts = inventory.service_accounts.iter().map(|it| (it.cluster, &it.namespace));
     let namespaces: BTreeSet<&String> =

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 pub use table::Style;
+#[cfg(feature = "wasm")]
 pub(crate) use table::printable;
 
 use crate::report::Report;

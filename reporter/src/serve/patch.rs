@@ -74,8 +74,8 @@ mod tests {
         assert_eq!(
             patch,
             json!([
-                {"op": "replace", "path": "/metadata/labels/a~0b", "value": "d"},
                 {"op": "remove", "path": "/metadata/labels/azure.workload.identity~1use"},
+                {"op": "replace", "path": "/metadata/labels/a~0b", "value": "d"},
                 {"op": "add", "path": "/spec/template/metadata/labels", "value": {"azure.workload.identity/use": "true"}},
             ])
         );

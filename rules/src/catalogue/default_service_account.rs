@@ -34,7 +34,7 @@
 //! ```cel
 //! variables.optsIn
 //!   && variables.serviceAccount == "default"
-//!   && !variables.defaultAccountNamespaces.exists(pattern, variables.namespace.matches(pattern))
+//!   && !variables.defaultAccountNamespaces.exists(pattern, variables.livesIn.matches(pattern))
 //! ```
 use crate::parameters::any_glob;
 use crate::prelude::*;

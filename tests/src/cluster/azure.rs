@@ -9,10 +9,11 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::certificates::Authority;
+use super::base64::encode;
 use super::objects::manifests;
 use super::server::{Scratch, Server, built, free_port};
 use super::{Cluster, eventually};
+use crate::https::Authority;
 
 /// The label of pods that it changes.
 pub const USE: &str = "azure.workload.identity/use";
@@ -41,8 +42,8 @@ impl AzureWebhook {
         let name = format!("azure-webhook-{version}");
         let authority = Authority::new("azure-wi-webhook");
         let folder = Scratch::new();
-        let pair = authority.server(&["localhost", "127.0.0.1"]);
-        folder.write("certs/tls.crt", &pair.certificate);
+        let pair = authority.server();
+        folder.write("certs/tls.crt", &pair.cert);
         folder.write("certs/tls.key", &pair.key);
         let mut command = Command::new(built(&name));
         command.arg("--webhook-cert-dir").arg(folder.path().join("certs")).arg("--disable-cert-rotation");
@@ -58,7 +59,7 @@ impl AzureWebhook {
         for hook in registration["webhooks"].as_array_mut().into_iter().flatten() {
             hook["clientConfig"] = json!({
                 "url": format!("https://127.0.0.1:{PORT}/mutate-v1-pod"),
-                "caBundle": base64(authority.certificate.as_bytes()),
+                "caBundle": encode(authority.pem.as_bytes()),
             });
             hook["namespaceSelector"] = json!({"matchLabels": {namespaces.0: namespaces.1}});
         }
@@ -113,21 +114,4 @@ fn only_user_of_the_port() -> File {
     let file = file.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     file.lock().unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     file
-}
-
-/// Bytes in base64, as certificates are in webhook configurations.
-#[must_use]
-pub fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for three in bytes.chunks(3) {
-        let byte = |at: usize| u32::from(three.get(at).copied().unwrap_or_default());
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for digit in 0..4 {
-            let value = (bits >> (18 - 6 * digit) & 63) as usize;
-            let known = DIGITS.get(value).copied().unwrap_or(b'=');
-            text.push(if digit <= three.len() { char::from(known) } else { '=' });
-        }
-    }
-    text
 }

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::azure::base64;
+use super::base64::encode;
+use super::server::goes_with_us;
 use super::{Cluster, eventually};
 use crate::serving::{Ground, Serving};
 
@@ -19,7 +20,8 @@ pub const HOME: &str = "wiguard-system";
 pub struct Door {
     /// The server.
     pub serving: Serving,
-    ground: Ground,
+    /// Its folder, and who signed its certificate.
+    pub ground: Ground,
     name: String,
 }
 
@@ -33,6 +35,7 @@ impl Door {
         let account = format!("system:serviceaccount:{HOME}:wiguard");
         command.arg("--kubeconfig").arg(cluster.kubeconfig(&account, "system:serviceaccounts")).args(flags);
         let serving = ground.start(command);
+        goes_with_us(serving.id());
         Self { serving, ground, name: cluster.unused("door") }
     }
 
@@ -41,10 +44,17 @@ impl Door {
         self.ground.write("settings.json", settings.to_string());
     }
 
-    /// A namespace that it judges, with further labels.
+    /// A new namespace that it judges; its name starts like this one.
     pub async fn namespace(&self, cluster: &Cluster, name: &str, labels: &[(&str, &str)]) -> String {
+        let name = cluster.unused(name);
+        self.namespace_named(cluster, &name, labels).await;
+        name
+    }
+
+    /// The namespace of this very name, which it judges, with further labels.
+    pub async fn namespace_named(&self, cluster: &Cluster, name: &str, labels: &[(&str, &str)]) {
         let labels: Vec<(&str, &str)> = labels.iter().copied().chain([(JUDGED, self.name.as_str())]).collect();
-        cluster.namespace(name, &labels).await
+        cluster.namespace_named(name, &labels).await;
     }
 
     /// For the `clientConfig` of a registration.
@@ -52,7 +62,7 @@ impl Door {
     pub fn client_config(&self, path: &str) -> Value {
         json!({
             "url": format!("https://{}{path}", self.serving.at),
-            "caBundle": base64(self.ground.authority.pem.as_bytes()),
+            "caBundle": encode(self.ground.authority.pem.as_bytes()),
         })
     }
 

@@ -20,8 +20,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
-use super::azure::base64;
-use super::certificates::Authority;
+use super::base64::encode;
+use crate::https::Authority;
 
 /// From an admission request to what its response has besides the uid.
 pub type Answer = fn(&Value) -> Value;
@@ -48,7 +48,7 @@ pub fn add_sidecar(request: &Value) -> Value {
         return json!({"allowed": true});
     }
     let patch = json!([{"op": "add", "path": "/spec/containers/-", "value": {"name": "sidecar", "image": "sidecar"}}]);
-    json!({"allowed": true, "patchType": "JSONPatch", "patch": base64(patch.to_string().as_bytes())})
+    json!({"allowed": true, "patchType": "JSONPatch", "patch": encode(patch.to_string().as_bytes())})
 }
 
 impl Hook {
@@ -58,8 +58,8 @@ impl Hook {
     /// Where it cannot listen.
     pub async fn start(answer: Answer) -> Self {
         let authority = Authority::new("hook");
-        let pair = authority.server(&["127.0.0.1"]);
-        let certificate = CertificateDer::from_pem_slice(pair.certificate.as_bytes());
+        let pair = authority.server();
+        let certificate = CertificateDer::from_pem_slice(pair.cert.as_bytes());
         let certificate = certificate.unwrap_or_else(|error| panic!("{error}"));
         let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes()).unwrap_or_else(|error| panic!("{error}"));
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -78,7 +78,7 @@ impl Hook {
         });
         let client_config = json!({
             "url": format!("https://{address}/"),
-            "caBundle": base64(authority.certificate.as_bytes()),
+            "caBundle": encode(authority.pem.as_bytes()),
         });
         Self { client_config, seen, server }
     }

@@ -20,20 +20,23 @@ use hyper::Request;
 use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+use rcgen::KeyPair;
 use serde_json::json;
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
 
 pub mod azure;
-pub mod certificates;
+pub mod base64;
 pub mod door;
+pub mod gatekeeper;
 pub mod hook;
 pub mod objects;
 pub mod server;
 
-use certificates::{Authority, Pair, signing_key};
 use objects::{Resources, namespace};
 use server::{Scratch, Server, built, free_port};
+
+use crate::https::{Authority, Pair};
 
 /// The issuer of the cluster's ServiceAccount tokens.
 pub const ISSUER: &str = "https://westeurope.oic.prod-aks.azure.com/bb15ef88-fd38-412e-bf7a-cf0206530c4e/0c1d1a5e-6f0e-4b8e-9a57-5d8f3c6b2e10/";
@@ -137,16 +140,21 @@ impl Cluster {
         connect(&self.kubeconfig(user, group)).await
     }
 
-    /// A new namespace with its ServiceAccount `default`; the name starts like this one.
+    /// A new namespace with its ServiceAccount `default`; its name starts like this one.
     pub async fn namespace(&self, name: &str, labels: &[(&str, &str)]) -> String {
         let name = self.unused(name);
-        let mut object = namespace(&name);
+        self.namespace_named(&name, labels).await;
+        name
+    }
+
+    /// The namespace of this very name, with its ServiceAccount `default`.
+    pub async fn namespace_named(&self, name: &str, labels: &[(&str, &str)]) {
+        let mut object = namespace(name);
         for (label, value) in labels {
             object["metadata"]["labels"][*label] = json!(value);
         }
         self.apply(&[object]).await;
-        self.awaits_account(&name).await;
-        name
+        self.awaits_account(name).await;
     }
 
     /// A name that no test used yet, for what has no namespace.
@@ -187,9 +195,9 @@ fn etcd(folder: &Scratch) -> (Server, String) {
 }
 
 fn api_server(folder: &Scratch, authority: &Authority, port: u16, etcd: &str) -> Server {
-    let serving = authority.server(&["localhost", "127.0.0.1", "kubernetes.default.svc", "10.0.0.1"]);
-    let ca = folder.write("ca.pem", &authority.certificate);
-    let (signing, verifying) = signing_key();
+    let serving = authority.server_of(&["localhost", "127.0.0.1", "kubernetes.default.svc", "10.0.0.1"]);
+    let ca = folder.write("ca.pem", &authority.pem);
+    let accounts = KeyPair::generate().unwrap_or_else(|error| panic!("{error}"));
     let (certificate, key) = write_pair(folder, "apiserver", &serving);
     let mut command = Command::new(built("kube-apiserver"));
     command.arg(format!("--etcd-servers={etcd}")).arg(format!("--secure-port={port}"));
@@ -198,8 +206,8 @@ fn api_server(folder: &Scratch, authority: &Authority, port: u16, etcd: &str) ->
     command.arg("--tls-cert-file").arg(certificate).arg("--tls-private-key-file").arg(key);
     command.arg("--client-ca-file").arg(ca);
     command.arg(format!("--service-account-issuer={ISSUER}"));
-    command.arg("--service-account-signing-key-file").arg(folder.write("accounts.key", signing));
-    command.arg("--service-account-key-file").arg(folder.write("accounts.pem", verifying));
+    command.arg("--service-account-signing-key-file").arg(folder.write("accounts.key", accounts.serialize_pem()));
+    command.arg("--service-account-key-file").arg(folder.write("accounts.pem", accounts.public_key_pem()));
     Server::start("kube-apiserver", command, folder)
 }
 
@@ -212,7 +220,7 @@ fn controllers(folder: &Scratch, kubeconfig: &Path) -> Server {
 }
 
 fn kubeconfig(folder: &Scratch, authority: &Authority, url: &str, user: &str, group: &str) -> PathBuf {
-    let (certificate, key) = write_pair(folder, user, &authority.client(user, group));
+    let (certificate, key) = write_pair(folder, user, &authority.client_of(user, group));
     let config = json!({
         "apiVersion": "v1", "kind": "Config", "current-context": "test",
         "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
@@ -223,7 +231,7 @@ fn kubeconfig(folder: &Scratch, authority: &Authority, url: &str, user: &str, gr
 }
 
 fn write_pair(folder: &Scratch, name: &str, pair: &Pair) -> (PathBuf, PathBuf) {
-    (folder.write(&format!("{name}.pem"), &pair.certificate), folder.write(&format!("{name}.key"), &pair.key))
+    (folder.write(&format!("{name}.pem"), &pair.cert), folder.write(&format!("{name}.key"), &pair.key))
 }
 
 async fn connect(kubeconfig: &Path) -> Client {

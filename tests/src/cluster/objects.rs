@@ -173,6 +173,16 @@ impl Cluster {
         self.ask(Verb::Delete, object, How::default()).await
     }
 
+    /// All objects of a kind, wherever they are.
+    ///
+    /// # Panics
+    /// Where they cannot be listed.
+    pub async fn list_all(&self, api_version: &str, kind: &str) -> Vec<Value> {
+        let (resource, _) = self.resource(api_version, kind).await;
+        let mut answer = self.fetch(&DynamicObject::url_path(&resource, None)).await.admitted();
+        answer.object["items"].as_array_mut().map(std::mem::take).unwrap_or_default()
+    }
+
     /// All objects of a kind in a namespace.
     ///
     /// # Panics
@@ -181,6 +191,18 @@ impl Cluster {
         let any = json!({"apiVersion": api_version, "kind": kind, "metadata": {"namespace": namespace, "name": ""}});
         let mut answer = self.get(&any).await.admitted();
         answer.object["items"].as_array_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Waits until something of an object is so.
+    ///
+    /// # Panics
+    /// If it never is.
+    pub async fn until<T>(&self, what: &str, object: &Value, is_so: impl Fn(&Value) -> Option<T>) -> T {
+        eventually(what, || async {
+            let now = self.get(object).await.object;
+            is_so(&now).ok_or_else(|| now.to_string())
+        })
+        .await
     }
 
     async fn path(&self, verb: Verb, object: &Value, how: How) -> String {

@@ -183,6 +183,11 @@ impl Default for Scratch {
 
 // === what outlives a test ===
 
+/// Has a process end with this one at the latest, if it was not started here.
+pub fn goes_with_us(process: u32) {
+    sweep(&format!("process {process}"));
+}
+
 /// Tells the sweeper of a process or a folder that is to go with this process.
 fn sweep(word: &str) {
     // It reads until all who could write have ended, which no signal to this process can prevent.

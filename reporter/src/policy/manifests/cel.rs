@@ -98,7 +98,7 @@ fn table(asked: Option<&str>) -> Vec<Variable> {
         ("use", "variables.labels[?\"azure.workload.identity/use\"].orValue(dyn(null))".into()),
         ("optsIn", "variables.use == \"true\" || variables.use == true".into()),
         ("optsOut", "variables.use == \"false\" || variables.use == false".into()),
-        ("namespace", NAMESPACE.into()),
+        ("livesIn", NAMESPACE.into()),
         ("serviceAccount", SERVICE_ACCOUNT.into()),
         ("containers", CONTAINERS.into()),
         ("names", "variables.containers.map(c, c.name)".into()),

@@ -63,6 +63,20 @@ pub(super) struct Clients<'a> {
     pub(super) client_ids: &'a [&'a str],
     /// Of all identities, whatever their client id: what is of another tenant cannot be told here.
     pub(super) tenants: &'a [&'a str],
+    /// Ids that are easily taken for client ids, and begin with the digit too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) other_ids: Vec<OtherId<'a>>,
+}
+
+/// An id of an identity that is not its client id.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct OtherId<'a> {
+    pub(super) id: &'a str,
+    /// Whether it is the id of its service principal, or of itself.
+    pub(super) principal: bool,
+    pub(super) name: &'a str,
+    pub(super) client_id: &'a str,
 }
 
 // === impl Known ===

@@ -9,7 +9,7 @@ use wiguard_rules::near::edits_within;
 use wiguard_rules::parameters::Parameters;
 use wiguard_rules::trust::Trust;
 
-use super::document::{Clients, Known, Map, Slice, ascii};
+use super::document::{Clients, Known, Map, OtherId, Slice, ascii};
 
 /// The bytes of JSON that one object may hold. Kubernetes takes 1 MiB of data in a ConfigMap
 /// (`pkg/apis/core/validation`, `MaxSecretSize`), and the rest of the object needs some room.
@@ -286,16 +286,42 @@ impl<'a> Cut<'a> {
                 ));
                 client_ids.truncate(most);
             }
-            let clients = Clients {
+            let mut clients = Clients {
                 schema: "wiguard.clients/v1",
                 collected: self.collected,
                 complete: complete && fits,
                 client_ids: &client_ids,
                 tenants: &tenants,
+                other_ids: self.other_ids(digit),
             };
-            Map { name, key: "clients.json", json: ascii(&clients) }
+            let mut json = ascii(&clients);
+            if json.len() > self.limit {
+                // They make a message clearer, no more.
+                clients.other_ids = Vec::new();
+                json = ascii(&clients);
+            }
+            Map { name, key: "clients.json", json }
         };
         "0123456789abcdef".chars().map(of_digit).collect()
+    }
+}
+
+impl<'a> Cut<'a> {
+    /// The object and principal ids that begin with a digit, in their order.
+    fn other_ids(&self, digit: char) -> Vec<OtherId<'a>> {
+        let of = |identity: &'a Identity| {
+            [(&identity.principal_id, true), (&identity.id, false)].map(|(id, principal)| OtherId {
+                id,
+                principal,
+                name: &identity.name,
+                client_id: identity.client_id.as_str(),
+            })
+        };
+        let begins = |id: &str| id.chars().next().is_some_and(|first| first.eq_ignore_ascii_case(&digit));
+        let all = self.inventory.identities.iter().filter(|identity| is_guid(identity.client_id.as_str())).flat_map(of);
+        let mut ids: Vec<OtherId<'a>> = all.filter(|other| is_guid(other.id) && begins(other.id)).collect();
+        ids.sort_by_key(|other| (other.id, other.client_id));
+        ids
     }
 }
 
