@@ -20,7 +20,7 @@ use wiguard_tests::cluster::objects::{How, Verb, manifests};
 use wiguard_tests::cluster::{Cluster, wait};
 use wiguard_tests::doors::{ApiServer, Doors};
 use wiguard_tests::https::{Client, post};
-use wiguard_tests::requests::{Case, Corpus};
+use wiguard_tests::requests::{Case, Corpus, is_name};
 use wiguard_tests::serving::{Ground, Serving};
 
 /// What a request came to.
@@ -293,12 +293,6 @@ async fn populate(cluster: &Cluster, corpus: &Corpus) -> BTreeMap<(String, Strin
         }
     }
     created
-}
-
-/// Whether it may be a name, and is no placeholder for one.
-fn is_name(text: &str) -> bool {
-    !text.is_empty()
-        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte))
 }
 
 async fn compare(

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use wiguard_tests::cluster::Cluster;
 use wiguard_tests::cluster::objects::{Answer, How, Verb};
 use wiguard_tests::doors::{ApiServer, Doors};
-use wiguard_tests::requests::Corpus;
+use wiguard_tests::requests::{Corpus, is_name};
 
 /// What an API server fills in, and would not take from us.
 const GIVEN: [&str; 7] =
@@ -23,6 +23,9 @@ pub(crate) async fn objects(cluster: &Cluster) -> Vec<Value> {
         .iter()
         .filter(|case| case.request["object"]["kind"] == case.request["kind"]["kind"])
         .filter_map(|case| completed(&case.request["object"]))
+        .filter(|object| {
+            ["namespace", "name"].iter().all(|part| object["metadata"][part].as_str().is_some_and(is_name))
+        })
         .map(|object| object.to_string())
         .collect();
     let candidates: Vec<Value> = candidates.iter().map(|text| serde_json::from_str(text).unwrap()).collect();
@@ -33,7 +36,8 @@ pub(crate) async fn objects(cluster: &Cluster) -> Vec<Value> {
         let object = wiguard_tests::cluster::objects::namespace(&namespace);
         cluster.ask(Verb::Apply, &object, How::default()).await;
     }
-    let mut accounts: Vec<Value> = corpus.accounts.values().filter_map(completed).collect();
+    let named = corpus.accounts.iter().filter(|((namespace, name), _)| is_name(namespace) && is_name(name));
+    let mut accounts: Vec<Value> = named.filter_map(|(_, account)| completed(account)).collect();
     let known: BTreeSet<(String, String)> = corpus.accounts.keys().cloned().collect();
     for object in &candidates {
         let spec = if object["kind"] == "Pod" { &object["spec"] } else { &Value::Null };

@@ -172,6 +172,13 @@ impl Corpus {
     }
 }
 
+/// Whether it may be a name, and is no placeholder for one.
+#[must_use]
+pub fn is_name(text: &str) -> bool {
+    !text.is_empty()
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte))
+}
+
 fn request(number: usize, (version, kind, resource): (&str, &str, &str), object: &Value, operation: &str) -> Value {
     let (group, version) = version.split_once('/').unwrap_or(("", version));
     let gvk = json!({"group": group, "version": version, "kind": kind});

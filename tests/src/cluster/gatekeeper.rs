@@ -36,13 +36,15 @@ impl Gatekeeper {
         let (port, health) = (free_port(), free_port());
         cluster.apply(&installation(port)).await;
         let folder = Scratch::new();
+        let kept = folder.path().join("audit");
+        std::fs::create_dir(&kept).unwrap_or_else(|error| panic!("{}: {error}", kept.display()));
         let account = format!("system:serviceaccount:{HOME}:gatekeeper-admin");
         let mut command = Command::new(built("gatekeeper"));
         command.arg("--kubeconfig").arg(cluster.kubeconfig(&account, "system:serviceaccounts"));
         command.args(["--host=127.0.0.1".to_owned(), format!("--port={port}")]);
         command.args([format!("--health-addr=127.0.0.1:{health}"), format!("--prometheus-port={}", free_port())]);
         command.arg("--cert-dir").arg(folder.path().join("certs"));
-        command.arg("--api-cache-dir").arg(folder.path().join("audit"));
+        command.arg("--api-cache-dir").arg(kept);
         command.args(["--operation=webhook", "--operation=status", "--operation=generate", "--operation=audit"]);
         command.args(["--audit-interval=2", "--audit-match-kind-only", "--debug-use-fake-pod", "--logtostderr"]);
         command.arg("--disable-opa-builtin={http.send}");

@@ -42,7 +42,7 @@ use crate::https::{Authority, Pair};
 pub const ISSUER: &str = "https://westeurope.oic.prod-aks.azure.com/bb15ef88-fd38-412e-bf7a-cf0206530c4e/0c1d1a5e-6f0e-4b8e-9a57-5d8f3c6b2e10/";
 
 /// How long anything may take that is waited for.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A running cluster.
 pub struct Cluster {
