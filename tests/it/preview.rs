@@ -225,7 +225,7 @@ fn it_says_what_the_scan_says() {
         let text = |name: &str| object["object"][name].as_str().unwrap().to_owned();
         let reasons = object["reasons"].as_array().unwrap().iter().filter(|it| it["verdict"] != "undecided");
         let place = (
-            format!("{}", object["cluster"].as_str().unwrap()),
+            object["cluster"].as_str().unwrap().to_owned(),
             text("namespace"),
             format!("{}/{}", text("kind"), text("name")),
         );

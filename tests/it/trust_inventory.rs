@@ -379,7 +379,10 @@ impl Estate {
 /// What is said but for the words: whose principal id a client id is, say, is not published.
 fn without_words(said: &BTreeMap<String, Said>) -> BTreeMap<&str, Result<(&str, &str), ()>> {
     fn short(said: &Said) -> Result<(&str, &str), ()> {
-        said.as_ref().map(|(severity, field, _)| (severity.as_str(), field.as_str())).map_err(|()| ())
+        match said {
+            Ok((severity, field, _)) => Ok((severity, field)),
+            Err(()) => Err(()),
+        }
     }
     said.iter().map(|(rule, said)| (rule.as_str(), short(said))).collect()
 }

@@ -50,7 +50,7 @@ fn parse(text: &str) -> Result<Page, String> {
             "info" => &["_info"],
             _ => &[""],
         };
-        if !allowed.contains(&suffix) || (kind == "counter" && !(value >= 0.0)) {
+        if !allowed.contains(&suffix) || (kind == "counter" && (value.is_nan() || value < 0.0)) {
             return Err(format!("`{line}` is no {kind}"));
         }
         if page.samples.insert((name, labels), value).is_some() {
@@ -60,8 +60,11 @@ fn parse(text: &str) -> Result<Page, String> {
     Ok(page)
 }
 
+/// Name, labels and value of a line.
+type Sample = (String, Vec<(String, String)>, f64);
+
 /// Name, sorted labels, value.
-fn sample(line: &str) -> Option<(String, Vec<(String, String)>, f64)> {
+fn sample(line: &str) -> Option<Sample> {
     let end = line.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':'))?;
     let (name, mut rest) = line.split_at(end);
     let mut labels = Vec::new();

@@ -68,7 +68,6 @@ impl Answer {
     ///
     /// # Panics
     /// If it was not.
-    #[must_use]
     pub fn admitted(self) -> Self {
         assert!(self.is_admitted(), "{}: {}", self.status, self.message());
         self

@@ -206,11 +206,14 @@ fn sweep(word: &str) {
         done
     "#;
     static PIPE: LazyLock<Mutex<ChildStdin>> = LazyLock::new(|| {
-        let mut sweeper = Command::new("sh");
-        sweeper.args(["-c", SWEEPER]).process_group(0);
-        sweeper.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut sweeper = sweeper.spawn().unwrap_or_else(|error| panic!("cannot run `sh`: {error}"));
-        Mutex::new(sweeper.stdin.take().unwrap_or_else(|| panic!("`sh` has no standard input")))
+        // It outlives this process, to sweep up after it.
+        let sweep = || {
+            let mut sweeper = Command::new("sh");
+            sweeper.args(["-c", SWEEPER]).process_group(0);
+            sweeper.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+            sweeper.spawn().unwrap_or_else(|error| panic!("cannot run `sh`: {error}")).stdin.take()
+        };
+        Mutex::new(sweep().unwrap_or_else(|| panic!("`sh` has no standard input")))
     });
     let mut pipe = PIPE.lock().unwrap_or_else(PoisonError::into_inner);
     writeln!(pipe, "{word}").unwrap_or_else(|error| panic!("cannot write to `sh`: {error}"));
