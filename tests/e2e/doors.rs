@@ -222,7 +222,13 @@ fn every_request_of_the_corpus_comes_to_the_same_at_every_door() {
         }
         let rules = |door: &str| table.values().filter(|counts| counts.contains_key(door)).count();
         assert!(rules("native") >= 18, "{table:?}");
-        print(&table);
+        let page = page(&table, corpus.cases.len(), all_settings().len());
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/verdicts.md");
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(&path, &page).unwrap();
+        }
+        let kept = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(kept == page, "docs/verdicts.md is stale: run this test once with UPDATE_DOCS=1\n{page}");
     });
 }
 
@@ -326,12 +332,26 @@ async fn compare(
     }
 }
 
-fn print(table: &Table) {
-    println!("{:8} {:32} {}", "rule", "", DOORS.map(|door| format!("{door:>9}")).join(" "));
+/// The table for people.
+fn page(table: &Table, requests: usize, settings: usize) -> String {
+    let mut page = format!(
+        "# The same verdict at every door\n\n\
+        {requests} admission requests (everything in testdata and on the pages of the rules, and odd ones made for the \
+        purpose) under {settings} settings, at every door of the policy: the functions called as they are, the module in \
+        wiguard's own host, the module in the waPC host that Kubewarden is built on, `wiguard serve` as a webhook over \
+        HTTPS beside a real API server, and the same as Gatekeeper's provider. The test that writes this table compares \
+        the whole answers: verdict, code, message, warnings and audit annotations. The numbers are how often a rule \
+        had something to say; Gatekeeper asks neither about deletions and subresources nor about what has no name.\n\n\
+        What CEL makes of the rules that one object decides is compared in the same way, with Gatekeeper's own \
+        engine: [gatekeeper.md](gatekeeper.md).\n\n| rule | | {} |\n|---|---|{}\n",
+        DOORS.join(" | "),
+        "--:|".repeat(DOORS.len()),
+    );
     for entry in CATALOGUE {
         if let Some(counts) = table.get(entry.id) {
-            let cells = DOORS.map(|door| format!("{:>9}", counts.get(door).copied().unwrap_or_default()));
-            println!("{:8} {:32} {}", entry.id, entry.name(), cells.join(" "));
+            let cells = DOORS.map(|door| counts.get(door).copied().unwrap_or_default().to_string());
+            page += &format!("| [{0}](rules/{0}.md) | {1} | {2} |\n", entry.id, entry.name(), cells.join(" | "));
         }
     }
+    page
 }
