@@ -12,10 +12,13 @@ pub mod config;
 pub mod engine;
 pub mod evaluate;
 pub mod explain;
+#[cfg(feature = "live")]
+pub mod live;
 pub mod place;
 pub mod policy;
 #[cfg(feature = "wasm")]
 pub mod preview;
+pub mod progress;
 pub mod read;
 pub mod remedy;
 pub mod render;
@@ -24,6 +27,7 @@ pub mod rules;
 pub mod scan;
 #[cfg(feature = "serve")]
 pub mod serve;
+pub mod sources;
 pub mod triage;
 
 /// The policy module that was built with this program.

@@ -1,6 +1,5 @@
 //! `wiguard scan`: from what is named to a report and an exit status.
 
-use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, anyhow};
@@ -9,13 +8,15 @@ use wiguard_rules::trust::Trust;
 
 use crate::cli::{Failure, Show};
 use crate::clock;
-use crate::collect::{Collected, Gap, Missing, Tie, Wanted, collect};
+use crate::collect::{Collected, Gap, Missing, Tie};
 use crate::config::{Config, FailOn};
 use crate::evaluate::{Controllers, evaluate};
 use crate::place;
-use crate::read::Root;
+use crate::progress::Progress;
+use crate::read::Stdin;
 use crate::render::{self, Format, Output, RenderError};
 use crate::report::{Report, is_complete, namespaces};
+use crate::sources::Sources;
 use crate::triage::Triage;
 use wiguard_rules::finding::Severity;
 
@@ -28,16 +29,15 @@ use wiguard_rules::finding::Severity;
   3  a source could not be read wholly; what was read is reported
   4  wiguard itself failed")]
 pub struct Scan {
-    /// Files, folders, or `-` for standard input; kubectl and az output in JSON or YAML, plain, gzip or zstd
-    #[arg(value_name = "PATH", required = true)]
-    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    sources: Sources,
     /// Write the report as FORMAT, to PATH if one is given: table, json, ndjson, csv (a folder); repeatable
     #[arg(short, long = "output", value_name = "FORMAT[=PATH]")]
     output: Vec<Output>,
     /// The severity from which findings make the exit status 1, or `never` [default: high]
     #[arg(long, value_name = "SEVERITY")]
     fail_on: Option<FailOn>,
-    /// Report only objects of this namespace
+    /// Report only objects of this namespace, and read only it of live clusters
     #[arg(short, long, value_name = "NAMESPACE", conflicts_with = "all_namespaces")]
     namespace: Option<String>,
     /// Report objects of all namespaces, which is the default
@@ -46,15 +46,9 @@ pub struct Scan {
     /// Tie the dump at PATH to the cluster NAME; repeatable
     #[arg(long, value_name = "NAME=PATH", value_parser = Tie::parse)]
     cluster: Vec<Tie>,
-    /// Tie the credentials at PATH to the identity NAME; repeatable
-    #[arg(long, value_name = "NAME=PATH", value_parser = Tie::parse)]
-    identity: Vec<Tie>,
     /// Do not evaluate this rule, by id or name; repeatable
     #[arg(long, value_name = "RULE")]
     ignore: Vec<String>,
-    /// Take every kind of which something is given as given wholly, so that what is not there does not exist
-    #[arg(long)]
-    assume_complete: bool,
     /// Read the configuration from FILE [default: wiguard.toml or .wiguard.toml, if there is one]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -85,20 +79,10 @@ impl Scan {
     }
 
     fn scan(&self, config: &Config, outputs: &[Output]) -> Result<u8, Failure> {
-        let wanted = Wanted {
-            roots: self
-                .paths
-                .iter()
-                .map(|path| if path.as_os_str() == "-" { Root::Stdin } else { Root::Path(path.clone()) })
-                .collect(),
-            clusters: self.cluster.clone(),
-            identities: self.identity.clone(),
-            declared: config.declared(),
-            assume_complete: self.assume_complete,
-        };
         let progress = Progress::new();
-        progress.say("reading");
-        let mut collected = collect(&wanted, || Box::new(std::io::stdin()));
+        let stdin = || -> Stdin { Box::new(std::io::stdin()) };
+        let namespace = self.namespace.as_deref();
+        let mut collected = self.sources.gather(self.cluster.clone(), namespace, config, &progress, stdin)?;
         progress.say("judging");
         if let Some(asked) = self
             .namespace
@@ -137,22 +121,6 @@ impl Scan {
         // The process ends here: freeing an estate object by object is time nobody needs spent.
         std::mem::forget(collected);
         Ok(status)
-    }
-}
-
-/// One line on a terminal that says what is being done; nothing anywhere else.
-struct Progress(bool);
-
-impl Progress {
-    fn new() -> Self {
-        Self(std::io::stderr().is_terminal())
-    }
-
-    fn say(&self, what: &str) {
-        if self.0 {
-            let dots = if what.is_empty() { "" } else { " …" };
-            eprint!("\r\u{1b}[K{what}{dots}");
-        }
     }
 }
 

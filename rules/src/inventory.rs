@@ -5,6 +5,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::borrow::Borrow;
 
+#[cfg(feature = "facts")]
+use serde::{Deserialize, Serialize};
+
 use crate::model::{
     Cluster, ClusterIx, FederatedIdentityCredential, Identity, Issuer, Origin, ServiceAccount, Subject, Workload,
 };
@@ -37,6 +40,7 @@ pub struct Inventory {
 
 /// A namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub struct Namespace {
     /// Its cluster.
     pub cluster: ClusterIx,
@@ -48,6 +52,7 @@ pub struct Namespace {
 
 /// A Secret, without its values.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub struct SecretKeys {
     /// Its cluster.
     pub cluster: ClusterIx,
@@ -61,6 +66,7 @@ pub struct SecretKeys {
 
 /// A SecretProviderClass.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub struct SecretProviderClass {
     /// Its cluster.
     pub cluster: ClusterIx,
@@ -76,6 +82,7 @@ pub struct SecretProviderClass {
 /// A custom resource that has its operator ask for a ServiceAccount's tokens, such as a
 /// SecretStore of External Secrets with `serviceAccountRef`.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub struct TokenRequester {
     /// Its cluster.
     pub cluster: ClusterIx,

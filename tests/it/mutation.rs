@@ -114,7 +114,7 @@ proptest! {
         damages.iter().for_each(|damage| spoil(&mut bytes, damage));
         let shown = String::from_utf8_lossy(&bytes).into_owned();
         let wanted = Wanted { roots: vec![Root::Stdin], ..Wanted::default() };
-        let collected = collect(&wanted, || Box::new(Cursor::new(bytes)));
+        let collected = collect(&wanted, Vec::new(), || Box::new(Cursor::new(bytes)));
         for gap in &collected.gaps {
             prop_assert!(gap.path == "-" && !gap.reason.is_empty() && gap.line != Some(0), "{:?}\n{}", gap, shown);
         }

@@ -239,7 +239,7 @@ fn strange(strings: &[String]) -> String {
 }
 
 fn collected(text: String) -> Collected {
-    collect(&Wanted { roots: vec![Root::Stdin], ..Wanted::default() }, || Box::new(Cursor::new(text)))
+    collect(&Wanted { roots: vec![Root::Stdin], ..Wanted::default() }, Vec::new(), || Box::new(Cursor::new(text)))
 }
 
 fn anything() -> impl Strategy<Value = String> {

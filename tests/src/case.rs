@@ -48,14 +48,14 @@ pub struct Scanned {
 #[must_use]
 pub fn collect_path(path: &Path, assume_complete: bool) -> Collected {
     let roots = vec![Root::Path(path.to_path_buf())];
-    collect(&Wanted { roots, assume_complete, ..Wanted::default() }, || Box::new(std::io::empty()))
+    collect(&Wanted { roots, assume_complete, ..Wanted::default() }, Vec::new(), || Box::new(std::io::empty()))
 }
 
 /// Collects what a text holds, as if it came on standard input.
 #[must_use]
 pub fn collect_text(text: &str, assume_complete: bool) -> Collected {
     let (roots, text) = (vec![Root::Stdin], text.to_owned());
-    collect(&Wanted { roots, assume_complete, ..Wanted::default() }, || Box::new(Cursor::new(text)))
+    collect(&Wanted { roots, assume_complete, ..Wanted::default() }, Vec::new(), || Box::new(Cursor::new(text)))
 }
 
 /// Scans a folder or file, with no configuration.

@@ -1,16 +1,21 @@
 //! Objects of Azure, told by their shape: what `az` prints (flattened), what Azure Resource
 //! Manager and Microsoft Graph answer (nested), what Resource Graph lists.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wiguard_rules::model::{
     Audience, ClientId, Cluster, FederatedIdentityCredential, Identity, IdentityKind, Issuer, Origin, Parent, Platform,
 };
 
 /// An object of Azure that bears on the chain.
-#[derive(Debug)]
-pub(super) enum Resource {
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Resource {
+    /// A managed identity or an app registration.
     Identity(Identity),
+    /// A federated credential.
     Credential(FederatedIdentityCredential),
+    /// A cluster as Azure describes it.
     Cluster(Box<Cluster>),
     /// An OpenID discovery document: the issuer an API server says it has.
     Discovery(Issuer),
@@ -18,7 +23,7 @@ pub(super) enum Resource {
 
 /// Why an object is none of those.
 #[derive(Debug)]
-pub(super) enum Unrecognised {
+pub enum Unrecognised {
     /// It is known, and no rule reads it: what it is.
     Useless(&'static str),
     /// It is not known: what was seen, and what to do.
@@ -26,7 +31,10 @@ pub(super) enum Unrecognised {
 }
 
 /// Tells what an object is.
-pub(super) fn recognise(value: &Value) -> Result<Resource, Unrecognised> {
+///
+/// # Errors
+/// If it is of no use, or nothing that is known.
+pub fn recognise(value: &Value) -> Result<Resource, Unrecognised> {
     let view = View(value);
     let kind = view.text("type").to_ascii_lowercase();
     let id = view.text("id").to_ascii_lowercase();

@@ -3,10 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use wiguard_rules::inventory::{Extent, Inventory};
+use wiguard_rules::inventory::{Coverage, Extent, Inventory};
 use wiguard_rules::model::{ClusterIx, IdentityKind, Workload};
 
 use super::facts::Ended;
+use super::feed::Proof;
 
 /// A list, by source and number.
 type ListId = (u32, u32);
@@ -27,6 +28,8 @@ pub(super) struct Lists {
     external_secrets: BTreeMap<ClusterIx, Seen>,
     managed_identities: Seen,
     applications: Seen,
+    /// What live sources prove, by cluster where they are of one.
+    proofs: BTreeSet<(Option<ClusterIx>, Proof)>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -117,6 +120,57 @@ impl Lists {
         }
     }
 
+    pub(super) fn prove(&mut self, cluster: Option<ClusterIx>, proofs: Vec<Proof>) {
+        self.proofs.extend(proofs.into_iter().map(|proof| (cluster, proof)));
+    }
+
+    /// Whether all app registrations are known, and all managed identities: those of every
+    /// subscription that is named.
+    fn azure(&self) -> (bool, bool) {
+        let (mut named, mut tenants) = (BTreeSet::new(), BTreeSet::new());
+        for (_, proof) in &self.proofs {
+            if let Proof::Subscriptions { tenant, subscriptions } = proof {
+                tenants.insert(tenant);
+                named.extend(subscriptions);
+            }
+        }
+        let proven = |proof: Proof| self.proofs.contains(&(None, proof));
+        let identities = !tenants.is_empty()
+            && named.into_iter().all(|it| proven(Proof::ManagedIdentities { subscription: it.clone() }));
+        let applications =
+            !tenants.is_empty() && tenants.into_iter().all(|it| proven(Proof::Applications { tenant: it.clone() }));
+        (identities, applications)
+    }
+
+    /// What is proven of a cluster.
+    fn clusters(&self, coverage: &mut Coverage) {
+        for (cluster, proof) in &self.proofs {
+            let Some(of) = cluster.map(|cluster| coverage.cluster(cluster)) else { continue };
+            let (Proof::Kind { kind, .. } | Proof::Asked { kind, .. }) = proof else { continue };
+            let extent = match kind.as_str() {
+                "Namespace" => &mut of.namespaces,
+                "ServiceAccount" => &mut of.service_accounts,
+                "Deployment" => &mut of.deployments,
+                "Secret" => &mut of.secrets,
+                "SecretProviderClass" => &mut of.provider_classes,
+                _ => continue,
+            };
+            match proof {
+                Proof::Kind { namespace: None, .. } => *extent = Extent::Everything,
+                Proof::Kind { namespace: Some(namespace), .. } => extent.add_namespace(namespace),
+                Proof::Asked { namespace, name, .. } => extent.ask(namespace, name),
+                _ => {}
+            }
+        }
+        let clusters: BTreeSet<ClusterIx> = self.proofs.iter().filter_map(|(cluster, _)| *cluster).collect();
+        for cluster in clusters {
+            let all =
+                |kind: &str| self.proofs.contains(&(Some(cluster), Proof::Kind { kind: kind.into(), namespace: None }));
+            let read = ["SecretStore", "ClusterSecretStore"].into_iter().all(all);
+            coverage.cluster(cluster).token_requesters_missing = !read && self.external_secrets.contains_key(&cluster);
+        }
+    }
+
     pub(super) fn token_requesters(&mut self, cluster: ClusterIx) {
         self.external_secrets.insert(cluster, Seen::All);
     }
@@ -127,8 +181,9 @@ pub(super) fn settle(lists: &Lists, inventory: &mut Inventory, assume_complete: 
     let coverage = &mut inventory.coverage;
     coverage.clusters = inventory.clusters.iter().any(|cluster| cluster.issuer.is_some());
     let all = |seen: Seen| seen == Seen::All || (assume_complete && seen == Seen::Some);
-    coverage.managed_identities = all(lists.managed_identities);
-    coverage.applications = all(lists.applications);
+    let (identities, applications) = lists.azure();
+    coverage.managed_identities = identities || all(lists.managed_identities);
+    coverage.applications = applications || all(lists.applications);
 
     let accounts: BTreeSet<(ClusterIx, &str, &str)> = inventory
         .service_accounts
@@ -190,6 +245,7 @@ pub(super) fn settle(lists: &Lists, inventory: &mut Inventory, assume_complete: 
     for (cluster, seen) in &lists.external_secrets {
         coverage.cluster(*cluster).token_requesters_missing = *seen == Seen::Some && !assume_complete;
     }
+    lists.clusters(coverage);
     if assume_complete {
         assume(inventory);
     }

@@ -5,6 +5,7 @@ use wiguard_rules::manifest::{self, Hint, Manifest, ManifestError};
 use wiguard_rules::model::{ClusterIx, Origin};
 
 use super::azure::{self, Resource};
+use super::feed::Feed;
 use crate::read::{Batch, Piece, Place, Wrapper};
 
 /// What a batch says.
@@ -24,6 +25,8 @@ pub(super) struct Facts {
     pub(super) foreign: Vec<(u32, String)>,
     /// What was read and is of no use to any rule, by what it is.
     pub(super) ignored: Vec<String>,
+    /// What a snapshot keeps.
+    pub(super) feeds: Vec<Feed>,
 }
 
 /// An object of Kubernetes, and the list it stood in.
@@ -33,6 +36,13 @@ pub(super) struct Read {
     pub(super) live: bool,
     pub(super) line: u32,
     pub(super) list: Option<u32>,
+}
+
+impl Read {
+    /// An object that an API server gave.
+    pub(super) const fn fed(manifest: Manifest) -> Self {
+        Self { manifest, live: true, line: 0, list: None }
+    }
 }
 
 /// A list that was read to its end, or to where it broke off.

@@ -1,24 +1,26 @@
 //! Collecting: from what was named on the command line to one inventory, with an account of what
 //! could not be read and what could not be tied together.
 
-mod azure;
+pub mod azure;
 mod contradiction;
 mod extent;
 mod facts;
+mod feed;
 mod tie;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use wiguard_rules::inventory::Inventory;
 use wiguard_rules::manifest::Manifest;
 use wiguard_rules::model::{Cluster, ClusterIx, FederatedIdentityCredential, Identity, IdentityKind, Origin, Parent};
 
 use crate::read::{self, Limits, Root, Source, Stdin, Wrapper};
-use azure::Resource;
 use contradiction::{contradict, contradiction, same_trust, two_issuers};
 use extent::Lists;
-use facts::{Ended, Facts};
+use facts::{Ended, Facts, Read};
+pub use feed::{Feed, Home, Proof, Resource};
 pub use tie::Tie;
 
 /// What is to be collected.
@@ -47,10 +49,12 @@ pub struct Collected {
     pub gaps: Vec<Gap>,
     /// Sources from which something was read: path, and how many objects.
     pub sources: Vec<(String, u64)>,
+    /// When a source was read that says so, by [`Origin::source`]: seconds since 1970.
+    pub moments: BTreeMap<u32, u64>,
 }
 
 /// Something the inventory lacks.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Gap {
     /// The path.
     pub path: String,
@@ -63,7 +67,8 @@ pub struct Gap {
 }
 
 /// How much is missing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Missing {
     /// All of a source: it could not be read.
     All,
@@ -75,8 +80,8 @@ pub enum Missing {
     Nothing,
 }
 
-/// Collects.
-pub fn collect(wanted: &Wanted, stdin: impl FnOnce() -> Stdin) -> Collected {
+/// Collects: what was fed, then what is named.
+pub fn collect(wanted: &Wanted, feeds: Vec<Feed>, stdin: impl FnOnce() -> Stdin) -> Collected {
     let outcome = read::read_all(&wanted.roots, stdin, &Limits::default(), facts::of);
     let mut assembly = Assembly { wanted, ..Assembly::new(wanted) };
     for defect in outcome.defects {
@@ -119,7 +124,7 @@ pub fn collect(wanted: &Wanted, stdin: impl FnOnce() -> Stdin) -> Collected {
             _ => by_source.push((source, vec![facts])),
         }
     }
-    assembly.finish(by_source)
+    assembly.finish(by_source, feeds)
 }
 
 /// The work of putting facts together.
@@ -136,6 +141,9 @@ struct Sourced {
     index: u32,
     source: Arc<Source>,
     facts: Facts,
+    /// The cluster that was fed, where one was.
+    home: Option<Home>,
+    proofs: Vec<Proof>,
 }
 
 impl<'a> Assembly<'a> {
@@ -143,13 +151,13 @@ impl<'a> Assembly<'a> {
         Self { wanted, collected: Collected::default(), broken: BTreeSet::new(), lists: Lists::default() }
     }
 
-    fn finish(mut self, by_source: Vec<(Arc<Source>, Vec<Facts>)>) -> Collected {
+    fn finish(mut self, by_source: Vec<(Arc<Source>, Vec<Facts>)>, mut feeds: Vec<Feed>) -> Collected {
         let mut sources = Vec::new();
         for (source, list) in by_source {
-            let index = u32::try_from(self.collected.paths.len()).unwrap_or(u32::MAX);
-            self.collected.paths.push(source.path.clone());
+            let index = self.index(&source.path);
             let mut facts = Facts::default();
-            for batch in list {
+            for mut batch in list {
+                feeds.append(&mut batch.feeds);
                 facts.manifests.extend(batch.manifests);
                 facts.resources.extend(batch.resources);
                 facts.lists.extend(batch.lists);
@@ -165,8 +173,9 @@ impl<'a> Assembly<'a> {
             for (line, _, _) in std::mem::take(&mut facts.nameless) {
                 facts.defects.push((line, facts::NAMELESS.into()));
             }
-            sources.push(Sourced { index, source, facts });
+            sources.push(Sourced { index, source, facts, home: None, proofs: Vec::new() });
         }
+        self.feed(feeds, &mut sources);
         self.account(&mut sources);
         self.azure(&mut sources);
         let ties = self.tie(&sources);
@@ -176,6 +185,38 @@ impl<'a> Assembly<'a> {
         self.collected.gaps.sort();
         self.collected.gaps.dedup();
         self.collected
+    }
+
+    fn index(&mut self, path: &str) -> u32 {
+        self.collected.paths.push(path.into());
+        u32::try_from(self.collected.paths.len() - 1).unwrap_or(u32::MAX)
+    }
+
+    /// Adds what was fed, by source.
+    fn feed(&mut self, feeds: Vec<Feed>, sources: &mut Vec<Sourced>) {
+        let mut places: BTreeMap<(String, Option<Home>), usize> = BTreeMap::new();
+        for feed in feeds {
+            self.collected.gaps.extend(feed.gaps);
+            let place = *places.entry((feed.source.clone(), feed.cluster.clone())).or_insert_with(|| {
+                let index = self.index(&feed.source);
+                self.collected.moments.insert(index, feed.at);
+                self.collected.sources.push((feed.source.clone(), 0));
+                let source = Source { root: usize::MAX, path: feed.source, found: false };
+                let facts = Facts::default();
+                sources.push(Sourced { index, source: source.into(), facts, home: feed.cluster, proofs: Vec::new() });
+                sources.len() - 1
+            });
+            let Some(Sourced { index, source, facts, proofs, .. }) = sources.get_mut(place) else { continue };
+            if let Some((_, read)) = self.collected.sources.iter_mut().rfind(|(path, _)| *path == source.path) {
+                *read += feed.read;
+            }
+            if let Some(at) = self.collected.moments.get_mut(index) {
+                *at = feed.at.min(*at);
+            }
+            facts.manifests.extend(feed.manifests.into_iter().map(Read::fed));
+            facts.resources.extend(feed.resources.into_iter().map(|resource| (0, None, resource)));
+            proofs.extend(feed.proofs);
+        }
     }
 
     /// What of the sources is unreadable or of no use.
@@ -199,7 +240,10 @@ impl<'a> Assembly<'a> {
         let used: BTreeSet<&str> = sources
             .iter()
             .filter(|it| {
-                !it.facts.manifests.is_empty() || !it.facts.resources.is_empty() || !it.facts.ignored.is_empty()
+                it.home.is_some()
+                    || !it.facts.manifests.is_empty()
+                    || !it.facts.resources.is_empty()
+                    || !it.facts.ignored.is_empty()
             })
             .map(|it| it.source.path.as_str())
             .collect();
@@ -232,7 +276,7 @@ impl<'a> Assembly<'a> {
         let mut seen_identities: BTreeMap<String, usize> = BTreeMap::new();
         let mut seen_credentials: BTreeMap<String, usize> = BTreeMap::new();
         let mut loose = Vec::new();
-        for Sourced { index, source, facts } in sources.iter_mut() {
+        for Sourced { index, source, facts, .. } in sources.iter_mut() {
             let whole = |list: Option<u32>| -> Option<&Ended> {
                 let ended = facts.lists.iter().find(|ended| Some(ended.id) == list)?;
                 (ended.whole && !self.broken.contains(&source.path)).then_some(ended)
@@ -372,6 +416,11 @@ impl<'a> Assembly<'a> {
                 }
             }
         }
+        for proof in sources.iter().flat_map(|it| &it.proofs) {
+            if let Proof::Credentials { identity } = proof {
+                complete.extend(tie::owner(&Parent::Id(identity.clone()), &inventory.identities));
+            }
+        }
         let any = !inventory.credentials.is_empty();
         for (index, identity) in inventory.identities.iter_mut().enumerate() {
             let listed = complete.contains(&index) || (self.wanted.assume_complete && any);
@@ -382,7 +431,7 @@ impl<'a> Assembly<'a> {
     /// Which cluster each source of Kubernetes objects belongs to.
     fn tie(&mut self, sources: &[Sourced]) -> BTreeMap<u32, ClusterIx> {
         let mut ties = tie::Ties::new(&self.wanted.clusters, &mut self.collected.inventory.clusters);
-        for Sourced { source, facts, .. } in sources {
+        for Sourced { source, facts, .. } in sources.iter().filter(|it| it.source.root != usize::MAX) {
             for (_, _, resource) in &facts.resources {
                 match resource {
                     Resource::Cluster(cluster) => ties.described(&source.path, cluster),
@@ -392,7 +441,18 @@ impl<'a> Assembly<'a> {
             }
         }
         let mut tied = BTreeMap::new();
-        for Sourced { index, source, facts } in sources {
+        for Sourced { index, source, facts, home, .. } in sources {
+            if let Some(home) = home {
+                let (cluster, contradiction) = ties.home(home);
+                tied.insert(*index, cluster);
+                self.collected.gaps.extend(contradiction.map(|reason| Gap {
+                    path: source.path.clone(),
+                    line: None,
+                    reason,
+                    extent: Missing::Use,
+                }));
+                continue;
+            }
             if facts.manifests.is_empty() {
                 continue;
             }
@@ -413,8 +473,10 @@ impl<'a> Assembly<'a> {
     /// The objects of Kubernetes, each once.
     fn kubernetes(&mut self, sources: Vec<Sourced>, ties: &BTreeMap<u32, ClusterIx>) {
         let mut seen: BTreeSet<(ClusterIx, &'static str, String, String)> = BTreeSet::new();
-        for Sourced { index, source, facts } in sources {
-            let Some(&cluster) = ties.get(&index) else { continue };
+        for Sourced { index, source, facts, proofs, .. } in sources {
+            let tied = ties.get(&index).copied();
+            self.lists.prove(tied, proofs);
+            let Some(cluster) = tied else { continue };
             let sound = !self.broken.contains(&source.path);
             for read in facts.manifests {
                 let origin = Origin { source: index, line: read.line };

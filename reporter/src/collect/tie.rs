@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
-use super::{Gap, Missing, Wanted};
+use super::{Gap, Home, Missing, Wanted};
 use wiguard_rules::model::{Cluster, ClusterIx, Identity, Issuer, Parent};
 
 /// `NAME=PATH` as typed.
@@ -24,6 +24,8 @@ pub(super) struct Ties<'a> {
     described: BTreeMap<PathBuf, Vec<ClusterIx>>,
     /// For objects of no known cluster: one nameless cluster for each root.
     nameless: BTreeMap<usize, ClusterIx>,
+    /// The clusters that were read themselves, by uid or name.
+    homes: BTreeMap<(String, String), ClusterIx>,
 }
 
 const UNDESCRIBED: &str = "its objects belong to no cluster that was described; put the output of `az aks show` or `az connectedk8s show` beside them, or say --cluster NAME=PATH";
@@ -50,7 +52,7 @@ impl Tie {
 
 impl<'a> Ties<'a> {
     pub(super) fn new(said: &'a [Tie], clusters: &'a mut Vec<Cluster>) -> Self {
-        Self { said, clusters, described: BTreeMap::new(), nameless: BTreeMap::new() }
+        Self { said, clusters, described: BTreeMap::new(), nameless: BTreeMap::new(), homes: BTreeMap::new() }
     }
 
     /// Notes that the file at `path` describes a cluster.
@@ -74,6 +76,42 @@ impl<'a> Ties<'a> {
             })
         });
         self.note(path, index);
+    }
+
+    /// The cluster that was read itself, and what is said of it otherwise.
+    ///
+    /// It is the one that Azure or the user describes with its issuer, else the one of its name.
+    /// Its own word on its issuer counts: that is what its tokens carry.
+    pub(super) fn home(&mut self, home: &Home) -> (ClusterIx, Option<String>) {
+        let key =
+            if home.uid.is_empty() { (String::new(), home.name.clone()) } else { (home.uid.clone(), String::new()) };
+        if let Some(&known) = self.homes.get(&key) {
+            return (known, None);
+        }
+        let taken: Vec<ClusterIx> = self.homes.values().copied().collect();
+        let free = |index: &usize| !taken.contains(&ix(*index));
+        let issuer =
+            |cluster: &Cluster| home.issuer.is_some() && cluster.issuers().any(|it| Some(it) == home.issuer.as_ref());
+        let by_issuer =
+            (0..self.clusters.len()).filter(free).find(|index| self.clusters.get(*index).is_some_and(issuer));
+        let by_name = || {
+            (0..self.clusters.len())
+                .filter(free)
+                .find(|index| self.clusters.get(*index).is_some_and(|it| it.name == home.name))
+        };
+        let index = by_issuer.or_else(by_name).unwrap_or_else(|| {
+            self.add(Cluster { name: home.name.clone(), issuer: home.issuer.clone(), ..Cluster::default() })
+        });
+        self.homes.insert(key, ix(index));
+        let mut contradiction = None;
+        if let (Some(cluster), Some(own)) = (self.clusters.get_mut(index), &home.issuer)
+            && !cluster.issuers().any(|known| known == own)
+        {
+            contradiction = cluster.issuer.replace(own.clone()).map(|said| {
+                format!("its API server says that its issuer is {own}, elsewhere it is said to be {said}; the tokens of its pods carry the former, which is what is judged")
+            });
+        }
+        (ix(index), contradiction)
     }
 
     /// The cluster of the objects in the file at `path`, and if it is one without a name, why.

@@ -141,7 +141,7 @@ impl Trust {
             declared: config.declared(),
             assume_complete: self.assume_complete,
         };
-        collect(&wanted, || Box::new(std::io::stdin()))
+        collect(&wanted, Vec::new(), || Box::new(std::io::stdin()))
     }
 }
 

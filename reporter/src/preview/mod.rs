@@ -99,7 +99,7 @@ impl Preview {
             declared: config.declared(),
             assume_complete: self.assume_complete,
         };
-        let mut collected = collect(&wanted, || input.stdin());
+        let mut collected = collect(&wanted, Vec::new(), || input.stdin());
         let outcome = self.judge(&mut collected, &input, &policy, &settings);
         for output in &outputs {
             self.write(&outcome, output)?;

@@ -9,6 +9,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+#[cfg(feature = "facts")]
+use serde::{Deserialize, Serialize};
+
 use crate::inventory::{Namespace, SecretKeys, SecretProviderClass, TokenRequester};
 use crate::json::{self, Take};
 use crate::model::{ClusterIx, Origin, ServiceAccount, Workload};
@@ -16,6 +19,7 @@ use object::{Object, Spec};
 
 /// An object of Kubernetes.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 #[allow(clippy::large_enum_variant, reason = "it is taken apart at once, and most objects are workloads")]
 pub enum Manifest {
     /// A pod, or anything that makes pods.

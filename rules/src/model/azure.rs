@@ -4,10 +4,14 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+#[cfg(feature = "facts")]
+use serde::{Deserialize, Serialize};
+
 use super::{Audience, ClientId, Issuer, Origin, Subject};
 
 /// A user-assigned managed identity or an app registration.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub struct Identity {
     /// Which of the two.
     pub kind: IdentityKind,
@@ -31,6 +35,7 @@ pub struct Identity {
 
 /// What kind of object of Azure an identity is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub enum IdentityKind {
     /// `Microsoft.ManagedIdentity/userAssignedIdentities`.
     UserAssigned,
@@ -40,6 +45,7 @@ pub enum IdentityKind {
 
 /// A federated identity credential: whose tokens an identity trusts.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub struct FederatedIdentityCredential {
     /// Its name.
     pub name: String,
@@ -61,6 +67,7 @@ pub struct FederatedIdentityCredential {
 
 /// How a credential names its identity.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub enum Parent {
     /// Resource id of a managed identity; segments compare without regard to case.
     Resource(String),
@@ -74,6 +81,7 @@ pub enum Parent {
 
 /// A cluster, as Azure describes it or as settings name it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub struct Cluster {
     /// Its name.
     pub name: String,
@@ -101,6 +109,7 @@ pub struct Cluster {
 
 /// What runs a cluster.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub enum Platform {
     /// Azure Kubernetes Service.
     Aks,

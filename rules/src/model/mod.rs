@@ -46,6 +46,7 @@ pub mod annotation {
 
 /// A member of `metadata.labels` or `metadata.annotations`.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub struct Pair {
     /// The key, verbatim.
     pub key: String,
@@ -57,6 +58,7 @@ pub struct Pair {
 
 /// Labels or annotations, only those that bear on the chain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(transparent))]
 pub struct Pairs(pub Vec<Pair>);
 
 /// The index of a cluster in [`crate::inventory::Inventory::clusters`].
@@ -65,6 +67,7 @@ pub struct ClusterIx(pub u32);
 
 /// Where an object was read: opaque to rules.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub struct Origin {
     /// An index into the reader's list of sources.
     pub source: u32,

@@ -2,10 +2,14 @@
 
 use alloc::string::String;
 
+#[cfg(feature = "facts")]
+use serde::{Deserialize, Serialize};
+
 use super::{ClientId, ClusterIx, Origin, Pairs, Subject, annotation};
 
 /// A ServiceAccount.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub struct ServiceAccount {
     /// The cluster it lives in; one without a name if no source says.
     pub cluster: ClusterIx,

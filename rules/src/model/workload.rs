@@ -5,6 +5,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+#[cfg(feature = "facts")]
+use serde::{Deserialize, Serialize};
+
 use super::{Audience, ClusterIx, Origin, Pairs, Subject, annotation, label};
 
 /// A pod-bearing kind.
@@ -35,6 +38,7 @@ pub enum Shape {
 
 /// A pod, or an object with a pod template.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub struct Workload {
     /// Which kind it is.
     pub kind: &'static PodBearing,
@@ -60,6 +64,7 @@ pub struct Workload {
 
 /// The kind and name of a controlling object.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub struct Controller {
     /// Its kind.
     pub kind: String,
@@ -69,6 +74,7 @@ pub struct Controller {
 
 /// What makes a pod.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub struct PodTemplate {
     /// `metadata.labels`.
     pub labels: Pairs,
@@ -86,6 +92,7 @@ pub struct PodTemplate {
 
 /// A container.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub struct Container {
     /// Its name.
     pub name: String,
@@ -105,6 +112,7 @@ pub struct Place {
 
 /// An environment variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub struct EnvVar {
     /// Its name.
     pub name: String,
@@ -114,6 +122,7 @@ pub struct EnvVar {
 
 /// What a variable holds. Secret material is never kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub enum Value {
     /// A literal; for a variable that carries a secret, the text is dropped.
     Literal(Option<String>),
@@ -125,6 +134,7 @@ pub enum Value {
 
 /// A source of many variables.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub enum EnvFrom {
     /// `secretRef`: the Secret's name and the prefix put before its keys.
     Secret(String, String),
@@ -134,6 +144,7 @@ pub enum EnvFrom {
 
 /// A volume that bears on the chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub enum Volume {
     /// A projected ServiceAccount token with an audience of its own.
     Token(Audience),
@@ -218,6 +229,22 @@ impl PodBearing {
             Shape::Template => "spec.template.spec",
             Shape::CronJob => "spec.jobTemplate.spec.template.spec",
         }
+    }
+}
+
+#[cfg(feature = "facts")]
+impl Serialize for PodBearing {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (self.api_version, self.kind).serialize(serializer)
+    }
+}
+
+#[cfg(feature = "facts")]
+impl<'de> Deserialize<'de> for &'static PodBearing {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (api_version, kind) = <(String, String)>::deserialize(deserializer)?;
+        PodBearing::find(&api_version, &kind)
+            .ok_or_else(|| serde::de::Error::custom(alloc::format!("{kind} of {api_version} bears no pods")))
     }
 }
 

@@ -1,0 +1,90 @@
+//! Live: clusters and subscriptions as they are, read page by page and reduced to facts at once.
+//!
+//! ```text
+//! kube  ─ pages ─┐
+//!                ├─▶ Feed ─▶ collect, or a snapshot
+//! azure ─ pages ─┘
+//! ```
+
+pub mod azure;
+pub mod kube;
+mod stop;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::Context as _;
+use clap::Args;
+use tokio::sync::mpsc;
+
+use crate::cli::Failure;
+use crate::collect::Feed;
+use crate::progress::Progress;
+pub use stop::Stop;
+
+/// Feeds that may wait to be taken: what is read faster than it is used waits at its source.
+const WAITING: usize = 64;
+
+/// The arguments of live sources.
+#[derive(Debug, Args)]
+pub struct Live {
+    #[command(flatten)]
+    kube: kube::Flags,
+    #[command(flatten)]
+    azure: azure::Flags,
+}
+
+/// What every reader is handed.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Takes what was read.
+    pub feeds: mpsc::Sender<Feed>,
+    /// Says how far it is.
+    pub progress: Progress,
+    /// Says when to stop.
+    pub stop: Stop,
+}
+
+impl Live {
+    /// Whether there is anything to read.
+    pub const fn is_wanted(&self) -> bool {
+        self.kube.is_wanted() || self.azure.is_wanted()
+    }
+
+    /// Reads everything that is wanted, and hands on each page's facts as they come.
+    ///
+    /// What cannot be read is among them. The namespace is the only one that is read, if there is one.
+    ///
+    /// # Errors
+    /// If what is wanted makes no sense: no such context, no such cloud.
+    pub fn read(
+        &self,
+        namespace: Option<&str>,
+        progress: &Progress,
+        mut sink: impl FnMut(Feed),
+    ) -> Result<(), Failure> {
+        if !self.is_wanted() {
+            return Ok(());
+        }
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        let runtime = runtime.context("could not start the runtime").map_err(Failure::Internal)?;
+        runtime.block_on(async {
+            let (feeds, mut taken) = mpsc::channel(WAITING);
+            let session = Session { feeds, progress: progress.clone(), stop: Stop::on_signal() };
+            let (kube, azure) = (self.kube.plan(namespace, &session).await?, self.azure.plan(&session).await?);
+            drop(session);
+            let reading = async { tokio::join!(kube, azure) };
+            let taking = async {
+                while let Some(feed) = taken.recv().await {
+                    sink(feed);
+                }
+            };
+            tokio::join!(reading, taking);
+            Ok(())
+        })
+    }
+}
+
+/// The time, in seconds since 1970.
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,93 @@
+//! Sources: what is to be read, as it is typed for every command that reads an estate.
+
+use std::path::PathBuf;
+
+use anyhow::anyhow;
+use clap::Args;
+
+use crate::cli::Failure;
+use crate::collect::{Collected, Tie, Wanted, collect};
+use crate::config::Config;
+#[cfg(feature = "live")]
+use crate::live::Live;
+use crate::progress::Progress;
+use crate::read::{Root, Stdin};
+
+/// The arguments of whatever reads an estate.
+#[derive(Debug, Args)]
+pub struct Sources {
+    /// Files, folders, or `-` for standard input; kubectl and az output in JSON or YAML, and snapshots; plain, gzip or zstd
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Tie the credentials at PATH to the identity NAME; repeatable
+    #[arg(long, value_name = "NAME=PATH", value_parser = Tie::parse)]
+    pub identity: Vec<Tie>,
+    /// Take every kind of which something is given as given wholly, so that what is not there does not exist
+    #[arg(long)]
+    pub assume_complete: bool,
+    /// Clusters and subscriptions as they are.
+    #[cfg(feature = "live")]
+    #[command(flatten)]
+    pub live: Live,
+}
+
+impl Sources {
+    /// Reads everything. `namespace` is the only one that is read of live clusters.
+    ///
+    /// # Errors
+    /// If nothing is named, or what is named makes no sense.
+    pub fn gather(
+        &self,
+        clusters: Vec<Tie>,
+        namespace: Option<&str>,
+        config: &Config,
+        progress: &Progress,
+        stdin: impl FnOnce() -> Stdin,
+    ) -> Result<Collected, Failure> {
+        self.check()?;
+        #[cfg(not(feature = "live"))]
+        let feeds = {
+            let _ = (namespace, progress);
+            Vec::new()
+        };
+        #[cfg(feature = "live")]
+        let feeds = {
+            let mut feeds = Vec::new();
+            self.live.read(namespace, progress, |feed| feeds.push(feed))?;
+            feeds
+        };
+        progress.say("reading");
+        let wanted = Wanted {
+            roots: self.roots(),
+            clusters,
+            identities: self.identity.clone(),
+            declared: config.declared(),
+            assume_complete: self.assume_complete,
+        };
+        Ok(collect(&wanted, feeds, stdin))
+    }
+
+    /// Whether anything is named.
+    ///
+    /// # Errors
+    /// If not.
+    pub fn check(&self) -> Result<(), Failure> {
+        #[cfg(feature = "live")]
+        let live = self.live.is_wanted();
+        #[cfg(not(feature = "live"))]
+        let live = false;
+        if self.paths.is_empty() && !live {
+            let live = if cfg!(feature = "live") { ", or --kube or --azure" } else { "" };
+            return Err(Failure::Usage(anyhow!(
+                "nothing to read: name files or folders, `-` for standard input{live}"
+            )));
+        }
+        Ok(())
+    }
+
+    /// The files and folders.
+    pub fn roots(&self) -> Vec<Root> {
+        let root = |path: &PathBuf| if path.as_os_str() == "-" { Root::Stdin } else { Root::Path(path.clone()) };
+        self.paths.iter().map(root).collect()
+    }
+}
