@@ -7,6 +7,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod azure;
 mod catalogue;
 mod cli;
 mod cloud;

@@ -134,7 +134,7 @@ pub(super) fn answer(state: &State, asked: &Asked) -> Answer {
         );
     }
     let answer = if rest.is_empty() {
-        versioned(asked, SUBSCRIPTIONS, |_| Answer::ok(describe(&state.estate, subscription)))
+        versioned(state, asked, SUBSCRIPTIONS, |_| Answer::ok(describe(&state.estate, subscription)))
     } else if state.is_forbidden(&subscription.id) {
         forbidden(state, &grant, rest, &subscription.id)
     } else {
@@ -181,16 +181,16 @@ pub(super) fn throttled(wait: Duration, said: &str) -> Answer {
 }
 
 /// Asks for the `api-version`, and answers as older or newer versions do.
-pub(super) fn versioned(asked: &Asked, known: Versions, answer: impl FnOnce(&str) -> Answer) -> Answer {
+pub(super) fn versioned(state: &State, asked: &Asked, known: Versions, answer: impl FnOnce(&str) -> Answer) -> Answer {
     match asked.parameter("api-version") {
         None => Answer::error(
             400,
             "MissingApiVersionParameter",
             "The api-version query parameter (?api-version=) is required for all requests.",
         ),
-        Some(version) if known.contains(&version) => answer(version),
+        Some(version) if known.contains(&version) && version <= state.options.newest => answer(version),
         Some(version) => {
-            let newest: Vec<&str> = known.iter().rev().copied().collect();
+            let newest: Vec<&str> = known.iter().rev().copied().filter(|it| *it <= state.options.newest).collect();
             Answer::error(
                 400,
                 "InvalidApiVersionParameter",
@@ -214,17 +214,17 @@ fn of_tenant(state: &State, asked: &Asked, grant: &Grant, segments: &[&str]) -> 
     }
     let estate = &state.estate;
     let answer = match segments {
-        ["tenants"] => versioned(asked, SUBSCRIPTIONS, |_| tenants(state, asked, grant)),
-        ["subscriptions"] => versioned(asked, SUBSCRIPTIONS, |_| {
+        ["tenants"] => versioned(state, asked, SUBSCRIPTIONS, |_| tenants(state, asked, grant)),
+        ["subscriptions"] => versioned(state, asked, SUBSCRIPTIONS, |_| {
             let own: Vec<&Subscription> = estate.subscriptions.iter().filter(|it| it.tenant == grant.tenant).collect();
             list(asked, own.len(), state.options.page, |at| describe(estate, own[at]))
         }),
-        ["providers", "microsoft.management", "managementgroups"] => versioned(asked, GROUPS, |_| {
+        ["providers", "microsoft.management", "managementgroups"] => versioned(state, asked, GROUPS, |_| {
             let own: Vec<_> = estate.groups.iter().filter(|it| it.tenant == grant.tenant).collect();
             list(asked, own.len(), state.options.page, |at| group(estate, &own[at].name))
         }),
         ["providers", "microsoft.management", "managementgroups", name, rest @ ..] => {
-            versioned(asked, GROUPS, |_| groups(state, asked, grant, name, rest))
+            versioned(state, asked, GROUPS, |_| groups(state, asked, grant, name, rest))
         }
         _ => Answer::error(404, "NotFound", "The resource could not be found."),
     };
@@ -234,19 +234,21 @@ fn of_tenant(state: &State, asked: &Asked, grant: &Grant, segments: &[&str]) -> 
 fn of_subscription(state: &State, asked: &Asked, of: &Subscription, rest: &[&str]) -> Answer {
     let (page, tenant) = (state.options.page, state.estate.tenant_of(of));
     match rest {
-        ["providers", "microsoft.managedidentity", "userassignedidentities"] => versioned(asked, IDENTITIES, |_| {
-            list(asked, of.identities.len(), page, |at| of.identities[at].nested(&of.id, tenant))
-        }),
-        ["providers", "microsoft.containerservice", "managedclusters"] => versioned(asked, AKS, |_| {
+        ["providers", "microsoft.managedidentity", "userassignedidentities"] => {
+            versioned(state, asked, IDENTITIES, |_| {
+                list(asked, of.identities.len(), page, |at| of.identities[at].nested(&of.id, tenant))
+            })
+        }
+        ["providers", "microsoft.containerservice", "managedclusters"] => versioned(state, asked, AKS, |_| {
             let own: Vec<_> = of.clusters.iter().filter(|it| !it.arc).collect();
             list(asked, own.len(), page, |at| own[at].nested())
         }),
-        ["providers", "microsoft.kubernetes", "connectedclusters"] => versioned(asked, ARC, |version| {
+        ["providers", "microsoft.kubernetes", "connectedclusters"] => versioned(state, asked, ARC, |version| {
             let own: Vec<_> = of.clusters.iter().filter(|it| it.arc).collect();
             list(asked, own.len(), page, |at| connected(own[at].nested(), version))
         }),
         ["providers", "microsoft.authorization", "roleassignments"] => {
-            versioned(asked, ROLES, |_| list(asked, of.roles.len(), page, |at| role(of, at)))
+            versioned(state, asked, ROLES, |_| list(asked, of.roles.len(), page, |at| role(of, at)))
         }
         [
             "resourcegroups",
@@ -271,7 +273,7 @@ fn of_subscription(state: &State, asked: &Asked, of: &Subscription, rest: &[&str
                 .iter()
                 .find(|it| it.printed["name"].as_str().is_some_and(|own| own.eq_ignore_ascii_case(name)));
             let Some(cluster) = cluster else { return missing("Microsoft.ContainerService/managedClusters", name) };
-            versioned(asked, BINDINGS, |_| {
+            versioned(state, asked, BINDINGS, |_| {
                 list(asked, cluster.bindings.len(), page, |at| {
                     let client = &cluster.bindings[at];
                     json!({"id": format!("{}/identityBindings/{client}", cluster.id()), "name": client,
@@ -291,7 +293,7 @@ fn identity(state: &State, asked: &Asked, of: &Subscription, group: &str, name: 
     } else {
         IDENTITIES.split_at(IDENTITIES.iter().position(|it| *it == CREDENTIALS_SINCE).unwrap_or(0)).1
     };
-    versioned(asked, known, |version| {
+    versioned(state, asked, known, |version| {
         let Some(identity) = of.identity(group, name) else {
             return if child.is_empty() {
                 missing("Microsoft.ManagedIdentity/userAssignedIdentities", name)

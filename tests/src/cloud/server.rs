@@ -53,6 +53,8 @@ pub struct Options {
     pub reads_applications: bool,
     /// Whether the caller may ask Resource Graph.
     pub queries: bool,
+    /// The newest version of any API that is spoken, as clouds apart lag behind.
+    pub newest: &'static str,
     /// The port of Azure Resource Manager, any if 0; the others follow.
     pub port: u16,
 }
@@ -102,13 +104,14 @@ fn good<T, E: std::fmt::Display>(result: Result<T, E>) -> T {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            factor: 1000.0,
+            factor: 100.0,
             page: 100,
             rows: 1000,
             applications: 100,
             lifetime: Duration::from_secs(3599),
             reads_applications: true,
             queries: true,
+            newest: "9999",
             port: 0,
         }
     }
