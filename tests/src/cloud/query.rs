@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use super::estate::Subscription;
 use super::http::{Answer, Asked, Page, id};
 use super::kusto::Query;
-use super::manager::{QUERIES, versioned};
 use super::server::State;
 use super::tokens::Grant;
+use super::version::{QUERIES, versioned};
 
 /// The most subscriptions that a query may name.
 const SUBSCRIPTIONS: usize = 1000;
