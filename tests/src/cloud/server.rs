@@ -236,15 +236,15 @@ impl Cloud {
         command.env("IDENTITY_HEADER", &self.callers()[1].secret);
     }
 
-    /// Takes away what whoever runs the tests has in his environment.
+    /// Takes away all that speaks of an identity, of whoever runs the tests too.
     pub fn bare(&self, command: &mut Command) {
-        let names = std::env::vars_os().map(|(name, _)| name);
-        let is = |name: &std::ffi::OsString| {
-            let name = name.to_string_lossy();
-            ["AZURE_", "IDENTITY_", "MSI_", "IMDS_"].iter().any(|own| name.starts_with(own))
-                || name.to_ascii_lowercase().ends_with("_proxy")
+        let own = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned());
+        let set = command.get_envs().map(|(name, _)| name.to_string_lossy().into_owned());
+        let is = |name: &String| {
+            let prefixed = ["AZURE_", "IDENTITY_", "MSI_", "IMDS_"].iter().any(|own| name.starts_with(own));
+            prefixed || name.to_ascii_lowercase().ends_with("_proxy")
         };
-        for name in names.filter(is) {
+        for name in own.chain(set).filter(is).collect::<Vec<_>>() {
             command.env_remove(name);
         }
         command.env("SSL_CERT_FILE", self.files().0).env("NO_PROXY", "*");
