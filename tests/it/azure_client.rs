@@ -221,7 +221,7 @@ fn what_cannot_be_read_of_one_identity_is_said_and_the_rest_is_read() {
 
 #[test]
 fn a_list_that_leads_elsewhere_or_nowhere_is_not_followed() {
-    for (what, times) in [(What::HostileNext, 1), (What::Cycle, usize::MAX)] {
+    for (what, times) in [(What::HostileNext, 1), (What::Cycle, usize::MAX), (What::Endless, usize::MAX)] {
         for (service, part) in [
             (Service::Manager, "/userassignedidentities?"),
             (Service::Manager, "/subscriptions?"),
