@@ -60,7 +60,10 @@ fn gaps(ran: &Ran) -> Vec<(String, String)> {
     let report = ran.report();
     let rows = report["coverage"].as_array().unwrap().iter().filter(|row| row["status"] != "complete");
     let text = |row: &serde_json::Value, name: &str| row[name].as_str().unwrap_or_default().to_owned();
-    rows.map(|row| (text(row, "source"), text(row, "reason"))).collect()
+    // The others are what rules lacked: clusters, which no scan of Azure alone has.
+    rows.map(|row| (text(row, "source"), text(row, "reason")))
+        .filter(|(source, _)| source.starts_with("azure"))
+        .collect()
 }
 
 #[test]
