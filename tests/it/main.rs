@@ -8,6 +8,7 @@
 )]
 
 mod azure;
+mod azure_client;
 mod catalogue;
 mod cli;
 mod cloud;
