@@ -92,7 +92,12 @@ fn subscriptions_and_management_groups_are_chosen() {
     }
     for nobody in [&["--subscription", "nobody"][..], &["--management-group", "nobody"]] {
         let ran = site.scan(nobody);
-        assert!(matches!(ran.status, 2 | 3), "what does not exist must not pass for what is clean: {ran:?}");
+        assert!(
+            matches!(ran.status, 2 | 3),
+            "{nobody:?} must not pass for what is clean: {:?} {}",
+            super::gaps(&ran),
+            ran.report()["coverage"]
+        );
         assert!((ran.err.clone() + &ran.out).contains("nobody"), "{ran:?}");
     }
     assert_admitted(&site);
