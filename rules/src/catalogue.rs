@@ -70,6 +70,7 @@ catalogue! {
     audit AWI306 => malformed_issuer,
     audit AWI307 => wrong_audience,
     audit AWI308 => malformed_subject,
+    audit AWI309 => wildcard_trust,
     audit AWI311 => dangling_credential,
     audit AWI312 => credential_for_shared_account,
     audit AWI401 => credential_quota,

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::{Audience, ClientId, Issuer, Origin, Subject};
+use crate::expression;
 
 /// A user-assigned managed identity or an app registration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,15 +145,25 @@ impl Cluster {
 // === impl FederatedIdentityCredential ===
 
 impl FederatedIdentityCredential {
-    /// Whether it trusts this token, byte for byte; `None` if it is flexible and its expression is
-    /// not evaluated.
+    /// Whether it trusts this token, byte for byte; `None` if it is flexible and its expression
+    /// hangs on more than is known, or is not understood.
     pub fn trusts(&self, issuer: &Issuer, subject: &Subject, audience: &Audience) -> Option<bool> {
         if self.issuer != *issuer || !self.audiences.contains(audience) {
             return Some(false);
         }
+        self.admits(subject)
+    }
+
+    /// Whether it trusts tokens of this subject that its issuer signs for its audience; `None` as
+    /// for [`Self::trusts`].
+    pub fn admits(&self, subject: &Subject) -> Option<bool> {
         match (&self.subject, &self.expression) {
             (Some(own), _) => Some(own == subject),
-            (None, Some(_)) => None,
+            (None, Some(expression)) => expression::holds(expression, |claim| match claim {
+                "iss" => Some(self.issuer.as_str()),
+                "sub" => Some(subject.as_str()),
+                _ => None,
+            }),
             (None, None) => Some(false),
         }
     }
