@@ -80,6 +80,7 @@ catalogue! {
     admission AWI605 => static_credential_shadows,
     admission AWI606 => static_credential,
     audit AWI701 => cluster_not_enabled,
+    audit AWI704 => issuer_differs_from_profile,
     admission AWI902 => unresolved_placeholder,
 }
 

@@ -193,6 +193,7 @@ fn cluster(view: View<'_>, platform: Platform) -> Cluster {
         resource_group: resource_group(view),
         platform,
         issuer: issuer.map(Into::into),
+        profile_issuer: None,
         other_issuers: Vec::new(),
         oidc_issuer_enabled: switch(oidc),
         workload_identity_enabled: switch(security.and_then(|profile| profile.get("workloadIdentity"))),

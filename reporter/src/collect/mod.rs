@@ -431,26 +431,23 @@ impl<'a> Assembly<'a> {
     /// Which cluster each source of Kubernetes objects belongs to.
     fn tie(&mut self, sources: &[Sourced]) -> BTreeMap<u32, ClusterIx> {
         let mut ties = tie::Ties::new(&self.wanted.clusters, &mut self.collected.inventory.clusters);
-        for Sourced { source, facts, .. } in sources.iter().filter(|it| it.source.root != usize::MAX) {
-            for (_, _, resource) in &facts.resources {
-                match resource {
-                    Resource::Cluster(cluster) => ties.described(&source.path, cluster),
-                    Resource::Discovery(issuer) => ties.discovered(&source.path, issuer),
-                    _ => {}
-                }
+        let files = || sources.iter().filter(|it| it.source.root != usize::MAX);
+        let resources =
+            || files().flat_map(|it| it.facts.resources.iter().map(|(_, _, found)| (&*it.source.path, found)));
+        for (path, resource) in resources() {
+            if let Resource::Cluster(cluster) = resource {
+                ties.described(path, cluster);
+            }
+        }
+        for (path, resource) in resources() {
+            if let Resource::Discovery(issuer) = resource {
+                ties.discovered(path, issuer);
             }
         }
         let mut tied = BTreeMap::new();
         for Sourced { index, source, facts, home, .. } in sources {
             if let Some(home) = home {
-                let (cluster, contradiction) = ties.home(home);
-                tied.insert(*index, cluster);
-                self.collected.gaps.extend(contradiction.map(|reason| Gap {
-                    path: source.path.clone(),
-                    line: None,
-                    reason,
-                    extent: Missing::Use,
-                }));
+                tied.insert(*index, ties.home(home));
                 continue;
             }
             if facts.manifests.is_empty() {

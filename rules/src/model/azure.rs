@@ -94,6 +94,8 @@ pub struct Cluster {
     pub platform: Platform,
     /// The issuer that signs its tokens.
     pub issuer: Option<Issuer>,
+    /// What Azure says its issuer is, where its API server says otherwise.
+    pub profile_issuer: Option<Issuer>,
     /// Further issuers it accepts or had, declared by the user.
     pub other_issuers: Vec<Issuer>,
     /// `oidcIssuerProfile.enabled`.
