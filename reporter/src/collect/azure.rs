@@ -126,6 +126,7 @@ fn managed_identity(view: View<'_>) -> Identity {
         principal_id: view.text("principalId").into(),
         tenant_id: view.text("tenantId").into(),
         resource_group: resource_group(view),
+        location: view.text("location").into(),
         credentials_complete: false,
         origin: Origin::default(),
     }
@@ -140,6 +141,7 @@ fn application(view: View<'_>) -> Identity {
         principal_id: String::new(),
         tenant_id: String::new(),
         resource_group: String::new(),
+        location: String::new(),
         credentials_complete: false,
         origin: Origin::default(),
     }

@@ -28,6 +28,8 @@ pub struct Identity {
     pub tenant_id: String,
     /// Its resource group; empty if it has none.
     pub resource_group: String,
+    /// Its region; empty if unknown, or if it has none.
+    pub location: String,
     /// Whether all its credentials are in the inventory.
     pub credentials_complete: bool,
     /// Where it was read.
