@@ -1,5 +1,7 @@
 //! Clusters: every kind that bears on the chain, page by page.
 
+pub mod kinds;
+
 use std::future::Future;
 
 use clap::Args;
