@@ -115,8 +115,10 @@ impl Flags {
             contexts: &self.context,
             all: self.all_contexts,
             name: self.kube_name.as_deref(),
-            timeout,
         };
+        if let Some(namespace) = namespace.filter(|name| self.is_wanted() && !is_label(name)) {
+            return Err(Failure::Usage(anyhow!("`{namespace}` cannot be the name of a namespace")));
+        }
         let targets = if self.is_wanted() { contexts::targets(&asked).await? } else { Vec::new() };
         let (qps, parallel, secret_keys) = (self.kube_qps, self.kube_parallel, self.secret_keys);
         let (namespace, session) = (namespace.map(String::from), session.clone());
@@ -149,6 +151,12 @@ impl Flags {
             }
         })
     }
+}
+
+/// Whether a text is a DNS label, as names of namespaces are.
+fn is_label(text: &str) -> bool {
+    let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=63).contains(&text.len()) && text.bytes().all(letter)
 }
 
 /// A client, and the namespace of its context. A credential plugin runs meanwhile, and may never end.
