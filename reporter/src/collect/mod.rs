@@ -453,7 +453,7 @@ impl<'a> Assembly<'a> {
                 let (cluster, contradiction) = ties.home(home);
                 tied.insert(*index, cluster);
                 self.collected.gaps.extend(contradiction.map(|reason| Gap {
-                    path: source.path.clone(),
+                    path: format!("kube://{}", home.name),
                     line: None,
                     reason,
                     extent: Missing::Use,
