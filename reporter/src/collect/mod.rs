@@ -313,6 +313,7 @@ impl<'a> Assembly<'a> {
                         kept.push((line, list, Resource::Cluster(Box::new(cluster))));
                     }
                     Resource::Discovery(issuer) => kept.push((line, list, Resource::Discovery(issuer))),
+                    Resource::Role(role) => inventory.role_assignments.push(role),
                     Resource::Identity(identity) => {
                         self.lists.identity(identity.kind, whole(list));
                         let key = identity_key(&identity);
