@@ -29,8 +29,6 @@ use wiguard_rules::finding::Severity;
   3  a source could not be read wholly; what was read is reported
   4  wiguard itself failed")]
 pub struct Scan {
-    #[command(flatten)]
-    sources: Sources,
     /// Write the report as FORMAT, to PATH if one is given: table, json, ndjson, csv (a folder); repeatable
     #[arg(short, long = "output", value_name = "FORMAT[=PATH]")]
     output: Vec<Output>,
@@ -57,6 +55,8 @@ pub struct Scan {
     threads: Option<usize>,
     #[command(flatten)]
     show: Show,
+    #[command(flatten)]
+    sources: Sources,
 }
 
 impl Scan {

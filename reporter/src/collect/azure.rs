@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wiguard_rules::model::{
     Audience, ClientId, Cluster, FederatedIdentityCredential, Identity, IdentityKind, Issuer, Origin, Parent, Platform,
+    RoleAssignment,
 };
 
 /// An object of Azure that bears on the chain.
@@ -17,6 +18,8 @@ pub enum Resource {
     Credential(FederatedIdentityCredential),
     /// A cluster as Azure describes it.
     Cluster(Box<Cluster>),
+    /// A role assignment.
+    Role(RoleAssignment),
     /// An OpenID discovery document: the issuer an API server says it has.
     Discovery(Issuer),
 }
@@ -31,6 +34,7 @@ impl Resource {
             Self::Credential(credential) => {
                 (3, format!("{:?}", credential.parent).to_ascii_lowercase(), credential.name.clone())
             }
+            Self::Role(role) => (4, role.id.to_ascii_lowercase(), role.principal_id.clone()),
         }
     }
 }
@@ -71,7 +75,7 @@ pub fn recognise(value: &Value) -> Result<Resource, Unrecognised> {
         return Ok(Resource::Cluster(Box::new(cluster(view, Platform::Arc))));
     }
     if kind == "microsoft.authorization/roleassignments" || view.has("roleDefinitionId") {
-        return Err(Unrecognised::Useless("role assignment"));
+        return Ok(Resource::Role(role_assignment(view)));
     }
     if view.has("issuer") && view.has("jwks_uri") {
         return Ok(Resource::Discovery(view.text("issuer").into()));
@@ -140,6 +144,7 @@ fn managed_identity(view: View<'_>) -> Identity {
         principal_id: view.text("principalId").into(),
         tenant_id: view.text("tenantId").into(),
         resource_group: resource_group(view),
+        location: view.text("location").into(),
         credentials_complete: false,
         origin: Origin::default(),
     }
@@ -154,8 +159,18 @@ fn application(view: View<'_>) -> Identity {
         principal_id: String::new(),
         tenant_id: String::new(),
         resource_group: String::new(),
+        location: String::new(),
         credentials_complete: false,
         origin: Origin::default(),
+    }
+}
+
+fn role_assignment(view: View<'_>) -> RoleAssignment {
+    RoleAssignment {
+        id: view.text("id").into(),
+        principal_id: view.text("principalId").into(),
+        role: view.text("roleDefinitionId").rsplit('/').next().unwrap_or_default().to_ascii_lowercase(),
+        scope: view.text("scope").into(),
     }
 }
 
@@ -207,6 +222,7 @@ fn cluster(view: View<'_>, platform: Platform) -> Cluster {
         resource_group: resource_group(view),
         platform,
         issuer: issuer.map(Into::into),
+        profile_issuer: None,
         other_issuers: Vec::new(),
         oidc_issuer_enabled: switch(oidc),
         workload_identity_enabled: switch(security.and_then(|profile| profile.get("workloadIdentity"))),

@@ -20,7 +20,7 @@ use crate::read::{self, Limits, Root, Source, Stdin, Wrapper};
 use contradiction::{contradict, contradiction, same_trust, two_issuers};
 use extent::Lists;
 use facts::{Ended, Facts, Read};
-pub use feed::{Feed, Home, Proof, Resource};
+pub use feed::{Feed, Gone, Home, Proof, Resource};
 pub use tie::Tie;
 
 /// What is to be collected.
@@ -216,6 +216,13 @@ impl<'a> Assembly<'a> {
             if let Some(at) = self.collected.moments.get_mut(index) {
                 *at = feed.at.min(*at);
             }
+            if !feed.gone.is_empty() {
+                let gone: BTreeSet<(&str, &str)> =
+                    feed.gone.iter().map(|it| (it.namespace.as_str(), it.name.as_str())).collect();
+                facts.manifests.retain(|read| {
+                    read.manifest.id().is_none_or(|(_, namespace, name)| !gone.contains(&(namespace, name)))
+                });
+            }
             facts.manifests.extend(feed.manifests.into_iter().map(Read::fed));
             facts.resources.extend(feed.resources.into_iter().map(|resource| (0, None, resource)));
             proofs.extend(feed.proofs);
@@ -306,6 +313,7 @@ impl<'a> Assembly<'a> {
                         kept.push((line, list, Resource::Cluster(Box::new(cluster))));
                     }
                     Resource::Discovery(issuer) => kept.push((line, list, Resource::Discovery(issuer))),
+                    Resource::Role(role) => inventory.role_assignments.push(role),
                     Resource::Identity(identity) => {
                         self.lists.identity(identity.kind, whole(list));
                         let key = identity_key(&identity);
@@ -343,6 +351,10 @@ impl<'a> Assembly<'a> {
             }
             facts.resources = kept;
         }
+        // What is inherited is in the list of every subscription.
+        let roles = &mut inventory.role_assignments;
+        roles.sort_by_cached_key(|role| role.id.to_ascii_lowercase());
+        roles.dedup_by(|one, other| !one.id.is_empty() && one.id.eq_ignore_ascii_case(&other.id));
         self.credentials(loose, &mut seen_credentials, sources);
     }
 
@@ -438,26 +450,23 @@ impl<'a> Assembly<'a> {
     /// Which cluster each source of Kubernetes objects belongs to.
     fn tie(&mut self, sources: &[Sourced]) -> BTreeMap<u32, ClusterIx> {
         let mut ties = tie::Ties::new(&self.wanted.clusters, &mut self.collected.inventory.clusters);
-        for Sourced { source, facts, .. } in sources.iter().filter(|it| it.source.root != usize::MAX) {
-            for (_, _, resource) in &facts.resources {
-                match resource {
-                    Resource::Cluster(cluster) => ties.described(&source.path, cluster),
-                    Resource::Discovery(issuer) => ties.discovered(&source.path, issuer),
-                    _ => {}
-                }
+        let files = || sources.iter().filter(|it| it.source.root != usize::MAX);
+        let resources =
+            || files().flat_map(|it| it.facts.resources.iter().map(|(_, _, found)| (&*it.source.path, found)));
+        for (path, resource) in resources() {
+            if let Resource::Cluster(cluster) = resource {
+                ties.described(path, cluster);
+            }
+        }
+        for (path, resource) in resources() {
+            if let Resource::Discovery(issuer) = resource {
+                ties.discovered(path, issuer);
             }
         }
         let mut tied = BTreeMap::new();
         for Sourced { index, source, facts, home, .. } in sources {
             if let Some(home) = home {
-                let (cluster, contradiction) = ties.home(home);
-                tied.insert(*index, cluster);
-                self.collected.gaps.extend(contradiction.map(|reason| Gap {
-                    path: source.path.clone(),
-                    line: None,
-                    reason,
-                    extent: Missing::Use,
-                }));
+                tied.insert(*index, ties.home(home));
                 continue;
             }
             if facts.manifests.is_empty() {
@@ -480,10 +489,13 @@ impl<'a> Assembly<'a> {
     /// The objects of Kubernetes, each once.
     fn kubernetes(&mut self, sources: Vec<Sourced>, ties: &BTreeMap<u32, ClusterIx>) {
         let mut seen: BTreeSet<(ClusterIx, &'static str, String, String)> = BTreeSet::new();
-        for Sourced { index, source, facts, proofs, .. } in sources {
+        for Sourced { index, source, facts, home, proofs } in sources {
             let tied = ties.get(&index).copied();
             self.lists.prove(tied, proofs);
             let Some(cluster) = tied else { continue };
+            if home.is_some() {
+                self.lists.home(cluster);
+            }
             let sound = !self.broken.contains(&source.path);
             for read in facts.manifests {
                 let origin = Origin { source: index, line: read.line };
