@@ -19,6 +19,7 @@ const SUBSCRIPTIONS: &str = "2022-12-01";
 const AKS: &str = "2024-09-01";
 /// The issuers of connected clusters are in preview versions alone.
 const ARC: &str = "2024-12-01-preview";
+const ROLES: &str = "2022-04-01";
 const RESOURCE_GRAPH: &str = "2022-10-01";
 const MANAGEMENT_GROUPS: &str = "2020-05-01";
 
@@ -68,6 +69,10 @@ impl Places {
             self.list(subscription, "Microsoft.ContainerService/managedClusters", AKS),
             self.list(subscription, "Microsoft.Kubernetes/connectedClusters", ARC),
         ]
+    }
+
+    pub(super) fn roles(&self, subscription: &str) -> Result<Call, Trouble> {
+        self.list(subscription, "Microsoft.Authorization/roleAssignments", ROLES)
     }
 
     fn list(&self, subscription: &str, kind: &str, version: &str) -> Result<Call, Trouble> {

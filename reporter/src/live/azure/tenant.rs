@@ -26,6 +26,7 @@ const PAGES: usize = 10_000;
 
 const IDENTITIES: &str = "resources | where type =~ 'microsoft.managedidentity/userassignedidentities' | project id, name, type, resourceGroup, subscriptionId, tenantId, properties | order by id asc";
 const CLUSTERS: &str = "resources | where type in~ ('microsoft.containerservice/managedclusters', 'microsoft.kubernetes/connectedclusters') | project id, name, type, resourceGroup, subscriptionId, sku, properties | order by id asc";
+const ROLES: &str = "authorizationresources | where type =~ 'microsoft.authorization/roleassignments' | project id, name, type, properties | order by id asc";
 const SUBSCRIPTIONS: &str = "resourcecontainers | where type =~ 'microsoft.resources/subscriptions' | project id, name, type, subscriptionId, tenantId | order by id asc";
 
 /// One tenant, and what it is read with.
@@ -64,6 +65,7 @@ pub(super) struct Known {
     /// Whether all of it was read.
     pub(super) has_identities: bool,
     pub(super) has_clusters: bool,
+    pub(super) has_roles: bool,
 }
 
 impl Tenant {
@@ -125,13 +127,15 @@ impl Tenant {
                         let identities =
                             known.has_identities.then(|| known.identities.remove(lower).unwrap_or_default());
                         let clusters = known.has_clusters.then(|| known.clusters.remove(lower).unwrap_or_default());
-                        (it.clone(), identities, clusters)
+                        (it.clone(), identities, clusters, known.has_roles)
                     });
                     parts.collect::<Vec<_>>()
                 }
             });
             let parts = stream::iter(groups).then(|group| group).flat_map(stream::iter);
-            let read = parts.map(|(it, identities, clusters)| subscription::read(&self, it, identities, clusters));
+            let read = parts.map(|(it, identities, clusters, has_roles)| {
+                subscription::read(&self, it, identities, clusters, has_roles)
+            });
             read.buffer_unordered(LANES).collect::<()>().await;
         };
         let registered = async {
@@ -171,6 +175,13 @@ impl Tenant {
                 known.clusters.entry(of).or_default().push(cluster);
             }
             known.has_clusters = true;
+        }
+        if let Ok((rows, true)) = self.query(&scope, ROLES).await {
+            let source = self.source("roles");
+            let resources = sift::roles(&rows, &mut gaps, &source);
+            let read = resources.len() as u64;
+            self.feed(Feed { source, read, resources, ..Feed::default() }).await;
+            known.has_roles = true;
         }
         self.feed_gaps("identities", gaps).await;
         known
