@@ -97,7 +97,8 @@ impl Tenant {
     pub(super) async fn below(&self, group: &str) -> Result<BTreeSet<String>, Trouble> {
         let id = |row: &Value| row.get("subscriptionId").and_then(Value::as_str).map(str::to_ascii_lowercase);
         match self.query(&Scope::ManagementGroup(group), SUBSCRIPTIONS).await {
-            Ok((rows, true)) => return Ok(rows.iter().filter_map(id).collect()),
+            // Resource Graph leaves out without a word what the caller may not see, groups too.
+            Ok((rows, true)) if !rows.is_empty() => return Ok(rows.iter().filter_map(id).collect()),
             Err(Trouble::Stopped) => return Err(Trouble::Stopped),
             _ => {}
         }
@@ -260,7 +261,18 @@ pub(super) fn unlisted(tenant: &Tenant, trouble: &Trouble) -> Gap {
     Gap { extent: Missing::All, ..lacks }
 }
 
-/// A subscription or management group that was asked for and is not there.
+/// A management group that was asked for and has nothing below it.
+pub(super) fn empty(group: &str) -> Gap {
+    gap(
+        &format!("azure://{group}"),
+        format!(
+            "no subscription below management group `{group}` is visible; check its id, and that the caller has a role in them"
+        ),
+        Missing::All,
+    )
+}
+
+/// A subscription that was asked for and is not there.
 pub(super) fn missing(name: &str) -> Gap {
     gap(
         &format!("azure://{name}"),
