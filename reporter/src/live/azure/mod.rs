@@ -1,5 +1,7 @@
 //! Azure: identities, their federated credentials, and clusters as Azure describes them.
 
+pub mod actions;
+
 use std::future::Future;
 
 use clap::Args;
