@@ -25,6 +25,7 @@ pub struct Sources {
     /// Take every kind of which something is given as given wholly, so that what is not there does not exist
     #[arg(long)]
     pub assume_complete: bool,
+    /// How progress is shown.
     #[command(flatten)]
     pub progress: progress::Flags,
     /// Clusters and subscriptions as they are.

@@ -87,6 +87,15 @@ pub fn of_tenant() -> Vec<Need> {
     PERMISSIONS.iter().map(need).collect()
 }
 
+/// The application permissions of Microsoft Graph among the needs.
+pub fn permissions(needs: &[Need]) -> Vec<&'static str> {
+    let permission = |need: &Need| match need.what {
+        What::Permission(name) => Some(name),
+        _ => None,
+    };
+    needs.iter().filter_map(permission).collect()
+}
+
 /// The roles of Kubernetes that grant the needs and nothing else: a ClusterRole, and a Role for
 /// what is needed of a namespace alone.
 pub fn roles(needs: &[Need]) -> Vec<Value> {
