@@ -164,10 +164,14 @@ impl Lists {
         }
         let clusters: BTreeSet<ClusterIx> = self.proofs.iter().filter_map(|(cluster, _)| *cluster).collect();
         for cluster in clusters {
-            let all =
-                |kind: &str| self.proofs.contains(&(Some(cluster), Proof::Kind { kind: kind.into(), namespace: None }));
-            let read = ["SecretStore", "ClusterSecretStore"].into_iter().all(all);
-            coverage.cluster(cluster).token_requesters_missing = !read && self.external_secrets.contains_key(&cluster);
+            let all = |kind: &str, namespace: Option<&str>| {
+                let proof = Proof::Kind { kind: kind.into(), namespace: namespace.map(Into::into) };
+                self.proofs.contains(&(Some(cluster), proof))
+            };
+            // A store serves its own namespace, so that those suffice in which something runs.
+            let mut lived_in = self.lived_in.iter().filter(|(of, _)| *of == cluster);
+            let stores = all("SecretStore", None) || lived_in.all(|(_, name)| all("SecretStore", Some(name)));
+            coverage.cluster(cluster).token_requesters_missing = !(stores && all("ClusterSecretStore", None));
         }
     }
 

@@ -20,7 +20,7 @@ use crate::read::{self, Limits, Root, Source, Stdin, Wrapper};
 use contradiction::{contradict, contradiction, same_trust, two_issuers};
 use extent::Lists;
 use facts::{Ended, Facts, Read};
-pub use feed::{Feed, Home, Proof, Resource};
+pub use feed::{Feed, Gone, Home, Proof, Resource};
 pub use tie::Tie;
 
 /// What is to be collected.
@@ -212,6 +212,13 @@ impl<'a> Assembly<'a> {
             }
             if let Some(at) = self.collected.moments.get_mut(index) {
                 *at = feed.at.min(*at);
+            }
+            if !feed.gone.is_empty() {
+                let gone: BTreeSet<(&str, &str)> =
+                    feed.gone.iter().map(|it| (it.namespace.as_str(), it.name.as_str())).collect();
+                facts.manifests.retain(|read| {
+                    read.manifest.id().is_none_or(|(_, namespace, name)| !gone.contains(&(namespace, name)))
+                });
             }
             facts.manifests.extend(feed.manifests.into_iter().map(Read::fed));
             facts.resources.extend(feed.resources.into_iter().map(|resource| (0, None, resource)));

@@ -62,7 +62,7 @@ const CORE: Kind = Kind {
 const CUSTOM: Kind = Kind { built_in: false, ..CORE };
 
 /// The kinds beside those that bear pods.
-const OTHERS: [Kind; 6] = [
+const OTHERS: [Kind; 5] = [
     Kind {
         resource: "namespaces",
         kind: "Namespace",
@@ -76,15 +76,6 @@ const OTHERS: [Kind; 6] = [
         kind: "ServiceAccount",
         part: Part::Metadata,
         serves: "which identity a ServiceAccount names, and which exist",
-        ..CORE
-    },
-    Kind {
-        group: "admissionregistration.k8s.io",
-        resource: "mutatingwebhookconfigurations",
-        kind: "MutatingWebhookConfiguration",
-        namespaced: false,
-        part: Part::Metadata,
-        serves: "whether the mutating webhook is installed",
         ..CORE
     },
     Kind {
@@ -114,6 +105,11 @@ const OTHERS: [Kind; 6] = [
     },
 ];
 
+/// The kind of that name.
+pub fn named(kind: &str) -> Option<Kind> {
+    kinds().chain([SECRETS]).find(|known| known.kind == kind)
+}
+
 /// Every kind that is read by default, those that show what exists first.
 pub fn kinds() -> impl Iterator<Item = Kind> {
     let bearing = POD_BEARING.iter().map(|bearing| Kind {
@@ -138,6 +134,11 @@ impl Kind {
         }
     }
 
+    /// Its API version, in a version of its group.
+    pub fn api_version(&self, version: &str) -> String {
+        if self.group.is_empty() { version.into() } else { format!("{}/{version}", self.group) }
+    }
+
     /// The resource with its group, as errors and kubectl name it.
     pub fn full_name(&self) -> String {
         if self.group.is_empty() { self.resource.into() } else { format!("{}.{}", self.resource, self.group) }
@@ -146,6 +147,8 @@ impl Kind {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
 
     #[test]
