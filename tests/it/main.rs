@@ -30,5 +30,7 @@ mod protocol;
 mod published;
 mod serve;
 mod shapes;
+#[cfg(unix)]
+mod stop;
 mod traps;
 mod trust_inventory;

@@ -1,4 +1,4 @@
-//! Needs: everything that a scan must be allowed to do, from the tables that the readers read by,
+kind.verbs(namespace.is_some()).iter().map(move |verb|//! Needs: everything that a scan must be allowed to do, from the tables that the readers read by,
 //! and the roles that grant exactly that.
 
 use std::collections::BTreeMap;
@@ -7,7 +7,7 @@ use std::fmt;
 use serde_json::{Value, json};
 
 use crate::live::azure::actions::{ACTIONS, PERMISSIONS};
-use crate::live::kube::kinds::{ISSUER_PATH, Kind, VERBS};
+use crate::live::kube::kinds::{ISSUER_PATH, Kind};
 
 /// The name of the roles.
 const NAME: &str = "wiguard";
@@ -51,7 +51,7 @@ pub enum What {
 /// What is needed of a cluster, or of one namespace of it, to read these kinds.
 pub fn of_cluster(kinds: impl Iterator<Item = Kind>, namespace: Option<&str>) -> Vec<Need> {
     let needs = kinds.flat_map(|kind| {
-        VERBS.into_iter().map(move |verb| Need {
+        kind.verbs(namespace.is_some()).iter().map(move |verb| Need {
             what: What::Resource {
                 verb,
                 group: kind.group,

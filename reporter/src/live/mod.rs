@@ -28,9 +28,9 @@ const WAITING: usize = 64;
 #[derive(Debug, Args)]
 pub struct Live {
     #[command(flatten)]
-    kube: kube::Flags,
+    pub(crate) kube: kube::Flags,
     #[command(flatten)]
-    azure: azure::Flags,
+    pub(crate) azure: azure::Flags,
 }
 
 /// What every reader is handed.
