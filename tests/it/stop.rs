@@ -83,31 +83,32 @@ fn answer(target: &str, slow: bool) -> Option<(u16, Value)> {
         json!({"metadata": {"name": name, "namespace": "shop"},
             "spec": {"serviceAccountName": "default", "containers": [{"name": "c", "image": "i"}]}})
     };
-    let list = |kind: &str, token: &str, items: Value| {
-        json!({"kind": format!("{kind}List"), "apiVersion": "v1", "metadata": {"continue": token}, "items": items})
-    };
+    let list = |kind: &str, token: &str, items: Value| json!({"kind": format!("{kind}List"), "apiVersion": "v1", "metadata": {"continue": token}, "items": items});
     let named = |name: &str, namespace: &str| json!({"metadata": {"name": name, "namespace": namespace}});
-    Some((200, match path {
-        "/.well-known/openid-configuration" => json!({"issuer": "https://issuer.example/"}),
-        "/apis" => json!({"kind": "APIGroupList", "groups": []}),
-        "/api/v1/namespaces/kube-system" => json!({"metadata": {"name": "kube-system", "uid": "u-1"}}),
-        "/api/v1/namespaces" => list("Namespace", "", json!([{"metadata": {"name": "shop"}}])),
-        "/api/v1/serviceaccounts" => list("ServiceAccount", "", json!([named("default", "shop")])),
-        "/api/v1/pods" if query.contains("continue=") && slow => return None,
-        "/api/v1/pods" if query.contains("continue=") => list("Pod", "", json!([pod("two")])),
-        "/api/v1/pods" => list("Pod", "next", json!([pod("one")])),
-        "/api/v1/replicationcontrollers" => list("ReplicationController", "", json!([])),
-        "/apis/apps/v1/deployments" => list("Deployment", "", json!([])),
-        "/apis/apps/v1/statefulsets" => list("StatefulSet", "", json!([])),
-        "/apis/apps/v1/daemonsets" => list("DaemonSet", "", json!([])),
-        "/apis/apps/v1/replicasets" => list("ReplicaSet", "", json!([])),
-        "/apis/batch/v1/jobs" => list("Job", "", json!([])),
-        "/apis/batch/v1/cronjobs" => list("CronJob", "", json!([])),
-        "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations" => {
-            list("MutatingWebhookConfiguration", "", json!([]))
-        }
-        _ => return Some((404, json!({"kind": "Status", "code": 404}))),
-    }))
+    Some((
+        200,
+        match path {
+            "/.well-known/openid-configuration" => json!({"issuer": "https://issuer.example/"}),
+            "/apis" => json!({"kind": "APIGroupList", "groups": []}),
+            "/api/v1/namespaces/kube-system" => json!({"metadata": {"name": "kube-system", "uid": "u-1"}}),
+            "/api/v1/namespaces" => list("Namespace", "", json!([{"metadata": {"name": "shop"}}])),
+            "/api/v1/serviceaccounts" => list("ServiceAccount", "", json!([named("default", "shop")])),
+            "/api/v1/pods" if query.contains("continue=") && slow => return None,
+            "/api/v1/pods" if query.contains("continue=") => list("Pod", "", json!([pod("two")])),
+            "/api/v1/pods" => list("Pod", "next", json!([pod("one")])),
+            "/api/v1/replicationcontrollers" => list("ReplicationController", "", json!([])),
+            "/apis/apps/v1/deployments" => list("Deployment", "", json!([])),
+            "/apis/apps/v1/statefulsets" => list("StatefulSet", "", json!([])),
+            "/apis/apps/v1/daemonsets" => list("DaemonSet", "", json!([])),
+            "/apis/apps/v1/replicasets" => list("ReplicaSet", "", json!([])),
+            "/apis/batch/v1/jobs" => list("Job", "", json!([])),
+            "/apis/batch/v1/cronjobs" => list("CronJob", "", json!([])),
+            "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations" => {
+                list("MutatingWebhookConfiguration", "", json!([]))
+            }
+            _ => return Some((404, json!({"kind": "Status", "code": 404}))),
+        },
+    ))
 }
 
 fn signal(child: &Child, name: &str) {

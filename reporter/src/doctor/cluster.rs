@@ -21,12 +21,7 @@ const TRIES: u32 = 3;
 const LONGEST: Duration = Duration::from_secs(30);
 
 /// Asks whether everything is allowed.
-pub(super) async fn examine(
-    name: String,
-    client: Result<Client, String>,
-    needs: &[Need],
-    session: &Session,
-) -> Place {
+pub(super) async fn examine(name: String, client: Result<Client, String>, needs: &[Need], session: &Session) -> Place {
     let answers = match client {
         Ok(client) => ask(&client, needs, &session.stop).await,
         Err(why) => vec![Answer::Unknown(why); needs.len()],

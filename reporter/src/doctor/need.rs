@@ -1,4 +1,4 @@
-kind.verbs(namespace.is_some()).iter().map(move |verb|//! Needs: everything that a scan must be allowed to do, from the tables that the readers read by,
+//! Needs: everything that a scan must be allowed to do, from the tables that the readers read by,
 //! and the roles that grant exactly that.
 
 use std::collections::BTreeMap;

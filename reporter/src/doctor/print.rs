@@ -89,7 +89,8 @@ fn needs(out: &mut dyn Write, place: &Place) -> io::Result<()> {
 
 /// Everything, for programs.
 pub(super) fn document(findings: &Findings) -> Value {
-    let place = |place: &Place| json!({"place": place.name, "needs": place.answers.iter().map(need).collect::<Vec<_>>()});
+    let place =
+        |place: &Place| json!({"place": place.name, "needs": place.answers.iter().map(need).collect::<Vec<_>>()});
     json!({
         "schema": SCHEMA,
         "places": findings.places.iter().map(place).collect::<Vec<_>>(),

@@ -69,7 +69,9 @@ impl Flags {
         let unseen = wanted.into_iter().map(|it| (it, Err("no such subscription is visible".into())));
         let unlisted = below.into_iter().filter_map(|(group, why)| match why {
             Some(why) if why.is_empty() => None,
-            why => Some((group.clone(), Err(format!("what is below it could not be listed: {}", why.unwrap_or_default())))),
+            why => {
+                Some((group.clone(), Err(format!("what is below it could not be listed: {}", why.unwrap_or_default()))))
+            }
         });
         subscriptions.extend(unseen.chain(unlisted));
         granted.extend(subscriptions.into_iter().map(|(name, roles)| Granted::Subscription(name, roles)));

@@ -161,7 +161,9 @@ impl From<&serde_json::Value> for Node {
         match value {
             Value::String(text) => Self::Text(text.clone()),
             Value::Array(elements) => Self::List(elements.iter().map(Self::from).collect()),
-            Value::Object(members) => Self::Map(members.iter().map(|(name, value)| (name.clone(), value.into())).collect()),
+            Value::Object(members) => {
+                Self::Map(members.iter().map(|(name, value)| (name.clone(), value.into())).collect())
+            }
             Value::Null | Value::Bool(_) | Value::Number(_) => Self::Bare(value.to_string()),
         }
     }
