@@ -16,6 +16,8 @@ mod doctor;
 mod doors;
 mod gatekeeper;
 mod gator;
+mod live;
+mod live_faults;
 mod shop;
 mod trust_inventory;
 mod vap;

@@ -50,6 +50,11 @@ impl Live {
         self.kube.is_wanted() || self.azure.is_wanted()
     }
 
+    /// The same, where `--context` names the cluster to which something is applied.
+    pub(crate) fn unless_applied(self, applied: bool) -> Self {
+        Self { kube: self.kube.unless_applied(applied), ..self }
+    }
+
     /// Reads everything that is wanted, and hands on each page's facts as they come.
     ///
     /// What cannot be read is among them. The namespace is the only one that is read, if there is one.

@@ -22,6 +22,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::anyhow;
 use clap::Args;
 use kube::{Client, Config};
 use tokio::runtime::Handle;
@@ -67,6 +68,9 @@ pub struct Flags {
     /// Requests to each API server at once, at most
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
     kube_parallel: u32,
+    /// Whether the context is that of a cluster to which something is applied.
+    #[arg(skip)]
+    is_target: bool,
     /// How long a single request to an API server may take, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
     request_timeout: u64,
@@ -75,7 +79,26 @@ pub struct Flags {
 impl Flags {
     /// Whether there is any.
     pub const fn is_wanted(&self) -> bool {
-        self.kube || !self.context.is_empty() || self.all_contexts
+        self.kube || self.all_contexts || (!self.context.is_empty() && !self.is_target)
+    }
+
+    /// The kubeconfig and the context that objects are applied with.
+    ///
+    /// # Errors
+    /// If more than one is named.
+    pub fn target(&self) -> Result<(Option<PathBuf>, Option<String>), Failure> {
+        match self.context.as_slice() {
+            _ if self.all_contexts => Err(Failure::Usage(anyhow!("--apply goes to one cluster; name its --context"))),
+            [] => Ok((self.kubeconfig.clone(), None)),
+            [one] => Ok((self.kubeconfig.clone(), Some(one.clone()))),
+            _ => Err(Failure::Usage(anyhow!("--apply goes to one cluster; name one --context"))),
+        }
+    }
+
+    /// Where a context says what objects are applied to, only `--kube` has it read as well.
+    pub(crate) const fn unless_applied(mut self, applied: bool) -> Self {
+        self.is_target = applied;
+        self
     }
 
     /// The kinds that are read.
