@@ -9,6 +9,7 @@
 
 mod catalogue;
 mod cli;
+mod cloud;
 mod deploy;
 mod documents;
 mod engine;

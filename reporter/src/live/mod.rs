@@ -7,7 +7,9 @@
 //! ```
 
 pub mod azure;
+pub mod http;
 pub mod kube;
+pub mod pace;
 mod stop;
 
 use std::time::{SystemTime, UNIX_EPOCH};
