@@ -12,7 +12,7 @@ pub mod need;
 mod permission;
 mod print;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use futures_util::future::join_all;
 use serde_json::Value;

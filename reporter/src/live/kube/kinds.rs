@@ -130,8 +130,8 @@ impl Kind {
         match self.kind {
             "Namespace" if one_namespace => &["get"],
             "Namespace" => &VERBS,
-            // Nothing that could be missed points to them.
-            _ if !self.namespaced => &["list"],
+            // Nothing that points elsewhere, and nothing points to them.
+            "SecretStore" | "ClusterSecretStore" => &["list"],
             _ => &VERBS,
         }
     }
