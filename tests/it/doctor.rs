@@ -1,6 +1,4 @@
-//! `wiguard doctor`: what         let lacking: Vec<&str> = answers.iter().filter(|(.., answer)| answer == "lacks").map(|it| it.1.as_str()).collect();
-        assert_eq!((status, lacking), (1, vec![dropped.as_str().unwrap(); 2]));
-    } prints without anybody asked, what it asks Azure, and that the manifests
+//! `wiguard doctor`: what it prints without anybody asked, what it asks Azure, and that the manifests
 //! beside the program grant what it says.
 
 use std::path::Path;
@@ -93,8 +91,9 @@ fn a_reader_has_everything_and_without_one_action_exactly_that_lacks() {
     for dropped in &actions {
         cloud.allow(json!([{"actions": ["*"], "notActions": [dropped]}]));
         let (status, answers) = ask(&cloud);
-        let lacking: Vec<_> = answers.iter().filter(|(.., answer)| answer == "lacks").map(|it| &it.1).collect();
-        assert_eq!((status, lacking), (1, vec![dropped.as_str().unwrap(); 2].iter().map(|it| it.to_string()).collect::<Vec<_>>().iter().collect()));
+        let lacking: Vec<&str> =
+            answers.iter().filter(|(.., answer)| answer == "lacks").map(|it| it.1.as_str()).collect();
+        assert_eq!((status, lacking), (1, vec![dropped.as_str().unwrap(); 2]));
     }
 }
 
