@@ -113,11 +113,15 @@ fn what_azure_does_not_say_is_unknown_and_lacks_not() {
 }
 
 #[test]
-fn the_manifests_of_the_audit_grant_what_it_says() {
+fn the_manifests_of_the_audit_and_of_the_chart_grant_what_it_says() {
     let (_, out, _) = doctor(&["--cluster-role"]);
     let expected = manifests(&out)[0]["rules"].clone();
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../reporter/deploy/access.yaml");
-    let objects = manifests(&std::fs::read_to_string(path).unwrap());
-    let role = objects.iter().find(|object| object["kind"] == "ClusterRole").unwrap();
-    assert_eq!(role["rules"], expected, "wiguard doctor --cluster-role prints what belongs there");
+    for path in ["reporter/deploy/access.yaml", "policy/deploy/chart/templates/audit/job.yaml"] {
+        let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)).unwrap();
+        let role = text.split("\n---\n").find(|part| part.contains("\nkind: ClusterRole\n")).unwrap();
+        // Nothing of the rules is a template.
+        let rules = role.split_once("\nrules:\n").unwrap().1;
+        let rules = manifests(&format!("apiVersion: v1\nkind: Rules\nrules:\n{rules}"))[0]["rules"].clone();
+        assert_eq!(rules, expected, "{path}: `wiguard doctor --cluster-role` prints what belongs there");
+    }
 }
