@@ -2,14 +2,16 @@
 //! says what it could not have.
 
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
 use wiguard_tests::cluster::between::{ANEW, Between, Fault, expired};
-use wiguard_tests::cluster::wait;
+use wiguard_tests::cluster::{eventually, wait};
 
 use crate::live::{Scanned, live, still};
+use crate::shop::PROGRAM;
 
 const PODS: &str = "/api/v1/pods";
 
@@ -161,5 +163,45 @@ fn a_token_is_repeated_nowhere_even_if_the_server_does() {
                 assert!(said.contains("does not accept the credentials (401)"), "{said}");
             }
         }
+    });
+}
+
+#[test]
+fn whoever_stops_it_gets_what_was_read_and_the_names_of_what_was_not() {
+    wait(async {
+        let cluster = still().await;
+        let between = Between::start(cluster, |_, asked| match asked.starts_with(PODS) {
+            true => Fault::Late(Duration::from_secs(600)),
+            false => Fault::None,
+        })
+        .await;
+        let config = cluster.kubeconfig_at("stopped", &between.url, &json!({}));
+        let mut command = Command::new(PROGRAM);
+        command.args([
+            "scan",
+            "--kube",
+            "-o",
+            "json",
+            "--kube-qps",
+            "1000",
+            "--request-timeout",
+            "600",
+            "--kubeconfig",
+        ]);
+        let child = command.arg(config).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        eventually("everything was asked for", || async {
+            let asked = between.asked().len();
+            if asked >= 13 { Ok(()) } else { Err(asked.to_string()) }
+        })
+        .await;
+        let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stderr));
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let rows = report["coverage"].as_array().unwrap();
+        let gap =
+            rows.iter().find(|row| row["source"] == "kube://test").unwrap()["reason"].as_str().unwrap().to_owned();
+        assert!(gap.starts_with("stopped before it was read; not read to the end: ") && gap.contains("pods"), "{gap}");
     });
 }

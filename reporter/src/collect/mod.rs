@@ -480,10 +480,13 @@ impl<'a> Assembly<'a> {
     /// The objects of Kubernetes, each once.
     fn kubernetes(&mut self, sources: Vec<Sourced>, ties: &BTreeMap<u32, ClusterIx>) {
         let mut seen: BTreeSet<(ClusterIx, &'static str, String, String)> = BTreeSet::new();
-        for Sourced { index, source, facts, proofs, .. } in sources {
+        for Sourced { index, source, facts, home, proofs } in sources {
             let tied = ties.get(&index).copied();
             self.lists.prove(tied, proofs);
             let Some(cluster) = tied else { continue };
+            if home.is_some() {
+                self.lists.home(cluster);
+            }
             let sound = !self.broken.contains(&source.path);
             for read in facts.manifests {
                 let origin = Origin { source: index, line: read.line };

@@ -31,7 +31,6 @@ pub(super) struct Asked<'a> {
     pub(super) all: bool,
     /// What the cluster is to be called.
     pub(super) name: Option<&'a str>,
-    pub(super) timeout: Duration,
 }
 
 /// The clusters that are meant, each context once, in the order they were typed.
@@ -48,10 +47,7 @@ pub(super) async fn targets(asked: &Asked<'_>) -> Result<Vec<Target>, Failure> {
         let options = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
         let config = Config::from_custom_kubeconfig(kubeconfig.clone(), &options).await;
         let config = config.map_err(|error| format!("could not use the context: {}", said(&error)));
-        targets.push(Target {
-            name: asked.name.map_or(context, Into::into),
-            config: config.map(|config| tuned(config, asked.timeout)),
-        });
+        targets.push(Target { name: asked.name.map_or(context, Into::into), config: config.map(tuned) });
     }
     if let [Target { name, config: Err(why) }] = targets.as_slice() {
         return Err(usage(format!("`{name}` of {shown}: {why}")));
@@ -120,15 +116,13 @@ fn in_cluster(asked: &Asked<'_>) -> Result<Target, Failure> {
         usage("there is no kubeconfig, and this is no pod of a cluster; name a kubeconfig with --kubeconfig".into())
     })?;
     let name = asked.name.unwrap_or(IN_CLUSTER).into();
-    Ok(Target { name, config: Ok(tuned(config, asked.timeout)) })
+    Ok(Target { name, config: Ok(tuned(config)) })
 }
 
-/// Trying again is for us to decide, and nothing waits for ever.
-fn tuned(mut config: Config, timeout: Duration) -> Config {
+/// How long to wait and whether to try again is decided for each request.
+fn tuned(mut config: Config) -> Config {
     config.default_retry = false;
     config.connect_timeout = Some(CONNECT);
-    config.read_timeout = Some(timeout);
-    config.reset_reader_on_write = true;
     config
 }
 

@@ -72,13 +72,16 @@ impl Reading {
     }
 
     async fn pages(&self, kind: &Kind, version: &str, namespace: Option<&str>) -> Ended {
-        let path = kind.path(version, namespace);
+        let path = kind.path(version, namespace.map(quoted).as_deref());
         let accept = if kind.part == Part::Metadata { LIST_OF_METADATA } else { WHOLE };
         let (mut token, mut limit, mut restarts, mut barren) = (String::new(), LIMIT, 0, 0);
         // Objects counted, and those of them that a list begun anew gives again.
         let (mut counted, mut again, mut defects) = (0, 0, Vec::new());
         let ended = loop {
-            let ask = format!("{path}?limit={limit}{}", continued(&token));
+            let ask = match token.as_str() {
+                "" => format!("{path}?limit={limit}"),
+                token => format!("{path}?limit={limit}&continue={}", quoted(token)),
+            };
             let page = match self.server.ask(&ask, accept, |json| page::read(kind, version, json)).await {
                 Ok(page) => page,
                 Err(Trouble::Expired(Some(next))) if next != token => {
@@ -131,7 +134,7 @@ impl Reading {
     pub(super) async fn object(&self, kind: &Kind, namespace: &str, name: &str) -> Result<Option<Manifest>, Trouble> {
         let accept = if kind.part == Part::Metadata { METADATA } else { WHOLE };
         for version in self.versions(kind) {
-            let path = format!("{}/{name}", kind.path(&version, Some(namespace)));
+            let path = format!("{}/{}", kind.path(&version, Some(&quoted(namespace))), quoted(name));
             match self.server.ask(&path, accept, |json| page::object(kind, &version, json)).await {
                 Err(Trouble::NotFound) => {}
                 Ok(object) => return Ok(Some(object)),
@@ -158,18 +161,18 @@ impl Reading {
     }
 }
 
-/// A token as it is asked with; it is base64 for URLs, and whatever else it may be is quoted.
-fn continued(token: &str) -> String {
+/// A token or a name as it stands in a URL: it may be whatever a server or an object says.
+fn quoted(text: &str) -> String {
     use std::fmt::Write as _;
-    let mut parameter = if token.is_empty() { String::new() } else { "&continue=".to_string() };
-    for byte in token.bytes() {
+    let mut quoted = String::with_capacity(text.len());
+    for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
-            parameter.push(char::from(byte));
+            quoted.push(char::from(byte));
         } else {
-            let _ = write!(parameter, "%{byte:02X}");
+            let _ = write!(quoted, "%{byte:02X}");
         }
     }
-    parameter
+    quoted
 }
 
 #[cfg(test)]
@@ -177,9 +180,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tokens_are_quoted() {
-        assert_eq!(continued(""), "");
-        assert_eq!(continued("a-b_C9"), "&continue=a-b_C9");
-        assert_eq!(continued("a+b/c=&d"), "&continue=a%2Bb%2Fc%3D%26d");
+    fn what_is_no_part_of_a_url_is_quoted() {
+        assert_eq!(quoted("a-b_C9"), "a-b_C9");
+        assert_eq!(quoted("a+b/c=&d"), "a%2Bb%2Fc%3D%26d");
+        assert_eq!(quoted("../secrets?x"), "..%2Fsecrets%3Fx");
     }
 }

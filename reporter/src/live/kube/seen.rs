@@ -50,6 +50,12 @@ impl Seen {
         }
     }
 
+    /// Whether any object of a kind was read.
+    pub(super) fn any(&self, kind: &str) -> bool {
+        let of_kind = |within: &BTreeMap<(&'static str, String), _>| within.keys().any(|(of, _)| *of == kind);
+        self.there.iter().any(|(of, ..)| *of == kind) || self.pointers.values().any(of_kind)
+    }
+
     /// The namespaces that were read.
     pub(super) fn namespaces(&self) -> Vec<String> {
         self.there.iter().filter(|(kind, ..)| *kind == "Namespace").map(|(.., name)| name.clone()).collect()
