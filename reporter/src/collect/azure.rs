@@ -21,6 +21,20 @@ pub enum Resource {
     Discovery(Issuer),
 }
 
+impl Resource {
+    /// What puts objects of a source into an order.
+    pub(super) fn key(&self) -> (u8, String, String) {
+        match self {
+            Self::Cluster(cluster) => (0, cluster.id.to_ascii_lowercase(), cluster.name.clone()),
+            Self::Discovery(issuer) => (1, issuer.to_string(), String::new()),
+            Self::Identity(identity) => (2, identity.id.to_ascii_lowercase(), identity.client_id.0.clone()),
+            Self::Credential(credential) => {
+                (3, format!("{:?}", credential.parent).to_ascii_lowercase(), credential.name.clone())
+            }
+        }
+    }
+}
+
 /// Why an object is none of those.
 #[derive(Debug)]
 pub enum Unrecognised {

@@ -193,7 +193,10 @@ impl<'a> Assembly<'a> {
     }
 
     /// Adds what was fed, by source.
-    fn feed(&mut self, feeds: Vec<Feed>, sources: &mut Vec<Sourced>) {
+    fn feed(&mut self, mut feeds: Vec<Feed>, sources: &mut Vec<Sourced>) {
+        // They come as their servers answer, which is never twice the same.
+        feeds.sort_by(|one, other| (&one.source, &one.cluster).cmp(&(&other.source, &other.cluster)));
+        let fed = sources.len();
         let mut places: BTreeMap<(String, Option<Home>), usize> = BTreeMap::new();
         for feed in feeds {
             self.collected.gaps.extend(feed.gaps);
@@ -223,6 +226,9 @@ impl<'a> Assembly<'a> {
             facts.manifests.extend(feed.manifests.into_iter().map(Read::fed));
             facts.resources.extend(feed.resources.into_iter().map(|resource| (0, None, resource)));
             proofs.extend(feed.proofs);
+        }
+        for Sourced { facts, .. } in sources.iter_mut().skip(fed) {
+            facts.resources.sort_by_cached_key(|(_, _, resource)| resource.key());
         }
     }
 
@@ -357,6 +363,7 @@ impl<'a> Assembly<'a> {
         let inventory = &mut self.collected.inventory;
         let (mut complete, mut contradicted): (BTreeSet<usize>, BTreeSet<usize>) = Default::default();
         let mut untied: BTreeMap<String, usize> = BTreeMap::new();
+        let owners = tie::Owners::of(&inventory.identities);
         for (source, whole, mut credential) in loose {
             if credential.parent == Parent::Unknown {
                 match tie::identity_of_path(&source.path, &self.wanted.identities, &inventory.identities) {
@@ -364,7 +371,7 @@ impl<'a> Assembly<'a> {
                     None => *untied.entry(source.path.clone()).or_default() += 1,
                 }
             }
-            let owner = tie::owner(&credential.parent, &inventory.identities);
+            let owner = owners.owner(&credential.parent);
             if let (true, Some(owner)) = (whole, owner) {
                 complete.insert(owner);
             }
@@ -404,7 +411,7 @@ impl<'a> Assembly<'a> {
             let empty = |ended: &Ended| ended.elements == 0 && ended.whole && ended.wrapper != Wrapper::Items;
             for ended in facts.lists.iter().filter(|ended| empty(ended)) {
                 let named = parent_of_context(&ended.context)
-                    .and_then(|parent| tie::owner(&Parent::Id(parent), &inventory.identities))
+                    .and_then(|parent| owners.owner(&Parent::Id(parent)))
                     .or_else(|| {
                         let identity =
                             tie::identity_of_path(&source.path, &self.wanted.identities, &inventory.identities)?;
@@ -425,7 +432,7 @@ impl<'a> Assembly<'a> {
         }
         for proof in sources.iter().flat_map(|it| &it.proofs) {
             if let Proof::Credentials { identity } = proof {
-                complete.extend(tie::owner(&Parent::Id(identity.clone()), &inventory.identities));
+                complete.extend(owners.owner(&Parent::Id(identity.clone())));
             }
         }
         let any = !inventory.credentials.is_empty();

@@ -124,7 +124,6 @@ impl Flags {
             contexts: &self.context,
             all: self.all_contexts,
             name: self.kube_name.as_deref(),
-            timeout: Duration::from_secs(self.request_timeout),
         };
         if self.is_wanted() { contexts::targets(&asked).await } else { Ok(Vec::new()) }
     }
@@ -139,20 +138,10 @@ impl Flags {
         session: &Session,
     ) -> Result<impl Future<Output = ()> + use<>, Failure> {
         let timeout = Duration::from_secs(self.request_timeout);
-<<<<<<< HEAD
-        let targets = self.targets().await?;
-=======
-        let asked = Asked {
-            kubeconfig: self.kubeconfig.as_deref(),
-            contexts: &self.context,
-            all: self.all_contexts,
-            name: self.kube_name.as_deref(),
-        };
         if let Some(namespace) = namespace.filter(|name| self.is_wanted() && !is_label(name)) {
             return Err(Failure::Usage(anyhow!("`{namespace}` cannot be the name of a namespace")));
         }
-        let targets = if self.is_wanted() { contexts::targets(&asked).await? } else { Vec::new() };
->>>>>>> kube
+        let targets = self.targets().await?;
         let (qps, parallel, secret_keys) = (self.kube_qps, self.kube_parallel, self.secret_keys);
         let (namespace, session) = (namespace.map(String::from), session.clone());
         Ok(async move {
@@ -186,16 +175,15 @@ impl Flags {
     }
 }
 
-<<<<<<< HEAD
 /// Why a request came to nothing, in words that repeat nothing secret.
 pub fn told(error: &kube::Error) -> String {
     transport(error).to_string()
-=======
+}
+
 /// Whether a text is a DNS label, as names of namespaces are.
 fn is_label(text: &str) -> bool {
     let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     (1..=63).contains(&text.len()) && text.bytes().all(letter)
->>>>>>> kube
 }
 
 /// A client, and the namespace of its context. A credential plugin runs meanwhile, and may never end.
