@@ -22,7 +22,7 @@ fn run(arguments: &[&str], kubeconfig: Option<&Path>) -> (i32, String, String) {
 
 /// What lacks, as `verb group/resource` or the path; and the exit status.
 fn lacking(arguments: &[&str], kubeconfig: &Path) -> (i32, Vec<String>) {
-    let (status, out, err) = run(&[&["doctor"], arguments].concat(), Some(kubeconfig));
+    let (status, out, err) = run(&[&["doctor"][..], arguments].concat(), Some(kubeconfig));
     let report: Value = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}{err}"));
     let needs = report["places"][0]["needs"].as_array().unwrap();
     let named = |need: &Value| match need["path"].as_str() {
@@ -37,7 +37,7 @@ fn lacking(arguments: &[&str], kubeconfig: &Path) -> (i32, Vec<String>) {
 
 /// The roles that it prints, under another name, bound to a user.
 fn roles(name: &str, user: &str, arguments: &[&str]) -> Vec<Value> {
-    let (status, out, err) = run(&[&["doctor", "--cluster-role"], arguments].concat(), None);
+    let (status, out, err) = run(&[&["doctor", "--cluster-role"][..], arguments].concat(), None);
     assert_eq!((status, err.as_str()), (0, ""));
     let mut objects = Vec::new();
     for mut role in manifests(&out) {
@@ -94,7 +94,7 @@ async fn lacks(arguments: &[&str], kubeconfig: &Path, expected: &[&str]) {
 
 /// Whether a scan reads everything, and what it says of what it does not.
 fn scan(arguments: &[&str], kubeconfig: &Path) -> (bool, Value) {
-    let (status, out, err) = run(&[&["scan"], arguments].concat(), Some(kubeconfig));
+    let (status, out, err) = run(&[&["scan"][..], arguments].concat(), Some(kubeconfig));
     let report: Value = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}{err}"));
     (status != 3, report["coverage"].clone())
 }
