@@ -13,6 +13,7 @@ mod catalogue;
 mod cli;
 mod cloud;
 mod deploy;
+mod doctor;
 mod documents;
 mod engine;
 mod estate;
@@ -33,5 +34,7 @@ mod protocol;
 mod published;
 mod serve;
 mod shapes;
+#[cfg(unix)]
+mod stop;
 mod traps;
 mod trust_inventory;

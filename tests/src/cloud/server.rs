@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio_rustls::TlsAcceptor;
@@ -62,6 +63,8 @@ pub(super) struct State {
     pub(super) estate: Estate,
     pub(super) options: Options,
     pub(super) callers: Vec<Caller>,
+    /// What each of the caller's roles lets it do in a subscription.
+    permissions: Mutex<Value>,
     /// Subscriptions that the caller may see and not read.
     pub(super) forbidden: Mutex<Vec<String>>,
     tokens: Mutex<Tokens>,
@@ -122,6 +125,7 @@ impl Cloud {
             estate,
             options,
             callers,
+            permissions: Mutex::new(json!([{"actions": ["*/read"], "notActions": []}])),
             forbidden: Mutex::default(),
             tokens: Mutex::default(),
             throttle: Mutex::new(Throttle::new(options.factor)),
@@ -266,6 +270,11 @@ impl Cloud {
         lock(&self.state.forbidden).push(subscription.to_ascii_lowercase());
     }
 
+    /// Says this of the caller's roles in every subscription; at first it is a Reader.
+    pub fn allow(&self, permissions: Value) {
+        *lock(&self.state.permissions) = permissions;
+    }
+
     /// All requests so far.
     #[must_use]
     pub fn record(&self) -> Record {
@@ -309,6 +318,10 @@ impl State {
 
     pub(super) fn grant(&self, token: &str) -> Option<Grant> {
         lock(&self.tokens).get(token).cloned()
+    }
+
+    pub(super) fn permissions(&self) -> Value {
+        lock(&self.permissions).clone()
     }
 
     pub(super) fn throttle(&self) -> MutexGuard<'_, Throttle> {

@@ -12,6 +12,7 @@ mod client;
 mod cloud;
 mod credential;
 mod graph;
+mod may;
 mod place;
 mod sift;
 mod subscription;
@@ -38,6 +39,7 @@ use cache::Cache;
 use client::{Azure, Trouble};
 use cloud::{Cloud, Named, address};
 use credential::{Kind, Tokens};
+pub use may::Granted;
 use place::Places;
 use tenant::{Subscription, Tenant, Visible};
 
