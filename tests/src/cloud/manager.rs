@@ -278,7 +278,8 @@ fn connected(mut nested: Value, version: &str) -> Value {
     nested
 }
 
-fn role(of: &Subscription, at: usize) -> Value {
+/// A role assignment.
+pub(super) fn role(of: &Subscription, at: usize) -> Value {
     let (principal, definition) = &of.roles[at];
     let scope = format!("/subscriptions/{}", of.id);
     json!({"id": format!("{scope}/providers/Microsoft.Authorization/roleAssignments/{at:08}"), "name": format!("{at:08}"),
