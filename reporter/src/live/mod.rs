@@ -8,6 +8,7 @@
 
 pub mod azure;
 pub mod kube;
+mod shard;
 mod stop;
 
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -19,6 +20,7 @@ use tokio::sync::mpsc;
 use crate::cli::Failure;
 use crate::collect::Feed;
 use crate::progress::Progress;
+pub use shard::Shard;
 pub use stop::Stop;
 
 /// Feeds that may wait to be taken: what is read faster than it is used waits at its source.
@@ -31,6 +33,8 @@ pub struct Live {
     kube: kube::Flags,
     #[command(flatten)]
     azure: azure::Flags,
+    #[command(flatten)]
+    shard: shard::Flags,
 }
 
 /// What every reader is handed.
@@ -42,12 +46,31 @@ pub struct Session {
     pub progress: Progress,
     /// Says when to stop.
     pub stop: Stop,
+    /// Says which clusters and subscriptions to read.
+    pub shard: Shard,
 }
 
 impl Live {
     /// Whether there is anything to read.
     pub const fn is_wanted(&self) -> bool {
         self.kube.is_wanted() || self.azure.is_wanted()
+    }
+
+    /// The part of the fleet that is wanted, if it is one.
+    ///
+    /// # Errors
+    /// If there is no such part.
+    pub fn shard(&self) -> Result<Option<Shard>, Failure> {
+        self.shard.shard()
+    }
+
+    /// What is wanted, as it was typed.
+    pub fn asked(&self) -> Vec<String> {
+        [(self.kube.is_wanted(), "--kube"), (self.azure.is_wanted(), "--azure")]
+            .into_iter()
+            .filter(|(wanted, _)| *wanted)
+            .map(|(_, flag)| flag.to_owned())
+            .collect()
     }
 
     /// Reads everything that is wanted, and hands on each page's facts as they come.
@@ -65,11 +88,12 @@ impl Live {
         if !self.is_wanted() {
             return Ok(());
         }
+        let shard = self.shard()?.unwrap_or_default();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.context("could not start the runtime").map_err(Failure::Internal)?;
         runtime.block_on(async {
             let (feeds, mut taken) = mpsc::channel(WAITING);
-            let session = Session { feeds, progress: progress.clone(), stop: Stop::on_signal() };
+            let session = Session { feeds, progress: progress.clone(), stop: Stop::on_signal(), shard };
             let (kube, azure) = (self.kube.plan(namespace, &session).await?, self.azure.plan(&session).await?);
             drop(session);
             let reading = async { tokio::join!(kube, azure) };

@@ -13,7 +13,11 @@ pub use table::Style;
 #[cfg(feature = "wasm")]
 pub(crate) use table::printable;
 
+#[cfg(feature = "live")]
+use crate::cli::Failure;
 use crate::report::Report;
+#[cfg(feature = "live")]
+use crate::store::{Address, Place};
 
 /// A format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +47,10 @@ pub enum RenderError {
     /// A file or folder.
     #[error("could not write `{}`", .0.display())]
     File(PathBuf, #[source] io::Error),
+    /// Object storage.
+    #[cfg(feature = "live")]
+    #[error("could not write `{0}`")]
+    Store(String, #[source] crate::store::StoreError),
     /// Standard output.
     #[error("could not write to standard output")]
     Stdout(#[source] io::Error),
@@ -58,7 +66,7 @@ impl FromStr for Output {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (name, path) = match text.split_once('=') {
-            Some((name, path)) if !path.is_empty() => (name, Some(PathBuf::from(path))),
+            Some((name, path)) if !path.is_empty() => (name, Some(local(path)?)),
             Some((name, _)) => return Err(format!("`{name}=` names no path")),
             None => (text, None),
         };
@@ -70,11 +78,33 @@ impl FromStr for Output {
     }
 }
 
+/// A path; a URL of a file is one, and one that leads nowhere is refused before anything is read.
+#[cfg(feature = "live")]
+fn local(path: &str) -> Result<PathBuf, String> {
+    match Place::parse(Path::new(path)) {
+        Ok(Place::Path(path)) => Ok(path),
+        Ok(Place::Object(_)) => Ok(PathBuf::from(path)),
+        Err(Failure::Usage(why) | Failure::Internal(why)) => Err(why.to_string()),
+    }
+}
+
+#[cfg(not(feature = "live"))]
+fn local(path: &str) -> Result<PathBuf, String> {
+    Ok(PathBuf::from(path))
+}
+
 /// Writes a report as asked; returns the paths written.
 ///
 /// # Errors
 /// If a place cannot be written to. A reader of standard output that goes away is no error.
 pub fn write(report: &Report<'_>, output: &Output, style: Style) -> Result<Option<PathBuf>, RenderError> {
+    #[cfg(feature = "live")]
+    if let Some(path) = &output.path
+        && let Ok(Place::Object(address)) = Place::parse(path)
+    {
+        to_store(report, output.format, &address)?;
+        return Ok(Some(path.clone()));
+    }
     match (&output.path, output.format) {
         (Some(folder), Format::Csv) => {
             csv::folder(report, folder).map_err(|error| RenderError::File(folder.clone(), error))?;
@@ -93,6 +123,23 @@ pub fn write(report: &Report<'_>, output: &Output, style: Style) -> Result<Optio
             }
         }
     }
+}
+
+#[cfg(feature = "live")]
+fn to_store(report: &Report<'_>, format: Format, address: &Address) -> Result<(), RenderError> {
+    let failed = |address: &Address, error| RenderError::Store(address.to_string(), error);
+    let in_memory = |error| RenderError::File(PathBuf::from(address.to_string()), error);
+    if format == Format::Csv {
+        for (name, table) in csv::TABLES {
+            let mut bytes = Vec::new();
+            table(report, &mut bytes).map_err(in_memory)?;
+            let address = address.join(name);
+            address.put(bytes).map_err(|error| failed(&address, error))?;
+        }
+        return Ok(());
+    }
+    let bytes = to_bytes(report, format).map_err(in_memory)?;
+    address.put(bytes).map_err(|error| failed(address, error))
 }
 
 fn to_file(report: &Report<'_>, format: Format, path: &Path) -> io::Result<()> {
