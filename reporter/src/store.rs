@@ -70,7 +70,10 @@ impl Place {
             )));
         }
         match scheme {
-            "file" => url.to_file_path().map(Self::Path).map_err(|()| usage(format!("`{shown}` names no file here; write file:///…"))),
+            "file" => url
+                .to_file_path()
+                .map(Self::Path)
+                .map_err(|()| usage(format!("`{shown}` names no file here; write file:///…"))),
             _ if AZURE.contains(&scheme) || AMAZON.contains(&scheme) => match url.host_str() {
                 Some(_) => Ok(Self::Object(Address(url))),
                 None => Err(usage(format!("`{shown}` names no container; write {scheme}://CONTAINER/PATH"))),
@@ -156,15 +159,17 @@ impl Address {
             let mut listed: Vec<_> = store.list(Some(&key)).try_collect().await?;
             listed.retain(|meta| !meta.location.filename().is_some_and(|name| name.starts_with('.')));
             listed.sort_by(|a, b| a.location.cmp(&b.location));
-            let fetch = listed.into_iter().map(|meta| async {
-                let content = self.get(&store, &meta.location, meta.size).await;
+            let store = &store;
+            let fetch = listed.into_iter().map(|meta| async move {
+                let content = self.get(store, &meta.location, meta.size).await;
                 let mut url = self.0.clone();
                 url.set_path(meta.location.as_ref());
                 Root::Fetched { path: url.to_string(), found: true, content }
             });
             let fetched: Vec<Root> = futures_util::stream::iter(fetch).buffered(AT_ONCE).collect().await;
             if fetched.is_empty() {
-                let content = Err("holds nothing: no object has this name or begins with it as a folder; check the URL".into());
+                let content =
+                    Err("holds nothing: no object has this name or begins with it as a folder; check the URL".into());
                 return Ok(vec![Root::Fetched { path: self.to_string(), found: false, content }]);
             }
             Ok(fetched)
@@ -180,7 +185,8 @@ impl Address {
     }
 
     fn key(&self) -> Result<Key, StoreError> {
-        Key::from_url_path(self.0.path()).map_err(|_| StoreError(format!("`{self}` has a path that no object can have")))
+        Key::from_url_path(self.0.path())
+            .map_err(|_| StoreError(format!("`{self}` has a path that no object can have")))
     }
 
     fn is_azure(&self) -> bool {
@@ -225,12 +231,18 @@ impl Address {
         } else {
             "AWS_REGION, and AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY, or a role of the web identity"
         };
-        let role = if self.is_azure() { "Storage Blob Data Contributor on the container" } else { "s3:PutObject, s3:GetObject and s3:ListBucket" };
+        let role = if self.is_azure() {
+            "Storage Blob Data Contributor on the container"
+        } else {
+            "s3:PutObject, s3:GetObject and s3:ListBucket"
+        };
         match error {
             Error::NotFound { .. } => "is not there: check the container and the path".into(),
             Error::PermissionDenied { .. } => format!("is refused: the identity needs {role}"),
             Error::Unauthenticated { .. } => format!("is refused: who asks is not known there; set {credentials}"),
-            Error::AlreadyExists { .. } | Error::Precondition { .. } => "is being written by somebody else; try again".into(),
+            Error::AlreadyExists { .. } | Error::Precondition { .. } => {
+                "is being written by somebody else; try again".into()
+            }
             other => format!("could not be reached: {}; set {credentials}", scrub(&chain(other))),
         }
     }
@@ -287,7 +299,8 @@ mod tests {
 
     #[test]
     fn no_query_is_ever_told() {
-        let told = scrub("Error performing PUT https://a.example/c/x?sv=2026&sig=c2VjcmV0 in 1s, after 3 (http://b?sig=x)");
+        let told =
+            scrub("Error performing PUT https://a.example/c/x?sv=2026&sig=c2VjcmV0 in 1s, after 3 (http://b?sig=x)");
         assert_eq!(told, "Error performing PUT https://a.example/c/x in 1s, after 3 (http://b");
     }
 

@@ -25,7 +25,7 @@ pub(crate) struct Facts {
     /// Elements without a kind, whose list may say it at its end. They are whole, with whatever
     /// secrets they hold, so that no snapshot keeps them.
     #[serde(skip)]
-    pub(super) nameless: Vec<(u32, u32, Vec<u8>)>,
+    pub(crate) nameless: Vec<(u32, u32, Vec<u8>)>,
     /// What could not be read: line and reason.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) defects: Vec<(u32, String)>,
@@ -37,7 +37,7 @@ pub(crate) struct Facts {
     pub(crate) ignored: bool,
     /// What a snapshot keeps.
     #[serde(skip)]
-    pub(super) kept: Vec<Kept>,
+    pub(crate) kept: Vec<Kept>,
 }
 
 /// An object of Kubernetes, and the list it stood in.
@@ -156,7 +156,7 @@ impl Facts {
     }
 
     /// Adds what the next batch of the same source says.
-    pub(super) fn append(&mut self, next: Self) {
+    pub(crate) fn append(&mut self, next: Self) {
         self.manifests.extend(next.manifests);
         self.resources.extend(next.resources);
         self.lists.extend(next.lists);

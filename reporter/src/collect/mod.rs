@@ -17,9 +17,9 @@ use wiguard_rules::manifest::Manifest;
 use wiguard_rules::model::{Cluster, ClusterIx, FederatedIdentityCredential, Identity, IdentityKind, Origin, Parent};
 
 use crate::read::{self, Defect, Limits, Root, Source, SourceSummary, Stdin, Wrapper};
+use crate::snapshot::{self, Kept, Section};
 use contradiction::{contradict, contradiction, same_trust, two_issuers};
 use extent::Lists;
-use crate::snapshot::{self, Kept, Section};
 use facts::{Ended, Facts, Read};
 pub use feed::{Feed, Home, Proof, Resource};
 pub(crate) use tie::SCOPE;
@@ -437,8 +437,7 @@ impl<'a> Assembly<'a> {
                 let named = parent_of_context(&ended.context)
                     .and_then(|parent| tie::owner(&Parent::Id(parent), &inventory.identities))
                     .or_else(|| {
-                        let identity =
-                            tie::identity_of_path(&source.path, &self.identities, &inventory.identities)?;
+                        let identity = tie::identity_of_path(&source.path, &self.identities, &inventory.identities)?;
                         inventory.identities.iter().position(|known| std::ptr::eq(known, identity))
                     });
                 match named {

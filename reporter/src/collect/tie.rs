@@ -176,9 +176,7 @@ pub(super) fn idle(clusters: &[Tie], said: &[Tie], paths: &[String], identities:
     let gap =
         |tie: &Tie, reason| Gap { path: tie.path.display().to_string(), line: None, reason, extent: Missing::All };
     let mut gaps = Vec::new();
-    for (flag, tie) in
-        clusters.iter().map(|tie| ("--cluster", tie)).chain(said.iter().map(|tie| ("--identity", tie)))
-    {
+    for (flag, tie) in clusters.iter().map(|tie| ("--cluster", tie)).chain(said.iter().map(|tie| ("--identity", tie))) {
         if !paths.iter().any(|path| tie.covers(&clean(Path::new(path)))) {
             gaps.push(gap(
                 tie,

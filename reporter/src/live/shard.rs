@@ -13,7 +13,7 @@ use crate::cli::Failure;
 /// Which part, as typed.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Parts of a fleet")]
-pub struct Flags {
+pub(super) struct Flags {
     /// Read the I-th of N parts of the clusters and subscriptions named, I from 1
     #[arg(long, value_name = "I/N", value_parser = Shard::parse, conflicts_with = "shards")]
     shard: Option<Shard>,
@@ -34,7 +34,7 @@ impl Flags {
     ///
     /// # Errors
     /// If there is no such part, or the environment does not say which.
-    pub fn shard(&self) -> Result<Option<Shard>, Failure> {
+    pub(super) fn shard(&self) -> Result<Option<Shard>, Failure> {
         self.resolve(|name| env::var_os(name)).map_err(|why| Failure::Usage(anyhow!(why)))
     }
 

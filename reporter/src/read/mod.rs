@@ -206,7 +206,7 @@ pub struct Defect {
 }
 
 /// What was read of one source.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceSummary {
     /// Which one.
     pub source: Arc<Source>,

@@ -74,7 +74,9 @@ impl Redactor {
 
     /// `@odata.context`, of which an application's id is all that matters.
     fn context(&self, context: &mut String) {
-        let Some((_, rest)) = context.split_once("applications('").or_else(|| context.split_once("applications(appId='")) else {
+        let Some((_, rest)) =
+            context.split_once("applications('").or_else(|| context.split_once("applications(appId='"))
+        else {
             context.clear();
             return;
         };

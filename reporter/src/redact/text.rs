@@ -16,29 +16,183 @@ pub(crate) struct Redactor {
 /// wherever they stand, so that well-known names stay readable.
 const KNOWN: &[&str] = &[
     // Kubernetes
-    "kube", "system", "public", "node", "lease", "default", "serviceaccount", "serviceaccounts", "kubernetes", "svc", "cluster", "local",
-    "oidc", "namespace", "namespaces", "pods", "pod", "deployments", "statefulsets", "daemonsets", "replicasets", "replicationcontrollers",
-    "jobs", "cronjobs", "secrets", "secretproviderclasses", "secretstores", "clustersecretstores", "deployment", "statefulset", "daemonset",
-    "replicaset", "replicationcontroller", "job", "cronjob", "secret", "secretstore", "clustersecretstore", "daemon", "coredns", "metrics",
-    "server", "csi", "driver", "driverregistrar", "store", "controller", "manager", "proxy", "konnectivity", "agent", "webhook", "gatekeeper",
-    "kubewarden", "external", "cert", "well", "known", "openid", "configuration",
+    "kube",
+    "system",
+    "public",
+    "node",
+    "lease",
+    "default",
+    "serviceaccount",
+    "serviceaccounts",
+    "kubernetes",
+    "svc",
+    "cluster",
+    "local",
+    "oidc",
+    "namespace",
+    "namespaces",
+    "pods",
+    "pod",
+    "deployments",
+    "statefulsets",
+    "daemonsets",
+    "replicasets",
+    "replicationcontrollers",
+    "jobs",
+    "cronjobs",
+    "secrets",
+    "secretproviderclasses",
+    "secretstores",
+    "clustersecretstores",
+    "deployment",
+    "statefulset",
+    "daemonset",
+    "replicaset",
+    "replicationcontroller",
+    "job",
+    "cronjob",
+    "secret",
+    "secretstore",
+    "clustersecretstore",
+    "daemon",
+    "coredns",
+    "metrics",
+    "server",
+    "csi",
+    "driver",
+    "driverregistrar",
+    "store",
+    "controller",
+    "manager",
+    "proxy",
+    "konnectivity",
+    "agent",
+    "webhook",
+    "gatekeeper",
+    "kubewarden",
+    "external",
+    "cert",
+    "well",
+    "known",
+    "openid",
+    "configuration",
     // Azure, and workload identity
-    "azure", "aks", "azurek8s", "arc", "arck8s", "wi", "workload", "workloads", "identity", "identities", "azwi", "aad", "subscriptions", "resourcegroups", "providers",
-    "microsoft", "managedidentity", "userassignedidentities", "federatedidentitycredentials", "containerservice", "managedclusters",
-    "connectedclusters", "applications", "apps", "credentials", "tenants", "tenant", "client", "id", "ids", "app", "api", "azureadtokenexchange",
-    "token", "exchange", "federated", "file", "authority", "host", "arm", "msi", "use", "password", "certificate", "path",
-    "username", "key", "connection", "string", "storage", "account", "environment", "subscription", "true", "false", "endpoint", "send", "chain",
+    "azure",
+    "aks",
+    "azurek8s",
+    "arc",
+    "arck8s",
+    "wi",
+    "workload",
+    "workloads",
+    "identity",
+    "identities",
+    "azwi",
+    "aad",
+    "subscriptions",
+    "resourcegroups",
+    "providers",
+    "microsoft",
+    "managedidentity",
+    "userassignedidentities",
+    "federatedidentitycredentials",
+    "containerservice",
+    "managedclusters",
+    "connectedclusters",
+    "applications",
+    "apps",
+    "credentials",
+    "tenants",
+    "tenant",
+    "client",
+    "id",
+    "ids",
+    "app",
+    "api",
+    "azureadtokenexchange",
+    "token",
+    "exchange",
+    "federated",
+    "file",
+    "authority",
+    "host",
+    "arm",
+    "msi",
+    "use",
+    "password",
+    "certificate",
+    "path",
+    "username",
+    "key",
+    "connection",
+    "string",
+    "storage",
+    "account",
+    "environment",
+    "subscription",
+    "true",
+    "false",
+    "endpoint",
+    "send",
+    "chain",
     // Files and the web
-    "http", "https", "kube", "com", "net", "org", "io", "json", "yaml", "yml", "gz", "zst", "list", "show", "null", "todo", "changeme",
-    "claims", "sub", "aud", "iss", "eq", "and", "or", "matches", "repo", "ref", "refs", "heads", "pull_request", "replaceme", "placeholder",
+    "http",
+    "https",
+    "kube",
+    "com",
+    "net",
+    "org",
+    "io",
+    "json",
+    "yaml",
+    "yml",
+    "gz",
+    "zst",
+    "list",
+    "show",
+    "null",
+    "todo",
+    "changeme",
+    "claims",
+    "sub",
+    "aud",
+    "iss",
+    "eq",
+    "and",
+    "or",
+    "matches",
+    "repo",
+    "ref",
+    "refs",
+    "heads",
+    "pull_request",
+    "replaceme",
+    "placeholder",
 ];
 
 /// Hosts that are everybody's, by how they end.
 const HOSTS: &[&str] = &[
-    ".prod-aks.azure.com", ".prod-aks.azure.us", ".prod-aks.azure.cn", ".prod-arc.azure.com", ".prod-arc.azure.us", ".prod-arc.azure.cn",
-    "token.actions.githubusercontent.com", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local",
-    "accounts.google.com", "gitlab.com", "vstoken.dev.azure.com", "sts.windows.net", "login.microsoftonline.com", ".azure.com",
-    ".azure.net", ".windows.net", ".microsoft.com", ".azure.us", ".azure.cn",
+    ".prod-aks.azure.com",
+    ".prod-aks.azure.us",
+    ".prod-aks.azure.cn",
+    ".prod-arc.azure.com",
+    ".prod-arc.azure.us",
+    ".prod-arc.azure.cn",
+    "token.actions.githubusercontent.com",
+    "kubernetes.default",
+    "kubernetes.default.svc",
+    "kubernetes.default.svc.cluster.local",
+    "accounts.google.com",
+    "gitlab.com",
+    "vstoken.dev.azure.com",
+    "sts.windows.net",
+    "login.microsoftonline.com",
+    ".azure.com",
+    ".azure.net",
+    ".windows.net",
+    ".microsoft.com",
+    ".azure.us",
+    ".azure.cn",
 ];
 
 const ALPHABET: &[u8; 26] = b"abcdefghijklmnopqrstuvwxyz";
@@ -116,7 +270,8 @@ impl Redactor {
         let folded = word.to_lowercase();
         let tag = hmac::sign(&self.key, format!("word {folded}").as_bytes());
         let length = folded.chars().count().clamp(8, 24);
-        let mut bits = tag.as_ref().iter().fold(0_u128, |bits, byte| bits.wrapping_mul(256).wrapping_add((*byte).into()));
+        let mut bits =
+            tag.as_ref().iter().fold(0_u128, |bits, byte| bits.wrapping_mul(256).wrapping_add((*byte).into()));
         let mut made: Vec<char> = Vec::with_capacity(length);
         for _ in 0..length {
             made.push(ALPHABET.get((bits % 26) as usize).map_or('x', |byte| char::from(*byte)));
@@ -218,7 +373,9 @@ mod tests {
         assert!(of(&id.to_uppercase()).eq_ignore_ascii_case(&of(id)) && of(&id.to_uppercase()) != of(id));
         let issuer = of(&format!("https://westeurope.oic.prod-aks.azure.com/{id}/{id}/"));
         assert_eq!(issuer, format!("https://westeurope.oic.prod-aks.azure.com/{}/{}/", of(id), of(id)));
-        let resource = of(&format!("/subscriptions/{id}/resourceGroups/rg-shop/providers/Microsoft.ManagedIdentity/userAssignedIdentities/x1"));
+        let resource = of(&format!(
+            "/subscriptions/{id}/resourceGroups/rg-shop/providers/Microsoft.ManagedIdentity/userAssignedIdentities/x1"
+        ));
         assert!(resource.starts_with(&format!("/subscriptions/{}/resourceGroups/rg-", of(id))), "{resource}");
         assert!(resource.ends_with("/providers/Microsoft.ManagedIdentity/userAssignedIdentities/x1"), "{resource}");
     }
@@ -226,9 +383,19 @@ mod tests {
     #[test]
     fn what_everybody_has_is_kept() {
         for text in [
-            "kube-system", "default", "system:serviceaccount:kube-system:default", "azure-workload-identity-system",
-            "https://kubernetes.default.svc.cluster.local", "https://token.actions.githubusercontent.com", "${CLIENT_ID}",
-            "00000000-0000-0000-0000-000000000000", "api://AzureADTokenExchange", "true", "3600", "", "AZURE_CLIENT_SECRET",
+            "kube-system",
+            "default",
+            "system:serviceaccount:kube-system:default",
+            "azure-workload-identity-system",
+            "https://kubernetes.default.svc.cluster.local",
+            "https://token.actions.githubusercontent.com",
+            "${CLIENT_ID}",
+            "00000000-0000-0000-0000-000000000000",
+            "api://AzureADTokenExchange",
+            "true",
+            "3600",
+            "",
+            "AZURE_CLIENT_SECRET",
         ] {
             assert_eq!(of(text), text);
         }
@@ -238,7 +405,8 @@ mod tests {
     fn prose_names_nobody() {
         let mut redactor = redactor();
         redactor.name(&mut "harbour".to_owned());
-        let mut text = "cluster `shop` at https://shop.example.net:6443/x refused harbour, see orders-eu and a@norvind".to_owned();
+        let mut text =
+            "cluster `shop` at https://shop.example.net:6443/x refused harbour, see orders-eu and a@norvind".to_owned();
         redactor.prose(&mut text);
         for name in ["shop", "example", "harbour", "orders", "norvind"] {
             assert!(!text.contains(name), "{text}");

@@ -64,7 +64,9 @@ pub(crate) fn settle(mut sections: Vec<Section>) -> (Vec<Section>, Vec<Gap>) {
 
 fn left_out(at: u64, newest: u64) -> String {
     let (at, newest) = (clock::written(at), clock::written(newest));
-    format!("was collected more than once: what was read at {newest} counts, what was read at {at} is left out as a whole")
+    format!(
+        "was collected more than once: what was read at {newest} counts, what was read at {at} is left out as a whole"
+    )
 }
 
 /// Whether anything was read; gaps alone are about what was not.
@@ -87,7 +89,9 @@ fn absent(sections: &[Section]) -> Vec<Gap> {
     let gap = |number: u32, of: u32| Gap {
         path: format!("shard {number}/{of}"),
         line: None,
-        reason: format!("is not among the snapshots; run `wiguard collect --shard {number}/{of}` again, or give its snapshot too"),
+        reason: format!(
+            "is not among the snapshots; run `wiguard collect --shard {number}/{of}` again, or give its snapshot too"
+        ),
         extent: Missing::All,
     };
     // A header that claims millions of shards is not to be believed to the letter.
@@ -122,4 +126,3 @@ impl Names {
         Thing::Cluster(uid, name)
     }
 }
-

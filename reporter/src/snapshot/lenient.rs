@@ -53,7 +53,9 @@ fn pruned(json: &[u8]) -> Result<Members, serde_json::Error> {
         ("/batch/facts", "resources"),
         ("/batch/facts", "lists"),
     ] {
-        let Some(Value::Array(elements)) = value.pointer_mut(part).and_then(|part| part.get_mut(list)) else { continue };
+        let Some(Value::Array(elements)) = value.pointer_mut(part).and_then(|part| part.get_mut(list)) else {
+            continue;
+        };
         elements.retain(|element| {
             let mut alone = serde_json::Map::new();
             alone.insert(list.into(), Value::Array(vec![element.clone()]));

@@ -22,7 +22,8 @@ use crate::read::{Defect, SourceSummary};
 
 pub(crate) use fleet::settle;
 pub(crate) use section::{Section, sections, take};
-pub(crate) use write::{Digest, Writer};
+pub(crate) use write::Digest;
+pub use write::Writer;
 
 /// The schema of what is written. Its major number changes when older programs could be misled.
 pub const SCHEMA: &str = "wiguard.snapshot/v1";
@@ -43,37 +44,37 @@ pub(crate) enum Line {
 /// Who made it, when, and of what.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(crate) struct Header {
+pub struct Header {
     /// The version of the program.
-    pub(crate) program: String,
+    pub program: String,
     /// When it was begun: seconds since 1970.
-    pub(crate) begun: u64,
+    pub begun: u64,
     /// What was asked for, as it was typed: paths and flags.
-    pub(crate) asked: Vec<String>,
+    pub asked: Vec<String>,
     /// The only namespace that was read of clusters.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) namespace: Option<String>,
+    pub namespace: Option<String>,
     /// Which part of the fleet it is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) shard: Option<Part>,
+    pub shard: Option<Part>,
     /// Whether names are pseudonyms.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) redacted: bool,
+    pub redacted: bool,
     /// `--cluster NAME=PATH`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) clusters: Vec<(String, String)>,
+    pub clusters: Vec<(String, String)>,
     /// `--identity NAME=PATH`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) identities: Vec<(String, String)>,
+    pub identities: Vec<(String, String)>,
 }
 
 /// One part of many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) struct Part {
+pub struct Part {
     /// Which, from 1.
-    pub(crate) number: u32,
+    pub number: u32,
     /// Of how many.
-    pub(crate) of: u32,
+    pub of: u32,
 }
 
 /// What a part of a file says.

@@ -86,14 +86,17 @@ impl Open {
     }
 
     fn close(mut self, end: Option<&End>, broken: bool) -> Section {
-        let whole = end.is_some_and(|end| {
-            self.begun && end.lines == self.lines && end.digest == self.section.digest.to_string()
-        });
+        let whole = end
+            .is_some_and(|end| self.begun && end.lines == self.lines && end.digest == self.section.digest.to_string());
         let explained = broken || !self.section.gaps.is_empty();
         if !whole && !explained {
             let why = match end {
-                None => "is a snapshot that ends early: its last line is missing; copy it again, or collect anew. What it holds is used, and proves nothing absent",
-                Some(_) => "is a snapshot of which lines are missing or were changed; copy it again, or collect anew. What it holds is used, and proves nothing absent",
+                None => {
+                    "is a snapshot that ends early: its last line is missing; copy it again, or collect anew. What it holds is used, and proves nothing absent"
+                }
+                Some(_) => {
+                    "is a snapshot of which lines are missing or were changed; copy it again, or collect anew. What it holds is used, and proves nothing absent"
+                }
             };
             self.flaw(why.into(), Missing::Part);
         } else if self.maimed && !explained {
@@ -147,7 +150,8 @@ pub(crate) fn take(
 ) {
     let with_files = sections.iter().filter(|section| !section.reading.sources.is_empty()).count();
     // Two estates may name their files alike: then each path begins with the snapshot it is of.
-    let alone = with_files == 1 && readings.iter().all(|reading| reading.facts.iter().all(|(_, facts)| facts.is_empty()));
+    let alone =
+        with_files == 1 && readings.iter().all(|reading| reading.facts.iter().all(|(_, facts)| facts.is_empty()));
     for (scope, mut section) in (1..).zip(sections) {
         let prefix = if alone { String::new() } else { format!("{:.8}/", section.digest.to_string()) };
         feeds.append(&mut section.feeds);

@@ -16,7 +16,8 @@ const OBJECTS: usize = 1000;
 pub(crate) struct Digest(u128);
 
 /// A snapshot under way.
-pub(crate) struct Writer<W: Write> {
+#[derive(Debug)]
+pub struct Writer<W: Write> {
     out: GzEncoder<W>,
     buffer: Vec<u8>,
     lines: u64,
@@ -26,18 +27,24 @@ pub(crate) struct Writer<W: Write> {
 
 impl<W: Write> Writer<W> {
     /// Begins one. The bytes depend on nothing but what is written.
-    pub(crate) fn new(out: W) -> Self {
+    pub fn new(out: W) -> Self {
         let out = GzBuilder::new().mtime(0).write(out, Compression::default());
         Self { out, buffer: Vec::new(), lines: 0, objects: 0, digest: Digest::default() }
     }
 
     /// Writes the first line of a section.
-    pub(crate) fn header(&mut self, header: Header) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// If it cannot be written; so it is with the others.
+    pub fn header(&mut self, header: Header) -> io::Result<()> {
         self.line(&Line::Header(Box::new(header)))
     }
 
     /// Writes what a source gave.
-    pub(crate) fn feed(&mut self, feed: Feed) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn feed(&mut self, feed: Feed) -> io::Result<()> {
         self.objects += feed.read;
         self.line(&Line::Feed(Box::new(feed)))
     }
@@ -60,7 +67,10 @@ impl<W: Write> Writer<W> {
     }
 
     /// Writes the last line of a section; another may follow. How many objects there are.
-    pub(crate) fn end(&mut self) -> io::Result<u64> {
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn end(&mut self) -> io::Result<u64> {
         let end = End { lines: self.lines, objects: self.objects, digest: self.digest.to_string() };
         let objects = self.objects;
         self.line(&Line::End(end))?;
@@ -69,7 +79,10 @@ impl<W: Write> Writer<W> {
     }
 
     /// Gives back what it was written to.
-    pub(crate) fn finish(self) -> io::Result<W> {
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn finish(self) -> io::Result<W> {
         self.out.finish()
     }
 
