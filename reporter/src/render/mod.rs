@@ -13,8 +13,6 @@ pub use table::Style;
 #[cfg(feature = "wasm")]
 pub(crate) use table::printable;
 
-#[cfg(feature = "live")]
-use crate::cli::Failure;
 use crate::report::Report;
 #[cfg(feature = "live")]
 use crate::store::{Address, Place};
@@ -66,7 +64,7 @@ impl FromStr for Output {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (name, path) = match text.split_once('=') {
-            Some((name, path)) if !path.is_empty() => (name, Some(local(path)?)),
+            Some((name, path)) if !path.is_empty() => (name, Some(PathBuf::from(path))),
             Some((name, _)) => return Err(format!("`{name}=` names no path")),
             None => (text, None),
         };
@@ -76,21 +74,6 @@ impl FromStr for Output {
         })?;
         Ok(Self { format, path })
     }
-}
-
-/// A path; a URL of a file is one, and one that leads nowhere is refused before anything is read.
-#[cfg(feature = "live")]
-fn local(path: &str) -> Result<PathBuf, String> {
-    match Place::parse(Path::new(path)) {
-        Ok(Place::Path(path)) => Ok(path),
-        Ok(Place::Object(_)) => Ok(PathBuf::from(path)),
-        Err(Failure::Usage(why) | Failure::Internal(why)) => Err(why.to_string()),
-    }
-}
-
-#[cfg(not(feature = "live"))]
-fn local(path: &str) -> Result<PathBuf, String> {
-    Ok(PathBuf::from(path))
 }
 
 /// Writes a report as asked; returns the paths written.
