@@ -21,7 +21,7 @@ use crate::snapshot::{self, Kept, Section};
 use contradiction::{contradict, contradiction, same_trust, two_issuers};
 use extent::Lists;
 use facts::{Ended, Facts, Read};
-pub use feed::{Feed, Home, Proof, Resource};
+pub use feed::{Feed, Gone, Home, Proof, Resource};
 pub(crate) use tie::SCOPE;
 pub use tie::Tie;
 
@@ -250,6 +250,13 @@ impl<'a> Assembly<'a> {
             }
             if let Some(at) = self.collected.moments.get_mut(index) {
                 *at = feed.at.min(*at);
+            }
+            if !feed.gone.is_empty() {
+                let gone: BTreeSet<(&str, &str)> =
+                    feed.gone.iter().map(|it| (it.namespace.as_str(), it.name.as_str())).collect();
+                facts.manifests.retain(|read| {
+                    read.manifest.id().is_none_or(|(_, namespace, name)| !gone.contains(&(namespace, name)))
+                });
             }
             facts.manifests.extend(feed.manifests.into_iter().map(Read::fed));
             facts.resources.extend(feed.resources.into_iter().map(|resource| (0, None, resource)));
@@ -510,10 +517,13 @@ impl<'a> Assembly<'a> {
     /// The objects of Kubernetes, each once.
     fn kubernetes(&mut self, sources: Vec<Sourced>, ties: &BTreeMap<u32, ClusterIx>) {
         let mut seen: BTreeSet<(ClusterIx, &'static str, String, String)> = BTreeSet::new();
-        for Sourced { index, source, facts, proofs, .. } in sources {
+        for Sourced { index, source, facts, home, proofs } in sources {
             let tied = ties.get(&index).copied();
             self.lists.prove(tied, proofs);
             let Some(cluster) = tied else { continue };
+            if home.is_some() {
+                self.lists.home(cluster);
+            }
             let sound = !self.broken.contains(&source.path);
             for read in facts.manifests {
                 let origin = Origin { source: index, line: read.line };

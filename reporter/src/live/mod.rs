@@ -30,7 +30,7 @@ const WAITING: usize = 64;
 #[derive(Debug, Args)]
 pub struct Live {
     #[command(flatten)]
-    kube: kube::Flags,
+    pub(crate) kube: kube::Flags,
     #[command(flatten)]
     azure: azure::Flags,
     #[command(flatten)]
@@ -71,6 +71,11 @@ impl Live {
             .filter(|(wanted, _)| *wanted)
             .map(|(_, flag)| flag.to_owned())
             .collect()
+    }
+
+    /// The same, where `--context` names the cluster to which something is applied.
+    pub(crate) fn unless_applied(self, applied: bool) -> Self {
+        Self { kube: self.kube.unless_applied(applied), ..self }
     }
 
     /// Reads everything that is wanted, and hands on each page's facts as they come.
