@@ -10,7 +10,6 @@ use clap::Args;
 use crate::cli::Failure;
 use crate::clock;
 use crate::collect::{Feed, Gap, Missing, Reading, Tie, read};
-use crate::progress::Progress;
 use crate::redact::{Redact, Redactor};
 use crate::report::is_complete;
 use crate::snapshot::{Header, Part, Section, Writer, settle};
@@ -53,7 +52,7 @@ impl Gather {
             )));
         }
         let redactor = self.redact.redactor()?;
-        let progress = Progress::new();
+        let progress = self.sources.progress.show();
         let mut target = Target::open(&self.output)?;
         let shard = self.sources.live.shard()?;
         let header = Header {

@@ -12,11 +12,12 @@ use crate::collect::{Collected, Gap, Missing, Tie};
 use crate::config::{Config, FailOn};
 use crate::evaluate::{Controllers, evaluate};
 use crate::place;
-use crate::progress::Progress;
 use crate::read::Stdin;
 use crate::render::{self, Format, Output, RenderError};
 use crate::report::{Report, is_complete, namespaces};
 use crate::sources::Sources;
+#[cfg(feature = "live")]
+use crate::store::Place;
 use crate::triage::Triage;
 use wiguard_rules::finding::Severity;
 
@@ -74,7 +75,7 @@ impl Scan {
     pub fn run(self) -> Result<u8, Failure> {
         self.judging.with_threads(|config| {
             let outputs = outputs(&self.output)?;
-            let progress = Progress::new();
+            let progress = self.sources.progress.show();
             let stdin = || -> Stdin { Box::new(std::io::stdin()) };
             let namespace = self.namespace.as_deref();
             let collected = self.sources.gather(self.cluster.clone(), namespace, config, &progress, stdin)?;
@@ -180,6 +181,10 @@ fn threads(text: &str) -> Result<usize, String> {
 pub(crate) fn outputs(asked: &[Output]) -> Result<Vec<Output>, Failure> {
     if asked.is_empty() {
         return Ok(vec![Output { format: Format::Table, path: None }]);
+    }
+    #[cfg(feature = "live")]
+    for path in asked.iter().filter_map(|output| output.path.as_ref()) {
+        Place::parse(path)?;
     }
     if asked.iter().filter(|output| output.path.is_none()).count() > 1 {
         return Err(Failure::Usage(anyhow!(

@@ -9,6 +9,7 @@
 
 mod catalogue;
 mod cli;
+mod cloud;
 mod deploy;
 mod documents;
 mod engine;
@@ -34,5 +35,7 @@ mod serve;
 mod shapes;
 mod snapshot;
 mod store;
+#[cfg(unix)]
+mod stop;
 mod traps;
 mod trust_inventory;

@@ -7,7 +7,9 @@
 //! ```
 
 pub mod azure;
+pub mod http;
 pub mod kube;
+pub mod pace;
 mod shard;
 mod stop;
 
@@ -32,7 +34,7 @@ pub struct Live {
     #[command(flatten)]
     pub(crate) kube: kube::Flags,
     #[command(flatten)]
-    azure: azure::Flags,
+    pub(crate) azure: azure::Flags,
     #[command(flatten)]
     shard: shard::Flags,
 }
@@ -98,7 +100,12 @@ impl Live {
         let runtime = runtime.context("could not start the runtime").map_err(Failure::Internal)?;
         runtime.block_on(async {
             let (feeds, mut taken) = mpsc::channel(WAITING);
-            let session = Session { feeds, progress: progress.clone(), stop: Stop::on_signal(), shard };
+            let session = Session {
+                feeds,
+                progress: progress.clone(),
+                stop: Stop::on_signal(progress).context("could not wait for Ctrl-C").map_err(Failure::Internal)?,
+                shard,
+            };
             let (kube, azure) = (self.kube.plan(namespace, &session).await?, self.azure.plan(&session).await?);
             drop(session);
             let reading = async { tokio::join!(kube, azure) };

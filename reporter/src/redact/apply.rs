@@ -36,6 +36,10 @@ impl Redactor {
             self.text(uid);
             issuer.iter_mut().for_each(|issuer| self.text(&mut issuer.0));
         }
+        for gone in &mut feed.gone {
+            self.text(&mut gone.namespace);
+            self.text(&mut gone.name);
+        }
         feed.manifests.iter_mut().for_each(|manifest| self.manifest(manifest));
         feed.resources.iter_mut().for_each(|resource| self.resource(resource));
         feed.proofs.iter_mut().for_each(|proof| self.proof(proof));

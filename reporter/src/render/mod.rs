@@ -82,11 +82,17 @@ impl FromStr for Output {
 /// If a place cannot be written to. A reader of standard output that goes away is no error.
 pub fn write(report: &Report<'_>, output: &Output, style: Style) -> Result<Option<PathBuf>, RenderError> {
     #[cfg(feature = "live")]
-    if let Some(path) = &output.path
-        && let Ok(Place::Object(address)) = Place::parse(path)
-    {
-        to_store(report, output.format, &address)?;
-        return Ok(Some(path.clone()));
+    if let Some(path) = &output.path {
+        match Place::parse(path) {
+            Ok(Place::Object(address)) => {
+                to_store(report, output.format, &address)?;
+                return Ok(Some(path.clone()));
+            }
+            Ok(Place::Path(local)) if local != *path => {
+                return write(report, &Output { path: Some(local), ..output.clone() }, style);
+            }
+            _ => {}
+        }
     }
     match (&output.path, output.format) {
         (Some(folder), Format::Csv) => {
