@@ -12,6 +12,7 @@ use crate::collect::{Collected, Gap, Missing, Tie};
 use crate::config::{Config, FailOn};
 use crate::evaluate::{Controllers, evaluate};
 use crate::place;
+use crate::progress::Progress;
 use crate::read::Stdin;
 use crate::render::{self, Format, Output, RenderError};
 use crate::report::{Report, is_complete, namespaces};

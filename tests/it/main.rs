@@ -34,8 +34,8 @@ mod redact;
 mod serve;
 mod shapes;
 mod snapshot;
-mod store;
 #[cfg(unix)]
 mod stop;
+mod store;
 mod traps;
 mod trust_inventory;

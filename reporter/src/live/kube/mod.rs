@@ -124,7 +124,6 @@ impl Flags {
             contexts: &self.context,
             all: self.all_contexts,
             name: self.kube_name.as_deref(),
-            timeout: Duration::from_secs(self.request_timeout),
         };
         if self.is_wanted() { contexts::targets(&asked).await } else { Ok(Vec::new()) }
     }
@@ -142,7 +141,8 @@ impl Flags {
         if let Some(namespace) = namespace.filter(|name| self.is_wanted() && !is_label(name)) {
             return Err(Failure::Usage(anyhow!("`{namespace}` cannot be the name of a namespace")));
         }
-        let targets = self.targets().await?;
+        let mut targets = self.targets().await?;
+        targets.retain(|target| session.shard.takes(&target.name));
         let (qps, parallel, secret_keys) = (self.kube_qps, self.kube_parallel, self.secret_keys);
         let (namespace, session) = (namespace.map(String::from), session.clone());
         Ok(async move {
