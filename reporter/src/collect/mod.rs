@@ -51,6 +51,8 @@ pub struct Collected {
     pub gaps: Vec<Gap>,
     /// Sources from which something was read: path, and how many objects.
     pub sources: Vec<(String, u64)>,
+    /// Clusters that were read themselves, by what they are called there; Azure may call them otherwise.
+    pub homes: BTreeMap<String, ClusterIx>,
     /// When a source was read that says so, by [`Origin::source`]: seconds since 1970.
     pub moments: BTreeMap<u32, u64>,
 }
@@ -488,6 +490,7 @@ impl<'a> Assembly<'a> {
         for Sourced { index, source, facts, home, .. } in sources {
             if let Some(home) = home {
                 let (cluster, contradiction) = ties.home(home);
+                self.collected.homes.entry(home.name.clone()).or_insert(cluster);
                 tied.insert(*index, cluster);
                 self.collected.gaps.extend(contradiction.map(|reason| Gap {
                     path: source.path.clone(),
