@@ -11,6 +11,7 @@ mod catalogue;
 mod cli;
 mod cloud;
 mod deploy;
+mod doctor;
 mod documents;
 mod engine;
 mod estate;

@@ -245,6 +245,9 @@ fn of_subscription(state: &State, asked: &Asked, of: &Subscription, rest: &[&str
             let own: Vec<_> = of.clusters.iter().filter(|it| it.arc).collect();
             list(asked, own.len(), page, |at| connected(own[at].nested(), version))
         }),
+        ["providers", "microsoft.authorization", "permissions"] => {
+            versioned(asked, ROLES, |_| Answer::ok(json!({"value": state.permissions()})))
+        }
         ["providers", "microsoft.authorization", "roleassignments"] => {
             versioned(asked, ROLES, |_| list(asked, of.roles.len(), page, |at| role(of, at)))
         }

@@ -72,6 +72,8 @@ pub(super) struct State {
     pub(super) estate: Estate,
     pub(super) options: Options,
     pub(super) callers: Vec<Caller>,
+    /// What each of the caller's roles lets it do in a subscription.
+    permissions: Mutex<Value>,
     /// Subscriptions that the caller may see and not read.
     pub(super) forbidden: Mutex<Vec<String>>,
     tokens: Mutex<Tokens>,
@@ -137,6 +139,7 @@ impl Cloud {
             estate,
             options,
             callers,
+            permissions: Mutex::new(json!([{"actions": ["*/read"], "notActions": []}])),
             forbidden: Mutex::default(),
             tokens: Mutex::default(),
             throttle: Mutex::new(Throttle::new(options.factor)),
@@ -281,6 +284,11 @@ impl Cloud {
         lock(&self.state.forbidden).push(subscription.to_ascii_lowercase());
     }
 
+    /// Says this of the caller's roles in every subscription; at first it is a Reader.
+    pub fn allow(&self, permissions: Value) {
+        *lock(&self.state.permissions) = permissions;
+    }
+
     /// All requests so far.
     #[must_use]
     pub fn record(&self) -> Record {
@@ -324,6 +332,10 @@ impl State {
 
     pub(super) fn grant(&self, token: &str) -> Option<super::tokens::Grant> {
         lock(&self.tokens).get(token).cloned()
+    }
+
+    pub(super) fn permissions(&self) -> Value {
+        lock(&self.permissions).clone()
     }
 
     pub(super) fn throttle(&self) -> MutexGuard<'_, Throttle> {
