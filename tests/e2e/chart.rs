@@ -10,7 +10,7 @@ use wiguard_tests::cluster::server::built;
 use wiguard_tests::cluster::{Cluster, eventually, wait};
 
 const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../policy/deploy/chart");
-const JOBS: &str = "collect.images.kubectl=kubectl:1,collect.images.azure=az:1,collect.azure.clientId=5a1e2c3d-0001-4000-8000-000000000001";
+const JOBS: &str = "collect.azure.clientId=5a1e2c3d-0001-4000-8000-000000000001";
 
 /// Value sets that render, each a comma-separated list.
 const SETS: [&str; 11] = [

@@ -22,3 +22,25 @@ metadata:
   annotations:
     azure.workload.identity/client-id: {{ required "collect.azure.clientId: the client id of an identity that may read identities and their credentials" .root.Values.collect.azure.clientId | quote }}
 {{- end -}}
+
+{{/* What the jobs may do in the cluster: what `wiguard doctor --cluster-role` prints. */}}
+{{- define "wiguard.reads" -}}
+rules:
+  - apiGroups: [""]
+    resources: [namespaces, serviceaccounts, pods, replicationcontrollers]
+    verbs: [get, list]
+  - apiGroups: [secrets-store.csi.x-k8s.io]
+    resources: [secretproviderclasses]
+    verbs: [get, list]
+  - apiGroups: [external-secrets.io]
+    resources: [secretstores, clustersecretstores]
+    verbs: [list]
+  - apiGroups: [apps]
+    resources: [deployments, statefulsets, daemonsets, replicasets]
+    verbs: [get, list]
+  - apiGroups: [batch]
+    resources: [jobs, cronjobs]
+    verbs: [get, list]
+  - nonResourceURLs: [/.well-known/openid-configuration]
+    verbs: [get]
+{{- end -}}
