@@ -68,9 +68,15 @@ impl Gather {
             clusters: ties(&self.cluster),
             identities: ties(&self.sources.identity),
         };
-        let mut snapshot = Snapshot { writer: Writer::new(&mut target), redactor, gaps: Vec::new(), failed: None };
+        let mut snapshot = Snapshot {
+            writer: Writer::new(&mut target),
+            redactor,
+            readers: Vec::new(),
+            gaps: Vec::new(),
+            failed: None,
+        };
         snapshot.begin(header);
-        self.sources.live.read(self.namespace.as_deref(), &progress, |feed| snapshot.feed(feed))?;
+        snapshot.readers = self.sources.live.read(self.namespace.as_deref(), &progress, |feed| snapshot.feed(feed))?;
         progress.say("reading");
         let roots = self.sources.roots()?;
         let (reading, sections) = read(&roots, || Box::new(io::stdin()));
@@ -101,6 +107,7 @@ fn could_not(output: &Path) -> String {
 struct Snapshot<W: Write> {
     writer: Writer<W>,
     redactor: Option<Redactor>,
+    readers: Vec<String>,
     gaps: Vec<Gap>,
     failed: Option<io::Error>,
 }
@@ -132,6 +139,7 @@ impl<W: Write> Snapshot<W> {
             self.feed(Feed { source: "snapshots".into(), at: clock::now(), gaps, ..Feed::default() });
         }
         for section in sections {
+            self.readers.extend(section.readers);
             section.feeds.into_iter().for_each(|feed| self.feed(feed));
             self.reading(section.reading);
         }
@@ -169,9 +177,14 @@ impl<W: Write> Snapshot<W> {
     }
 
     fn end(mut self) -> Result<(u64, Vec<Gap>), Failure> {
+        if let Some(redactor) = &mut self.redactor {
+            self.readers.iter_mut().for_each(|reader| redactor.name(reader));
+        }
+        self.readers.sort();
+        self.readers.dedup();
         let ended = match self.failed.take() {
             Some(error) => Err(error),
-            None => self.writer.end().and_then(|objects| self.writer.finish().map(|_| objects)),
+            None => self.writer.end(self.readers).and_then(|objects| self.writer.finish().map(|_| objects)),
         };
         let objects = ended.context("could not write the snapshot").map_err(Failure::Internal)?;
         Ok((objects, self.gaps))

@@ -116,13 +116,13 @@ fn write(output: &Path, sections: &[Section], gaps: &[Gap]) -> Result<(), Failur
         if !gaps.is_empty() {
             writer.header(Header { program: env!("CARGO_PKG_VERSION").into(), begun, ..Header::default() })?;
             writer.feed(Feed { source: "merge".into(), at: begun, gaps, ..Feed::default() })?;
-            writer.end()?;
+            writer.end(Vec::new())?;
         }
         for section in sections {
             writer.header(section.header.clone())?;
             section.feeds.iter().try_for_each(|feed| writer.feed(feed.clone()))?;
             writer.reading(section.reading.clone())?;
-            writer.end()?;
+            writer.end(section.readers.clone())?;
         }
         writer.finish()?;
         target.commit()

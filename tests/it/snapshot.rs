@@ -205,7 +205,7 @@ pub(crate) fn snapshot_of(header: Header, feeds: &[Feed]) -> Vec<u8> {
     let mut writer = Writer::new(Vec::new());
     writer.header(header).unwrap();
     feeds.iter().for_each(|feed| writer.feed(feed.clone()).unwrap());
-    writer.end().unwrap();
+    writer.end(vec!["kube://prod as somebody".into()]).unwrap();
     writer.finish().unwrap()
 }
 

@@ -13,6 +13,8 @@ pub mod pace;
 mod shard;
 mod stop;
 
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
@@ -50,6 +52,19 @@ pub struct Session {
     pub stop: Stop,
     /// Says which clusters and subscriptions to read.
     pub shard: Shard,
+    /// Takes down who reads what, as far as that is known.
+    pub readers: Readers,
+}
+
+/// Who read what: `kube://CONTEXT as USER`.
+#[derive(Clone, Debug, Default)]
+pub struct Readers(Arc<Mutex<BTreeSet<String>>>);
+
+impl Readers {
+    /// Takes down one.
+    pub fn note(&self, reader: String) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(reader);
+    }
 }
 
 impl Live {
@@ -83,6 +98,7 @@ impl Live {
     /// Reads everything that is wanted, and hands on each page's facts as they come.
     ///
     /// What cannot be read is among them. The namespace is the only one that is read, if there is one.
+    /// Returns who read what, as far as that is known.
     ///
     /// # Errors
     /// If what is wanted makes no sense: no such context, no such cloud.
@@ -91,10 +107,11 @@ impl Live {
         namespace: Option<&str>,
         progress: &Progress,
         mut sink: impl FnMut(Feed),
-    ) -> Result<(), Failure> {
+    ) -> Result<Vec<String>, Failure> {
         if !self.is_wanted() {
-            return Ok(());
+            return Ok(Vec::new());
         }
+        let readers = Readers::default();
         let shard = self.shard()?.unwrap_or_default();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.context("could not start the runtime").map_err(Failure::Internal)?;
@@ -105,6 +122,7 @@ impl Live {
                 progress: progress.clone(),
                 stop: Stop::on_signal(progress).context("could not wait for Ctrl-C").map_err(Failure::Internal)?,
                 shard,
+                readers: readers.clone(),
             };
             let (kube, azure) = (self.kube.plan(namespace, &session).await?, self.azure.plan(&session).await?);
             drop(session);
@@ -115,8 +133,9 @@ impl Live {
                 }
             };
             tokio::join!(reading, taking);
-            Ok(())
-        })
+            Ok::<(), Failure>(())
+        })?;
+        Ok(std::mem::take(&mut *readers.0.lock().unwrap_or_else(PoisonError::into_inner)).into_iter().collect())
     }
 }
 

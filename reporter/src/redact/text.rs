@@ -203,7 +203,7 @@ impl Redactor {
     }
 
     /// Replaces a name, and knows its words again in prose.
-    pub(super) fn name(&mut self, name: &mut String) {
+    pub(crate) fn name(&mut self, name: &mut String) {
         for word in name.split(|letter: char| !letter.is_alphanumeric()).filter(|word| is_telling(word)) {
             if !self.seen.contains(word) {
                 self.seen.insert(word.to_lowercase());

@@ -115,6 +115,9 @@ pub(crate) struct File {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct End {
+    /// Who read what, as far as that is known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) readers: Vec<String>,
     /// The lines before it.
     pub(crate) lines: u64,
     /// The objects read, those included that no rule reads.

@@ -15,6 +15,8 @@ pub(crate) struct Section {
     pub(crate) path: String,
     pub(crate) header: Header,
     pub(crate) feeds: Vec<Feed>,
+    /// Who read what.
+    pub(crate) readers: Vec<String>,
     /// What files said.
     pub(crate) reading: Reading,
     /// What its lines add up to, by which the same section is known again.
@@ -48,6 +50,7 @@ pub(crate) fn sections(path: &str, lines: Vec<Kept>, broken: bool) -> Vec<Sectio
             }
             Ok(Some(Line::End(end))) => {
                 open.maimed |= kept.maimed;
+                open.section.readers.clone_from(&end.readers);
                 sections.push(std::mem::replace(&mut open, Open::new(path)).close(Some(&end), broken));
                 continue;
             }
@@ -73,6 +76,7 @@ impl Open {
             path: path.into(),
             header: Header::default(),
             feeds: Vec::new(),
+            readers: Vec::new(),
             reading: Reading::default(),
             digest: Digest::default(),
             gaps: Vec::new(),

@@ -70,8 +70,8 @@ impl<W: Write> Writer<W> {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn end(&mut self) -> io::Result<u64> {
-        let end = End { lines: self.lines, objects: self.objects, digest: self.digest.to_string() };
+    pub fn end(&mut self, readers: Vec<String>) -> io::Result<u64> {
+        let end = End { readers, lines: self.lines, objects: self.objects, digest: self.digest.to_string() };
         let objects = self.objects;
         self.line(&Line::End(end))?;
         (self.lines, self.objects, self.digest) = (0, 0, Digest::default());

@@ -139,6 +139,11 @@ impl Flags {
                 .map_err(|error| format!("could not use the cache `{}`: {error}", folder.display()))?;
         }
         let tokens = Tokens::find(self.credential, http.clone(), cloud.clone(), &self.tenant).await?;
+        if let Some(client) =
+            std::env::var("AZURE_CLIENT_ID").ok().filter(|id| !id.is_empty() && self.credential != Kind::Cli)
+        {
+            session.readers.note(format!("azure as {client}"));
+        }
         let azure = Azure { http, tokens, pacer: Pacer::new(self.azure_rate), stop: session.stop.clone() };
         let ids: BTreeSet<Option<String>> = match self.tenant.as_slice() {
             [] => BTreeSet::from([None]),
