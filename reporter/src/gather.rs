@@ -9,7 +9,7 @@ use clap::Args;
 
 use crate::cli::Failure;
 use crate::clock;
-use crate::collect::{Feed, Gap, Missing, Reading, Tie, read};
+use crate::collect::{Feed, Gap, Missing, Reading, Tie, Wanted, join, read};
 use crate::redact::{Redact, Redactor};
 use crate::report::is_complete;
 use crate::snapshot::{Header, Part, Section, Writer, settle};
@@ -81,11 +81,19 @@ impl Gather {
         let roots = self.sources.roots()?;
         let (reading, sections) = read(&roots, || Box::new(io::stdin()));
         let (sections, gaps) = settle(sections);
+        if !reading.sources.is_empty() {
+            // Whether what cannot be read is a loss is told by what stands beside it.
+            let judged = join(&Wanted::default(), reading.clone(), sections.clone(), gaps.clone(), Vec::new());
+            snapshot.gaps.extend(judged.gaps);
+        }
         snapshot.files(reading, sections, gaps);
         let (objects, gaps) = snapshot.end()?;
         progress.say("");
         target.commit().map_err(|error| Failure::Internal(error.context(could_not(&self.output))))?;
-        for gap in gaps.iter().filter(|gap| matches!(gap.extent, Missing::All | Missing::Part)) {
+        let mut told: Vec<_> = gaps.iter().collect();
+        told.sort();
+        told.dedup();
+        for gap in told.into_iter().filter(|gap| matches!(gap.extent, Missing::All | Missing::Part)) {
             eprintln!("{}: {}", gap.path, gap.reason);
         }
         if self.output != Path::new("-") {
@@ -150,22 +158,6 @@ impl<W: Write> Snapshot<W> {
         if let Some(redactor) = &mut self.redactor {
             redactor.reading(&mut reading);
         }
-        let unread = reading.defects.iter().filter(|defect| !defect.foreign);
-        self.gaps.extend(unread.map(|defect| Gap {
-            path: defect.path.clone(),
-            line: defect.line,
-            reason: defect.message.clone(),
-            extent: if defect.partial { Missing::Part } else { Missing::All },
-        }));
-        let of_facts = reading.facts.iter().flat_map(|(source, facts)| {
-            facts.defects.iter().map(|(line, reason)| Gap {
-                path: source.path.clone(),
-                line: Some((*line).into()),
-                reason: reason.clone(),
-                extent: Missing::Part,
-            })
-        });
-        self.gaps.extend(of_facts);
         let written = self.writer.reading(reading);
         self.note(written);
     }

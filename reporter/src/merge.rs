@@ -44,7 +44,9 @@ impl Merge {
         for typed in &self.output {
             match typed.parse() {
                 Ok(output) => reports.push(output),
-                Err(_) if !typed.is_empty() => files.push(PathBuf::from(typed)),
+                Err(_) if !typed.is_empty() && (typed.contains("://") || !typed.contains('=')) => {
+                    files.push(PathBuf::from(typed));
+                }
                 Err(why) => return Err(Failure::Usage(anyhow!(why))),
             }
         }

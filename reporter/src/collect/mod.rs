@@ -133,9 +133,11 @@ pub(crate) fn join(
 ) -> Collected {
     let mut ties = (wanted.clusters.clone(), wanted.identities.clone());
     let (mut readings, mut moments) = (vec![reading], Vec::new());
+    let snapshots = sections.iter().filter(|section| !section.is_empty()).map(|section| section.path.clone()).collect();
     snapshot::take(sections, &mut feeds, &mut readings, &mut ties, &mut moments);
     let mut assembly = Assembly::new(wanted, ties);
     assembly.collected.gaps = gaps;
+    assembly.snapshots = snapshots;
     for (path, at) in moments {
         let index = assembly.index(&path);
         assembly.collected.moments.insert(index, at);
@@ -151,6 +153,8 @@ struct Assembly<'a> {
     clusters: Vec<Tie>,
     identities: Vec<Tie>,
     collected: Collected,
+    /// Snapshots something of which could be read.
+    snapshots: BTreeSet<String>,
     /// Paths of which something could not be read: their lists prove no absence.
     broken: BTreeSet<String>,
     lists: Lists,
@@ -168,8 +172,15 @@ struct Sourced {
 
 impl<'a> Assembly<'a> {
     fn new(wanted: &'a Wanted, (clusters, identities): (Vec<Tie>, Vec<Tie>)) -> Self {
-        let collected = Collected::default();
-        Self { wanted, clusters, identities, collected, broken: BTreeSet::new(), lists: Lists::default() }
+        Self {
+            wanted,
+            clusters,
+            identities,
+            collected: Collected::default(),
+            snapshots: BTreeSet::new(),
+            broken: BTreeSet::new(),
+            lists: Lists::default(),
+        }
     }
 
     /// Accounts for the files that were read, and gives what they say.
@@ -293,6 +304,7 @@ impl<'a> Assembly<'a> {
                     || it.facts.ignored
             })
             .map(|it| it.source.path.as_str())
+            .chain(self.snapshots.iter().map(String::as_str))
             .collect();
         for gap in &mut self.collected.gaps {
             if gap.extent == Missing::Part && !used.contains(gap.path.as_str()) {

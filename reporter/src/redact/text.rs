@@ -1,6 +1,7 @@
 //! Texts: words and ids replaced one by one, everything between them kept.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
+use std::sync::LazyLock;
 
 use ring::hmac;
 use wiguard_rules::model::{is_guid, is_placeholder};
@@ -319,9 +320,12 @@ impl Redactor {
 
 /// Whether a word may tell whose it is. One or two letters tell nothing, and versions are such words.
 fn is_telling(word: &str) -> bool {
-    word.chars().count() > 2
-        && !KNOWN.iter().any(|known| known.eq_ignore_ascii_case(word))
-        && !(word.len() < 6 && word.bytes().all(|byte| byte.is_ascii_digit()))
+    word.chars().count() > 2 && !is_known(word) && !(word.len() < 6 && word.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+fn is_known(word: &str) -> bool {
+    static WORDS: LazyLock<HashSet<&str>> = LazyLock::new(|| KNOWN.iter().copied().collect());
+    WORDS.contains(word) || WORDS.contains(word.to_ascii_lowercase().as_str())
 }
 
 /// The GUID that a text begins with.

@@ -41,7 +41,7 @@ pub(crate) fn settle(mut sections: Vec<Section>) -> (Vec<Section>, Vec<Gap>) {
     for (thing, ranks) in ranks.into_iter().filter(|(_, ranks)| ranks.len() > 1) {
         let Some(((_, newest), winner)) = ranks.iter().max().copied() else { continue };
         let first = sections.get(winner).and_then(|section| section.header.shard);
-        for ((_, at), loser) in ranks.into_iter().filter(|(_, index)| *index != winner) {
+        for ((read, at), loser) in ranks.into_iter().filter(|(_, index)| *index != winner) {
             let Some(section) = sections.get_mut(loser) else { continue };
             if matches!(thing, Thing::Source(_)) && are_siblings(first, section.header.shard) {
                 continue;
@@ -54,7 +54,9 @@ pub(crate) fn settle(mut sections: Vec<Section>) -> (Vec<Section>, Vec<Gap>) {
             if at > newest {
                 gaps.extend(left.into_iter().flat_map(|feed| feed.gaps));
             }
-            gaps.push(Gap { path, line: None, reason: left_out(at, newest), extent: Missing::Use });
+            if read {
+                gaps.push(Gap { path, line: None, reason: left_out(at, newest), extent: Missing::Use });
+            }
         }
     }
     gaps.sort();

@@ -9,7 +9,7 @@ use crate::collect::{Feed, Gap, Missing, Reading, SCOPE, Tie, facts::Facts};
 use crate::read::{Source, SourceSummary};
 
 /// What one run wrote.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Section {
     /// The file it stands in.
     pub(crate) path: String,
@@ -116,6 +116,13 @@ impl Open {
         }
         self.section.reading = reading(self.files.unwrap_or_default(), self.batches);
         self.section
+    }
+}
+
+impl Section {
+    /// Whether nothing could be read of it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.feeds.is_empty() && self.reading.sources.is_empty()
     }
 }
 

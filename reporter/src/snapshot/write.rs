@@ -5,10 +5,15 @@ use std::io::{self, Write};
 use flate2::write::GzEncoder;
 use flate2::{Compression, GzBuilder};
 
-use super::{Batch, End, Files, Header, Line, SCHEMA};
-use crate::collect::{Feed, Reading, facts::Facts};
+#[cfg(feature = "live")]
+use super::{Batch, Files};
+use super::{End, Header, Line, SCHEMA};
+use crate::collect::Feed;
+#[cfg(feature = "live")]
+use crate::collect::{Reading, facts::Facts};
 
 /// Objects of a file that one line holds at most: a reader takes lines, not files.
+#[cfg(feature = "live")]
 const OBJECTS: usize = 1000;
 
 /// What lines add up to, in their order.
@@ -50,6 +55,7 @@ impl<W: Write> Writer<W> {
     }
 
     /// Writes what files say.
+    #[cfg(feature = "live")]
     pub(crate) fn reading(&mut self, reading: Reading) -> io::Result<()> {
         if reading.sources.is_empty() && reading.defects.is_empty() {
             return Ok(());
@@ -101,6 +107,7 @@ impl<W: Write> Writer<W> {
 }
 
 /// The facts of a file in parts of a bearable size.
+#[cfg(feature = "live")]
 fn cut(mut facts: Facts) -> Vec<Facts> {
     let mut parts = Vec::new();
     while facts.manifests.len() + facts.resources.len() > OBJECTS {
