@@ -31,8 +31,6 @@ use wiguard_rules::finding::Severity;
   3  a source could not be read wholly; what was read is reported
   4  wiguard itself failed")]
 pub struct Scan {
-    #[command(flatten)]
-    sources: Sources,
     /// Write the report as FORMAT, to PATH or a URL if one is given: table, json, ndjson, csv (a folder); repeatable
     #[arg(short, long = "output", value_name = "FORMAT[=PATH]")]
     output: Vec<Output>,
@@ -47,6 +45,8 @@ pub struct Scan {
     cluster: Vec<Tie>,
     #[command(flatten)]
     judging: Judging,
+    #[command(flatten)]
+    sources: Sources,
 }
 
 /// How what was read is judged and shown.

@@ -84,7 +84,7 @@ impl Sources {
         if self.paths.is_empty() && !live {
             let live = if cfg!(feature = "live") { ", or --kube or --azure" } else { "" };
             return Err(Failure::Usage(anyhow!(
-                "nothing to read: name files or folders, `-` for standard input{live}"
+                "nothing to read: name files or folders, `-` for standard input{live}; --help says more"
             )));
         }
         Ok(())

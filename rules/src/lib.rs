@@ -16,6 +16,7 @@ extern crate std;
 
 pub mod catalogue;
 pub mod exchange;
+pub mod expression;
 pub mod finding;
 mod index;
 pub mod inventory;

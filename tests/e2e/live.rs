@@ -315,6 +315,26 @@ fn two_clusters_are_read_at_once_and_a_dead_one_hides_neither() {
 }
 
 #[test]
+fn the_trust_inventory_of_a_live_cluster_is_that_of_its_dump() {
+    wait(async {
+        let cluster = still().await;
+        let folder = tempfile::tempdir().unwrap();
+        let admin = cluster.kubeconfig("admin", "system:masters");
+        let (azure, dumped) = (azure(folder.path(), 50), dump(&admin, folder.path()));
+        let trust = |arguments: &[&str]| {
+            let mut command = Command::new(PROGRAM);
+            command.args(["policy", "trust", "--managed-identities-only", "--collected=2026-11-24T03:00:00Z"]);
+            let output = command.arg("--cluster=test").arg(&azure).args(arguments).output().unwrap();
+            let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+            (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+        };
+        let live = trust(&["--kube", "--kubeconfig", admin.to_str().unwrap()]);
+        assert!(live.1.contains("name: trust.team-003"), "{}{}", live.1, live.2);
+        assert_eq!(live, trust(&[dumped.to_str().unwrap()]));
+    });
+}
+
+#[test]
 fn what_is_typed_wrong_is_said_before_anything_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| {

@@ -2,14 +2,18 @@
 //! says what it could not have.
 
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::sync::watch;
+use wiguard_tests::cluster::azure::USE;
 use wiguard_tests::cluster::between::{ANEW, Between, Fault, expired};
-use wiguard_tests::cluster::wait;
+use wiguard_tests::cluster::{Cluster, eventually, wait};
 
 use crate::live::{Scanned, live, still};
+use crate::shop::{self, PROGRAM};
 
 const PODS: &str = "/api/v1/pods";
 
@@ -48,7 +52,7 @@ fn what_fails_for_a_moment_changes_nothing() {
                 ("/.well-known/openid-configuration", 0) => Fault::Status(401, None, "{}".into()),
                 _ => Fault::None,
             };
-            if fault != Fault::None {
+            if !matches!(fault, Fault::None) {
                 count.fetch_add(1, Ordering::Relaxed);
             }
             fault
@@ -161,5 +165,104 @@ fn a_token_is_repeated_nowhere_even_if_the_server_does() {
                 assert!(said.contains("does not accept the credentials (401)"), "{said}");
             }
         }
+    });
+}
+
+#[test]
+fn whoever_stops_it_gets_what_was_read_and_the_names_of_what_was_not() {
+    wait(async {
+        let cluster = still().await;
+        let between = Between::start(cluster, |_, asked| match asked.starts_with(PODS) {
+            true => Fault::Late(Duration::from_secs(600)),
+            false => Fault::None,
+        })
+        .await;
+        let config = cluster.kubeconfig_at("stopped", &between.url, &json!({}));
+        let mut command = Command::new(PROGRAM);
+        command.args([
+            "scan",
+            "--kube",
+            "-o",
+            "json",
+            "--kube-qps",
+            "1000",
+            "--request-timeout",
+            "600",
+            "--kubeconfig",
+        ]);
+        let child = command.arg(config).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        eventually("everything was asked for", || async {
+            let asked = between.asked().len();
+            if asked >= 13 { Ok(()) } else { Err(asked.to_string()) }
+        })
+        .await;
+        let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stderr));
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let rows = report["coverage"].as_array().unwrap();
+        let gap =
+            rows.iter().find(|row| row["source"] == "kube://test").unwrap()["reason"].as_str().unwrap().to_owned();
+        assert!(gap.starts_with("stopped before it was read; not read to the end: ") && gap.contains("pods"), "{gap}");
+    });
+}
+
+#[test]
+fn what_comes_and_goes_while_it_is_read_is_asked_for_again() {
+    wait(async {
+        let cluster = Cluster::shared().await;
+        let (going, coming) = (cluster.namespace("going", &[]).await, cluster.unused("coming"));
+        let (account, pod) = (shop::account(&going), shop::pod(&going, "web", json!({USE: "True"})));
+        cluster.create(&account).await.admitted();
+        cluster.create(&pod).await.admitted();
+        cluster.delete(&account).await.admitted();
+        let (lists, pods) = (watch::Sender::new(false), watch::Sender::new(false));
+        let (deployments, again) = (lists.subscribe(), pods.subscribe());
+        let path = format!("/api/v1/namespaces/{going}/pods/web");
+        let held = path.clone();
+        let between = Between::start(cluster, move |_, asked| match asked.split('?').next().unwrap() {
+            "/apis/apps/v1/deployments" => Fault::Held(deployments.clone()),
+            path if path == held => Fault::Held(again.clone()),
+            _ => Fault::None,
+        })
+        .await;
+        let config = cluster.kubeconfig_at("changing", &between.url, &json!({}));
+        let scanning = tokio::task::spawn_blocking(move || live(&config, &["--kube-qps", "1000"], &[]));
+
+        // What a list lacks that was read before the others, though it is there.
+        let has = async |answered: bool, wanted: &str| {
+            eventually(wanted, || async {
+                let all = if answered { between.answered() } else { between.asked() };
+                if all.iter().any(|path| path.split('?').next() == Some(wanted)) {
+                    Ok(())
+                } else {
+                    Err(format!("{all:?}"))
+                }
+            })
+            .await;
+        };
+        has(true, "/api/v1/namespaces").await;
+        has(true, "/api/v1/serviceaccounts").await;
+        cluster.namespace_named(&coming, &[]).await;
+        cluster.create(&shop::account(&coming)).await.admitted();
+        cluster.create(&shop::misplaced(&coming)).await.admitted();
+        lists.send_replace(true);
+        // And what is gone once somebody looks again.
+        has(false, &path).await;
+        cluster.delete(&pod).await.admitted();
+        pods.send_replace(true);
+
+        let scanned = scanning.await.unwrap();
+        assert_eq!(scanned.gaps(), [], "{}", scanned.err);
+        for wanted in
+            [format!("/api/v1/namespaces/{coming}"), format!("/api/v1/namespaces/{coming}/serviceaccounts/cart")]
+        {
+            assert_eq!(between.asked().iter().filter(|path| **path == wanted).count(), 1, "{wanted}");
+        }
+        let found = scanned.findings();
+        let of =
+            |namespace: &String| found.iter().filter(|found| found["object"]["namespace"] == json!(namespace)).count();
+        assert!(of(&coming) > 0 && of(&going) == 0, "{found:#?}");
     });
 }

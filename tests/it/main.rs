@@ -7,6 +7,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod azure_client;
 mod catalogue;
 mod cli;
 mod cloud;

@@ -125,6 +125,7 @@ fn what_shards_prove_together_is_proven() {
             principal_id: String::new(),
             tenant_id: String::new(),
             resource_group: String::new(),
+            location: String::new(),
             credentials_complete: false,
             origin: Origin::default(),
         })

@@ -71,7 +71,10 @@ fn settings_come_as_people_keep_them() {
     }
     assert!(with("off.json").out.contains("warned    Deployment shop/cart"), "{:?}", with("off.json"));
     for (settings, says) in [
-        ("bare.yaml", "the policy does not accept the settings: invalid type: boolean `false`"),
+        (
+            "bare.yaml",
+            "the policy does not accept the settings: invalid type: boolean `false`, expected a string; in YAML, a bare on, off, yes or no is a boolean: write it in quotes\n",
+        ),
         ("unknown.yaml", "the policy does not accept the settings: unknown field `rule`"),
         ("two.yaml", "could not understand the settings `two.yaml`: it holds neither settings alone"),
         ("text.yaml", "could not understand the settings `text.yaml`: "),

@@ -149,18 +149,20 @@ fn an_identity_of_which_nothing_is_published_trusts_nothing_here() {
 }
 
 #[test]
-fn a_flexible_credential_is_not_evaluated() {
-    let mut flexible = untrusted();
-    flexible.get_mut("trust.shop").unwrap()["identities"][0]["credentials"][0] = json!({"name": "flex", "issuer": ISSUER, "audiences": ["api://AzureADTokenExchange"], "expression": "claims['sub'] matches 'x'"});
-    let answer = validate(&pod("cart", "true"), &on(), server(&flexible, CART));
-    assert_eq!(answer["accepted"], true, "{answer}");
-    assert!(
-        answer["audit_annotations"]["undecided"]
-            .as_str()
-            .unwrap()
-            .contains("the expression of flexible credential flex"),
-        "{answer}"
-    );
+fn a_flexible_credential_is_evaluated() {
+    let judged = |expression: &str| {
+        let mut flexible = untrusted();
+        flexible.get_mut("trust.shop").unwrap()["identities"][0]["credentials"][0] = json!({"name": "flex", "issuer": ISSUER, "audiences": ["api://AzureADTokenExchange"], "expression": expression});
+        validate(&pod("cart", "true"), &on(), server(&flexible, CART))
+    };
+    let holds = judged("claims['sub'] matches 'system:serviceaccount:shop:*'");
+    assert_eq!((&holds["accepted"], &holds["audit_annotations"]["undecided"]), (&json!(true), &Value::Null), "{holds}");
+    let refuses = judged("claims['sub'] matches 'system:serviceaccount:other:*'");
+    assert_eq!(refuses["accepted"], false, "{refuses}");
+    let unknown = judged("claims['sub'] matches 'system:serviceaccount:shop:*' and claims['env'] eq 'prod'");
+    assert_eq!(unknown["accepted"], true, "{unknown}");
+    let undecided = unknown["audit_annotations"]["undecided"].as_str().unwrap();
+    assert!(undecided.contains("the expression of flexible credential flex"), "{unknown}");
 }
 
 #[test]

@@ -244,7 +244,10 @@ impl<'a> Assembly<'a> {
     }
 
     /// Adds what was fed, by source.
-    fn feed(&mut self, feeds: Vec<Feed>, sources: &mut Vec<Sourced>) {
+    fn feed(&mut self, mut feeds: Vec<Feed>, sources: &mut Vec<Sourced>) {
+        // They come as their servers answer, which is never twice the same.
+        feeds.sort_by(|one, other| (&one.source, &one.cluster).cmp(&(&other.source, &other.cluster)));
+        let fed = sources.len();
         let mut places: BTreeMap<(String, Option<Home>), usize> = BTreeMap::new();
         for feed in feeds {
             self.collected.gaps.extend(feed.gaps);
@@ -274,6 +277,9 @@ impl<'a> Assembly<'a> {
             facts.manifests.extend(feed.manifests.into_iter().map(Read::fed));
             facts.resources.extend(feed.resources.into_iter().map(|resource| (0, None, resource)));
             proofs.extend(feed.proofs);
+        }
+        for Sourced { facts, .. } in sources.iter_mut().skip(fed) {
+            facts.resources.sort_by_cached_key(|(_, _, resource)| resource.key());
         }
     }
 
@@ -359,6 +365,7 @@ impl<'a> Assembly<'a> {
                         kept.push((line, list, Resource::Cluster(Box::new(cluster))));
                     }
                     Resource::Discovery(issuer) => kept.push((line, list, Resource::Discovery(issuer))),
+                    Resource::Role(role) => inventory.role_assignments.push(role),
                     Resource::Identity(identity) => {
                         self.lists.identity(identity.kind, whole(list));
                         let key = identity_key(&identity);
@@ -409,6 +416,7 @@ impl<'a> Assembly<'a> {
         let inventory = &mut self.collected.inventory;
         let (mut complete, mut contradicted): (BTreeSet<usize>, BTreeSet<usize>) = Default::default();
         let mut untied: BTreeMap<String, usize> = BTreeMap::new();
+        let owners = tie::Owners::of(&inventory.identities);
         for (source, whole, mut credential) in loose {
             if credential.parent == Parent::Unknown {
                 match tie::identity_of_path(&source.path, &self.identities, &inventory.identities) {
@@ -416,7 +424,7 @@ impl<'a> Assembly<'a> {
                     None => *untied.entry(source.path.clone()).or_default() += 1,
                 }
             }
-            let owner = tie::owner(&credential.parent, &inventory.identities);
+            let owner = owners.owner(&credential.parent);
             if let (true, Some(owner)) = (whole, owner) {
                 complete.insert(owner);
             }
@@ -456,7 +464,7 @@ impl<'a> Assembly<'a> {
             let empty = |ended: &Ended| ended.elements == 0 && ended.whole && ended.wrapper != Wrapper::Items;
             for ended in facts.lists.iter().filter(|ended| empty(ended)) {
                 let named = parent_of_context(&ended.context)
-                    .and_then(|parent| tie::owner(&Parent::Id(parent), &inventory.identities))
+                    .and_then(|parent| owners.owner(&Parent::Id(parent)))
                     .or_else(|| {
                         let identity = tie::identity_of_path(&source.path, &self.identities, &inventory.identities)?;
                         inventory.identities.iter().position(|known| std::ptr::eq(known, identity))
@@ -476,7 +484,7 @@ impl<'a> Assembly<'a> {
         }
         for proof in sources.iter().flat_map(|it| &it.proofs) {
             if let Proof::Credentials { identity } = proof {
-                complete.extend(tie::owner(&Parent::Id(identity.clone()), &inventory.identities));
+                complete.extend(owners.owner(&Parent::Id(identity.clone())));
             }
         }
         let any = !inventory.credentials.is_empty();
@@ -489,27 +497,24 @@ impl<'a> Assembly<'a> {
     /// Which cluster each source of Kubernetes objects belongs to.
     fn tie(&mut self, sources: &[Sourced]) -> BTreeMap<u32, ClusterIx> {
         let mut ties = tie::Ties::new(&self.clusters, &mut self.collected.inventory.clusters);
-        for Sourced { source, facts, .. } in sources.iter().filter(|it| it.source.root != usize::MAX) {
-            for (_, _, resource) in &facts.resources {
-                match resource {
-                    Resource::Cluster(cluster) => ties.described(&source.path, source.root, cluster),
-                    Resource::Discovery(issuer) => ties.discovered(&source.path, source.root, issuer),
-                    _ => {}
-                }
+        let files = || sources.iter().filter(|it| it.source.root != usize::MAX);
+        let resources = || files().flat_map(|it| it.facts.resources.iter().map(|(_, _, found)| (&*it.source, found)));
+        for (source, resource) in resources() {
+            if let Resource::Cluster(cluster) = resource {
+                ties.described(&source.path, source.root, cluster);
+            }
+        }
+        for (source, resource) in resources() {
+            if let Resource::Discovery(issuer) = resource {
+                ties.discovered(&source.path, source.root, issuer);
             }
         }
         let mut tied = BTreeMap::new();
         for Sourced { index, source, facts, home, .. } in sources {
             if let Some(home) = home {
-                let (cluster, contradiction) = ties.home(home);
+                let cluster = ties.home(home);
                 self.collected.homes.entry(home.name.clone()).or_insert(cluster);
                 tied.insert(*index, cluster);
-                self.collected.gaps.extend(contradiction.map(|reason| Gap {
-                    path: source.path.clone(),
-                    line: None,
-                    reason,
-                    extent: Missing::Use,
-                }));
                 continue;
             }
             if facts.manifests.is_empty() {

@@ -1,7 +1,7 @@
 //! Ties: which cluster a dump belongs to, and which identity a list of credentials. By the user's
 //! word, by folder, by issuer; never by guess.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Component, Path, PathBuf};
 
 use super::{Gap, Home, Missing};
@@ -63,10 +63,16 @@ impl<'a> Ties<'a> {
     }
 
     /// Notes that the file at `path` is the discovery document of a cluster: of the one that has
-    /// this issuer, else of one that nothing else describes.
+    /// this issuer, else of the only one that is described beside it, else of one that nothing else
+    /// describes.
     pub(super) fn discovered(&mut self, path: &str, root: usize, issuer: &Issuer) {
         let known = self.clusters.iter().position(|cluster| cluster.issuer.as_ref() == Some(issuer));
-        let index = known.unwrap_or_else(|| {
+        let beside = || match self.described.get(&(scope(root), folder(path))).map(Vec::as_slice) {
+            Some([one]) => Some(one.0 as usize),
+            _ => None,
+        };
+        let index = known.or_else(beside).inspect(|index| self.own_issuer(*index, issuer));
+        let index = index.unwrap_or_else(|| {
             let path = clean(Path::new(path));
             let folder = path.parent().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
             self.add(Cluster {
@@ -78,15 +84,13 @@ impl<'a> Ties<'a> {
         self.note(path, root, index);
     }
 
-    /// The cluster that was read itself, and what is said of it otherwise.
-    ///
-    /// It is the one that Azure or the user describes with its issuer, else the one of its name.
-    /// Its own word on its issuer counts: that is what its tokens carry.
-    pub(super) fn home(&mut self, home: &Home) -> (ClusterIx, Option<String>) {
+    /// The cluster that was read itself: the one that Azure or the user describes with its issuer,
+    /// else the one of its name.
+    pub(super) fn home(&mut self, home: &Home) -> ClusterIx {
         let key =
             if home.uid.is_empty() { (String::new(), home.name.clone()) } else { (home.uid.clone(), String::new()) };
         if let Some(&known) = self.homes.get(&key) {
-            return (known, None);
+            return known;
         }
         let taken: Vec<ClusterIx> = self.homes.values().copied().collect();
         let free = |index: &usize| !taken.contains(&ix(*index));
@@ -103,15 +107,20 @@ impl<'a> Ties<'a> {
             self.add(Cluster { name: home.name.clone(), issuer: home.issuer.clone(), ..Cluster::default() })
         });
         self.homes.insert(key, ix(index));
-        let mut contradiction = None;
-        if let (Some(cluster), Some(own)) = (self.clusters.get_mut(index), &home.issuer)
+        if let Some(own) = &home.issuer {
+            self.own_issuer(index, own);
+        }
+        ix(index)
+    }
+
+    /// Notes what a cluster's API server says of itself. Its own word counts: that is what its
+    /// tokens carry.
+    fn own_issuer(&mut self, index: usize, own: &Issuer) {
+        if let Some(cluster) = self.clusters.get_mut(index)
             && !cluster.issuers().any(|known| known == own)
         {
-            contradiction = cluster.issuer.replace(own.clone()).map(|said| {
-                format!("its API server says that its issuer is {own}, elsewhere it is said to be {said}; the tokens of its pods carry the former, which is what is judged")
-            });
+            cluster.profile_issuer = cluster.issuer.replace(own.clone());
         }
-        (ix(index), contradiction)
     }
 
     /// The cluster of the objects in the file at `path`, and if it is one without a name, why.
@@ -149,9 +158,7 @@ impl<'a> Ties<'a> {
     }
 
     fn note(&mut self, path: &str, root: usize, index: usize) {
-        let path = clean(Path::new(path));
-        let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
-        let here = self.described.entry((scope(root), folder)).or_default();
+        let here = self.described.entry((scope(root), folder(path))).or_default();
         if !here.contains(&ix(index)) {
             here.push(ix(index));
         }
@@ -213,16 +220,29 @@ pub(super) fn reference(identity: &Identity) -> String {
     if identity.id.is_empty() { identity.client_id.0.clone() } else { identity.id.clone() }
 }
 
-/// The index of the identity that a credential names.
-pub(super) fn owner(parent: &Parent, identities: &[Identity]) -> Option<usize> {
-    let wanted = match parent {
-        Parent::Resource(id) | Parent::Id(id) => id,
-        Parent::Client(client_id) => &client_id.0,
-        Parent::Unknown => return None,
-    };
-    identities.iter().position(|identity| {
-        identity.id.eq_ignore_ascii_case(wanted) || identity.client_id.0.eq_ignore_ascii_case(wanted)
-    })
+/// Identities by what credentials call them.
+pub(super) struct Owners(HashMap<String, usize>);
+
+impl Owners {
+    pub(super) fn of(identities: &[Identity]) -> Self {
+        let mut owners = HashMap::new();
+        for (index, identity) in identities.iter().enumerate() {
+            for name in [&identity.id, &identity.client_id.0] {
+                owners.entry(name.to_ascii_lowercase()).or_insert(index);
+            }
+        }
+        Self(owners)
+    }
+
+    /// The index of the identity that a credential names.
+    pub(super) fn owner(&self, parent: &Parent) -> Option<usize> {
+        let wanted = match parent {
+            Parent::Resource(id) | Parent::Id(id) => id,
+            Parent::Client(client_id) => &client_id.0,
+            Parent::Unknown => return None,
+        };
+        self.0.get(&wanted.to_ascii_lowercase()).copied()
+    }
 }
 
 fn only<'i>(identities: &'i [Identity], name: &str) -> Option<&'i Identity> {
@@ -237,6 +257,11 @@ fn only<'i>(identities: &'i [Identity], name: &str) -> Option<&'i Identity> {
 
 fn ix(index: usize) -> ClusterIx {
     ClusterIx(u32::try_from(index).unwrap_or(u32::MAX))
+}
+
+/// The folder that a path lies in.
+fn folder(path: &str) -> PathBuf {
+    clean(Path::new(path)).parent().unwrap_or(Path::new("")).to_path_buf()
 }
 
 /// A path without `.` components, so that `./a` and `a` are one.

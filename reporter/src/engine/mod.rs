@@ -179,6 +179,9 @@ impl Engine {
         if wasm.len() > limits.module {
             return Err(EngineError::Size { size: wasm.len(), limit: limits.module });
         }
+        if !wasm.starts_with(b"\0asm") {
+            return Err(EngineError::Compile("it is no WebAssembly, which begins with the bytes 00 61 73 6d".into()));
+        }
         let module =
             Module::from_binary(&self.runtime, wasm).map_err(|error| EngineError::Compile(format!("{error:#}")))?;
         check(&module, limits).map_err(EngineError::NotAPolicy)?;

@@ -85,6 +85,15 @@ fn pick(mut objects: Vec<Value>) -> Result<Value> {
     }
 }
 
+/// What the policy says, for who wrote YAML: the place it names is one of the JSON it was handed,
+/// and a bare word may be no string.
+fn in_yaml(message: &str) -> String {
+    let said = message.rsplit_once(" at line ").map_or(message, |(said, _)| said);
+    let bare = said.contains("invalid type: boolean");
+    let hint = if bare { "; in YAML, a bare on, off, yes or no is a boolean: write it in quotes" } else { "" };
+    format!("{said}{hint}")
+}
+
 // === impl Settings ===
 
 impl Settings {
@@ -100,7 +109,7 @@ impl Settings {
             Verdict { valid: true, .. } => Ok(()),
             Verdict { message, .. } => Err(Failure::Usage(anyhow!(
                 "the policy does not accept the settings: {}",
-                message.as_deref().unwrap_or("it does not say why")
+                message.as_deref().map_or_else(|| "it does not say why".into(), in_yaml)
             ))),
         }
     }

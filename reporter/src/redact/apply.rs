@@ -188,6 +188,10 @@ impl Redactor {
             Resource::Credential(credential) => self.credential(credential),
             Resource::Cluster(cluster) => self.cluster(cluster),
             Resource::Discovery(issuer) => self.text(&mut issuer.0),
+            // What a role allows is known by its id, which is everybody's.
+            Resource::Role(role) => {
+                [&mut role.id, &mut role.principal_id, &mut role.scope].into_iter().for_each(|text| self.text(text));
+            }
         }
     }
 
@@ -217,7 +221,8 @@ impl Redactor {
         self.name(&mut cluster.name);
         self.name(&mut cluster.resource_group);
         self.text(&mut cluster.id);
-        cluster.issuer.iter_mut().chain(&mut cluster.other_issuers).for_each(|issuer| self.text(&mut issuer.0));
+        let said = cluster.issuer.iter_mut().chain(&mut cluster.profile_issuer);
+        said.chain(&mut cluster.other_issuers).for_each(|issuer| self.text(&mut issuer.0));
     }
 
     fn proof(&self, proof: &mut Proof) {

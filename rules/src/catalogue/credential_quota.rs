@@ -121,10 +121,10 @@ fn needs<'a>(identity: &Identity, trust: &Trust<'a>) -> (BTreeSet<(&'a Issuer, S
         };
         let subject = account.subject();
         let of_cluster = || seen.iter().filter(|credential| credential.issuer == *issuer);
-        if of_cluster().any(|credential| credential.subject.as_ref() == Some(&subject)) {
+        if of_cluster().any(|credential| credential.admits(&subject) == Some(true)) {
             continue;
         }
-        if let Some(flexible) = of_cluster().find(|credential| credential.subject.is_none()) {
+        if let Some(flexible) = of_cluster().find(|credential| credential.admits(&subject).is_none()) {
             unknown = unknown.or(Some(expression_of(flexible)));
             continue;
         }
@@ -174,6 +174,7 @@ mod tests {
             principal_id: String::new(),
             tenant_id: String::new(),
             resource_group: "rg".into(),
+            location: String::new(),
             credentials_complete: true,
             origin: Origin::default(),
         });

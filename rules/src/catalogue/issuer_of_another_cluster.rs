@@ -127,10 +127,10 @@ fn waits(
     }
     let issuer = trust.issuer(cluster)?;
     let of_cluster = || trust.credentials_seen(identity).iter().filter(|credential| credential.issuer == *issuer);
-    if of_cluster().any(|credential| credential.subject.as_ref() == Some(subject)) {
+    if of_cluster().any(|credential| credential.admits(subject) == Some(true)) {
         return Ok(false);
     }
-    if let Some(flexible) = of_cluster().find(|credential| credential.subject.is_none()) {
+    if let Some(flexible) = of_cluster().find(|credential| credential.admits(subject).is_none()) {
         return Err(expression_of(flexible));
     }
     trust.credentials(identity).map(|_| true)

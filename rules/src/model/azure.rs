@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::{Audience, ClientId, Issuer, Origin, Subject};
+use crate::expression;
 
 /// A user-assigned managed identity or an app registration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +33,9 @@ pub struct Identity {
     /// Its resource group; empty if it has none.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "String::is_empty"))]
     pub resource_group: String,
+    /// Its region; empty if unknown, or if it has none.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "String::is_empty"))]
+    pub location: String,
     /// Whether all its credentials are in the inventory.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "super::is_false"))]
     pub credentials_complete: bool,
@@ -48,6 +52,21 @@ pub enum IdentityKind {
     UserAssigned,
     /// An application of Microsoft Graph.
     Application,
+}
+
+/// A role assignment: what somebody may do in Azure, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
+pub struct RoleAssignment {
+    /// Its resource id; empty if unknown.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "String::is_empty"))]
+    pub id: String,
+    /// The object id of whoever has the role: of a managed identity, its principal id.
+    pub principal_id: String,
+    /// The role definition's id: the last segment, a GUID.
+    pub role: String,
+    /// The resource, resource group, subscription or management group it reaches down from.
+    pub scope: String,
 }
 
 /// A federated identity credential: whose tokens an identity trusts.
@@ -109,6 +128,9 @@ pub struct Cluster {
     /// The issuer that signs its tokens.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
     pub issuer: Option<Issuer>,
+    /// What Azure says its issuer is, where its API server says otherwise.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub profile_issuer: Option<Issuer>,
     /// Further issuers it accepts or had, declared by the user.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub other_issuers: Vec<Issuer>,
@@ -166,15 +188,25 @@ impl Cluster {
 // === impl FederatedIdentityCredential ===
 
 impl FederatedIdentityCredential {
-    /// Whether it trusts this token, byte for byte; `None` if it is flexible and its expression is
-    /// not evaluated.
+    /// Whether it trusts this token, byte for byte; `None` if it is flexible and its expression
+    /// hangs on more than is known, or is not understood.
     pub fn trusts(&self, issuer: &Issuer, subject: &Subject, audience: &Audience) -> Option<bool> {
         if self.issuer != *issuer || !self.audiences.contains(audience) {
             return Some(false);
         }
+        self.admits(subject)
+    }
+
+    /// Whether it trusts tokens of this subject that its issuer signs for its audience; `None` as
+    /// for [`Self::trusts`].
+    pub fn admits(&self, subject: &Subject) -> Option<bool> {
         match (&self.subject, &self.expression) {
             (Some(own), _) => Some(own == subject),
-            (None, Some(_)) => None,
+            (None, Some(expression)) => expression::holds(expression, |claim| match claim {
+                "iss" => Some(self.issuer.as_str()),
+                "sub" => Some(subject.as_str()),
+                _ => None,
+            }),
             (None, None) => Some(false),
         }
     }

@@ -18,11 +18,12 @@ use hyper_util::rt::TokioIo;
 use kube::Client;
 use serde_json::json;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use super::Cluster;
 
 /// What is done to a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Fault {
     /// Nothing.
     None,
@@ -32,6 +33,8 @@ pub enum Fault {
     Cut,
     /// The answer comes that much later.
     Late(Duration),
+    /// The question waits until this is true.
+    Held(watch::Receiver<bool>),
     /// This comes instead of the answer.
     Instead(String),
 }
@@ -43,7 +46,14 @@ pub type Decide = dyn Fn(usize, &str) -> Fault + Send + Sync;
 pub struct Between {
     /// Where it listens.
     pub url: String,
-    asked: Arc<Mutex<Vec<String>>>,
+    seen: Arc<Seen>,
+}
+
+/// What went by.
+#[derive(Default)]
+struct Seen {
+    asked: Mutex<Vec<String>>,
+    answered: Mutex<Vec<String>>,
 }
 
 /// A body that ends early if it is told to.
@@ -63,8 +73,8 @@ impl Between {
     pub async fn start(cluster: &Cluster, decide: impl Fn(usize, &str) -> Fault + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap_or_else(|error| panic!("{error}"));
         let address = listener.local_addr().unwrap_or_else(|error| panic!("{error}"));
-        let asked: Arc<Mutex<Vec<String>>> = Arc::default();
-        let (client, seen, decide) = (cluster.client.clone(), Arc::clone(&asked), Arc::new(decide));
+        let all: Arc<Seen> = Arc::default();
+        let (client, seen, decide) = (cluster.client.clone(), Arc::clone(&all), Arc::new(decide));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (client, seen, decide) = (client.clone(), Arc::clone(&seen), Arc::clone(&decide));
@@ -75,27 +85,32 @@ impl Between {
                 });
             }
         });
-        Self { url: format!("http://{address}"), asked }
+        Self { url: format!("http://{address}"), seen: all }
     }
 
     /// What was asked so far, in order.
     pub fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.seen.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What the API server has answered so far, in order.
+    pub fn answered(&self) -> Vec<String> {
+        self.seen.answered.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 async fn answer(
     request: Request<Incoming>,
     client: &Client,
-    seen: &Mutex<Vec<String>>,
+    seen: &Seen,
     decide: &Decide,
 ) -> Result<Response<Part>, hyper::Error> {
     let asked = request.uri().to_string();
     let path = request.uri().path().to_owned();
     let before = {
-        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = seen.iter().filter(|uri| uri.split('?').next() == Some(path.as_str())).count();
-        seen.push(asked.clone());
+        let mut all = seen.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = all.iter().filter(|uri| uri.split('?').next() == Some(path.as_str())).count();
+        all.push(asked.clone());
         before
     };
     let respond = |status: u16, wait: Option<u64>, bytes: Bytes, breaks: bool| {
@@ -109,16 +124,18 @@ async fn answer(
         response.body(Part { bytes: Some(bytes), breaks }).unwrap_or_else(|error| panic!("{error}"))
     };
     let fault = decide(before, &asked);
+    let breaks = matches!(fault, Fault::Cut);
     match fault {
         Fault::Status(status, wait, body) => return Ok(respond(status, wait, body.into(), false)),
         Fault::Instead(body) => return Ok(respond(200, None, body.into(), false)),
         Fault::Late(time) => tokio::time::sleep(time).await,
+        Fault::Held(mut until) => drop(until.wait_for(|go| *go).await),
         Fault::None | Fault::Cut => {}
     }
     // A token that was given anew stands for the one that expired.
     let target = match asked.split_once(&format!("continue={ANEW}.")) {
         Some((start, token)) => format!("{start}continue={token}"),
-        None => asked,
+        None => asked.clone(),
     };
     let forwarded = Request::get(target).header("accept", "application/json");
     let accept = request.headers().get("accept").cloned();
@@ -129,7 +146,7 @@ async fn answer(
     let answer = client.send(forwarded).await.unwrap_or_else(|error| panic!("{error}"));
     let status = answer.status().as_u16();
     let bytes = answer.into_body().collect_bytes().await.unwrap_or_else(|error| panic!("{error}"));
-    let breaks = fault == Fault::Cut;
+    seen.answered.lock().unwrap_or_else(PoisonError::into_inner).push(asked);
     let bytes = if breaks { bytes.slice(..bytes.len() / 2) } else { bytes };
     Ok(respond(status, None, bytes, breaks))
 }

@@ -1,6 +1,8 @@
 //! The client: a request at its pace, repeated where that makes sense, and why there is no answer
 //! where there is none.
 
+use std::collections::HashSet;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -21,8 +23,10 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
 /// The wait of those that throttle without saying for how long.
 const UNSAID: Duration = Duration::from_secs(2);
-/// Pages of one list; whatever has more does not end.
-const PAGES: usize = 100_000;
+/// The shortest wait of those that are throttled.
+const SHORTEST: Duration = Duration::from_millis(50);
+/// Items of one list, which is more than a tenant may have objects; whatever has more does not end.
+const ITEMS: usize = 1_000_000;
 
 /// What asks one cloud as one caller. Clones are the same.
 #[derive(Clone, Debug)]
@@ -171,7 +175,14 @@ impl Azure {
         loop {
             self.pacer.acquire(&call.buckets).await;
             let token = self.tokens.get(call.tenant.as_deref(), call.audience, refused.as_ref()).await;
-            let token = token.map_err(Trouble::Unknown)?;
+            let token = match token {
+                Ok(token) => token,
+                // Entra may be back in a moment, and so much hangs on it.
+                Err(reason) => {
+                    self.again(call, &mut failed, String::new()).await.map_err(|_| Trouble::Unknown(reason))?;
+                    continue;
+                }
+            };
             let request = call.request(token.secret()).map_err(Trouble::Unknown)?;
             let reply = match self.http.send(request).await {
                 Ok(reply) => reply,
@@ -185,7 +196,7 @@ impl Azure {
             match reply.status {
                 200..=299 => return Ok(reply),
                 429 | 503 if reply.status == 429 || wait.is_some() => {
-                    let wait = wait.unwrap_or(UNSAID);
+                    let wait = wait.unwrap_or(UNSAID).max(SHORTEST);
                     let since = throttled.get_or_insert_with(Instant::now).elapsed();
                     if since + wait > PATIENCE {
                         let said = format!("it is throttled, and asks to wait {} s more", wait.as_secs());
@@ -314,29 +325,41 @@ pub(super) fn follow(from: &Url, link: &str) -> Result<Url, Trouble> {
 #[derive(Debug)]
 pub(super) struct List {
     call: Option<Call>,
-    pages: usize,
+    begun: bool,
+    /// What was on its pages, as hashes: a list that only repeats itself does not end.
+    seen: HashSet<u64>,
+    hash: RandomState,
 }
 
 impl List {
-    pub(super) const fn new(call: Call) -> Self {
-        Self { call: Some(call), pages: 0 }
+    pub(super) fn new(call: Call) -> Self {
+        Self { call: Some(call), begun: false, seen: HashSet::new(), hash: RandomState::new() }
     }
 
     /// The next page's items; none after the last.
     pub(super) async fn next(&mut self, azure: &Azure) -> Result<Option<Vec<Value>>, Trouble> {
         let Some(call) = self.call.take() else { return Ok(None) };
-        if self.pages > 0 && !call.rest.is_zero() {
+        if std::mem::replace(&mut self.begun, true) && !call.rest.is_zero() {
             azure.rest(call.rest).await?;
         }
         let page = azure.page(&call).await?;
-        self.pages += 1;
-        if let Some(next) = page.next {
-            if next == call.url || self.pages >= PAGES {
-                return Err(Trouble::Broken("its list does not end: a page names itself as the next".into()));
-            }
-            self.call = Some(call.at(next));
+        self.call = page.next.map(|next| call.at(next));
+        if self.is_new(&page.items) || self.call.is_none() {
+            return Ok(Some(page.items));
         }
-        Ok(Some(page.items))
+        Err(Trouble::Broken("its list does not end: a page brings nothing new, and names a next one".into()))
+    }
+
+    /// Whether something on a page was not on those before. Pages may be empty, but not for ever.
+    fn is_new(&mut self, items: &[Value]) -> bool {
+        let before = self.seen.len();
+        let name = |item: &Value| item.get("id").map_or_else(|| item.to_string(), Value::to_string);
+        if items.is_empty() {
+            let address = self.call.as_ref().map_or_else(String::new, |call| call.url.to_string());
+            self.seen.insert(self.hash.hash_one(address));
+        }
+        self.seen.extend(items.iter().map(|item| self.hash.hash_one(name(item))));
+        self.seen.len() > before && self.seen.len() <= ITEMS
     }
 }
 
@@ -371,6 +394,17 @@ mod tests {
         assert!(page(json!({"value": {}}), &from).is_err());
         let Err(Trouble::Broken(said)) = parse(b"{\"value\":\n [") else { panic!("it is malformed") };
         assert_eq!(said, "its answer is not JSON, at line 2 column 2: it ends too early");
+    }
+
+    #[test]
+    fn a_list_that_repeats_itself_has_ended() {
+        let url: Url = "https://management.azure.com/".parse().unwrap();
+        let mut list = List::new(Call::get(url, Audience::Arm, None, &[]));
+        assert!(list.is_new(&[json!({"id": 1}), json!({"id": 2})]));
+        assert!(list.is_new(&[json!({"id": 2}), json!({"id": 3})]));
+        assert!(list.is_new(&[]), "an empty page with another behind it is one of Graph's habits");
+        assert!(!list.is_new(&[]), "the same address once more");
+        assert!(!list.is_new(&[json!({"id": 1, "changed": true})]));
     }
 
     #[test]

@@ -65,7 +65,7 @@ struct Slot {
 }
 
 /// Seconds for which a failure stands, so that many requests do not ask in vain.
-const STANDS: u64 = 10;
+const STANDS: u64 = 2;
 /// Seconds before its expiry at which a token is renewed, unless it lives too short for that.
 const EARLY: u64 = 300;
 

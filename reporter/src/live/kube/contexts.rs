@@ -46,11 +46,13 @@ pub(super) async fn targets(asked: &Asked<'_>) -> Result<Vec<Target>, Failure> {
     }
     let mut targets = Vec::new();
     for context in names {
+        let proxied = names_proxy(&kubeconfig, &context);
         let options = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
         let config = Config::from_custom_kubeconfig(kubeconfig.clone(), &options).await;
         let config = config.map_err(|error| format!("could not use the context: {}", said(&error)));
         let user = user(&kubeconfig, &context);
-        targets.push(Target { user, name: asked.name.map_or(context, Into::into), config: config.map(tuned) });
+        let config = config.map(|config| tuned(if proxied { config } else { direct(config) }));
+        targets.push(Target { user, name: asked.name.map_or(context, Into::into), config });
     }
     if let [Target { name, config: Err(why), .. }] = targets.as_slice() {
         return Err(usage(format!("`{name}` of {shown}: {why}")));
@@ -124,6 +126,20 @@ fn in_cluster(asked: &Asked<'_>) -> Result<Target, Failure> {
     })?;
     let name = asked.name.unwrap_or(IN_CLUSTER).into();
     Ok(Target { name, user: None, config: Ok(tuned(config)) })
+}
+
+/// Whether a context names a proxy itself.
+fn names_proxy(kubeconfig: &Kubeconfig, context: &str) -> bool {
+    let named = kubeconfig.contexts.iter().find(|it| it.name == context);
+    let cluster = named.and_then(|it| it.context.as_ref()).map(|it| it.cluster.as_str());
+    let named = kubeconfig.clusters.iter().find(|it| Some(it.name.as_str()) == cluster);
+    named.and_then(|it| it.cluster.as_ref()).is_some_and(|it| it.proxy_url.is_some())
+}
+
+/// A proxy of the environment is for the way out, and clusters are seldom there.
+fn direct(mut config: Config) -> Config {
+    config.proxy_url = None;
+    config
 }
 
 /// How long to wait and whether to try again is decided for each request.

@@ -38,7 +38,7 @@ use kinds::Kind;
 use pace::Pace;
 use reading::{Scope, root};
 use server::Server;
-use trouble::{Trouble, transport};
+use trouble::{PLUGIN, Trouble, transport};
 
 /// Which clusters, in kubectl's words.
 #[derive(Debug, Args)]
@@ -193,6 +193,7 @@ pub fn told(error: &kube::Error) -> String {
 /// A client, and the namespace of its context. A credential plugin runs meanwhile, and may never end.
 async fn connect(config: Result<Config, String>, session: &Session) -> Result<(Client, String), String> {
     let config = config?;
+    let plugin = config.auth_info.exec.as_ref().and_then(|exec| exec.command.clone());
     let (runtime, (done, client)) = (Handle::current(), oneshot::channel());
     std::thread::spawn(move || {
         let _within = runtime.enter();
@@ -205,7 +206,10 @@ async fn connect(config: Result<Config, String>, session: &Session) -> Result<(C
         () = stop.wait() => Err(Trouble::Stopped.to_string()),
         client = client => match client {
             Ok(Ok(client)) => Ok(client),
-            Ok(Err(error)) => Err(transport(&error).to_string()),
+            Ok(Err(error)) => {
+                let why = transport(&error).to_string();
+                Err(plugin.map_or_else(|| why.clone(), |name| why.replace(PLUGIN, &format!("the credential plugin `{name}`"))))
+            }
             Err(_) => Err("could not prepare the connection".into()),
         }
     }

@@ -214,7 +214,8 @@ impl Reading {
         if read > 0 {
             reason = format!("{reason}; read in {read} of {} namespaces", namespaces.len());
         }
-        self.gap(&self.source(kind), reason).await;
+        let extent = if read > 0 { Missing::Part } else { Missing::All };
+        self.lack(&self.source(kind), reason, extent).await;
     }
 
     /// Says that a kind was not read, and why.
@@ -223,7 +224,8 @@ impl Reading {
         if self.namespace.is_some() && !kind.namespaced && *trouble == Trouble::Forbidden {
             return;
         }
-        self.gap(&self.source(kind), trouble.of(kind, self.namespace.as_deref())).await;
+        let extent = if self.seen(|seen| seen.any(kind.kind)) { Missing::Part } else { Missing::All };
+        self.lack(&self.source(kind), trouble.of(kind, self.namespace.as_deref()), extent).await;
     }
 
     async fn unknown_issuer(&self, trouble: &Trouble) {
@@ -233,12 +235,16 @@ impl Reading {
             ),
             other => format!("the cluster's issuer is not known from itself: {other}"),
         };
-        self.gap(&format!("{}{ISSUER_PATH}", root(&self.home.name)), reason).await;
+        self.lack(&format!("{}{ISSUER_PATH}", root(&self.home.name)), reason, Missing::All).await;
     }
 
     /// Says that something is missing from a source.
     pub(super) async fn gap(&self, source: &str, reason: String) {
-        let gap = Gap { path: source.into(), line: None, reason, extent: Missing::Part };
+        self.lack(source, reason, Missing::Part).await;
+    }
+
+    async fn lack(&self, source: &str, reason: String, extent: Missing) {
+        let gap = Gap { path: source.into(), line: None, reason, extent };
         let feed = Feed { source: source.into(), cluster: Some(self.home.clone()), at: now(), ..Feed::default() };
         self.feed(Feed { gaps: vec![gap], ..feed }).await;
     }

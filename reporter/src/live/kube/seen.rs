@@ -11,13 +11,16 @@ use super::ends::Ends;
 /// An object by kind, namespace and name.
 pub(super) type Name = (&'static str, String, String);
 
+/// An object by kind and name, within a namespace.
+type Local = (&'static str, String);
+
 /// What was read.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     /// Objects that somebody may point to.
     there: BTreeSet<Name>,
     /// By namespace: objects and what they point to.
-    pointers: BTreeMap<String, BTreeMap<(&'static str, String), Vec<(&'static str, String)>>>,
+    pointers: BTreeMap<String, BTreeMap<Local, Vec<Local>>>,
 }
 
 impl Seen {
@@ -50,6 +53,12 @@ impl Seen {
         }
     }
 
+    /// Whether any object of a kind was read.
+    pub(super) fn any(&self, kind: &str) -> bool {
+        let of_kind = |within: &BTreeMap<Local, _>| within.keys().any(|(of, _)| *of == kind);
+        self.there.iter().any(|(of, ..)| *of == kind) || self.pointers.values().any(of_kind)
+    }
+
     /// The namespaces that were read.
     pub(super) fn namespaces(&self) -> Vec<String> {
         self.there.iter().filter(|(kind, ..)| *kind == "Namespace").map(|(.., name)| name.clone()).collect()
@@ -78,7 +87,7 @@ impl Seen {
 }
 
 /// What a workload points to, in its namespace.
-fn pointed(workload: &Workload) -> Vec<(&'static str, String)> {
+fn pointed(workload: &Workload) -> Vec<Local> {
     let mut to = vec![("ServiceAccount", workload.service_account().to_string())];
     if let Some(controller) = workload.controller.as_ref().filter(|controller| controller.kind == "Deployment") {
         to.push(("Deployment", controller.name.clone()));

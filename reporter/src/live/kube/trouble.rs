@@ -5,6 +5,9 @@ use std::error::Error;
 
 use super::kinds::Kind;
 
+/// The plugin, where its name is not known.
+pub(super) const PLUGIN: &str = "the credential plugin of the context";
+
 /// Why a request came to nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Trouble {
@@ -70,7 +73,12 @@ impl std::fmt::Display for Trouble {
         match self {
             Self::Stopped => f.write_str("stopped before it was read"),
             Self::Unreachable(why) => {
-                write!(f, "could not talk to the API server: {why}; check that the cluster runs and that the context's address is right")
+                let hint = if why.contains("certificate") {
+                    "check the certificate authority that the context names"
+                } else {
+                    "check that the cluster runs and that the context's address is right"
+                };
+                write!(f, "could not talk to the API server: {why}; {hint}")
             }
             Self::NoCredentials(why) => write!(f, "could not get credentials: {why}"),
             Self::Unauthenticated => {
@@ -109,7 +117,7 @@ pub(super) fn transport(error: &kube::Error) -> Trouble {
     match error {
         kube::Error::Auth(auth) => credentials(auth),
         kube::Error::ProxyProtocolDisabled { .. } | kube::Error::ProxyProtocolUnsupported { .. } => {
-            Trouble::Unreachable("the context wants a proxy, which is not supported".into())
+            Trouble::Unreachable("its context names a proxy, and proxies are not supported".into())
         }
         _ if words.is_empty() => Trouble::Unreachable("the connection failed".into()),
         _ => Trouble::Unreachable(words),
@@ -119,18 +127,18 @@ pub(super) fn transport(error: &kube::Error) -> Trouble {
 fn credentials(error: &kube::client::AuthError) -> Trouble {
     use kube::client::AuthError as Auth;
     Trouble::NoCredentials(match error {
-        Auth::AuthExecStart(error) => {
-            format!("the credential plugin of the context could not be started ({}); install it", error.kind())
+        Auth::AuthExecStart(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            format!("{PLUGIN} is not installed")
         }
-        Auth::AuthExecRun { cmd, out } => {
-            format!("the credential plugin `{cmd}` failed ({}); run it yourself to see why", out.status)
-        }
+        Auth::AuthExecStart(error) => format!("{PLUGIN} could not be started: {error}"),
+        // Its command line may hold secrets, and so may what it printed.
+        Auth::AuthExecRun { out, .. } => format!("{PLUGIN} failed ({}); run it yourself to see why", out.status),
         Auth::ReadTokenFile(error, path) => format!("could not read the token file `{}`: {error}", path.display()),
         Auth::MissingCommand => "the kubeconfig names no command for its credential plugin".into(),
         Auth::InvalidBasicAuth(_) | Auth::InvalidBearerToken(_) => {
             "the token or password of the context cannot be sent in a header; correct the kubeconfig".into()
         }
-        _ => "what the credential plugin of the context printed could not be used; sign in again".into(),
+        _ => format!("what {PLUGIN} printed could not be used; sign in again"),
     })
 }
 
@@ -154,9 +162,11 @@ mod tests {
     #[test]
     fn what_a_plugin_printed_is_not_repeated() {
         let out = std::process::Command::new("sh").args(["-c", "echo SECRET; exit 3"]).output().unwrap();
-        let error =
-            kube::Error::Auth(kube::client::AuthError::AuthExecRun { cmd: "kubelogin".into(), out: out.into() });
+        let error = kube::Error::Auth(kube::client::AuthError::AuthExecRun {
+            cmd: "TOKEN=SECRET kubelogin".into(),
+            out: out.into(),
+        });
         let told = transport(&error).to_string();
-        assert!(told.contains("kubelogin") && told.contains('3') && !told.contains("SECRET"), "{told}");
+        assert!(told.contains("(exit status: 3)") && !told.contains("SECRET"), "{told}");
     }
 }

@@ -1,0 +1,66 @@
+//! The API server signs tokens under another issuer than the one Azure says the cluster has.
+//!
+//! Credentials are made from what Azure says (`oidcIssuerProfile.issuerUrl`), but Entra reads the
+//! `iss` of the token, which the API server writes as its `--service-account-issuer` says. On
+//! Arc-enabled clusters somebody has to set that flag by hand. Until the two are equal, byte for byte,
+//! every credential made from Azure's word trusts nobody (AADSTS700211).
+//!
+//! Nothing is said unless both are known: the API server's word is its own discovery document,
+//! `/.well-known/openid-configuration`.
+//!
+//! # Fails
+//!
+//! ```yaml
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.Kubernetes/connectedClusters/edge, name: edge, type: Microsoft.Kubernetes/connectedClusters, resourceGroup: rg, distribution: k3s, oidcIssuerProfile: {enabled: true, issuerUrl: "https://europe.oic.prod-arc.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! {issuer: "https://kubernetes.default.svc.cluster.local", jwks_uri: "https://10.0.0.1:6443/openid/v1/jwks", id_token_signing_alg_values_supported: [RS256]}
+//! ```
+//!
+//! # Passes
+//!
+//! ```yaml
+//! # they agree
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.Kubernetes/connectedClusters/edge, name: edge, type: Microsoft.Kubernetes/connectedClusters, resourceGroup: rg, distribution: k3s, oidcIssuerProfile: {enabled: true, issuerUrl: "https://europe.oic.prod-arc.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! {issuer: "https://europe.oic.prod-arc.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", jwks_uri: "https://europe.oic.prod-arc.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/openid/v1/jwks"}
+//! ```
+//!
+//! ```yaml
+//! # only Azure was asked
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.Kubernetes/connectedClusters/edge, name: edge, type: Microsoft.Kubernetes/connectedClusters, resourceGroup: rg, distribution: k3s, oidcIssuerProfile: {enabled: true, issuerUrl: "https://europe.oic.prod-arc.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ```
+use crate::model::Platform;
+use crate::prelude::*;
+
+pub(super) static RULE: Rule = Rule {
+    summary: "the API server's issuer is not the one Azure says the cluster has",
+    severity: Severity::Critical,
+    confidence: Confidence::High,
+    aadsts: &["700211"],
+    frameworks: &["MCSB IM-3"],
+    yields_to: &[],
+    since: "0.1.0",
+    checks: &[Check::Cluster(check)],
+};
+
+fn check(cluster: &Cluster, _: &Trust<'_>) -> Verdict {
+    let (Some(own), Some(profile)) = (&cluster.issuer, &cluster.profile_issuer) else { return Ok(None) };
+    let fix = match cluster.platform {
+        Platform::Arc => format!(
+            "set `--service-account-issuer={profile}` first among those of the API server, then restart the pods that use workload identity"
+        ),
+        Platform::Aks | Platform::Other => {
+            format!("describe the cluster anew; if Azure still says so, make its credentials with issuer {own}")
+        }
+    };
+    Ok(Some(
+        Finding::new(
+            RULE.severity,
+            "oidcIssuerProfile.issuerUrl",
+            format!("its API server signs tokens as `{own}`, while Azure says that its issuer is `{profile}`; credentials made from the latter trust none of its pods"),
+        )
+        .with("issuer", own.as_str())
+        .with("profileIssuer", profile.as_str())
+        .fix(fix),
+    ))
+}
