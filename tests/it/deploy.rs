@@ -85,8 +85,11 @@ fn what_the_jobs_run_can_be_typed() {
             container["args"].as_array().unwrap().iter().map(|it| it.as_str().unwrap().to_owned()).collect();
         // Here there is no cluster and no container: what is typed is understood, and nothing is there.
         let folder = Folder::new();
-        let mut arguments: Vec<String> =
-            arguments.iter().filter(|it| !it.starts_with("--kubeconfig=")).map(|it| it.replace("az://", "")).collect();
+        let mut arguments: Vec<String> = arguments
+            .iter()
+            .filter(|it| !it.starts_with("--kubeconfig="))
+            .map(|it| it.replace("az://wiguard/", "").replace("fleet/shard", "shard"))
+            .collect();
         let reads = arguments[0] != "merge";
         if reads {
             arguments.extend(["--kubeconfig", "none"].map(String::from));

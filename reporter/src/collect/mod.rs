@@ -310,10 +310,9 @@ impl<'a> Assembly<'a> {
                     || it.facts.ignored
             })
             .map(|it| it.source.path.as_str())
-            .chain(self.snapshots.iter().map(String::as_str))
             .collect();
         for gap in &mut self.collected.gaps {
-            if gap.extent == Missing::Part && !used.contains(gap.path.as_str()) {
+            if gap.extent == Missing::Part && !used.contains(gap.path.as_str()) && !self.snapshots.contains(&gap.path) {
                 gap.extent = Missing::All;
             }
         }

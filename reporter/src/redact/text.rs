@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use ring::hmac;
 use wiguard_rules::model::{is_guid, is_placeholder};
+use wiguard_rules::parameters::Parameters;
 
 /// What replaces names.
 pub(crate) struct Redactor {
@@ -329,7 +330,13 @@ fn is_telling(word: &str) -> bool {
 }
 
 fn is_known(word: &str) -> bool {
-    static WORDS: LazyLock<HashSet<&str>> = LazyLock::new(|| KNOWN.iter().copied().collect());
+    // Operators and sidecars that the rules know by name are everybody's too.
+    static WORDS: LazyLock<HashSet<String>> = LazyLock::new(|| {
+        let Parameters { operators, injected_containers, .. } = Parameters::default();
+        let names = operators.iter().chain(&injected_containers);
+        let words = names.flat_map(|name| name.split(|letter: char| !letter.is_alphanumeric()));
+        words.filter(|word| !word.is_empty()).chain(KNOWN.iter().copied()).map(str::to_owned).collect()
+    });
     WORDS.contains(word) || WORDS.contains(word.to_ascii_lowercase().as_str())
 }
 
