@@ -8,6 +8,7 @@
 mod apply;
 mod key;
 mod text;
+mod words;
 
 pub(crate) use key::Redact;
 pub(crate) use text::Redactor;
