@@ -116,5 +116,5 @@ fn kind(asked: &Asked) -> Option<(String, String)> {
     let at = segments.iter().rposition(|it| it.eq_ignore_ascii_case("providers"))?;
     let namespace = segments.get(at + 1)?;
     let types = segments.get(at + 2..)?.iter().step_by(2).map(ToString::to_string).collect::<Vec<_>>();
-    Some((namespace.to_string(), types.join("/")))
+    Some(((*namespace).to_owned(), types.join("/")))
 }

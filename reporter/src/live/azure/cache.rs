@@ -210,9 +210,9 @@ impl Journal {
         writer.get_mut().set_len(0)?;
         writer.write_all(HEADER.as_bytes())?;
         let mut end = HEADER.len() as u64;
-        let mut ended = true;
+        let mut due = true;
         for (identity, place) in places {
-            if !place.earlier && std::mem::take(&mut ended) {
+            if !place.earlier && std::mem::take(&mut due) {
                 writer.write_all(END.as_bytes())?;
                 end += END.len() as u64;
             }
@@ -223,7 +223,7 @@ impl Journal {
             self.places.insert(identity, Place { offset: end, ..place });
             end += place.length;
         }
-        if ended {
+        if due {
             writer.write_all(END.as_bytes())?;
             end += END.len() as u64;
         }

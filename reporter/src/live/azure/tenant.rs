@@ -114,8 +114,8 @@ impl Tenant {
             return false;
         }
         let Ok(below) = self.descendants(root).await else { return false };
-        let own = visible.iter().filter(|it| it.tenant.eq_ignore_ascii_case(root));
-        below.iter().all(|id| visible.iter().any(|it| it.id == *id)) && own.into_iter().all(|it| below.contains(&it.id))
+        let mut own = visible.iter().filter(|it| it.tenant.eq_ignore_ascii_case(root));
+        below.iter().all(|id| visible.iter().any(|it| it.id == *id)) && own.all(|it| below.contains(&it.id))
     }
 
     /// The subscriptions that a management group itself names as below it.
