@@ -248,7 +248,7 @@ pub(crate) fn cluster(name: &str, at: u64) -> Vec<Feed> {
     ]
 }
 
-fn collected(paths: &[&Path]) -> Collected {
+pub(crate) fn collected(paths: &[&Path]) -> Collected {
     let roots = paths.iter().map(|path| Root::Path(path.to_path_buf())).collect();
     collect(&Wanted { roots, ..Wanted::default() }, Vec::new(), || Box::new(std::io::empty()))
 }
@@ -304,7 +304,7 @@ fn a_snapshot_of_feeds_says_what_the_feeds_say() {
 }
 
 /// A cluster, and a credential for an account of a namespace that it does not have.
-fn dangling() -> Vec<Feed> {
+pub(crate) fn dangling() -> Vec<Feed> {
     let credential = FederatedIdentityCredential {
         name: "for-gone".into(),
         id: String::new(),
