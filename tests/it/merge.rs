@@ -191,7 +191,7 @@ fn what_went_while_one_was_read_is_not_taken_from_another() {
     let seen = Feed { manifests: vec![manifest(&pod)], ..feed() };
     let gone = Feed { gone: vec![Gone { namespace: "shop".into(), name: "cart".into() }], ..feed() };
     let folder = Folder::new();
-    let one = folder.write("1.gz", snapshot_of(shard(1, 2), &[seen.clone()]));
+    let one = folder.write("1.gz", snapshot_of(shard(1, 2), std::slice::from_ref(&seen)));
     let two = folder.write("2.gz", snapshot_of(shard(2, 2), &[seen, gone]));
     assert_eq!(collected(&[&two]).inventory.workloads.len(), 0);
     assert_eq!(collected(&[&one, &two]).inventory.workloads.len(), 1);

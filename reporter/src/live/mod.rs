@@ -140,7 +140,7 @@ impl Live {
             };
             tokio::pin!(reading, taking);
             tokio::select! {
-                _ = &mut reading => _ = taking.await,
+                _ = &mut reading => { taking.await; }
                 done = &mut taking => if done.is_continue() {
                     reading.await;
                 },

@@ -219,8 +219,8 @@ const AZURE: &str = "azure://";
 
 /// The issuer, if it tells clusters apart: what an API server says unless told otherwise is everybody's.
 fn issuer(home: &Home) -> Option<&str> {
-    let issuer = home.issuer.as_ref().map(|issuer| issuer.as_str());
-    issuer.filter(|issuer| !issuer.is_empty() && !issuer.starts_with("https://kubernetes.default"))
+    let issuer = home.issuer.as_ref()?.as_str();
+    Some(issuer).filter(|issuer| !issuer.is_empty() && !issuer.starts_with("https://kubernetes.default"))
 }
 
 impl Names {
