@@ -77,7 +77,10 @@ fn what_was_read_live_has_the_same_findings_under_other_names() {
     assert_eq!(counts(&red), counts(&plain));
     let text = unpacked(&folder, "red.gz");
     assert!(text.contains("\"kube://") && text.contains("\"azure://"), "{text}");
-    assert!(!text.contains("cart") && !text.contains("shop") && !text.contains("prod"), "{text}");
+    // A pseudonym may by chance hold such letters, and hardly what stands around them.
+    for name in ["\"cart\"", "\"shop\"", ":gone:", "//prod"] {
+        assert!(!text.contains(name), "{name}: {text}");
+    }
 }
 
 #[test]
