@@ -32,6 +32,9 @@ pub use stop::Stop;
 /// Feeds that may wait to be taken: what is read faster than it is used waits at its source.
 const WAITING: usize = 64;
 
+/// Threads that read: a credential plugin that renews a token holds one up until it ends.
+const WORKERS: usize = 8;
+
 /// The arguments of live sources.
 #[derive(Debug, Args)]
 pub struct Live {
@@ -116,7 +119,7 @@ impl Live {
         }
         let readers = Readers::default();
         let shard = self.shard()?.unwrap_or_default();
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build();
         let runtime = runtime.context("could not start the runtime").map_err(Failure::Internal)?;
         runtime.block_on(async {
             let (feeds, mut taken) = mpsc::channel(WAITING);
