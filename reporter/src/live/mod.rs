@@ -143,7 +143,7 @@ impl Live {
             };
             tokio::pin!(reading, taking);
             tokio::select! {
-                _ = &mut reading => { taking.await; }
+                _ = &mut reading => { let _ = taking.await; }
                 done = &mut taking => if done.is_continue() {
                     reading.await;
                 },
