@@ -6,7 +6,10 @@ use alloc::vec::Vec;
 
 use super::object::Metadata;
 use crate::json::{Fault, Json};
-use crate::model::{Container, EnvFrom, EnvVar, Pairs, PodTemplate, Value, Volume, label};
+use crate::model::{
+    Container, EnvFrom, EnvVar, Mount, Pairs, PodTemplate, ProjectedToken, TokenVolume, Value, Volume, label,
+};
+use crate::webhook;
 
 #[derive(Default)]
 pub(super) struct Template<'a> {
@@ -22,6 +25,8 @@ pub(super) struct PodSpec<'a> {
     containers: Vec<Container>,
     /// Each with whether its name is one of the webhook's.
     volumes: Vec<(bool, Volume)>,
+    host_network: bool,
+    token_volumes: Vec<TokenVolume>,
 }
 
 /// `csi` of a volume.
@@ -54,11 +59,16 @@ impl<'a> PodSpec<'a> {
             ("containers", &mut |json| containers(&mut self.containers, json)),
             ("volumes", &mut |json| {
                 json.elements(&mut |json| {
-                    let (reserved, volumes) = volume(json)?;
+                    let (token_volume, volumes) = volume(json)?;
+                    let reserved = is_webhooks(&token_volume.name);
                     self.volumes.extend(volumes.into_iter().map(|volume| (reserved, volume)));
+                    if reserved || token_volume.tokens.iter().any(|token| token.path == webhook::TOKEN_VOLUME) {
+                        self.token_volumes.push(token_volume);
+                    }
                     Ok(())
                 })
             }),
+            ("hostNetwork", &mut |json| json.boolean().map(|value| self.host_network = value == Some(true))),
         ])
     }
 
@@ -75,6 +85,8 @@ impl<'a> PodSpec<'a> {
             volumes: volumes.map(|(_, volume)| volume).collect(),
             labels,
             annotations,
+            host_network: self.host_network,
+            token_volumes: self.token_volumes,
         }
     }
 }
@@ -88,6 +100,12 @@ fn containers(list: &mut Vec<Container>, json: &mut dyn Json<'_>) -> Result<(), 
             ("envFrom", &mut |json| {
                 json.elements(&mut |json| env_from(json).map(|read| container.env_from.extend(read)))
             }),
+            ("image", &mut |json| {
+                let image = json.text()?.filter(|image| image.starts_with(webhook::PROXY_IMAGE));
+                container.proxy_image = image.map(Cow::into_owned).unwrap_or_default();
+                Ok(())
+            }),
+            ("volumeMounts", &mut |json| json.elements(&mut |json| mount(&mut container.mounts, json))),
         ])?;
         list.push(container);
         Ok(())
@@ -151,36 +169,54 @@ fn referent(member: &'static str, json: &mut dyn Json<'_>) -> Result<Option<Stri
     Ok(is_there.then_some(name))
 }
 
-/// What of a volume bears on the chain, and whether its name is one of the webhook's.
-fn volume(json: &mut dyn Json<'_>) -> Result<(bool, Vec<Volume>), Fault> {
-    let (mut reserved, mut volumes, mut csi, mut claim) = (false, Vec::new(), None, None);
+/// Keeps a mount that is the webhook's, or stands in its way.
+fn mount(mounts: &mut Vec<Mount>, json: &mut dyn Json<'_>) -> Result<(), Fault> {
+    let (mut volume, mut path) = (None, None);
     json.object(&mut [
-        ("name", &mut |json| json.text().map(|name| reserved = name.is_some_and(|name| is_webhooks(&name)))),
+        ("name", &mut |json| json.text().map(|text| volume = text)),
+        ("mountPath", &mut |json| json.text().map(|text| path = text)),
+    ])?;
+    let (volume, path) = (volume.unwrap_or_default(), path.unwrap_or_default());
+    if is_webhooks(&volume) || webhook::MOUNT_PATHS.contains(&path.trim_end_matches('/')) {
+        mounts.push(Mount { volume: volume.into_owned(), path: path.into_owned() });
+    }
+    Ok(())
+}
+
+/// A volume as one with tokens, and what of it bears on the chain.
+fn volume(json: &mut dyn Json<'_>) -> Result<(TokenVolume, Vec<Volume>), Fault> {
+    let (mut own, mut csi, mut claim) = (TokenVolume::default(), None, None);
+    json.object(&mut [
+        ("name", &mut |json| json.string().map(|name| own.name = name)),
         ("projected", &mut |json| {
-            json.object(&mut [("sources", &mut |json| json.elements(&mut |json| projected(&mut volumes, json)))])
+            json.object(&mut [("sources", &mut |json| json.elements(&mut |json| projected(&mut own.tokens, json)))])
         }),
         ("csi", &mut |json| Csi::read(json).map(|read| csi = read.volume())),
         ("persistentVolumeClaim", &mut |json| referent("claimName", json).map(|name| claim = name.map(Volume::Claim))),
     ])?;
-    volumes.extend(csi.into_iter().chain(claim));
-    Ok((reserved, volumes))
+    let tokens = own.tokens.iter().filter(|token| !token.audience.is_empty());
+    let tokens = tokens.map(|token| Volume::Token(token.audience.as_str().into()));
+    let volumes = tokens.chain(csi).chain(claim).collect();
+    Ok((own, volumes))
 }
 
 /// Whether a volume has a name that the mutating webhook gives: up to v1.5.1 `azure-identity-token`,
 /// from v1.6.0 on `azure-workload-identity-reserved-…` (azure-workload-identity, `pkg/webhook/consts.go`).
 fn is_webhooks(volume: &str) -> bool {
-    volume == "azure-identity-token" || volume.starts_with("azure-workload-identity-reserved-")
+    volume == webhook::TOKEN_VOLUME || volume.starts_with(webhook::RESERVED)
 }
 
-fn projected(volumes: &mut Vec<Volume>, json: &mut dyn Json<'_>) -> Result<(), Fault> {
-    let mut audience = String::new();
+fn projected(tokens: &mut Vec<ProjectedToken>, json: &mut dyn Json<'_>) -> Result<(), Fault> {
     json.object(&mut [("serviceAccountToken", &mut |json| {
-        json.object(&mut [("audience", &mut |json| json.string().map(|text| audience = text))])
-    })])?;
-    if !audience.is_empty() {
-        volumes.push(Volume::Token(audience.into()));
-    }
-    Ok(())
+        let mut token = ProjectedToken::default();
+        let is_there = json.object_if_any(&mut [
+            ("audience", &mut |json| json.string().map(|text| token.audience = text)),
+            ("expirationSeconds", &mut |json| json.integer().map(|seconds| token.lifetime = seconds)),
+            ("path", &mut |json| json.string().map(|text| token.path = text)),
+        ])?;
+        tokens.extend(is_there.then_some(token));
+        Ok(())
+    })])
 }
 
 // === impl Csi ===

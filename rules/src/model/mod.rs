@@ -14,7 +14,8 @@ pub use azure::{Cluster, FederatedIdentityCredential, Identity, IdentityKind, Pa
 pub use name::{Audience, ClientId, DEFAULT_AUDIENCE, Issuer, Subject, is_guid, is_placeholder};
 pub use service_account::ServiceAccount;
 pub use workload::{
-    Container, Controller, EnvFrom, EnvVar, POD_BEARING, Place, PodBearing, PodTemplate, Shape, Value, Volume, Workload,
+    Container, Controller, EnvFrom, EnvVar, Mount, POD_BEARING, Place, PodBearing, PodTemplate, ProjectedToken, Shape,
+    TokenVolume, Value, Volume, Workload,
 };
 
 /// Labels the chain reads.

@@ -88,6 +88,42 @@ pub struct PodTemplate {
     pub containers: Vec<Container>,
     /// Volumes that bear on the chain.
     pub volumes: Vec<Volume>,
+    /// `spec.hostNetwork`.
+    pub host_network: bool,
+    /// Volumes that have a name of the webhook's, or a token where it puts its own.
+    pub token_volumes: Vec<TokenVolume>,
+}
+
+/// A volume that the webhook made, or that stands in its way.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
+pub struct TokenVolume {
+    /// Its name.
+    pub name: String,
+    /// The ServiceAccount tokens projected into it.
+    pub tokens: Vec<ProjectedToken>,
+}
+
+/// `serviceAccountToken` of a projected volume.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
+pub struct ProjectedToken {
+    /// Its audience; empty for the API server's.
+    pub audience: String,
+    /// `expirationSeconds`
+    pub lifetime: Option<i64>,
+    /// The file in the volume.
+    pub path: String,
+}
+
+/// A mount of a volume that has a name of the webhook's, or at a path of the webhook's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
+pub struct Mount {
+    /// The volume.
+    pub volume: String,
+    /// Where it is mounted.
+    pub path: String,
 }
 
 /// A container.
@@ -100,6 +136,10 @@ pub struct Container {
     pub env: Vec<EnvVar>,
     /// `envFrom`.
     pub env_from: Vec<EnvFrom>,
+    /// Mounts that are the webhook's, or stand in its way.
+    pub mounts: Vec<Mount>,
+    /// Its image, if it is one of the migration proxy's; else empty.
+    pub proxy_image: String,
 }
 
 /// Where a container stands: a path that is written out only for findings.
@@ -271,7 +311,7 @@ impl Workload {
 
     /// The ServiceAccount its pods run under, `default` if none is named.
     pub fn service_account(&self) -> &str {
-        self.template.service_account.as_deref().filter(|name| !name.is_empty()).unwrap_or("default")
+        self.template.account_name()
     }
 
     /// The subject its pods present.
@@ -336,6 +376,15 @@ impl Workload {
     /// The path of an annotation of the pod.
     pub fn annotation_path(&self, key: &str) -> String {
         alloc::format!("{}.annotations[{key}]", self.kind.metadata_path())
+    }
+}
+
+// === impl PodTemplate ===
+
+impl PodTemplate {
+    /// The ServiceAccount its pods run under, `default` if none is named.
+    pub fn account_name(&self) -> &str {
+        self.service_account.as_deref().filter(|name| !name.is_empty()).unwrap_or("default")
     }
 }
 
