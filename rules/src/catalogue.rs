@@ -77,6 +77,7 @@ catalogue! {
     audit AWI401 => credential_quota,
     audit AWI402 => shared_identity,
     audit AWI405 => region_without_federation,
+    audit AWI407 => over_privileged_identity,
     admission AWI501 => invalid_token_expiration,
     admission AWI601 => aad_pod_identity_label,
     admission AWI605 => static_credential_shadows,

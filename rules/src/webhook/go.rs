@@ -1,6 +1,5 @@
 //! Numbers and texts as Go reads and prints them: the webhook's refusals repeat Go's own words.
 
-use alloc::format;
 use alloc::string::String;
 use core::fmt::{self, Write as _};
 
@@ -16,7 +15,7 @@ pub struct NotANumber {
 ///
 /// # Errors
 /// If it is no number, or none of so many bits.
-pub fn parse_int(text: &str, bits: u32) -> Result<i64, NotANumber> {
+pub(super) fn parse_int(text: &str, bits: u32) -> Result<i64, NotANumber> {
     let fault = |out_of_range| NotANumber { text: text.into(), out_of_range };
     let (negative, digits) = match text.as_bytes() {
         [b'+', digits @ ..] => (false, digits),
@@ -44,7 +43,7 @@ pub fn parse_int(text: &str, bits: u32) -> Result<i64, NotANumber> {
 }
 
 /// A text in quotes, as `strconv.Quote` (Go, `strconv/quote.go`).
-pub fn quote(text: &str) -> String {
+pub(super) fn quote(text: &str) -> String {
     let mut out = String::from("\"");
     for character in text.chars() {
         match character {

@@ -47,16 +47,16 @@ impl Random {
     }
 
     /// The tail of a generated object name, such as a pod's `x7k2p`.
-    pub(super) fn suffix(&mut self, length: usize) -> String {
+    pub fn suffix(&mut self, length: usize) -> String {
         self.letters(SAFE, length)
     }
 
-    pub(super) fn hex(&mut self, length: usize) -> String {
+    pub fn hex(&mut self, length: usize) -> String {
         self.letters(HEX, length)
     }
 
     /// A moment of the estate's last year, RFC 3339 in UTC as Kubernetes prints it.
-    pub(super) fn time(&mut self) -> String {
+    pub fn time(&mut self) -> String {
         format!(
             "2026-{:02}-{:02}T{:02}:{:02}:{:02}Z",
             1 + self.below(8),
