@@ -51,6 +51,7 @@ impl Random {
         self.letters(SAFE, length)
     }
 
+    /// Hexadecimal digits.
     pub fn hex(&mut self, length: usize) -> String {
         self.letters(HEX, length)
     }
