@@ -16,6 +16,7 @@ use crate::inventory::{Namespace, SecretKeys, SecretProviderClass, TokenRequeste
 use crate::json::{self, Take};
 use crate::model::{ClusterIx, Origin, ServiceAccount, Workload};
 use object::{Object, Spec};
+use pod::Template;
 
 /// An object of Kubernetes.
 #[derive(Clone, Debug, PartialEq)]
@@ -113,10 +114,11 @@ fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest 
     let names = [metadata.name, metadata.generate_name];
     let name = names.into_iter().flatten().find(|name| !name.is_empty()).map(Cow::into_owned).unwrap_or_default();
     let (labels, annotations) = (metadata.labels, metadata.annotations);
-    let (kind, replicas, template) = match spec {
-        Spec::Pod(kind, spec) => (kind, None, spec.template(labels.clone(), annotations.clone())),
-        Spec::Template(kind, replicas, template) => {
-            (kind, replicas, template.spec.template(template.metadata.labels, template.metadata.annotations))
+    let (kind, replicas, selects_label, template) = match spec {
+        Spec::Pod(kind, spec) => (kind, None, false, spec.template(labels.clone(), annotations.clone())),
+        Spec::Template(kind, replicas, selects_label, template) => {
+            let Template { metadata, spec } = *template;
+            (kind, replicas, selects_label, spec.template(metadata.labels, metadata.annotations))
         }
         Spec::ServiceAccount => {
             return Manifest::ServiceAccount(ServiceAccount { cluster, namespace, name, labels, annotations, origin });
@@ -144,6 +146,7 @@ fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest 
         name,
         controller,
         replicas,
+        selects_label,
         labels,
         annotations,
         template,
