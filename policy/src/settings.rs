@@ -254,6 +254,7 @@ impl Settings {
                     principal_id: String::new(),
                     tenant_id: String::new(),
                     resource_group: String::new(),
+                    location: String::new(),
                     // Of other clusters' credentials the settings need not know.
                     credentials_complete: false,
                     origin: Origin::default(),

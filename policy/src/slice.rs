@@ -119,6 +119,7 @@ pub(crate) fn known_by(client_id: String) -> Identity {
         principal_id: String::new(),
         tenant_id: String::new(),
         resource_group: String::new(),
+        location: String::new(),
         credentials_complete: false,
         origin: Origin::default(),
     }

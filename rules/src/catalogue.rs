@@ -75,10 +75,13 @@ catalogue! {
     audit AWI307 => wrong_audience,
     audit AWI308 => malformed_subject,
     audit AWI309 => wildcard_trust,
+    audit AWI310 => duplicate_credential,
     audit AWI311 => dangling_credential,
     audit AWI312 => credential_for_shared_account,
     audit AWI401 => credential_quota,
     audit AWI402 => shared_identity,
+    audit AWI405 => region_without_federation,
+    audit AWI407 => over_privileged_identity,
     admission AWI501 => invalid_token_expiration,
     admission AWI601 => aad_pod_identity_label,
     admission AWI603 => bound_both_ways,
@@ -88,6 +91,7 @@ catalogue! {
     audit AWI701 => cluster_not_enabled,
     audit AWI704 => issuer_differs_from_profile,
     admission AWI707 => inconsistent_identity_binding,
+    audit AWI901 => credential_out_of_bounds,
     admission AWI902 => unresolved_placeholder,
 }
 

@@ -9,7 +9,8 @@ use core::borrow::Borrow;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Cluster, ClusterIx, FederatedIdentityCredential, Identity, Issuer, Origin, ServiceAccount, Subject, Workload,
+    Cluster, ClusterIx, FederatedIdentityCredential, Identity, Issuer, Origin, RoleAssignment, ServiceAccount, Subject,
+    Workload,
 };
 
 /// Everything known.
@@ -34,6 +35,8 @@ pub struct Inventory {
     pub identities: Vec<Identity>,
     /// Federated identity credentials.
     pub credentials: Vec<FederatedIdentityCredential>,
+    /// Role assignments, of whomever.
+    pub role_assignments: Vec<RoleAssignment>,
     /// How far we looked.
     pub coverage: Coverage,
 }

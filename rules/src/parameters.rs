@@ -27,6 +27,8 @@ pub struct Parameters {
     pub default_account_namespaces: Vec<String>,
     /// Namespaces that are provisioned later than their credentials, with `*` and `?`.
     pub pending_namespaces: Vec<String>,
+    /// Regions in which no managed identity can have a federated credential, as documented in 2026.
+    pub regions_without_federation: Vec<String>,
     /// Containers that other admission controllers add, so that `skip-containers` may name them.
     pub injected_containers: Vec<String>,
     /// Whether `${…}` and the like are filled in by a later stage, and are no flaw here.
@@ -66,6 +68,7 @@ impl Default for Parameters {
             ]),
             default_account_namespaces: Vec::new(),
             pending_namespaces: Vec::new(),
+            regions_without_federation: list(&["malaysiasouth", "newzealandnorth"]),
             injected_containers: list(&[
                 "istio-proxy",
                 "istio-init",
@@ -100,6 +103,7 @@ impl Parameters {
             ("operators", &mut |json| json.texts(&mut self.operators)),
             ("defaultAccountNamespaces", &mut |json| json.texts(&mut self.default_account_namespaces)),
             ("pendingNamespaces", &mut |json| json.texts(&mut self.pending_namespaces)),
+            ("regionsWithoutFederation", &mut |json| json.texts(&mut self.regions_without_federation)),
             ("injectedContainers", &mut |json| json.texts(&mut self.injected_containers)),
             ("templated", &mut |json| flag(&mut self.templated, json)),
             ("selfManagedWebhook", &mut |json| flag(&mut self.self_managed_webhook, json)),
@@ -191,6 +195,7 @@ mod tests {
             operators: alloc::vec!["o".into()],
             default_account_namespaces: alloc::vec!["d".into()],
             pending_namespaces: alloc::vec!["p".into()],
+            regions_without_federation: alloc::vec!["r".into()],
             injected_containers: Vec::new(),
             templated: true,
             self_managed_webhook: true,

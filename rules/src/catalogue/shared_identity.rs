@@ -161,6 +161,7 @@ mod tests {
             principal_id: String::new(),
             tenant_id: String::new(),
             resource_group: "rg".into(),
+            location: String::new(),
             credentials_complete: true,
             origin: Origin::default(),
         });

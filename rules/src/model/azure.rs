@@ -28,6 +28,8 @@ pub struct Identity {
     pub tenant_id: String,
     /// Its resource group; empty if it has none.
     pub resource_group: String,
+    /// Its region; empty if unknown, or if it has none.
+    pub location: String,
     /// Whether all its credentials are in the inventory.
     pub credentials_complete: bool,
     /// Where it was read.
@@ -42,6 +44,20 @@ pub enum IdentityKind {
     UserAssigned,
     /// An application of Microsoft Graph.
     Application,
+}
+
+/// A role assignment: what somebody may do in Azure, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
+pub struct RoleAssignment {
+    /// Its resource id; empty if unknown.
+    pub id: String,
+    /// The object id of whoever has the role: of a managed identity, its principal id.
+    pub principal_id: String,
+    /// The role definition's id: the last segment, a GUID.
+    pub role: String,
+    /// The resource, resource group, subscription or management group it reaches down from.
+    pub scope: String,
 }
 
 /// A federated identity credential: whose tokens an identity trusts.

@@ -38,6 +38,7 @@ fn identity(inventory: &mut Inventory, number: usize, credentials: &[(&str, &str
         principal_id: String::new(),
         tenant_id: String::new(),
         resource_group: String::new(),
+        location: String::new(),
         credentials_complete: true,
         origin: Origin::default(),
     });

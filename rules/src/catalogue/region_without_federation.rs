@@ -1,0 +1,92 @@
+//! A managed identity that pods are to use is in a region where it can have no federated credential.
+//!
+//! Azure Resource Manager answers 405 to every attempt to add one. It is the region of the identity that
+//! counts, not that of the cluster: an identity elsewhere serves just as well.
+//!
+//! Judged are identities that a ServiceAccount names and that have no credential yet; one that has some
+//! has shown that it can. The regions are a parameter, `regionsWithoutFederation`, since their list
+//! changes.
+//!
+//! # Fails
+//!
+//! ```yaml
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, location: malaysiasouth, clientId: 33333333-3333-3333-3333-333333333333, resourceGroup: rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 33333333-3333-3333-3333-333333333333}}}
+//! ```
+//!
+//! ```yaml
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, location: "New Zealand North", clientId: 33333333-3333-3333-3333-333333333333, resourceGroup: rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 33333333-3333-3333-3333-333333333333}}}
+//! ```
+//!
+//! # Passes
+//!
+//! ```yaml
+//! # another region
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, location: westeurope, clientId: 33333333-3333-3333-3333-333333333333, resourceGroup: rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 33333333-3333-3333-3333-333333333333}}}
+//! ```
+//!
+//! ```yaml
+//! # no ServiceAccount names it
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, location: malaysiasouth, clientId: 33333333-3333-3333-3333-333333333333, resourceGroup: rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ```
+//!
+//! ```yaml
+//! # it has a credential
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, location: malaysiasouth, clientId: 33333333-3333-3333-3333-333333333333, resourceGroup: rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/prod, name: prod, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 33333333-3333-3333-3333-333333333333}}}
+//! ```
+//!
+//! ```yaml
+//! # the region is not known
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 33333333-3333-3333-3333-333333333333, resourceGroup: rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 33333333-3333-3333-3333-333333333333}}}
+//! ```
+use crate::prelude::*;
+
+pub(super) static RULE: Rule = Rule {
+    summary: "a managed identity's region knows no federated credentials",
+    severity: Severity::Medium,
+    confidence: Confidence::Medium,
+    aadsts: &[],
+    frameworks: &[],
+    yields_to: &[],
+    since: "0.1.0",
+    checks: &[Check::Identity(check)],
+};
+
+fn check(identity: &Identity, trust: &Trust<'_>) -> Verdict {
+    let region = folded(&identity.location);
+    let without = |known: &String| !region.is_empty() && folded(known) == region;
+    if !trust.parameters().regions_without_federation.iter().any(without)
+        || !trust.credentials_seen(identity).is_empty()
+    {
+        return Ok(None);
+    }
+    let Some(account) = trust.accounts_naming(&identity.client_id).first() else { return Ok(None) };
+    Ok(Some(
+        Finding::new(
+            RULE.severity,
+            "location",
+            format!(
+                "ServiceAccount `{}/{}` names this identity, but in region `{}` no identity can have a federated credential",
+                account.namespace, account.name, identity.location
+            ),
+        )
+        .with("location", identity.location.as_str())
+        .fix("create the identity in another region, give it the same roles, and name its client id on the ServiceAccount"),
+    ))
+}
+
+/// A region by name or display name: `New Zealand North` is `newzealandnorth`.
+fn folded(region: &str) -> String {
+    region.chars().filter(|letter| !letter.is_whitespace()).map(|letter| letter.to_ascii_lowercase()).collect()
+}
