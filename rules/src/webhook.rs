@@ -244,7 +244,7 @@ fn inject(
 
 /// The port of the proxy that a pod asks for. Whether it can be a port is for the API server to say.
 fn proxy_port(pod: &PodTemplate) -> Result<i64, Refusal> {
-    if pod.host_network {
+    if pod.placement.host_network {
         return Err(Refusal::HostNetwork);
     }
     let port = pod.annotations.get(annotation::PROXY_PORT);
@@ -302,8 +302,9 @@ fn containers<'a>(pod: &'a PodTemplate, webhook: &Configuration, proxy: bool) ->
     if proxy {
         let lacks = |list: &[Afterwards<'_>], name: &str, image: &str| {
             !list.iter().any(|(own, _, container)| {
-                let image_of = container.map(|(_, container)| container.proxy_image.as_str()).unwrap_or_default();
-                *own == name || (version.knows_the_proxy_by_image() && !image.is_empty() && image_of.starts_with(image))
+                let image_of =
+                    container.map(|(_, container)| container.image.as_deref().unwrap_or_default()).unwrap_or_default();
+                *own == name || (version.knows_the_proxy_by_image() && image_of.starts_with(image))
             })
         };
         if lacks(&init, PROXY_INIT, &format!("{PROXY_IMAGE}-init")) {

@@ -122,8 +122,26 @@ pub struct Cluster {
     pub automatic: bool,
     /// `kubernetesVersion`; empty if unknown.
     pub kubernetes_version: String,
+    /// The tenant of its own identity; empty if unknown.
+    pub tenant_id: String,
+    /// `podIdentityProfile.enabled`.
+    pub pod_identity_enabled: Option<bool>,
+    /// Whether its add-on for virtual nodes is enabled.
+    pub virtual_nodes: Option<bool>,
+    /// The identities of its nodes, its control plane and its add-ons.
+    pub own_identities: Vec<OwnIdentity>,
     /// Where it was read.
     pub origin: Origin,
+}
+
+/// An identity by which a cluster itself acts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
+pub struct OwnIdentity {
+    /// What acts by it: `kubeletidentity`, or the name of an add-on.
+    pub role: String,
+    /// Its client id.
+    pub client_id: ClientId,
 }
 
 /// What runs a cluster.
