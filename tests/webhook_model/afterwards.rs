@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 use wiguard_rules::webhook::{Change, Injected, Injection, PROXY, PROXY_IMAGE, PROXY_INIT, TokenVolume, Version};
 
-/// A pod after an injection.
-pub(crate) fn of(pod: &Value, injection: &Injection, version: Version) -> Value {
+/// A pod after an injection. The webhook also writes the namespace of the request into it.
+pub(crate) fn of(pod: &Value, namespace: &str, injection: &Injection, version: Version) -> Value {
     let mut after = pod.clone();
+    after["metadata"]["namespace"] = json!(namespace);
     let spec = &mut after["spec"];
     for (list, init) in [("initContainers", true), ("containers", false)] {
         let before = &pod["spec"][list];
@@ -69,8 +70,9 @@ fn put(list: &mut Value, change: Change, thing: Value) {
         Change::Kept => {}
         Change::Added => push(list, thing),
         Change::Replaced => {
-            let things = list.as_array_mut().unwrap();
-            *things.iter_mut().find(|other| other["name"] == thing["name"]).unwrap() = thing;
+            let mut things = list.as_array_mut().unwrap().iter_mut();
+            let same = things.find(|other| other["name"] == thing["name"]);
+            *same.unwrap() = thing;
         }
     }
 }

@@ -32,6 +32,9 @@ const PODS: u64 = 2_400;
 /// Differences that are shown of each webhook.
 const SHOWN: usize = 5;
 
+/// Where the ServiceAccounts are.
+const NAMESPACE: &str = "modelled";
+
 /// The audience of AKS identity bindings.
 const BINDING: &str = "api://AKSIdentityBinding";
 
@@ -93,13 +96,13 @@ fn bind(command: &mut Command) {
 fn agrees(configuration: &Configuration, options: impl FnOnce(&mut Command)) {
     wait(async {
         let cluster = Cluster::shared().await;
-        let (namespace, accounts) = accounts(cluster).await;
+        let accounts = accounts(cluster).await;
         let webhook = AzureWebhook::alone(cluster, configuration.version.as_str(), options).await;
         let mut client = webhook.connect().await;
         let (mut differences, mut seen) = (Vec::new(), BTreeMap::<&str, usize>::new());
         for number in 0..PODS {
-            let pod = pod(&namespace, number);
-            let review = ask(&mut client, &namespace, &pod).await;
+            let pod = pod(NAMESPACE, number);
+            let review = ask(&mut client, &pod).await;
             let (workload, account) = (workload(&pod), accounts.get(account_name(&pod)));
             let outcome = admit(&workload.template, name(&pod), account, configuration);
             for kind in kinds(&outcome) {
@@ -119,36 +122,34 @@ fn agrees(configuration: &Configuration, options: impl FnOnce(&mut Command)) {
     });
 }
 
-/// The ServiceAccounts by name, made once for all webhooks, and their namespace.
-async fn accounts(cluster: &Cluster) -> (String, BTreeMap<String, ServiceAccount>) {
-    static MADE: tokio::sync::OnceCell<String> = tokio::sync::OnceCell::const_new();
+/// The ServiceAccounts by name, made once for all webhooks.
+async fn accounts(cluster: &Cluster) -> BTreeMap<String, ServiceAccount> {
+    static MADE: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();
     let make = async || {
-        let namespace = cluster.namespace("modelled", &[]).await;
+        cluster.namespace_named(NAMESPACE, &[]).await;
         for number in 0..ACCOUNTS {
-            cluster.create(&account(&namespace, number)).await.admitted();
+            cluster.create(&account(NAMESPACE, number)).await.admitted();
         }
-        namespace
     };
-    let namespace = MADE.get_or_init(make).await.clone();
+    MADE.get_or_init(make).await;
     let bare =
-        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": namespace}});
-    let all = (0..ACCOUNTS).map(|number| account(&namespace, number)).chain([bare]);
-    let all = all.map(|object| match manifest(&object) {
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": NAMESPACE}});
+    let all = (0..ACCOUNTS).map(|number| account(NAMESPACE, number)).chain([bare]);
+    let named = all.map(|object| match manifest(&object) {
         Manifest::ServiceAccount(account) => (account.name.clone(), account),
         other => panic!("{other:?}"),
     });
-    let all = all.collect();
-    (namespace, all)
+    named.collect()
 }
 
-async fn ask(client: &mut Client, namespace: &str, pod: &Value) -> Value {
+async fn ask(client: &mut Client, pod: &Value) -> Value {
     let resource = json!({"group": "", "version": "v1", "resource": "pods"});
     let kind = json!({"group": "", "version": "v1", "kind": "Pod"});
     let review = json!({
         "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
         "request": {
             "uid": "2c6a4b9c-8f0e-4d0e-9c68-6a9d2f4b1b35", "kind": kind, "resource": resource,
-            "requestKind": kind, "requestResource": resource, "namespace": namespace, "operation": "CREATE",
+            "requestKind": kind, "requestResource": resource, "namespace": NAMESPACE, "operation": "CREATE",
             "userInfo": {"username": "admin"}, "object": pod, "oldObject": null, "dryRun": false,
         },
     });
@@ -158,7 +159,7 @@ async fn ask(client: &mut Client, namespace: &str, pod: &Value) -> Value {
 /// How the webhook's answer differs from what the model says.
 fn difference(pod: &Value, response: &Value, outcome: &Outcome, version: Version) -> Option<String> {
     let expected = match outcome {
-        Outcome::Injected(injection) => afterwards::of(pod, injection, version),
+        Outcome::Injected(injection) => afterwards::of(pod, NAMESPACE, injection, version),
         Outcome::Refused(refusal) => {
             let said = (response["allowed"].as_bool(), response["status"]["code"].as_u64());
             let message = response["status"]["message"].as_str().unwrap_or_default();
