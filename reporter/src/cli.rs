@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use wiguard_rules::finding::Severity;
 
+#[cfg(feature = "live")]
+use crate::doctor::Doctor;
 use crate::explain::Explain;
 use crate::policy::Policy;
 #[cfg(feature = "wasm")]
@@ -36,6 +38,9 @@ pub enum Command {
     Preview(Box<Preview>),
     /// Make what a cluster needs to enforce the rules
     Policy(Policy),
+    /// Say what a live scan must be allowed to read, and whether it is
+    #[cfg(feature = "live")]
+    Doctor(Box<Doctor>),
     /// List the rules
     Rules(Rules),
     /// Answer admission requests and Gatekeeper's external data, over HTTPS
@@ -114,6 +119,8 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "wasm")]
         Command::Preview(args) => args.run(),
         Command::Policy(args) => args.run(),
+        #[cfg(feature = "live")]
+        Command::Doctor(args) => args.run(),
         Command::Rules(args) => args.run(),
         #[cfg(feature = "serve")]
         Command::Serve(args) => args.run(),

@@ -8,6 +8,8 @@ pub mod cli;
 pub mod clock;
 pub mod collect;
 pub mod config;
+#[cfg(feature = "live")]
+pub mod doctor;
 #[cfg(feature = "wasm")]
 pub mod engine;
 pub mod evaluate;

@@ -12,7 +12,6 @@ use crate::collect::{Collected, Gap, Missing, Tie};
 use crate::config::{Config, FailOn};
 use crate::evaluate::{Controllers, evaluate};
 use crate::place;
-use crate::progress::Progress;
 use crate::read::Stdin;
 use crate::render::{self, Format, Output, RenderError};
 use crate::report::{Report, is_complete, namespaces};
@@ -79,7 +78,7 @@ impl Scan {
     }
 
     fn scan(&self, config: &Config, outputs: &[Output]) -> Result<u8, Failure> {
-        let progress = Progress::new();
+        let progress = self.sources.progress.show();
         let stdin = || -> Stdin { Box::new(std::io::stdin()) };
         let namespace = self.namespace.as_deref();
         let mut collected = self.sources.gather(self.cluster.clone(), namespace, config, &progress, stdin)?;

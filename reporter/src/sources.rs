@@ -10,7 +10,7 @@ use crate::collect::{Collected, Tie, Wanted, collect};
 use crate::config::Config;
 #[cfg(feature = "live")]
 use crate::live::Live;
-use crate::progress::Progress;
+use crate::progress::{self, Progress};
 use crate::read::{Root, Stdin};
 
 /// The arguments of whatever reads an estate.
@@ -25,6 +25,9 @@ pub struct Sources {
     /// Take every kind of which something is given as given wholly, so that what is not there does not exist
     #[arg(long)]
     pub assume_complete: bool,
+    /// How progress is shown.
+    #[command(flatten)]
+    pub progress: progress::Flags,
     /// Clusters and subscriptions as they are.
     #[cfg(feature = "live")]
     #[command(flatten)]

@@ -12,6 +12,7 @@ mod azure_webhook;
 mod beside;
 mod chart;
 mod cluster;
+mod doctor;
 mod doors;
 mod gatekeeper;
 mod gator;

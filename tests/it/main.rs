@@ -7,11 +7,13 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod azure;
 mod azure_client;
 mod catalogue;
 mod cli;
 mod cloud;
 mod deploy;
+mod doctor;
 mod documents;
 mod engine;
 mod estate;
@@ -32,5 +34,7 @@ mod protocol;
 mod published;
 mod serve;
 mod shapes;
+#[cfg(unix)]
+mod stop;
 mod traps;
 mod trust_inventory;

@@ -351,6 +351,10 @@ impl<'a> Assembly<'a> {
             }
             facts.resources = kept;
         }
+        // What is inherited is in the list of every subscription.
+        let roles = &mut inventory.role_assignments;
+        roles.sort_by_cached_key(|role| role.id.to_ascii_lowercase());
+        roles.dedup_by(|one, other| !one.id.is_empty() && one.id.eq_ignore_ascii_case(&other.id));
         self.credentials(loose, &mut seen_credentials, sources);
     }
 

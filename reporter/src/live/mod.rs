@@ -32,7 +32,7 @@ pub struct Live {
     #[command(flatten)]
     pub(crate) kube: kube::Flags,
     #[command(flatten)]
-    azure: azure::Flags,
+    pub(crate) azure: azure::Flags,
 }
 
 /// What every reader is handed.
@@ -76,7 +76,11 @@ impl Live {
         let runtime = runtime.context("could not start the runtime").map_err(Failure::Internal)?;
         runtime.block_on(async {
             let (feeds, mut taken) = mpsc::channel(WAITING);
-            let session = Session { feeds, progress: progress.clone(), stop: Stop::on_signal() };
+            let session = Session {
+                feeds,
+                progress: progress.clone(),
+                stop: Stop::on_signal(progress).context("could not wait for Ctrl-C").map_err(Failure::Internal)?,
+            };
             let (kube, azure) = (self.kube.plan(namespace, &session).await?, self.azure.plan(&session).await?);
             drop(session);
             let reading = async { tokio::join!(kube, azure) };

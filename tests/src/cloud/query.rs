@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use super::estate::Subscription;
 use super::http::{Answer, Asked, Page, id};
 use super::kusto::Query;
-use super::manager::{QUERIES, versioned};
 use super::server::State;
 use super::tokens::Grant;
+use super::version::{QUERIES, versioned};
 
 /// The most subscriptions that a query may name.
 const SUBSCRIPTIONS: usize = 1000;
@@ -43,7 +43,7 @@ pub(super) fn answer(state: &State, asked: &Asked, grant: &Grant) -> Answer {
         let said = "Access is denied to the requested resource. The user might not have enough permission.";
         return quoted(failed(403, "Forbidden", "AccessDenied", said));
     }
-    quoted(versioned(asked, QUERIES, |_| rows(state, asked, grant).unwrap_or_else(|refusal| *refusal)))
+    quoted(versioned(state, asked, QUERIES, |_| rows(state, asked, grant).unwrap_or_else(|refusal| *refusal)))
 }
 
 fn rows(state: &State, asked: &Asked, grant: &Grant) -> Result<Answer, Box<Answer>> {

@@ -12,6 +12,7 @@ mod client;
 mod cloud;
 mod credential;
 mod graph;
+mod may;
 mod place;
 mod sift;
 mod subscription;
@@ -38,6 +39,7 @@ use cache::Cache;
 use client::{Azure, Trouble};
 use cloud::{Cloud, Named, address};
 use credential::{Kind, Tokens};
+pub use may::Granted;
 use place::Places;
 use tenant::{Subscription, Tenant, Visible};
 
@@ -233,11 +235,12 @@ impl Plan {
         let mut below = BTreeSet::new();
         for group in &self.groups {
             let mut last = None;
-            let mut found = false;
+            let (mut found, mut any) = (false, false);
             for tenant in &self.tenants {
                 match tenant.below(group).await {
                     Ok(some) => {
                         found = true;
+                        any |= !some.is_empty();
                         below.extend(some);
                     }
                     Err(trouble) => last = Some(trouble),
@@ -248,6 +251,8 @@ impl Plan {
                 let what = format!("the subscriptions below management group `{group}` could not be listed");
                 let lacks = sift::lack(&format!("azure://{group}"), &what, &trouble, permission);
                 gaps.push(Gap { extent: crate::collect::Missing::All, ..lacks });
+            } else if !any {
+                gaps.push(tenant::empty(group));
             }
         }
         below
