@@ -15,6 +15,7 @@ use crate::rules::Rules;
 use crate::scan::Scan;
 #[cfg(feature = "serve")]
 use crate::serve::Serve;
+use crate::trace::Trace;
 
 /// Checks every link of the Azure Workload Identity trust chain: pod label, ServiceAccount,
 /// managed identity, federated credential, Entra.
@@ -33,6 +34,8 @@ pub enum Command {
     Scan(Box<Scan>),
     /// Say what a rule, an AADSTS code or a log line means, and how to mend it
     Explain(Explain),
+    /// Walk one workload through the chain, up to the first link that is broken
+    Trace(Box<Trace>),
     /// Say what enforcing the policy would reject among what runs today
     #[cfg(feature = "wasm")]
     Preview(Box<Preview>),
@@ -116,6 +119,7 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Command::Scan(args) => args.run(),
         Command::Explain(args) => args.run(),
+        Command::Trace(args) => args.run(),
         #[cfg(feature = "wasm")]
         Command::Preview(args) => args.run(),
         Command::Policy(args) => args.run(),

@@ -30,6 +30,7 @@ pub mod scan;
 #[cfg(feature = "serve")]
 pub mod serve;
 pub mod sources;
+pub mod trace;
 pub mod triage;
 
 /// The policy module that was built with this program.

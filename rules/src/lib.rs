@@ -30,7 +30,6 @@ pub mod review;
 pub mod rule;
 pub mod spelling;
 pub mod trust;
-#[cfg(feature = "audit")]
 pub mod webhook;
 
 pub use wiguard_json as json;

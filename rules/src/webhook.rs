@@ -456,3 +456,13 @@ impl fmt::Display for Refusal {
         }
     }
 }
+
+/// Whether the webhook has been before a pod: it is one of a cluster, or tells where the token is as
+/// only the webhook does.
+pub fn has_seen(pod: &PodTemplate) -> bool {
+    let is_told = |container: &Container| {
+        container.literal(TOKEN_FILE).is_some_and(|path| MOUNT_PATHS.iter().any(|own| path.starts_with(own)))
+            && container.mounts.iter().any(|mount| MOUNT_PATHS.contains(&mount.path.as_str()))
+    };
+    pod.live || pod.init_containers.iter().chain(&pod.containers).any(is_told)
+}
