@@ -36,5 +36,6 @@ mod serve;
 mod shapes;
 #[cfg(unix)]
 mod stop;
+mod trace;
 mod traps;
 mod trust_inventory;
