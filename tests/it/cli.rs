@@ -266,7 +266,6 @@ fn help_reads_well() {
         ("help_scan", &["scan", "--help"]),
         ("help_explain", &["explain", "--help"]),
         ("help_rules", &["rules", "--help"]),
-        ("help_trace", &["trace", "--help"]),
     ] {
         insta::assert_snapshot!(name, folder.run(arguments).out);
     }

@@ -31,7 +31,7 @@ spec:
 
 const LABELLED: &str = "labels: {azure.workload.identity/use: \"true\"}";
 
-/// A cluster, an identity, and its one credential.
+/// A cluster, an identity with its one credential, and an app registration.
 fn azure(subject: &str) -> String {
     let group = "/subscriptions/s/resourceGroups/rg/providers";
     let identity = format!("{group}/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart");
@@ -41,6 +41,8 @@ fn azure(subject: &str) -> String {
 - {{id: {identity}, name: id-cart, clientId: {CLIENT}, tenantId: 11111111-1111-1111-1111-111111111111, resourceGroup: rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}}
 ---
 - {{id: {identity}/federatedIdentityCredentials/fc-cart, name: fc-cart, issuer: \"{ISSUER}\", subject: \"{subject}\", audiences: [\"api://AzureADTokenExchange\"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}}
+---
+- {{appId: 5a1e2c3d-0001-4000-8000-000000000003, id: 5a1e2c3d-0001-4000-8000-000000000004, displayName: web}}
 "
     )
 }

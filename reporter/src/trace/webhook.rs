@@ -96,14 +96,14 @@ fn refused(workload: &Workload, account: Option<&ServiceAccount>, refusal: &Refu
         Refusal::ProxyPort(_) => {
             let field = workload.annotation_path(annotation::PROXY_PORT);
             let port = workload.template.annotations.get(annotation::PROXY_PORT);
-            step.compare(&field, "a number from 1 to 65535", port).fix(format!("correct {field}"))
+            step.compare(&field, "a number from 1 to 65535", port).fix(format!("set {field} to such a number"))
         }
         Refusal::Lifetime(_) | Refusal::LifetimeOutOfRange(_) => {
             let own = workload.template.annotations.get(annotation::EXPIRATION).filter(|text| !text.is_empty());
             let expected = "whole seconds from 3600 to 86400";
             if own.is_some() {
                 let field = workload.annotation_path(annotation::EXPIRATION);
-                return step.compare(&field, expected, own).fix(format!("correct {field}"));
+                return step.compare(&field, expected, own).fix(format!("set {field} to such a number, as \"3600\""));
             }
             let said = account.and_then(|account| account.annotations.get(annotation::EXPIRATION));
             let field = format!("ServiceAccount {namespace}/{name} metadata.annotations[{}]", annotation::EXPIRATION);
@@ -128,11 +128,16 @@ fn injected(workload: &Workload, outcomes: &[(Version, Outcome)]) -> Step {
         return skipped();
     }
     let mut step = Step::new(LINK, State::Holds, "injects what the Azure SDKs look for");
+    let differ = told.len() > 1;
     for (versions, words) in told {
         step = step.detail(format!("version {}:", versions.join(", ")));
         for word in words {
             step = step.detail(format!("  {word}"));
         }
+    }
+    if differ {
+        step =
+            step.detail("which one runs: kubectl get deployments -A -l azure-workload-identity.io/system=true -o wide");
     }
     step
 }
