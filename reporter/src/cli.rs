@@ -8,6 +8,10 @@ use wiguard_rules::finding::Severity;
 #[cfg(feature = "live")]
 use crate::doctor::Doctor;
 use crate::explain::Explain;
+#[cfg(feature = "live")]
+use crate::gather::Gather;
+#[cfg(feature = "live")]
+use crate::merge::Merge;
 use crate::policy::Policy;
 #[cfg(feature = "wasm")]
 use crate::preview::Preview;
@@ -32,6 +36,12 @@ pub struct Cli {
 pub enum Command {
     /// Read every source, join them, and report every broken link
     Scan(Box<Scan>),
+    /// Write what was read to a snapshot, to scan or merge elsewhere
+    #[cfg(feature = "live")]
+    Collect(Box<Gather>),
+    /// Join the snapshots of a fleet into one, or into one report
+    #[cfg(feature = "live")]
+    Merge(Box<Merge>),
     /// Say what a rule, an AADSTS code or a log line means, and how to mend it
     Explain(Explain),
     /// Walk one workload through the chain, up to the first link that is broken
@@ -118,6 +128,10 @@ pub fn main() -> ExitCode {
     };
     let done = match cli.command {
         Command::Scan(args) => args.run(),
+        #[cfg(feature = "live")]
+        Command::Collect(args) => args.run(),
+        #[cfg(feature = "live")]
+        Command::Merge(args) => args.run(),
         Command::Explain(args) => args.run(),
         Command::Trace(args) => args.run(),
         #[cfg(feature = "wasm")]

@@ -9,6 +9,7 @@
 )]
 
 mod azure_webhook;
+mod azurite;
 mod beside;
 mod chart;
 mod cluster;

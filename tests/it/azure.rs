@@ -222,7 +222,25 @@ fn flexible_credentials_and_connected_clusters_are_read_whole() {
     assert_same(&live, &site.printed());
     assert_eq!(live.report()["summary"]["clusters"], 2);
     let rules: Vec<String> = findings(&live).into_iter().map(|it| it[0].clone()).collect();
-    assert_eq!(rules, ["AWI312"]);
+    assert_eq!(rules, ["AWI309", "AWI312"]);
+}
+
+#[test]
+fn an_owner_of_a_subscription_is_found_with_or_without_resource_graph() {
+    const OWNER: &str = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635";
+    for queries in [true, false] {
+        let mut estate = Estate::made(7, SMALL);
+        let subscription = &mut estate.subscriptions[2];
+        let owner = subscription.identities[9].principal_id.clone();
+        subscription.roles = vec![(owner, OWNER.into()), ("somebody".into(), OWNER.into())];
+        let name = subscription.identities[9].name.clone();
+        let site = Site::new(estate, Options { queries, ..Options::default() });
+        let live = site.scan(&[]);
+        assert_same(&live, &site.printed());
+        let found: Vec<String> =
+            findings(&live).into_iter().filter(|it| it[0] == "AWI407").map(|it| it[3].clone()).collect();
+        assert_eq!(found, [name]);
+    }
 }
 
 #[test]

@@ -19,7 +19,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::cli::Failure;
-use crate::live::{Live, Session, Stop};
+use crate::live::{Live, Readers, Session, Shard, Stop};
 use crate::progress;
 use need::Need;
 
@@ -137,7 +137,13 @@ impl Doctor {
         let runtime = runtime.context("could not start the runtime").map_err(Failure::Internal)?;
         let places = runtime.block_on(async {
             let stop = Stop::on_signal(&progress).context("could not wait for Ctrl-C").map_err(Failure::Internal)?;
-            let session = Session { feeds: mpsc::channel(1).0, progress: progress.clone(), stop };
+            let session = Session {
+                feeds: mpsc::channel(1).0,
+                progress: progress.clone(),
+                stop,
+                shard: Shard::WHOLE,
+                readers: Readers::default(),
+            };
             let clusters = self.live.kube.clients(&session).await?;
             let azure = self.live.azure.granted(&session).await?;
             progress.say("asking");

@@ -26,7 +26,7 @@ pub(super) fn answer(state: &State, asked: &Asked) -> Answer {
     let lower: Vec<String> = segments.iter().map(|it| it.to_ascii_lowercase()).collect();
     let lower: Vec<&str> = lower.iter().map(String::as_str).collect();
     if lower == ["metadata", "endpoints"] {
-        return endpoints(state, asked);
+        return endpoints(asked);
     }
     let grant = match admitted(state, asked, Service::Manager) {
         Ok(grant) => grant,
@@ -278,7 +278,8 @@ fn connected(mut nested: Value, version: &str) -> Value {
     nested
 }
 
-fn role(of: &Subscription, at: usize) -> Value {
+/// A role assignment.
+pub(super) fn role(of: &Subscription, at: usize) -> Value {
     let (principal, definition) = &of.roles[at];
     let scope = format!("/subscriptions/{}", of.id);
     json!({"id": format!("{scope}/providers/Microsoft.Authorization/roleAssignments/{at:08}"), "name": format!("{at:08}"),
@@ -324,8 +325,7 @@ fn missing(kind: &str, name: &str) -> Answer {
     )
 }
 
-fn endpoints(state: &State, asked: &Asked) -> Answer {
-    let _ = state;
+fn endpoints(asked: &Asked) -> Answer {
     let base = &asked.base;
     let one = json!({
         "name": "AzureCloud", "portal": "https://portal.azure.com", "resourceManager": format!("{base}/"),

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::estate::Subscription;
 use super::http::{Answer, Asked, Page, id};
 use super::kusto::Query;
+use super::manager::role;
 use super::server::State;
 use super::tokens::Grant;
 use super::version::{QUERIES, versioned};
@@ -157,13 +158,10 @@ impl Row<'_> {
             }
             Self::Cluster(of, at) => (of, of.clusters[at].nested()),
             Self::Role(of, at) => {
-                let (principal, definition) = &of.roles[at];
-                let id = format!("/subscriptions/{}/providers/Microsoft.Authorization/roleAssignments/{at:08}", of.id);
-                (
-                    of,
-                    json!({"id": id, "name": format!("{at:08}"), "type": "microsoft.authorization/roleassignments",
-                    "properties": {"principalId": principal, "roleDefinitionId": definition, "scope": format!("/subscriptions/{}", of.id)}}),
-                )
+                let mut row = role(of, at);
+                let definition = format!("/providers/Microsoft.Authorization/RoleDefinitions/{}", of.roles[at].1);
+                row["properties"]["roleDefinitionId"] = definition.into();
+                (of, row)
             }
             Self::Subscription(of) => {
                 let id = format!("/subscriptions/{}", of.id);

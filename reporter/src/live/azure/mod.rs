@@ -32,7 +32,7 @@ use reqwest::Url;
 
 use super::http::Http;
 use super::pace::Pacer;
-use super::{Session, Stop};
+use super::{Session, Shard, Stop};
 use crate::cli::Failure;
 use crate::collect::{Feed, Gap};
 use cache::Cache;
@@ -103,6 +103,8 @@ struct Plan {
     cache: Option<(PathBuf, u64)>,
     feeds: tokio::sync::mpsc::Sender<Feed>,
     stop: Stop,
+    /// Which of them are read here.
+    shard: Shard,
 }
 
 impl Flags {
@@ -137,6 +139,11 @@ impl Flags {
                 .map_err(|error| format!("could not use the cache `{}`: {error}", folder.display()))?;
         }
         let tokens = Tokens::find(self.credential, http.clone(), cloud.clone(), &self.tenant).await?;
+        if let Some(client) =
+            std::env::var("AZURE_CLIENT_ID").ok().filter(|id| !id.is_empty() && self.credential != Kind::Cli)
+        {
+            session.readers.note(format!("azure as {client}"));
+        }
         let azure = Azure { http, tokens, pacer: Pacer::new(self.azure_rate), stop: session.stop.clone() };
         let ids: BTreeSet<Option<String>> = match self.tenant.as_slice() {
             [] => BTreeSet::from([None]),
@@ -158,6 +165,7 @@ impl Flags {
             cache: self.cache.clone().map(|folder| (folder, self.max_age.as_secs())),
             feeds: session.feeds.clone(),
             stop: session.stop.clone(),
+            shard: session.shard,
         })
     }
 
@@ -213,7 +221,8 @@ impl Plan {
                     || self.wanted.contains(&it.name.to_lowercase())
                     || below.contains(&it.id)
             };
-            let own: Vec<Subscription> = own.into_iter().filter(is_wanted).collect();
+            let mine = |it: &Subscription| is_wanted(it) && self.shard.takes(&it.id);
+            let own: Vec<Subscription> = own.into_iter().filter(mine).collect();
             if let Some((folder, max_age)) = &self.cache {
                 let server = tenant.places.cloud.arm.host_str().unwrap_or_default();
                 match Cache::open(folder, server, &tenant.name, *max_age) {
@@ -221,7 +230,8 @@ impl Plan {
                     Err(reason) => eprintln!("azure: {reason}; everything is asked for"),
                 }
             }
-            readers.push(tenant.read(own, whole, self.graph));
+            let graph = self.graph && self.shard.takes(&tenant.name);
+            readers.push(tenant.read(own, whole, graph));
         }
         if !gaps.is_empty() {
             let feed = Feed { source: "azure".into(), at: super::now(), gaps, ..Feed::default() };

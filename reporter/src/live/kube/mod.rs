@@ -112,7 +112,7 @@ impl Flags {
     /// If a context is not there, or a kubeconfig cannot be read.
     pub async fn clients(&self, session: &Session) -> Result<Vec<(String, Result<Client, String>)>, Failure> {
         let mut clients = Vec::new();
-        for Target { name, config } in self.targets().await? {
+        for Target { name, config, .. } in self.targets().await? {
             clients.push((name, connect(config, session).await.map(|(client, _)| client)));
         }
         Ok(clients)
@@ -141,13 +141,17 @@ impl Flags {
         if let Some(namespace) = namespace.filter(|name| self.is_wanted() && !is_label(name)) {
             return Err(Failure::Usage(anyhow!("`{namespace}` cannot be the name of a namespace")));
         }
-        let targets = self.targets().await?;
+        let mut targets = self.targets().await?;
+        targets.retain(|target| session.shard.takes(&target.name));
+        for Target { name, user, .. } in &targets {
+            user.iter().for_each(|user| session.readers.note(format!("{} as {user}", root(name))));
+        }
         let (qps, parallel, secret_keys) = (self.kube_qps, self.kube_parallel, self.secret_keys);
         let (namespace, session) = (namespace.map(String::from), session.clone());
         Ok(async move {
             let mut clusters = JoinSet::new();
             let claims = Claims::of(targets.len());
-            for (Target { name, config }, claims) in targets.into_iter().zip(claims) {
+            for (Target { name, config, .. }, claims) in targets.into_iter().zip(claims) {
                 let (session, namespace) = (session.clone(), namespace.clone());
                 clusters.spawn(async move {
                     let (client, own_namespace) = match connect(config, &session).await {
