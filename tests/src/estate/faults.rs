@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use super::{
     Estate,
     azure::{Credential, subject},
-    cast::{GITHUB, believe, federate, service},
-    model::{CLIENT_ID, Cluster, EXPIRATION, Kind, PROXY, SKIP, TENANT_ID, USE},
+    cast::{GITHUB, believe, federate, service, with_own_token},
+    model::{CLIENT_ID, Cluster, EXPIRATION, Kind, PROXY, SKIP, TENANT_ID, USE, Workload},
 };
 
-use Kind::Deployment;
+use Kind::{DaemonSet, Deployment};
 
 /// An entry of the ledger: a finding of medium severity or higher that a right tool reports.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,6 +39,8 @@ pub(super) fn seed(estate: &mut Estate) {
     settings(estate);
     proxies_and_places(estate);
     two_ways(estate);
+    tokens(estate);
+    strange_identities(estate);
     sandbox(estate);
     estate.ledger.sort();
 }
@@ -359,6 +361,60 @@ fn two_ways(estate: &mut Estate) {
     let quotes = service(Deployment, "shipping", "shipping-quotes").opt_in();
     weu.run("shipping", quotes.pod_annotation("azure.workload.identity/use-identity-binding", "true"));
     ledger.push(on_deployment("AWI707", weu, "shipping", "shipping-quotes", "an identity binding without client id"));
+}
+
+/// Tokens that are looked for where they may not be, or are not as Entra wants them.
+fn tokens(estate: &mut Estate) {
+    let Estate { azure, weu, neu, ledger, .. } = estate;
+
+    federate(azure, weu, "fleet", "fleet-emissions", "id-fleet-emissions");
+    let emissions = service(Deployment, "fleet", "fleet-emissions").opt_in();
+    let path = "/var/run/secrets/azure/tokens/azure-identity-token";
+    weu.run("fleet", emissions.env([json!({"name": "TOKEN_FILE", "value": path})]));
+    ledger.push(on_deployment("AWI503", weu, "fleet", "fleet-emissions", "the path of the token is written down"));
+
+    federate(azure, neu, "warehouse", "warehouse-customs-link", "id-warehouse-customs-link");
+    let client_id = azure.identity("id-warehouse-customs-link").client_id.clone();
+    let link = with_own_token(
+        service(Deployment, "warehouse", "warehouse-customs-link"),
+        &azure.tenant,
+        json!({"value": client_id}),
+    );
+    neu.run("warehouse", with_lifetime(link, 172_800));
+    ledger.push(on_deployment("AWI505", neu, "warehouse", "warehouse-customs-link", "the token is to last two days"));
+}
+
+/// The workload, its own tokens to last so long.
+fn with_lifetime(mut workload: Workload, seconds: u64) -> Workload {
+    for (volume, _) in &mut workload.volumes {
+        let token = "/projected/sources/0/serviceAccountToken/expirationSeconds";
+        if let Some(lifetime) = volume.pointer_mut(token) {
+            *lifetime = json!(seconds);
+        }
+    }
+    workload
+}
+
+/// Identities that are not the workload's to use, or not where they are asked for; and AAD Pod Identity.
+fn strange_identities(estate: &mut Estate) {
+    let Estate { azure, weu, neu, ledger, .. } = estate;
+
+    federate(azure, neu, "billing", "billing-vat", "id-billing-vat");
+    let elsewhere = neu.random("tenant/elsewhere").guid();
+    neu.namespace("billing").account("billing-vat").annotate(TENANT_ID, &elsewhere);
+    neu.run("billing", service(Deployment, "billing", "billing-vat").opt_in());
+    ledger.push(on_account("AWI207", neu, "billing", "billing-vat", "the tenant is another than the identity's"));
+
+    let nodes = format!("{}-agentpool", weu.name);
+    let client_id = believe(azure, weu, "routing", "routing-cache", &nodes);
+    weu.namespace("routing").account("routing-cache").annotate(CLIENT_ID, &client_id);
+    weu.run("routing", service(Deployment, "routing", "routing-cache").opt_in());
+    ledger.push(on_account("AWI404", weu, "routing", "routing-cache", "the client id is that of the nodes"));
+
+    let mut nmi = Workload::new(DaemonSet, "nmi", "oss/azure/aad-pod-identity/nmi:v1.8.17");
+    nmi = nmi.place("hostNetwork", json!(true));
+    weu.run("kube-system", nmi);
+    ledger.push(in_cluster("AWI604", weu, "DaemonSet", "kube-system", "nmi", "pod identity still runs"));
 }
 
 /// A cluster with an issuer and without the webhook.
