@@ -30,6 +30,7 @@ pub mod review;
 pub mod rule;
 pub mod spelling;
 pub mod trust;
+pub mod webhook;
 
 pub use wiguard_json as json;
 

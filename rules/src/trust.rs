@@ -57,6 +57,8 @@ pub enum Key {
     Parent(String),
     /// All clusters that could have this issuer.
     Clusters(Issuer),
+    /// How Azure describes a cluster.
+    Description(ClusterIx),
     /// What a `claimsMatchingExpression` or a `valueFrom` evaluates to.
     Value(String),
 }
@@ -397,6 +399,7 @@ impl fmt::Display for Key {
             Self::Trusting(issuer) => write!(f, "every credential that trusts issuer {issuer}"),
             Self::Parent(name) => write!(f, "the identity of credential {name}"),
             Self::Clusters(issuer) => write!(f, "the cluster of issuer {issuer}"),
+            Self::Description(_) => f.write_str("the description of the cluster"),
             Self::Value(what) => f.write_str(what),
         }
     }
@@ -418,6 +421,7 @@ impl Key {
             Self::Credentials(_) | Self::Trusting(_) => "federated credentials of an identity",
             Self::Parent(_) => "identity of a credential",
             Self::Clusters(_) => "list of clusters",
+            Self::Description(_) => "description of the cluster",
             Self::Value(_) => "values set elsewhere",
         }
     }

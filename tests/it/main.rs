@@ -40,5 +40,6 @@ mod snapshot;
 #[cfg(unix)]
 mod stop;
 mod store;
+mod trace;
 mod traps;
 mod trust_inventory;

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use wiguard_rules::manifest::Manifest;
 use wiguard_rules::model::{
-    Cluster, Container, EnvFrom, FederatedIdentityCredential, Identity, Pairs, Parent, PodTemplate, Value, Volume,
-    Workload, annotation, label,
+    Cluster, Container, EnvFrom, FederatedIdentityCredential, Identity, Pairs, Parent, PodTemplate, Token, Value,
+    Volume, Workload, annotation, label,
 };
+use wiguard_rules::webhook::{MOUNT_PATHS, RESERVED, TOKEN_VOLUME, Version};
 
 use super::Redactor;
 use crate::collect::{Feed, Gap, Home, Proof, Reading, Resource};
@@ -126,22 +127,68 @@ impl Redactor {
         workload.controller.iter_mut().for_each(|controller| self.text(&mut controller.name));
         self.pairs(&mut workload.labels);
         self.pairs(&mut workload.annotations);
-        let PodTemplate { labels, annotations, service_account, init_containers, containers, volumes } =
-            &mut workload.template;
+        let PodTemplate {
+            labels,
+            annotations,
+            service_account,
+            init_containers,
+            containers,
+            volumes,
+            token_volumes,
+            placement: _,
+            live: _,
+        } = &mut workload.template;
         self.pairs(labels);
         self.pairs(annotations);
         service_account.iter_mut().for_each(|name| self.text(name));
         init_containers.iter_mut().chain(containers).for_each(|container| self.container(container));
+        for volume in token_volumes {
+            self.volume(&mut volume.name);
+            volume.tokens.iter_mut().for_each(|token| self.token_file(&mut token.path));
+        }
         for volume in volumes {
             match volume {
-                Volume::Token(audience) => self.text(&mut audience.0),
+                Volume::Token(Token { audience, volume, path, lifetime: _ }) => {
+                    self.text(&mut audience.0);
+                    self.volume(volume);
+                    self.token_file(path);
+                }
                 Volume::SecretsStore(name) | Volume::Claim(name) => self.text(name),
                 Volume::AzureStorage => {}
             }
         }
     }
 
+    /// The name of a volume. Of one that the webhook reserves its beginning is kept: the rest is a
+    /// digest of the pod's name.
+    fn volume(&self, name: &mut String) {
+        if name.starts_with(RESERVED) {
+            name.truncate(RESERVED.len());
+        } else if name != TOKEN_VOLUME {
+            self.text(name);
+        }
+    }
+
+    /// A file in a volume, of which those of the webhook are no names.
+    fn token_file(&self, path: &mut String) {
+        if !Version::ALL.iter().any(|version| version.token_path() == path) {
+            self.text(path);
+        }
+    }
+
     fn container(&self, container: &mut Container) {
+        for mount in &mut container.mounts {
+            self.volume(&mut mount.volume);
+            if !MOUNT_PATHS.contains(&mount.path.trim_end_matches('/')) {
+                self.text(&mut mount.path);
+            }
+        }
+        for named in &mut container.token_paths {
+            self.text(&mut named.field);
+        }
+        if let Some(image) = container.image.as_mut().filter(|image| !image.starts_with("mcr.microsoft.com/")) {
+            self.text(image);
+        }
         self.text(&mut container.name);
         for variable in &mut container.env {
             match &mut variable.value {

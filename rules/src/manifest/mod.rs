@@ -15,7 +15,10 @@ use serde::{Deserialize, Serialize};
 use crate::inventory::{Namespace, SecretKeys, SecretProviderClass, TokenRequester};
 use crate::json::{self, Take};
 use crate::model::{ClusterIx, Origin, ServiceAccount, Workload};
+#[cfg(feature = "audit")]
+use crate::model::{PodTemplate, Shape};
 use object::{Object, Spec};
+use pod::Template;
 
 /// An object of Kubernetes.
 #[derive(Clone, Debug, PartialEq)]
@@ -113,10 +116,11 @@ fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest 
     let names = [metadata.name, metadata.generate_name];
     let name = names.into_iter().flatten().find(|name| !name.is_empty()).map(Cow::into_owned).unwrap_or_default();
     let (labels, annotations) = (metadata.labels, metadata.annotations);
-    let (kind, replicas, template) = match spec {
-        Spec::Pod(kind, spec) => (kind, None, spec.template(labels.clone(), annotations.clone())),
-        Spec::Template(kind, replicas, template) => {
-            (kind, replicas, template.spec.template(template.metadata.labels, template.metadata.annotations))
+    let (kind, replicas, selects_label, template) = match spec {
+        Spec::Pod(kind, spec) => (kind, None, false, spec.template(labels.clone(), annotations.clone())),
+        Spec::Template(kind, replicas, selects_label, template) => {
+            let Template { metadata, spec } = *template;
+            (kind, replicas, selects_label, spec.template(metadata.labels, metadata.annotations))
         }
         Spec::ServiceAccount => {
             return Manifest::ServiceAccount(ServiceAccount { cluster, namespace, name, labels, annotations, origin });
@@ -136,6 +140,8 @@ fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest 
         Spec::List => return Manifest::List(kind.into_owned()),
         Spec::Other => return Manifest::Other { api_version: api_version.into_owned(), kind: kind.into_owned() },
     };
+    #[cfg(feature = "audit")]
+    let template = PodTemplate { live: kind.shape == Shape::Pod && metadata.live, ..template };
     let controller = metadata.controller;
     Manifest::Workload(Workload {
         kind,
@@ -144,6 +150,7 @@ fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest 
         name,
         controller,
         replicas,
+        selects_label,
         labels,
         annotations,
         template,

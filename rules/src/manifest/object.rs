@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use super::pod::{PodSpec, Template};
 use super::{Hint, ManifestError, Visit};
 use crate::json::{Fault, Json, Loose};
-use crate::model::{Controller, Pair, Pairs, PodBearing, Shape, is_relevant_key};
+use crate::model::{Controller, Pair, Pairs, PodBearing, Shape, is_relevant_key, label};
 
 /// An object before it is known what it means.
 pub(super) struct Object<'a> {
@@ -22,7 +22,7 @@ pub(super) struct Object<'a> {
 /// What of an object's body is read, by kind.
 pub(super) enum Spec<'a> {
     Pod(&'static PodBearing, Box<PodSpec<'a>>),
-    Template(&'static PodBearing, Option<i64>, Box<Template<'a>>),
+    Template(&'static PodBearing, Option<i64>, bool, Box<Template<'a>>),
     ServiceAccount,
     Namespace,
     Secret(Vec<String>),
@@ -223,7 +223,7 @@ impl<'a> Spec<'a> {
     fn empty(family: Option<Family>) -> Self {
         match family {
             Some(Family::Pods(kind)) if kind.shape == Shape::Pod => Self::Pod(kind, Box::default()),
-            Some(Family::Pods(kind)) => Self::Template(kind, None, Box::default()),
+            Some(Family::Pods(kind)) => Self::Template(kind, None, false, Box::default()),
             Some(Family::ServiceAccount) => Self::ServiceAccount,
             Some(Family::Namespace) => Self::Namespace,
             Some(Family::Secret) => Self::Secret(Vec::new()),
@@ -238,11 +238,11 @@ impl<'a> Spec<'a> {
         let mut spec = Self::empty(Some(family));
         match &mut spec {
             Self::Pod(_, pod) => pod.read(json)?,
-            Self::Template(kind, _, template) if kind.shape == Shape::CronJob => json
+            Self::Template(kind, _, selects, template) if kind.shape == Shape::CronJob => json
                 .object(&mut [("jobTemplate", &mut |json| {
-                    json.object(&mut [("spec", &mut |json| template_spec(&mut None, template, json))])
+                    json.object(&mut [("spec", &mut |json| template_spec(&mut None, selects, template, json))])
                 })])?,
-            Self::Template(_, replicas, template) => template_spec(replicas, template, json)?,
+            Self::Template(_, replicas, selects, template) => template_spec(replicas, selects, template, json)?,
             Self::SecretProviderClass(client_id) => *client_id = provider_class(json)?,
             Self::SecretStore(account) => *account = secret_store(json)?,
             Self::ServiceAccount | Self::Namespace | Self::Secret(_) | Self::List | Self::Other => {}
@@ -253,11 +253,19 @@ impl<'a> Spec<'a> {
 
 fn template_spec<'a>(
     replicas: &mut Option<i64>,
+    selects_label: &mut bool,
     template: &mut Template<'a>,
     json: &mut dyn Json<'a>,
 ) -> Result<(), Fault> {
     json.object(&mut [
         ("replicas", &mut |json| json.integer().map(|number| *replicas = number)),
+        ("selector", &mut |json| {
+            json.members(&mut |key, json| {
+                // A ReplicationController's selector is the labels themselves.
+                *selects_label |= key == label::USE;
+                if key == "matchLabels" { json.keys(&mut |key| *selects_label |= key == label::USE) } else { Ok(()) }
+            })
+        }),
         ("template", &mut |json| template.read(json)),
     ])
 }

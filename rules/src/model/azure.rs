@@ -146,9 +146,27 @@ pub struct Cluster {
     /// `kubernetesVersion`; empty if unknown.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "String::is_empty"))]
     pub kubernetes_version: String,
+    /// The tenant of its own identity; empty if unknown.
+    pub tenant_id: String,
+    /// `podIdentityProfile.enabled`.
+    pub pod_identity_enabled: Option<bool>,
+    /// Whether its add-on for virtual nodes is enabled.
+    pub virtual_nodes: Option<bool>,
+    /// The identities of its nodes, its control plane and its add-ons.
+    pub own_identities: Vec<OwnIdentity>,
     /// Where it was read.
     #[cfg_attr(feature = "facts", serde(skip))]
     pub origin: Origin,
+}
+
+/// An identity by which a cluster itself acts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
+pub struct OwnIdentity {
+    /// What acts by it: `kubeletidentity`, or the name of an add-on.
+    pub role: String,
+    /// Its client id.
+    pub client_id: ClientId,
 }
 
 /// What runs a cluster.

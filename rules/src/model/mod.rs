@@ -10,11 +10,14 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-pub use azure::{Cluster, FederatedIdentityCredential, Identity, IdentityKind, Parent, Platform, RoleAssignment};
+pub use azure::{
+    Cluster, FederatedIdentityCredential, Identity, IdentityKind, OwnIdentity, Parent, Platform, RoleAssignment,
+};
 pub use name::{Audience, ClientId, DEFAULT_AUDIENCE, Issuer, Subject, is_guid, is_placeholder};
 pub use service_account::ServiceAccount;
 pub use workload::{
-    Container, Controller, EnvFrom, EnvVar, POD_BEARING, Place, PodBearing, PodTemplate, Shape, Value, Volume, Workload,
+    Container, Controller, EnvFrom, EnvVar, Mount, POD_BEARING, Place, Placement, PodBearing, PodTemplate,
+    ProjectedToken, Shape, Token, TokenPath, TokenVolume, Value, VirtualNode, Volume, Workload,
 };
 
 /// Labels the chain reads.

@@ -12,7 +12,7 @@ mod model;
 mod pod;
 mod print;
 mod profile;
-pub(crate) mod random;
+pub mod random;
 mod webhook;
 
 use std::{collections::BTreeMap, io, path::Path};
