@@ -90,6 +90,7 @@ catalogue! {
     audit AWI503 => hard_coded_token_path,
     audit AWI505 => inconsistent_projected_token,
     admission AWI601 => aad_pod_identity_label,
+    audit AWI602 => aad_pod_identity_resource,
     admission AWI603 => bound_both_ways,
     audit AWI604 => aad_pod_identity_remains,
     admission AWI605 => static_credential_shadows,
@@ -98,6 +99,8 @@ catalogue! {
     audit AWI701 => cluster_not_enabled,
     audit AWI704 => issuer_differs_from_profile,
     admission AWI707 => inconsistent_identity_binding,
+    audit AWI803 => secret_provider_class_identity,
+    audit AWI805 => trigger_authentication_identity,
     audit AWI901 => credential_out_of_bounds,
     admission AWI902 => unresolved_placeholder,
 }

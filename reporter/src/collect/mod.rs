@@ -537,6 +537,7 @@ impl<'a> Assembly<'a> {
                         class.cluster = cluster;
                         self.lists.provider_class(cluster, list);
                         if first("SecretProviderClass", &class.namespace, &class.name) {
+                            inventory.customs.extend(class.judged(origin));
                             inventory.provider_classes.push(class);
                         }
                     }
@@ -546,6 +547,13 @@ impl<'a> Assembly<'a> {
                             requester.cluster = cluster;
                             requester
                         }));
+                    }
+                    Manifest::Custom(mut custom) => {
+                        custom.cluster = cluster;
+                        custom.origin = origin;
+                        if first(custom.kind.kind, &custom.namespace, &custom.name) {
+                            inventory.customs.push(custom);
+                        }
                     }
                     Manifest::List(_) | Manifest::Other { .. } => {}
                 }

@@ -1,6 +1,8 @@
 //! A manifest: one object of Kubernetes as JSON, reduced to the facts the rules read. Admission
 //! and audit both come through here, so that they agree from the first byte on.
 
+#[cfg(feature = "audit")]
+mod custom;
 mod object;
 mod pod;
 
@@ -14,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::inventory::{Namespace, SecretKeys, SecretProviderClass, TokenRequester};
 use crate::json::{self, Take};
-use crate::model::{ClusterIx, Origin, ServiceAccount, Workload};
+use crate::model::{ClusterIx, Custom, Origin, ServiceAccount, Workload};
 use object::{Object, Spec};
 use pod::Template;
 
@@ -35,6 +37,8 @@ pub enum Manifest {
     SecretProviderClass(SecretProviderClass),
     /// A custom resource that has its operator use a ServiceAccount's tokens.
     TokenRequesters(Vec<TokenRequester>),
+    /// A custom resource of a kind in [`crate::model::CUSTOM`].
+    Custom(Custom),
     /// A list that was not taken apart: its kind.
     List(String),
     /// An object of a kind that no rule reads.
@@ -125,8 +129,13 @@ fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest 
         }
         Spec::Namespace => return Manifest::Namespace(Namespace { cluster, name, origin }),
         Spec::Secret(keys) => return Manifest::Secret(SecretKeys { cluster, namespace, name, keys }),
-        Spec::SecretProviderClass(client_id) => {
-            return Manifest::SecretProviderClass(SecretProviderClass { cluster, namespace, name, client_id });
+        Spec::SecretProviderClass(azure) => {
+            return Manifest::SecretProviderClass(SecretProviderClass { cluster, namespace, name, azure });
+        }
+        #[cfg(feature = "audit")]
+        Spec::Custom(kind, body) => {
+            let namespace = if kind.namespaced { namespace } else { String::new() };
+            return Manifest::Custom(Custom { kind, cluster, namespace, name, body, origin });
         }
         Spec::SecretStore(account) => {
             let requester = |(account_namespace, service_account): (Option<String>, String)| {
@@ -163,6 +172,7 @@ impl Manifest {
             Self::Namespace(it) => ("Namespace", "", &it.name),
             Self::Secret(it) => ("Secret", &it.namespace, &it.name),
             Self::SecretProviderClass(it) => ("SecretProviderClass", &it.namespace, &it.name),
+            Self::Custom(it) => (it.kind.kind, &it.namespace, &it.name),
             Self::TokenRequesters(_) | Self::List(_) | Self::Other { .. } => return None,
         })
     }
