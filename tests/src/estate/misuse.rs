@@ -144,7 +144,7 @@ fn strange_identities(estate: &mut Estate) {
 
 /// Custom resources that name identities.
 fn customs(estate: &mut Estate) {
-    let Estate { azure, weu, neu, ledger, .. } = estate;
+    let Estate { azure, weu, ledger, .. } = estate;
     let client_id = believe(azure, weu, "orders", "orders-queue", "id-orders-queue");
     let old = json!({"apiVersion": "aadpodidentity.k8s.io/v1", "kind": "AzureIdentity",
         "metadata": {"name": "customs-forms", "namespace": "customs"},
@@ -156,8 +156,8 @@ fn customs(estate: &mut Estate) {
     let class = json!({"apiVersion": "secrets-store.csi.x-k8s.io/v1", "kind": "SecretProviderClass",
         "metadata": {"name": "billing-keys", "namespace": "billing"},
         "spec": {"provider": "azure", "parameters": {"clientID": "id-billing-keys", "keyvaultName": "kv-norvind-billing", "tenantId": azure.tenant}}});
-    neu.namespace("billing").customs.push(class);
-    ledger.push(in_cluster("AWI803", neu, "SecretProviderClass", "billing", "billing-keys", "the client id is a name"));
+    weu.namespace("billing").customs.push(class);
+    ledger.push(in_cluster("AWI803", weu, "SecretProviderClass", "billing", "billing-keys", "the client id is a name"));
 
     let trigger = json!({"apiVersion": "keda.sh/v1alpha1", "kind": "TriggerAuthentication",
         "metadata": {"name": "orders-queue", "namespace": "orders"},
