@@ -100,6 +100,7 @@ catalogue! {
     audit AWI704 => issuer_differs_from_profile,
     admission AWI707 => inconsistent_identity_binding,
     audit AWI803 => secret_provider_class_identity,
+    audit AWI804 => secret_store_identity,
     audit AWI805 => trigger_authentication_identity,
     audit AWI901 => credential_out_of_bounds,
     admission AWI902 => unresolved_placeholder,

@@ -162,6 +162,17 @@ pub enum Extent {
     Everything,
 }
 
+// === impl TokenRequester ===
+
+impl TokenRequester {
+    /// What a custom resource asks for, if it asks for the tokens of a ServiceAccount.
+    pub fn of(custom: &Custom) -> Option<Self> {
+        let (namespace, service_account) = custom.account()?;
+        let by = alloc::format!("{}/{}", custom.kind.kind, custom.name);
+        Some(Self { cluster: custom.cluster, namespace: namespace.into(), service_account: service_account.into(), by })
+    }
+}
+
 // === impl SecretProviderClass ===
 
 impl SecretProviderClass {

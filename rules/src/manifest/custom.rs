@@ -1,13 +1,18 @@
 //! Custom resources: what they say of identities. Only the audit reads them.
 
+use alloc::borrow::Cow;
 use alloc::string::String;
 
 use crate::json::{Fault, Json};
-use crate::model::{AzureParameters, Body, CustomKind, Trigger};
+use crate::model::{AzureParameters, Body, CustomKind, Store, Trigger};
 
 /// What an object of a kind says before its `spec` is read.
 pub(super) fn empty(kind: &CustomKind) -> Body {
-    if kind.group == "keda.sh" { Body::Trigger(Trigger::default()) } else { Body::PodIdentity(false) }
+    match kind.group {
+        "keda.sh" => Body::Trigger(Trigger::default()),
+        "external-secrets.io" => Body::Store(Store::default()),
+        _ => Body::PodIdentity(false),
+    }
 }
 
 /// Reads a `spec`.
@@ -35,8 +40,31 @@ pub(super) fn read(body: &mut Body, json: &mut dyn Json<'_>) -> Result<(), Fault
             }
             Ok(())
         }
+        Body::Store(store) => json.object(&mut [("provider", &mut |json| {
+            json.object(&mut [("azurekv", &mut |json| key_vault(store, json))])
+        })]),
         Body::ProviderClass(_) => Ok(()),
     }
+}
+
+fn key_vault(store: &mut Store, json: &mut dyn Json<'_>) -> Result<(), Fault> {
+    store.azure = json.object_if_any(&mut [
+        ("authType", &mut |json| json.loose().map(|text| store.auth_type = text.text.into_owned())),
+        ("tenantId", &mut |json| json.loose().map(|text| store.tenant_id = text.text.into_owned())),
+        ("authSecretRef", &mut |json| {
+            json.keys(&mut |key| store.client_id_in_secret |= key.eq_ignore_ascii_case("clientId"))
+        }),
+        ("serviceAccountRef", &mut |json| {
+            let (mut namespace, mut name) = (None, None);
+            json.object(&mut [
+                ("namespace", &mut |json| json.text().map(|text| namespace = text.map(Cow::into_owned))),
+                ("name", &mut |json| json.text().map(|text| name = text.map(Cow::into_owned))),
+            ])?;
+            store.account = Some((namespace, name.ok_or_else(|| Fault::missing_field("name"))?));
+            Ok(())
+        }),
+    ])?;
+    Ok(())
 }
 
 fn pod_identity(trigger: &mut Trigger, path: &str, json: &mut dyn Json<'_>) -> Result<(), Fault> {

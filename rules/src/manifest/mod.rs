@@ -8,13 +8,12 @@ mod pod;
 
 use alloc::borrow::Cow;
 use alloc::string::String;
-use alloc::vec::Vec;
 use core::fmt;
 
 #[cfg(feature = "facts")]
 use serde::{Deserialize, Serialize};
 
-use crate::inventory::{Namespace, SecretKeys, SecretProviderClass, TokenRequester};
+use crate::inventory::{Namespace, SecretKeys, SecretProviderClass};
 use crate::json::{self, Take};
 use crate::model::{ClusterIx, Custom, Origin, ServiceAccount, Workload};
 use object::{Object, Spec};
@@ -35,8 +34,6 @@ pub enum Manifest {
     Secret(SecretKeys),
     /// A SecretProviderClass of any provider.
     SecretProviderClass(SecretProviderClass),
-    /// A custom resource that has its operator use a ServiceAccount's tokens.
-    TokenRequesters(Vec<TokenRequester>),
     /// A custom resource of a kind in [`crate::model::CUSTOM`].
     Custom(Custom),
     /// A list that was not taken apart: its kind.
@@ -137,13 +134,6 @@ fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest 
             let namespace = if kind.namespaced { namespace } else { String::new() };
             return Manifest::Custom(Custom { kind, cluster, namespace, name, body, origin });
         }
-        Spec::SecretStore(account) => {
-            let requester = |(account_namespace, service_account): (Option<String>, String)| {
-                let by = alloc::format!("{kind}/{name}");
-                TokenRequester { cluster, namespace: account_namespace.unwrap_or(namespace), service_account, by }
-            };
-            return Manifest::TokenRequesters(account.map(requester).into_iter().collect());
-        }
         Spec::List => return Manifest::List(kind.into_owned()),
         Spec::Other => return Manifest::Other { api_version: api_version.into_owned(), kind: kind.into_owned() },
     };
@@ -173,7 +163,7 @@ impl Manifest {
             Self::Secret(it) => ("Secret", &it.namespace, &it.name),
             Self::SecretProviderClass(it) => ("SecretProviderClass", &it.namespace, &it.name),
             Self::Custom(it) => (it.kind.kind, &it.namespace, &it.name),
-            Self::TokenRequesters(_) | Self::List(_) | Self::Other { .. } => return None,
+            Self::List(_) | Self::Other { .. } => return None,
         })
     }
 }

@@ -33,7 +33,6 @@ pub(super) enum Spec<'a> {
     SecretProviderClass(Option<AzureParameters>),
     #[cfg(feature = "audit")]
     Custom(&'static CustomKind, Body),
-    SecretStore(Option<(Option<String>, String)>),
     List,
     Other,
 }
@@ -63,7 +62,6 @@ enum Family {
     SecretProviderClass,
     #[cfg(feature = "audit")]
     Custom(&'static CustomKind),
-    SecretStore,
     List,
     Other,
 }
@@ -147,7 +145,6 @@ impl Family {
             ("", "Namespace") => Self::Namespace,
             ("", "Secret") => Self::Secret,
             ("secrets-store.csi.x-k8s.io", "SecretProviderClass") => Self::SecretProviderClass,
-            ("external-secrets.io", "SecretStore" | "ClusterSecretStore") => Self::SecretStore,
             _ => match PodBearing::find(api_version, kind) {
                 Some(kind) => Self::Pods(kind),
                 #[cfg(feature = "audit")]
@@ -242,7 +239,6 @@ impl<'a> Spec<'a> {
             Some(Family::SecretProviderClass) => Self::SecretProviderClass(None),
             #[cfg(feature = "audit")]
             Some(Family::Custom(kind)) => Self::Custom(kind, custom::empty(kind)),
-            Some(Family::SecretStore) => Self::SecretStore(None),
             Some(Family::List) => Self::List,
             Some(Family::Other) | None => Self::Other,
         }
@@ -263,7 +259,6 @@ impl<'a> Spec<'a> {
             Self::SecretProviderClass(_) => {}
             #[cfg(feature = "audit")]
             Self::Custom(_, body) => custom::read(body, json)?,
-            Self::SecretStore(account) => *account = secret_store(json)?,
             Self::ServiceAccount | Self::Namespace | Self::Secret(_) | Self::List | Self::Other => {}
         }
         Ok(spec)
@@ -287,24 +282,6 @@ fn template_spec<'a>(
         }),
         ("template", &mut |json| template.read(json)),
     ])
-}
-
-/// Namespace and name of the ServiceAccount that a store uses.
-fn secret_store(json: &mut dyn Json<'_>) -> Result<Option<(Option<String>, String)>, Fault> {
-    let mut account = None;
-    let mut reference = |json: &mut dyn Json<'_>| {
-        let (mut namespace, mut name) = (None, None);
-        json.object(&mut [
-            ("namespace", &mut |json| json.text().map(|text| namespace = text.map(Cow::into_owned))),
-            ("name", &mut |json| json.text().map(|text| name = text.map(Cow::into_owned))),
-        ])?;
-        account = Some((namespace, name.ok_or_else(|| Fault::missing_field("name"))?));
-        Ok(())
-    };
-    json.object(&mut [("provider", &mut |json| {
-        json.object(&mut [("azurekv", &mut |json| json.object(&mut [("serviceAccountRef", &mut reference)]))])
-    })])?;
-    Ok(account)
 }
 
 // === impl Metadata ===

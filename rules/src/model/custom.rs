@@ -48,8 +48,26 @@ pub enum Body {
     PodIdentity(bool),
     /// A SecretProviderClass.
     ProviderClass(AzureParameters),
+    /// A store of External Secrets.
+    Store(Store),
     /// What KEDA authenticates with.
     Trigger(Trigger),
+}
+
+/// What a store of External Secrets says of Azure Key Vault (`spec.provider.azurekv`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
+pub struct Store {
+    /// Whether it is of Azure Key Vault at all.
+    pub azure: bool,
+    /// `authType`; empty if there is none.
+    pub auth_type: String,
+    /// `tenantId`; empty if there is none.
+    pub tenant_id: String,
+    /// Whether a Secret brings the client id (`authSecretRef.clientId`).
+    pub client_id_in_secret: bool,
+    /// `serviceAccountRef`: namespace, if one is named, and name.
+    pub account: Option<(Option<String>, String)>,
 }
 
 /// What a SecretProviderClass of the provider `azure` says (`spec.parameters`).
@@ -88,8 +106,18 @@ const AAD: CustomKind = CustomKind {
     namespaced: true,
 };
 
+const STORE: CustomKind = CustomKind {
+    group: "external-secrets.io",
+    api_version: "external-secrets.io/v1",
+    kind: "SecretStore",
+    resource: "secretstores",
+    namespaced: true,
+};
+
 /// The custom resources that are read.
-pub static CUSTOM: [CustomKind; 7] = [
+pub static CUSTOM: [CustomKind; 9] = [
+    STORE,
+    CustomKind { kind: "ClusterSecretStore", resource: "clustersecretstores", namespaced: false, ..STORE },
     CustomKind { kind: "AzureIdentity", resource: "azureidentities", ..AAD },
     CustomKind { kind: "AzureIdentityBinding", resource: "azureidentitybindings", ..AAD },
     CustomKind { kind: "AzureAssignedIdentity", resource: "azureassignedidentities", ..AAD },
@@ -116,6 +144,18 @@ pub static CUSTOM: [CustomKind; 7] = [
         namespaced: true,
     },
 ];
+
+// === impl Custom ===
+
+impl Custom {
+    /// Namespace and name of the ServiceAccount whose tokens a store has External Secrets ask for. A
+    /// namespaced store's is its own namespace; another that names none is taken to mean `default`.
+    pub fn account(&self) -> Option<(&str, &str)> {
+        let Body::Store(Store { account: Some((namespace, name)), .. }) = &self.body else { return None };
+        let own = Some(self.namespace.as_str()).filter(|own| !own.is_empty());
+        Some((own.or(namespace.as_deref()).unwrap_or("default"), name))
+    }
+}
 
 // === impl CustomKind ===
 

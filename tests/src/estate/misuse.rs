@@ -159,6 +159,13 @@ fn customs(estate: &mut Estate) {
     weu.namespace("billing").customs.push(class);
     ledger.push(in_cluster("AWI803", weu, "SecretProviderClass", "billing", "billing-keys", "the client id is a name"));
 
+    let store = json!({"apiVersion": "external-secrets.io/v1", "kind": "SecretStore",
+        "metadata": {"name": "fleet-vault", "namespace": "fleet"},
+        "spec": {"provider": {"azurekv": {"authType": "WorkloadIdentity", "serviceAccountRef": {"name": "fleet-secrets"},
+            "vaultUrl": "https://kv-norvind-fleet.vault.azure.net"}}}});
+    weu.namespace("fleet").customs.push(store);
+    ledger.push(in_cluster("AWI804", weu, "SecretStore", "fleet", "fleet-vault", "its ServiceAccount does not exist"));
+
     let trigger = json!({"apiVersion": "keda.sh/v1alpha1", "kind": "TriggerAuthentication",
         "metadata": {"name": "orders-queue", "namespace": "orders"},
         "spec": {"podIdentity": {"provider": "azure-workload", "identityId": client_id}}});
