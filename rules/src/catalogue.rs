@@ -95,7 +95,7 @@ catalogue! {
     audit AWI604 => aad_pod_identity_remains,
     admission AWI605 => static_credential_shadows,
     admission AWI606 => static_credential,
-    admission AWI607 => credential_chain_without_workload_identity,
+    audit AWI607 => credential_chain_without_workload_identity,
     audit AWI701 => cluster_not_enabled,
     audit AWI704 => issuer_differs_from_profile,
     admission AWI707 => inconsistent_identity_binding,

@@ -48,10 +48,12 @@ pub struct Inventory {
 #[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub struct Namespace {
     /// Its cluster.
+    #[cfg_attr(feature = "facts", serde(skip))]
     pub cluster: ClusterIx,
     /// Its name.
     pub name: String,
     /// Where it was read.
+    #[cfg_attr(feature = "facts", serde(skip))]
     pub origin: Origin,
 }
 
@@ -60,12 +62,14 @@ pub struct Namespace {
 #[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub struct SecretKeys {
     /// Its cluster.
+    #[cfg_attr(feature = "facts", serde(skip))]
     pub cluster: ClusterIx,
     /// Its namespace.
     pub namespace: String,
     /// Its name.
     pub name: String,
     /// The names of its keys.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub keys: Vec<String>,
 }
 
@@ -74,12 +78,14 @@ pub struct SecretKeys {
 #[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub struct SecretProviderClass {
     /// Its cluster.
+    #[cfg_attr(feature = "facts", serde(skip))]
     pub cluster: ClusterIx,
     /// Its namespace.
     pub namespace: String,
     /// Its name.
     pub name: String,
     /// What it says, if its provider is `azure`.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
     pub azure: Option<AzureParameters>,
 }
 
@@ -89,6 +95,7 @@ pub struct SecretProviderClass {
 #[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub struct TokenRequester {
     /// Its cluster.
+    #[cfg_attr(feature = "facts", serde(skip))]
     pub cluster: ClusterIx,
     /// The ServiceAccount's namespace.
     pub namespace: String,

@@ -29,6 +29,7 @@ pub struct Custom {
     /// Which kind it is.
     pub kind: &'static CustomKind,
     /// The cluster it lives in; one without a name if no source says.
+    #[cfg_attr(feature = "facts", serde(skip))]
     pub cluster: ClusterIx,
     /// Its namespace; empty if its kind has none.
     pub namespace: String,
@@ -37,6 +38,7 @@ pub struct Custom {
     /// What it says.
     pub body: Body,
     /// Where it was read.
+    #[cfg_attr(feature = "facts", serde(skip))]
     pub origin: Origin,
 }
 

@@ -43,24 +43,33 @@ pub struct Workload {
     /// Which kind it is.
     pub kind: &'static PodBearing,
     /// The cluster it lives in; one without a name if no source says.
+    #[cfg_attr(feature = "facts", serde(skip))]
     pub cluster: ClusterIx,
     /// Its namespace; `default` if the manifest names none.
     pub namespace: String,
     /// Its name, or its `generateName`.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "String::is_empty"))]
     pub name: String,
     /// The object that controls it (`ownerReferences` with `controller: true`).
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
     pub controller: Option<Controller>,
     /// The replicas asked for, where the kind has such a field.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
     pub replicas: Option<i64>,
     /// Whether its selector names the label that opts in.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "super::is_false"))]
     pub selects_label: bool,
     /// The labels of the object itself; a pod's are its template's.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Pairs::is_empty"))]
     pub labels: Pairs,
     /// The annotations of the object itself; a pod's are its template's.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Pairs::is_empty"))]
     pub annotations: Pairs,
     /// The pod.
+    #[cfg_attr(feature = "facts", serde(default))]
     pub template: PodTemplate,
     /// Where it was read.
+    #[cfg_attr(feature = "facts", serde(skip))]
     pub origin: Origin,
 }
 
@@ -79,18 +88,25 @@ pub struct Controller {
 #[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub struct PodTemplate {
     /// `metadata.labels`.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Pairs::is_empty"))]
     pub labels: Pairs,
     /// `metadata.annotations`.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Pairs::is_empty"))]
     pub annotations: Pairs,
     /// `spec.serviceAccountName`, else the deprecated `spec.serviceAccount`.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
     pub service_account: Option<String>,
     /// `spec.initContainers`.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub init_containers: Vec<Container>,
     /// `spec.containers`.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub containers: Vec<Container>,
     /// Volumes that bear on the chain.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub volumes: Vec<Volume>,
     /// Where it is to run.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Placement::is_anywhere"))]
     pub placement: Placement,
 }
 
@@ -123,17 +139,23 @@ pub enum VirtualNode {
 #[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub struct Container {
     /// Its name.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "String::is_empty"))]
     pub name: String,
     /// `env`, only variables named `AZURE_…` or `ARM_…`.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub env: Vec<EnvVar>,
     /// `envFrom`.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub env_from: Vec<EnvFrom>,
     /// Where its command, arguments and variables name a folder of the webhook's tokens. This and
     /// what follows only the audit reads.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub token_paths: Vec<TokenPath>,
     /// `volumeMounts` of projected tokens.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub mounts: Vec<Mount>,
     /// `image`, of AAD Pod Identity and of the mutating webhook alone.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
     pub image: Option<String>,
 }
 
@@ -272,6 +294,15 @@ pub static POD_BEARING: [PodBearing; 8] = [
         shape: Shape::CronJob,
     },
 ];
+
+// === impl Placement ===
+
+impl Placement {
+    /// Whether nothing is said.
+    pub fn is_anywhere(&self) -> bool {
+        *self == Self::default()
+    }
+}
 
 // === impl PodBearing ===
 
