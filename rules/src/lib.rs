@@ -38,8 +38,8 @@ pub use wiguard_json as json;
 pub mod prelude {
     pub use crate::finding::{Confidence, Finding, Severity};
     pub use crate::model::{
-        Audience, ClientId, Cluster, Container, FederatedIdentityCredential, Identity, Issuer, Place, ServiceAccount,
-        Subject, Workload, annotation, label,
+        Audience, ClientId, Cluster, Container, Custom, FederatedIdentityCredential, Identity, Issuer, Place,
+        ServiceAccount, Subject, Workload, annotation, label,
     };
     pub use crate::rule::{Check, Rule, Verdict};
     pub use crate::trust::{Link, Trust};

@@ -18,6 +18,7 @@ mod documents;
 mod engine;
 mod estate;
 mod generated;
+mod healthy;
 mod hostile;
 mod ignorance;
 mod lines;

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use wiguard_rules::inventory::Inventory;
+use wiguard_rules::inventory::{Inventory, TokenRequester};
 use wiguard_rules::manifest::Manifest;
 use wiguard_rules::model::{Cluster, ClusterIx, FederatedIdentityCredential, Identity, IdentityKind, Origin, Parent};
 
@@ -593,15 +593,20 @@ impl<'a> Assembly<'a> {
                         class.cluster = cluster;
                         self.lists.provider_class(cluster, list);
                         if first("SecretProviderClass", &class.namespace, &class.name) {
+                            inventory.customs.extend(class.judged(origin));
                             inventory.provider_classes.push(class);
                         }
                     }
-                    Manifest::TokenRequesters(requesters) => {
-                        self.lists.token_requesters(cluster);
-                        inventory.token_requesters.extend(requesters.into_iter().map(|mut requester| {
-                            requester.cluster = cluster;
-                            requester
-                        }));
+                    Manifest::Custom(mut custom) => {
+                        custom.cluster = cluster;
+                        custom.origin = origin;
+                        if custom.kind.group == "external-secrets.io" {
+                            self.lists.token_requesters(cluster);
+                        }
+                        if first(custom.kind.kind, &custom.namespace, &custom.name) {
+                            inventory.token_requesters.extend(TokenRequester::of(&custom));
+                            inventory.customs.push(custom);
+                        }
                     }
                     Manifest::List(_) | Manifest::Other { .. } => {}
                 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use wiguard_rules::manifest::Manifest;
 use wiguard_rules::model::{
-    Cluster, Container, EnvFrom, FederatedIdentityCredential, Identity, Pairs, Parent, PodTemplate, Token, Value,
+    Body, Cluster, Container, Custom, EnvFrom, FederatedIdentityCredential, Identity, Pairs, Parent, PodTemplate, Token, Value,
     Volume, Workload, annotation, label,
 };
 use wiguard_rules::webhook::{MOUNT_PATHS, RESERVED, TOKEN_VOLUME, Version};
@@ -107,17 +107,34 @@ impl Redactor {
             Manifest::SecretProviderClass(class) => {
                 self.name(&mut class.namespace);
                 self.text(&mut class.name);
-                class.client_id.iter_mut().for_each(|id| self.text(id));
-            }
-            Manifest::TokenRequesters(requesters) => {
-                for requester in requesters {
-                    self.name(&mut requester.namespace);
-                    self.text(&mut requester.service_account);
-                    self.text(&mut requester.by);
+                if let Some(said) = &mut class.azure {
+                    self.text(&mut said.client_id);
+                    self.text(&mut said.tenant_id);
                 }
             }
+            Manifest::Custom(custom) => self.custom(custom),
             // Kinds alone.
             Manifest::List(_) | Manifest::Other { .. } => {}
+        }
+    }
+
+    fn custom(&mut self, custom: &mut Custom) {
+        self.name(&mut custom.namespace);
+        self.text(&mut custom.name);
+        match &mut custom.body {
+            Body::PodIdentity(_) => {}
+            Body::ProviderClass(said) => {
+                self.text(&mut said.client_id);
+                self.text(&mut said.tenant_id);
+            }
+            Body::Store(store) => {
+                self.text(&mut store.tenant_id);
+                if let Some((namespace, name)) = &mut store.account {
+                    namespace.iter_mut().for_each(|namespace| self.text(namespace));
+                    self.text(name);
+                }
+            }
+            Body::Trigger(trigger) => self.text(&mut trigger.identity_id),
         }
     }
 
@@ -200,6 +217,21 @@ impl Redactor {
                 Value::Literal(None) | Value::Elsewhere => {}
             }
         }
+        for named in &mut container.token_paths {
+            self.text(&mut named.path);
+            if named.field != "env[AZURE_FEDERATED_TOKEN_FILE]" {
+                self.text(&mut named.field);
+            }
+        }
+        for mount in &mut container.mounts {
+            self.text(&mut mount.volume);
+            self.text(&mut mount.path);
+        }
+        // What is kept is everybody's, but for the registry before it.
+        if let Some(image) = &mut container.image {
+            let own = ["aad-pod-identity/", "workload-identity/webhook"].iter().find_map(|own| image.find(own));
+            image.drain(..own.unwrap_or(image.len()));
+        }
         for from in &mut container.env_from {
             match from {
                 EnvFrom::Secret(name, prefix) => {
@@ -267,6 +299,8 @@ impl Redactor {
         self.name(&mut cluster.name);
         self.name(&mut cluster.resource_group);
         self.text(&mut cluster.id);
+        self.text(&mut cluster.tenant_id);
+        cluster.own_identities.iter_mut().for_each(|own| self.text(&mut own.client_id.0));
         let said = cluster.issuer.iter_mut().chain(&mut cluster.profile_issuer);
         said.chain(&mut cluster.other_issuers).for_each(|issuer| self.text(&mut issuer.0));
     }

@@ -7,7 +7,7 @@
 //! `ManagedIdentityCredential` is a low finding: some SDKs exchange the injected token under that
 //! name, others ask the node. Pods that do not opt in and containers that `skip-containers` names have
 //! no token to miss. An empty value counts as none; a placeholder, and a value from elsewhere, are
-//! not judged.
+//! not judged. The policy leaves it to the audit: a pod that tries something else may still be meant to.
 //!
 //! # Fails
 //!
@@ -72,18 +72,6 @@
 //!   - {name: app, env: [{name: AZURE_TOKEN_CREDENTIALS, value: ""}]}
 //!   - {name: web, env: [{name: AZURE_TOKEN_CREDENTIALS, value: "${CREDENTIALS}"}]}
 //!   - {name: log, env: [{name: AZURE_TOKEN_CREDENTIALS, valueFrom: {configMapKeyRef: {name: cart, key: chain}}}]}
-//! ```
-//!
-//! # As CEL
-//!
-//! ```cel
-//! variables.optsIn
-//!   && variables.containers.exists(c,
-//!     !(c.name in variables.skipped)
-//!       && c.env.filter(e, e.name == "AZURE_TOKEN_CREDENTIALS")[?0].?literal.orValue("") != ""
-//!       && !c.env.filter(e, e.name == "AZURE_TOKEN_CREDENTIALS")[?0].?literal.orValue("").matches(variables.placeholder)
-//!       && !(c.env.filter(e, e.name == "AZURE_TOKEN_CREDENTIALS")[?0].?literal.orValue("").lowerAscii()
-//!         in ["prod", "workloadidentitycredential"]))
 //! ```
 use crate::model::is_placeholder;
 use crate::prelude::*;

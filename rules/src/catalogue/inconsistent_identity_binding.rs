@@ -2,8 +2,8 @@
 //!
 //! With the annotation `use-identity-binding` the webhook injects a token for the cluster's proxy in
 //! place of one for Entra. It does so for pods with the label that opts in and no others, and the
-//! program needs the client id of the ServiceAccount as ever. Identity bindings are a preview of AKS: a
-//! cluster connected through Azure Arc has none. Any value but `true`, in whatever case, asks for nothing.
+//! program needs the client id of the ServiceAccount as ever. Any value but `true`, in whatever case, asks for
+//! nothing. Whether the cluster has the preview is not to be seen from here.
 //!
 //! `false` and an empty value say that none is wanted. A pod that opts out is not judged, nor what
 //! the label's own rules tell. A placeholder is for `unresolved-placeholder` to tell.
@@ -88,7 +88,7 @@
 //!   annotations: {azure.workload.identity/use-identity-binding: "${BINDING}"}
 //! spec: {serviceAccountName: cart}
 //! ```
-use crate::model::{Platform, is_placeholder};
+use crate::model::is_placeholder;
 use crate::near::annotate;
 use crate::prelude::*;
 
@@ -115,9 +115,6 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     } else if !workload.opts_in() {
         let message = format!("the pods ask for an identity binding without label `{}`, so they get no token", label::USE);
         (message, format!("set `{}` to \"true\", in quotes", workload.label_path(label::USE)))
-    } else if trust.cluster(workload.cluster).is_some_and(|cluster| cluster.platform == Platform::Arc) {
-        let message = "the pods ask for an identity binding, which a cluster of Azure Arc does not have".to_owned();
-        (message, format!("remove `{field}`, and let a federated credential trust `{}`", workload.subject()))
     } else {
         match trust.service_account(workload).known()? {
             Some(account) if account.client_id().is_none() => {

@@ -5,7 +5,7 @@
 //! 600 seconds, and a token of more than a day is refused or cut short. `AZURE_FEDERATED_TOKEN_FILE` is
 //! where the SDK looks.
 //!
-//! An odd audience is none to tell of if a credential accepts it. Tokens for other systems, such as a
+//! An odd audience is none to tell of if a credential of the identity accepts it, or if the pods name no identity. Tokens for other systems, such as a
 //! vault, are not judged; nor is the file of a container that mounts none of these tokens, or of a pod that
 //! opts in, whose token the webhook brings. The policy leaves it to the audit, which sees the credentials.
 //!
@@ -14,15 +14,16 @@
 //! ```yaml
 //! {name: prod, type: Microsoft.ContainerService/ManagedClusters, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
 //! ---
-//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart, name: cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart, name: cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, type: Microsoft.ManagedIdentity/userAssignedIdentities}]
 //! ---
-//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart/federatedIdentityCredentials/cart, name: cart, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audiences: ["api://AzureADTokenExchange"]}
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart/federatedIdentityCredentials/cart, name: cart, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audiences: ["api://AzureADTokenExchange"]}]
 //! ---
 //! apiVersion: v1
 //! kind: Pod
 //! metadata: {name: cart, namespace: shop}
 //! spec:
 //!   serviceAccountName: cart
+//!   containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: 5a1e2c3d-0001-4000-8000-000000000001}]}]
 //!   volumes: [{name: entra, projected: {sources: [{serviceAccountToken: {path: token, audience: "api://AzureAdTokenExchange"}}]}}]
 //! ```
 //!
@@ -96,19 +97,21 @@
 //! # a credential accepts the audience
 //! {name: prod, type: Microsoft.ContainerService/ManagedClusters, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
 //! ---
-//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart, name: cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart, name: cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, type: Microsoft.ManagedIdentity/userAssignedIdentities}]
 //! ---
-//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart/federatedIdentityCredentials/cart, name: cart, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audiences: ["api://AzureAdTokenExchange"]}
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart/federatedIdentityCredentials/cart, name: cart, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audiences: ["api://AzureAdTokenExchange"]}]
 //! ---
 //! apiVersion: v1
 //! kind: Pod
 //! metadata: {name: cart, namespace: shop}
 //! spec:
 //!   serviceAccountName: cart
+//!   containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: 5a1e2c3d-0001-4000-8000-000000000001}]}]
 //!   volumes: [{name: entra, projected: {sources: [{serviceAccountToken: {path: token, audience: "api://AzureAdTokenExchange"}}]}}]
 //! ```
 use crate::model::{DEFAULT_AUDIENCE, Token, is_placeholder};
 use crate::prelude::*;
+use crate::trust::Unknown;
 
 pub(super) static RULE: Rule = Rule {
     summary: "a token that the pods project for Azure cannot be exchanged, or is not where it is looked for",
@@ -136,7 +139,7 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
             continue;
         }
         let field = volume(workload, token);
-        let message = format!("the projected token is for `{}`, which no credential accepts", token.audience);
+        let message = format!("the projected token is for `{}`, which no credential of the identity accepts", token.audience);
         let fix = format!("set the audience in `{field}` to `{DEFAULT_AUDIENCE}`, or to that of the credential");
         return Ok(Some(Finding::new(RULE.severity, field, message).with("audience", token.audience.as_str()).fix(fix)));
     }
@@ -154,16 +157,20 @@ fn is_known(audience: &Audience, trust: &Trust<'_>) -> bool {
         || cloud.is_some_and(|cloud| ["", "USGov", "China", "USNat", "USSec"].contains(&cloud))
 }
 
-fn is_accepted(workload: &Workload, audience: &Audience, trust: &Trust<'_>) -> Result<bool, crate::trust::Unknown> {
-    let (issuer, subject) = (trust.issuer(workload.cluster)?, workload.subject());
+/// Whether a credential of the identity that the pods name accepts it; so it is where they name none.
+fn is_accepted(workload: &Workload, audience: &Audience, trust: &Trust<'_>) -> Result<bool, Unknown> {
+    let literal = workload.containers().find_map(|(container, _)| container.literal("AZURE_CLIENT_ID"));
+    let client_id = match literal {
+        Some(text) => Some(text.into()),
+        None => trust.service_account(workload).known()?.and_then(ServiceAccount::client_id),
+    };
+    let Some(client_id) = client_id else { return Ok(true) };
+    let Some(identity) = trust.identity(&client_id).known()? else { return Ok(true) };
     let accepts = |credential: &&FederatedIdentityCredential| credential.audiences.contains(audience);
-    if trust.trusting(issuer).iter().any(accepts) {
+    if trust.credentials_seen(identity).iter().any(accepts) {
         return Ok(true);
     }
-    match trust.all_trusting(issuer, &subject) {
-        Some(_) => Ok(false),
-        None => Err(crate::trust::Unknown(crate::trust::Key::Trusting(issuer.clone()))),
-    }
+    trust.credentials(identity).map(|_| false)
 }
 
 fn short_or_long(workload: &Workload, tokens: &[&Token]) -> Option<Finding> {

@@ -147,12 +147,16 @@ pub struct Cluster {
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "String::is_empty"))]
     pub kubernetes_version: String,
     /// The tenant of its own identity; empty if unknown.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "String::is_empty"))]
     pub tenant_id: String,
     /// `podIdentityProfile.enabled`.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
     pub pod_identity_enabled: Option<bool>,
     /// Whether its add-on for virtual nodes is enabled.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
     pub virtual_nodes: Option<bool>,
     /// The identities of its nodes, its control plane and its add-ons.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub own_identities: Vec<OwnIdentity>,
     /// Where it was read.
     #[cfg_attr(feature = "facts", serde(skip))]

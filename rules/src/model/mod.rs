@@ -1,6 +1,7 @@
 //! The objects of the chain, reduced to the facts the rules read.
 
 mod azure;
+mod custom;
 mod name;
 mod service_account;
 mod workload;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use azure::{
     Cluster, FederatedIdentityCredential, Identity, IdentityKind, OwnIdentity, Parent, Platform, RoleAssignment,
 };
+pub use custom::{AzureParameters, Body, CUSTOM, Custom, CustomKind, Store, Trigger};
 pub use name::{Audience, ClientId, DEFAULT_AUDIENCE, Issuer, Subject, is_guid, is_placeholder};
 pub use service_account::ServiceAccount;
 pub use workload::{

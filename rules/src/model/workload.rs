@@ -57,6 +57,7 @@ pub struct Workload {
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
     pub replicas: Option<i64>,
     /// Whether its selector names the label that opts in.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "super::is_false"))]
     pub selects_label: bool,
     /// The labels of the object itself; a pod's are its template's.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Pairs::is_empty"))]
@@ -105,6 +106,7 @@ pub struct PodTemplate {
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub volumes: Vec<Volume>,
     /// Where it is to run.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Placement::is_anywhere"))]
     pub placement: Placement,
     /// Volumes that have a name of the webhook's, or a token where it puts its own. Only the audit
     /// reads them.
@@ -173,11 +175,14 @@ pub struct Container {
     pub env_from: Vec<EnvFrom>,
     /// Where its command, arguments and variables name a folder of the webhook's tokens. This and
     /// what follows only the audit reads.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub token_paths: Vec<TokenPath>,
     /// `volumeMounts` of projected tokens, of volumes that have a name of the webhook's, and at a
     /// path of the webhook's.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub mounts: Vec<Mount>,
     /// `image`, of AAD Pod Identity, of the mutating webhook and of its proxy alone.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
     pub image: Option<String>,
 }
 
@@ -316,6 +321,15 @@ pub static POD_BEARING: [PodBearing; 8] = [
         shape: Shape::CronJob,
     },
 ];
+
+// === impl Placement ===
+
+impl Placement {
+    /// Whether nothing is said.
+    pub fn is_anywhere(&self) -> bool {
+        *self == Self::default()
+    }
+}
 
 // === impl PodBearing ===
 

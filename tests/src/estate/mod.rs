@@ -8,6 +8,7 @@ mod cast;
 mod faults;
 mod files;
 mod kube;
+mod misuse;
 mod model;
 mod pod;
 mod print;
