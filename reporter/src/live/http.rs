@@ -62,14 +62,22 @@ impl Http {
     /// # Errors
     /// Says why there is none, without the address.
     pub async fn send(&self, request: Request) -> Result<Reply, String> {
+        self.send_within(request, LARGEST).await
+    }
+
+    /// The same, of an answer that may have so many bytes.
+    ///
+    /// # Errors
+    /// Says what failed, without what was sent.
+    pub async fn send_within(&self, request: Request, largest: usize) -> Result<Reply, String> {
         let near = is_loopback(request.url()) || request.url().host_str() == Some("169.254.169.254");
         let client = if near { &self.direct } else { &self.client };
         let mut response = client.execute(request).await.map_err(|error| reason(&error))?;
         let (status, headers) = (response.status().as_u16(), std::mem::take(response.headers_mut()));
         let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| reason(&error))? {
-            if body.len() + chunk.len() > LARGEST {
-                return Err(format!("the answer is larger than {} MiB", LARGEST >> 20));
+            if body.len() + chunk.len() > largest {
+                return Err(format!("the answer is larger than {} MiB", largest >> 20));
             }
             body.extend_from_slice(&chunk);
         }

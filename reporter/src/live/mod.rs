@@ -14,6 +14,7 @@ mod shard;
 mod stop;
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -21,6 +22,7 @@ use anyhow::Context as _;
 use clap::Args;
 use tokio::sync::mpsc;
 
+pub(crate) use self::kube::IN_CLUSTER;
 use crate::cli::Failure;
 use crate::collect::Feed;
 use crate::progress::Progress;
@@ -98,7 +100,8 @@ impl Live {
         Self { kube: self.kube.unless_applied(applied), ..self }
     }
 
-    /// Reads everything that is wanted, and hands on each page's facts as they come.
+    /// Reads everything that is wanted, and hands on each page's facts as they come, until the sink
+    /// has no more use for them.
     ///
     /// What cannot be read is among them. The namespace is the only one that is read, if there is one.
     /// Returns who read what, as far as that is known.
@@ -109,7 +112,7 @@ impl Live {
         &self,
         namespace: Option<&str>,
         progress: &Progress,
-        mut sink: impl FnMut(Feed),
+        mut sink: impl FnMut(Feed) -> ControlFlow<()>,
     ) -> Result<Vec<String>, Failure> {
         if !self.is_wanted() {
             return Ok(Vec::new());
@@ -132,10 +135,19 @@ impl Live {
             let reading = async { tokio::join!(kube, azure) };
             let taking = async {
                 while let Some(feed) = taken.recv().await {
-                    sink(feed);
+                    if sink(feed).is_break() {
+                        return ControlFlow::Break(());
+                    }
                 }
+                ControlFlow::Continue(())
             };
-            tokio::join!(reading, taking);
+            tokio::pin!(reading, taking);
+            tokio::select! {
+                _ = &mut reading => { let _ = taking.await; }
+                done = &mut taking => if done.is_continue() {
+                    reading.await;
+                },
+            }
             Ok::<(), Failure>(())
         })?;
         Ok(std::mem::take(&mut *readers.0.lock().unwrap_or_else(PoisonError::into_inner)).into_iter().collect())

@@ -1,6 +1,7 @@
 //! Sections: what one run of `collect` wrote, from its header to its last line. A file may hold
 //! many, one after the other. One that is not all there is used, and proves no absence.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -28,7 +29,8 @@ pub(crate) struct Section {
 /// A section that is being read.
 struct Open {
     section: Section,
-    files: Option<Files>,
+    /// The files named so far; what comes next is of the next ones.
+    files: Files,
     batches: Vec<Batch>,
     lines: u64,
     begun: bool,
@@ -55,8 +57,11 @@ pub(crate) fn sections(path: &str, lines: Vec<Kept>, broken: bool) -> Vec<Sectio
                 continue;
             }
             Ok(Some(Line::Feed(feed))) => open.section.feeds.push(*feed),
-            Ok(Some(Line::Batch(batch))) => open.batches.push(*batch),
-            Ok(Some(Line::Files(files))) => open.files = Some(files),
+            Ok(Some(Line::Batch(batch))) => open.batch(*batch),
+            Ok(Some(Line::Files(files))) => {
+                open.files.sources.extend(files.sources);
+                open.files.defects.extend(files.defects);
+            }
             Ok(None) => open.maimed = true,
             Err(why) => open.flaw(why, Missing::Part),
         }
@@ -81,7 +86,13 @@ impl Open {
             digest: Digest::default(),
             gaps: Vec::new(),
         };
-        Self { section, files: None, batches: Vec::new(), lines: 0, begun: false, maimed: false }
+        Self { section, files: Files::default(), batches: Vec::new(), lines: 0, begun: false, maimed: false }
+    }
+
+    fn batch(&mut self, mut batch: Batch) {
+        let before = u32::try_from(self.files.sources.len()).unwrap_or(u32::MAX);
+        batch.file = batch.file.saturating_add(before);
+        self.batches.push(batch);
     }
 
     fn flaw(&mut self, reason: String, extent: Missing) {
@@ -114,7 +125,7 @@ impl Open {
             self.section.feeds.iter_mut().for_each(|feed| feed.proofs.clear());
             self.batches.iter_mut().flat_map(|batch| &mut batch.facts.lists).for_each(|list| list.whole = false);
         }
-        self.section.reading = reading(self.files.unwrap_or_default(), self.batches);
+        self.section.reading = reading(self.files, self.batches);
         self.section
     }
 }
@@ -123,6 +134,25 @@ impl Section {
     /// Whether nothing could be read of it.
     pub(crate) fn is_empty(&self) -> bool {
         self.feeds.is_empty() && self.reading.sources.is_empty()
+    }
+
+    /// Drops what went while it was read: another section of the same source may rightly have it.
+    fn forget(&mut self) {
+        for index in 0..self.feeds.len() {
+            let (before, rest) = self.feeds.split_at_mut(index);
+            let Some(Feed { source, cluster, gone, .. }) = rest.first_mut() else { continue };
+            if gone.is_empty() {
+                continue;
+            }
+            let gone = std::mem::take(gone);
+            let gone: BTreeSet<(&str, &str)> =
+                gone.iter().map(|it| (it.namespace.as_str(), it.name.as_str())).collect();
+            for feed in before.iter_mut().filter(|feed| feed.source == *source && feed.cluster == *cluster) {
+                feed.manifests.retain(|manifest| {
+                    manifest.id().is_none_or(|(_, namespace, name)| !gone.contains(&(namespace, name)))
+                });
+            }
+        }
     }
 }
 
@@ -165,6 +195,7 @@ pub(crate) fn take(
         with_files == 1 && readings.iter().all(|reading| reading.facts.iter().all(|(_, facts)| facts.is_empty()));
     for (scope, mut section) in (1..).zip(sections) {
         let prefix = if alone { String::new() } else { format!("{:.8}/", section.digest.to_string()) };
+        section.forget();
         feeds.append(&mut section.feeds);
         section.reading.rename(&prefix, scope);
         readings.push(section.reading);

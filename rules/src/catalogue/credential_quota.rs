@@ -44,7 +44,7 @@ use crate::exchange::expression_of;
 use crate::model::DEFAULT_AUDIENCE;
 use crate::near::{self, Token};
 use crate::prelude::*;
-use crate::trust::{Key, Unknown};
+use crate::trust::Unknown;
 use alloc::collections::{BTreeMap, BTreeSet};
 
 pub(super) static RULE: Rule = Rule {
@@ -134,16 +134,7 @@ fn needs<'a>(identity: &Identity, trust: &Trust<'a>) -> (BTreeSet<(&'a Issuer, S
             needs.insert((issuer, token.subject));
         }
     }
-    // the nameless cluster, of objects that nothing ties to one, counts only if there are such objects
-    let matters = |index, cluster: &Cluster| !cluster.name.is_empty() || trust.workloads(index).next().is_some();
-    let unread = trust
-        .clusters()
-        .find(|(index, cluster)| matters(*index, cluster) && !trust.knows_service_accounts(*index))
-        .map(|(_, cluster)| Unknown(Key::Value(format!("every ServiceAccount of cluster `{}`", cluster.name))));
-    let unlisted = || {
-        (!trust.knows_all_clusters()).then(|| Unknown(Key::Value("the clusters whose ServiceAccounts may name it".into())))
-    };
-    (needs, unknown.or(unread).or_else(unlisted))
+    (needs, unknown.or_else(|| trust.unread_accounts()))
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use super::reading::{Ended, Reading};
 use super::seen::Name;
 use super::server::{LIST_OF_METADATA, METADATA, WHOLE};
 use super::trouble::Trouble;
-use crate::collect::{Feed, Gap, Gone, Missing};
+use crate::collect::{Feed, Gap, Missing};
 
 /// Objects on a page, as kubectl asks for them.
 const LIMIT: u32 = 500;

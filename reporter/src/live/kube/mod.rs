@@ -34,6 +34,7 @@ use super::{Session, now};
 use crate::cli::Failure;
 use crate::collect::{Feed, Gap, Missing};
 use claims::Claims;
+pub(crate) use contexts::IN_CLUSTER;
 use contexts::{Asked, Target};
 use kinds::Kind;
 use pace::Pace;
