@@ -340,6 +340,8 @@ fn variable(name: &str) -> Option<String> {
 
 #[cfg(test)]
 pub(super) mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
 
     pub(crate) fn tokens() -> Tokens {
