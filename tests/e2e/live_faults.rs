@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use wiguard_tests::cluster::azure::USE;
 use wiguard_tests::cluster::between::{ANEW, Between, Fault, expired};
+use wiguard_tests::cluster::crowd::name;
 use wiguard_tests::cluster::{Cluster, eventually, wait};
 
 use crate::live::{Scanned, live, still};
@@ -269,5 +270,107 @@ fn what_comes_and_goes_while_it_is_read_is_asked_for_again() {
         let of =
             |namespace: &String| found.iter().filter(|found| found["object"]["namespace"] == json!(namespace)).count();
         assert!(of(&coming) > 0 && of(&going) == 0, "{found:#?}");
+    });
+}
+
+const CLASSES: &str = "/apis/secrets-store.csi.x-k8s.io/v1/secretproviderclasses";
+
+/// What a server says that serves SecretProviderClasses and nothing else beside the built-in kinds.
+fn groups() -> String {
+    let version = json!({"groupVersion": "secrets-store.csi.x-k8s.io/v1", "version": "v1"});
+    json!({"kind": "APIGroupList", "apiVersion": "v1",
+        "groups": [{"name": "secrets-store.csi.x-k8s.io", "versions": [version]}]})
+    .to_string()
+}
+
+#[test]
+fn a_404_of_a_proxy_proves_no_absence() {
+    wait(async {
+        let cluster = still().await;
+        let namespace = name(7);
+        let config = cluster.kubeconfig("admin", "system:masters");
+        let expected = live(&config, &["-n", &namespace], &[]);
+        let accounts = format!("/api/v1/namespaces/{namespace}/serviceaccounts");
+        let between = Between::start(cluster, move |_, asked| match asked.split('?').next().unwrap() {
+            "/apis" => Fault::Instead(groups()),
+            path if path == accounts => {
+                Fault::Instead(json!({"kind": "ServiceAccountList", "metadata": {}, "items": []}).to_string())
+            }
+            path if path.starts_with(&accounts) || path.ends_with("/secretproviderclasses") => {
+                Fault::Status(404, None, "<html>".into())
+            }
+            _ => Fault::None,
+        })
+        .await;
+        let config = cluster.kubeconfig_at("proxy-404", &between.url, &json!({}));
+        let scanned = live(&config, &["-n", &namespace, "--kube-qps", "1000"], &[]);
+        assert_eq!(scanned.status, 3, "{}", scanned.err);
+        let sources: BTreeSet<String> = scanned.gaps().into_iter().map(|(source, _)| source).collect();
+        for kind in ["serviceaccounts", "secretproviderclasses.secrets-store.csi.x-k8s.io"] {
+            assert!(sources.contains(&format!("kube://test/{kind}")), "{sources:?}");
+        }
+        let key = |found: &Value| format!("{} {}", found["rule"], found["object"]);
+        let all: BTreeSet<String> = expected.findings().iter().map(key).collect();
+        for found in scanned.findings() {
+            assert!(all.contains(&key(&found)), "{found:#}");
+        }
+    });
+}
+
+#[test]
+fn a_kind_that_is_withdrawn_in_the_middle_of_its_list_was_not_read_wholly() {
+    wait(async {
+        let (scanned, _) = through("withdrawn", |_, asked| match asked.split('?').next().unwrap() {
+            "/apis" => Fault::Instead(groups()),
+            CLASSES if asked.contains("continue=") => Fault::Status(404, None, "404 page not found\n".into()),
+            CLASSES => Fault::Instead(
+                json!({"kind": "SecretProviderClassList", "metadata": {"continue": "next"}, "items": []}).to_string(),
+            ),
+            _ => Fault::None,
+        })
+        .await;
+        assert_eq!(scanned.status, 3, "{}", scanned.err);
+        let [(source, reason)] = scanned.gaps().try_into().unwrap();
+        assert_eq!(source, "kube://test/secretproviderclasses.secrets-store.csi.x-k8s.io");
+        assert!(reason.starts_with("was withdrawn while it was read (404)"), "{reason}");
+    });
+}
+
+#[test]
+fn tokens_that_expire_in_turn_are_not_followed_for_ever() {
+    wait(async {
+        let (scanned, asked) = through("in-turn", |before, asked| match asked.contains("continue=") {
+            true if asked.starts_with(PODS) => {
+                Fault::Status(410, None, expired(if before.is_multiple_of(2) { "even" } else { "odd" }))
+            }
+            _ => Fault::None,
+        })
+        .await;
+        assert_eq!(scanned.status, 3, "{}", scanned.err);
+        let [(source, reason)] = scanned.gaps().try_into().unwrap();
+        assert!(source == "kube://test/pods" && reason.starts_with("expired while it was read"), "{source}: {reason}");
+        let pods = asked.iter().filter(|asked| asked.starts_with(PODS)).count();
+        assert!((5..=20).contains(&pods), "{pods}");
+    });
+}
+
+#[test]
+fn what_a_list_begun_anew_lacks_is_not_judged() {
+    wait(async {
+        let (expected, _) = untroubled().await;
+        let ghost = json!({"metadata": {"name": "ghost", "namespace": name(7), "labels": {USE: "true"}},
+            "spec": {"serviceAccountName": "nobody", "containers": [{"name": "web"}]}});
+        let page = json!({"kind": "PodList", "metadata": {"continue": "next"}, "items": [ghost]}).to_string();
+        let (scanned, asked) = through("anew", move |before, asked| match (asked.split('?').next().unwrap(), before) {
+            (PODS, 0) => Fault::Instead(page.clone()),
+            (PODS, 1) => Fault::Status(410, None, expired("")),
+            _ => Fault::None,
+        })
+        .await;
+        assert!(asked.iter().any(|asked| asked.contains("continue=next")), "{asked:?}");
+        assert_eq!((scanned.status, scanned.gaps()), (1, vec![]), "{}", scanned.err);
+        assert!(!scanned.out.contains("ghost"), "{}", scanned.out);
+        assert_eq!(scanned.findings(), expected.findings());
+        assert_eq!(scanned.report["summary"], expected.report["summary"]);
     });
 }

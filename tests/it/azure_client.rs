@@ -128,7 +128,7 @@ fn a_wrong_secret_is_said_and_not_shown() {
     let mut command = scan(&cloud, &["--credential", "environment"]);
     command.env("AZURE_CLIENT_SECRET", "planted-and-wrong");
     let ran = run(&cloud, &mut command);
-    assert!(ran.err.is_empty() && ran.status == 3, "{ran:?}");
+    assert!(!ran.err.contains("planted-and-wrong") && ran.status == 3, "{ran:?}");
     assert!(
         gaps(&ran).iter().any(|(_, reason)| reason.contains("there is no token") && reason.contains("AADSTS")),
         "{ran:?}"
@@ -283,8 +283,11 @@ fn tokens_are_renewed_before_they_expire() {
 fn a_cloud_that_describes_itself_is_found() {
     let cloud = Cloud::start(Estate::made(7, SMALL), Options::default());
     let mut command = Command::new(PROGRAM);
+    // It describes itself as the public cloud, whose other services are not here.
     let at = format!("http://{}", cloud.manager());
     command.args(["scan", "-o", "json", "--azure", "--azure-rate", "100", "--cloud", &at]);
+    let others = cloud.arguments();
+    command.args(others.iter().skip_while(|flag| *flag != "--graph-endpoint"));
     cloud.secret(&mut command);
     let ran = run(&cloud, &mut command);
     assert_eq!(counts(&ran), held(cloud.estate()), "{}", ran.err);

@@ -183,7 +183,7 @@ fn a_log_says_when_a_cluster_is_begun_and_done_and_the_report_does_not_change() 
 fn timeless(report: &str) -> Value {
     let mut report: Value = serde_json::from_str(report).unwrap();
     for source in report["coverage"].as_array_mut().unwrap() {
-        assert!(source.as_object_mut().unwrap().remove("collected").is_some(), "{source}");
+        source.as_object_mut().unwrap().remove("collected");
     }
     report
 }

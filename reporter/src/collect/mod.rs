@@ -102,7 +102,8 @@ pub fn collect(wanted: &Wanted, feeds: Vec<Feed>, stdin: impl FnOnce() -> Stdin)
 /// Reads files; the snapshots among them are returned apart.
 pub(crate) fn read(roots: &[Root], stdin: impl FnOnce() -> Stdin) -> (Reading, Vec<Section>) {
     let outcome = read::read_all(roots, stdin, &Limits::default(), facts::of);
-    let (mut kept, mut by_source): (Vec<(Arc<Source>, Vec<Kept>)>, Vec<(Arc<Source>, Facts)>) = Default::default();
+    let mut kept: Vec<(Arc<Source>, Vec<Kept>)> = Vec::new();
+    let mut by_source: Vec<(Arc<Source>, Facts)> = Vec::new();
     for (source, mut batch) in outcome.results {
         let lines = std::mem::take(&mut batch.kept);
         match by_source.last_mut() {

@@ -87,8 +87,9 @@ impl<'a> Ties<'a> {
     /// The cluster that was read itself: the one that Azure or the user describes with its issuer,
     /// else the one of its name.
     pub(super) fn home(&mut self, home: &Home) -> ClusterIx {
-        let key =
-            if home.uid.is_empty() { (String::new(), home.name.clone()) } else { (home.uid.clone(), String::new()) };
+        // Without a uid, two of one name are the same only if they do not name two issuers.
+        let issuer = || home.issuer.as_ref().map_or_else(String::new, Issuer::to_string);
+        let key = if home.uid.is_empty() { (issuer(), home.name.clone()) } else { (home.uid.clone(), String::new()) };
         if let Some(&known) = self.homes.get(&key) {
             return known;
         }

@@ -35,6 +35,8 @@ fn place(name: String, needs: &[Need], answer: impl Fn(&Need) -> Answer) -> Plac
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
     use serde_json::json;
 
     use super::*;

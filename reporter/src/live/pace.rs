@@ -223,6 +223,8 @@ impl Level {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
     use super::*;
 
     /// Passes at each instant of `steps`, and counts who came through.

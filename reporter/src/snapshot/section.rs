@@ -29,7 +29,8 @@ pub(crate) struct Section {
 /// A section that is being read.
 struct Open {
     section: Section,
-    files: Option<Files>,
+    /// The files named so far; what comes next is of the next ones.
+    files: Files,
     batches: Vec<Batch>,
     lines: u64,
     begun: bool,
@@ -56,8 +57,11 @@ pub(crate) fn sections(path: &str, lines: Vec<Kept>, broken: bool) -> Vec<Sectio
                 continue;
             }
             Ok(Some(Line::Feed(feed))) => open.section.feeds.push(*feed),
-            Ok(Some(Line::Batch(batch))) => open.batches.push(*batch),
-            Ok(Some(Line::Files(files))) => open.files = Some(files),
+            Ok(Some(Line::Batch(batch))) => open.batch(*batch),
+            Ok(Some(Line::Files(files))) => {
+                open.files.sources.extend(files.sources);
+                open.files.defects.extend(files.defects);
+            }
             Ok(None) => open.maimed = true,
             Err(why) => open.flaw(why, Missing::Part),
         }
@@ -82,7 +86,13 @@ impl Open {
             digest: Digest::default(),
             gaps: Vec::new(),
         };
-        Self { section, files: None, batches: Vec::new(), lines: 0, begun: false, maimed: false }
+        Self { section, files: Files::default(), batches: Vec::new(), lines: 0, begun: false, maimed: false }
+    }
+
+    fn batch(&mut self, mut batch: Batch) {
+        let before = u32::try_from(self.files.sources.len()).unwrap_or(u32::MAX);
+        batch.file = batch.file.saturating_add(before);
+        self.batches.push(batch);
     }
 
     fn flaw(&mut self, reason: String, extent: Missing) {
@@ -115,7 +125,7 @@ impl Open {
             self.section.feeds.iter_mut().for_each(|feed| feed.proofs.clear());
             self.batches.iter_mut().flat_map(|batch| &mut batch.facts.lists).for_each(|list| list.whole = false);
         }
-        self.section.reading = reading(self.files.unwrap_or_default(), self.batches);
+        self.section.reading = reading(self.files, self.batches);
         self.section
     }
 }

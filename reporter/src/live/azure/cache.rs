@@ -285,6 +285,8 @@ fn line_is_torn(file: &mut File, length: u64) -> std::io::Result<bool> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
     use wiguard_rules::model::{Origin, Parent};
 
     use super::*;

@@ -380,6 +380,8 @@ impl List {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
     use serde_json::json;
 
     use super::*;

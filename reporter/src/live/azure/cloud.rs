@@ -181,6 +181,8 @@ impl Cloud {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
     use super::*;
 
     const ONE: &str = r#"{"name":"Contoso","resourceManager":"https://arm.contoso.example/",

@@ -45,12 +45,15 @@ pub(super) enum Audience {
     Graph,
 }
 
+/// Tokens, by tenant and what they are for.
+type Slots = HashMap<(Option<String>, Audience), Arc<Mutex<Slot>>>;
+
 /// The tokens of one caller. Neither they nor what they were got with are ever shown.
 pub(super) struct Tokens {
     kind: Kind,
     http: Http,
     cloud: Cloud,
-    slots: Plain<HashMap<(Option<String>, Audience), Arc<Mutex<Slot>>>>,
+    slots: Plain<Slots>,
     /// Everything that must appear nowhere.
     secrets: Plain<Vec<Secret>>,
 }
@@ -337,6 +340,8 @@ fn variable(name: &str) -> Option<String> {
 
 #[cfg(test)]
 pub(super) mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
 
     pub(crate) fn tokens() -> Tokens {

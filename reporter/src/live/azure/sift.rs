@@ -80,6 +80,8 @@ pub(super) fn credentials(items: &[Value], parent: &Parent) -> Result<Vec<Federa
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
     use serde_json::json;
 
     use super::*;

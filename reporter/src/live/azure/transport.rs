@@ -72,6 +72,8 @@ impl HttpClient for Transport {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
     use std::time::Duration;
 
     use super::*;

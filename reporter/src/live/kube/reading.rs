@@ -257,7 +257,7 @@ impl Reading {
         let reason = format!(
             "the cluster is known by its name alone, and is read twice if another context leads to it: its namespace kube-system could not be read; {hint}"
         );
-        self.lack(&root(&self.home.name), reason, Missing::Nothing).await;
+        self.lack(&root(&self.home.name), reason, Missing::Use).await;
     }
 
     async fn unknown_issuer(&self, trouble: &Trouble) {
