@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use wiguard_rules::manifest::Manifest;
 use wiguard_rules::model::{
-    Body, Cluster, Container, Custom, EnvFrom, FederatedIdentityCredential, Identity, Pairs, Parent, PodTemplate, Token, Value,
-    Volume, Workload, annotation, label,
+    Body, Cluster, Container, Custom, EnvFrom, FederatedIdentityCredential, Identity, Pairs, Parent, PodTemplate,
+    Token, Value, Volume, Workload, annotation, label,
 };
 use wiguard_rules::webhook::{MOUNT_PATHS, RESERVED, TOKEN_VOLUME, Version};
 
