@@ -77,14 +77,19 @@ catalogue! {
     audit AWI401 => credential_quota,
     audit AWI402 => shared_identity,
     audit AWI405 => region_without_federation,
+    audit AWI406 => concurrent_credential_writes,
     admission AWI501 => invalid_token_expiration,
     admission AWI601 => aad_pod_identity_label,
     admission AWI605 => static_credential_shadows,
     admission AWI606 => static_credential,
     audit AWI701 => cluster_not_enabled,
     audit AWI704 => issuer_differs_from_profile,
+    audit AWI802 => outdated_terraform_attribute,
     audit AWI901 => credential_out_of_bounds,
     admission AWI902 => unresolved_placeholder,
+    audit AWI903 => declared_credential_differs,
+    audit AWI904 => declared_credential_missing,
+    audit AWI905 => undeclared_credential,
 }
 
 // === impl Entry ===

@@ -8,6 +8,7 @@ use core::borrow::Borrow;
 #[cfg(feature = "facts")]
 use serde::{Deserialize, Serialize};
 
+use crate::declared::Declared;
 use crate::model::{
     Cluster, ClusterIx, FederatedIdentityCredential, Identity, Issuer, Origin, ServiceAccount, Subject, Workload,
 };
@@ -34,6 +35,8 @@ pub struct Inventory {
     pub identities: Vec<Identity>,
     /// Federated identity credentials.
     pub credentials: Vec<FederatedIdentityCredential>,
+    /// What infrastructure as code declares of credentials, beside what is.
+    pub declared: Declared,
     /// How far we looked.
     pub coverage: Coverage,
 }

@@ -4,6 +4,7 @@
 use alloc::string::String;
 use core::fmt;
 
+use crate::declared::Declared;
 use crate::index::{Index, Name};
 use crate::inventory::{ClusterCoverage, Extent, Inventory, SecretKeys, SecretProviderClass, TokenRequester, Tokens};
 use crate::model::{
@@ -121,9 +122,7 @@ impl<'a> Trust<'a> {
             namespaces: Index::of(
                 inventory.namespaces.iter().map(|namespace| (Name::within(namespace.cluster, &namespace.name, ""), ())),
             ),
-            identities: Index::of(
-                identities().map(|(identity, index)| (Name::folded(identity.client_id.as_str()), index)),
-            ),
+            identities: Index::of(identities().map(|(identity, index)| (Name::folded(identity.reference()), index))),
             identities_by_id: Index::of(identities().flat_map(ids)),
             credentials_of: Index::of([].into_iter()),
             trusting: Index::of(
@@ -142,6 +141,11 @@ impl<'a> Trust<'a> {
     /// What the user told the rules.
     pub fn parameters(&self) -> &'a Parameters {
         self.parameters
+    }
+
+    /// What infrastructure as code declares of credentials.
+    pub fn declared(&self) -> &'a Declared {
+        &self.inventory.declared
     }
 
     /// A cluster.
@@ -297,7 +301,7 @@ impl<'a> Trust<'a> {
 
     /// The credentials seen of an identity: perhaps not all.
     pub fn credentials_seen(&self, identity: &Identity) -> &[&'a FederatedIdentityCredential] {
-        let index = self.identities.first(&Name::folded(identity.client_id.as_str()));
+        let index = self.identities.first(&Name::folded(identity.reference()));
         index.map_or(&[], |index| self.credentials_of.get(&Name::number(index)))
     }
 

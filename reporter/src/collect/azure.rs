@@ -91,14 +91,6 @@ fn strange(value: &Value) -> Unrecognised {
             "this is an error that Azure answered, `{reason}`; mend that and ask again"
         ));
     }
-    if has("terraform_version") || has("planned_values") {
-        return Unrecognised::Strange("this is Terraform's output, which this version does not read yet".into());
-    }
-    if has("$schema") && has("resources") {
-        return Unrecognised::Strange(
-            "this is a template of Azure Resource Manager, which this version does not read yet".into(),
-        );
-    }
     if has("apiVersion") && has("version") && has("name") {
         return Unrecognised::Strange(
             "this is the description of a Helm chart; give the output of `helm template`".into(),
@@ -128,6 +120,7 @@ fn managed_identity(view: View<'_>) -> Identity {
         resource_group: resource_group(view),
         location: view.text("location").into(),
         credentials_complete: false,
+        declared: None,
         origin: Origin::default(),
     }
 }
@@ -143,6 +136,7 @@ fn application(view: View<'_>) -> Identity {
         resource_group: String::new(),
         location: String::new(),
         credentials_complete: false,
+        declared: None,
         origin: Origin::default(),
     }
 }
@@ -166,6 +160,7 @@ fn credential(view: View<'_>) -> FederatedIdentityCredential {
             .and_then(|it| it.get("value"))
             .and_then(Value::as_str)
             .map(Into::into),
+        declared: None,
         origin: Origin::default(),
     }
 }
@@ -205,6 +200,7 @@ fn cluster(view: View<'_>, platform: Platform) -> Cluster {
             .and_then(Value::as_str)
             .is_some_and(|name| name.eq_ignore_ascii_case("Automatic")),
         kubernetes_version: view.text("kubernetesVersion").into(),
+        declared: None,
         origin: Origin::default(),
     }
 }

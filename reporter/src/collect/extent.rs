@@ -178,8 +178,9 @@ impl Lists {
 
 /// Writes into the inventory's coverage what the lists prove.
 pub(super) fn settle(lists: &Lists, inventory: &mut Inventory, assume_complete: bool) {
+    let described = super::iac::any_is_described(inventory);
     let coverage = &mut inventory.coverage;
-    coverage.clusters = inventory.clusters.iter().any(|cluster| cluster.issuer.is_some());
+    coverage.clusters = described;
     let all = |seen: Seen| seen == Seen::All || (assume_complete && seen == Seen::Some);
     let (identities, applications) = lists.azure();
     coverage.managed_identities = identities || all(lists.managed_identities);

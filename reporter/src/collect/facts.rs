@@ -6,6 +6,7 @@ use wiguard_rules::model::{ClusterIx, Origin};
 
 use super::azure::{self, Resource};
 use super::feed::Feed;
+use super::iac::{self, Declarations};
 use crate::read::{Batch, Piece, Place, Wrapper};
 
 /// What a batch says.
@@ -15,6 +16,8 @@ pub(super) struct Facts {
     pub(super) manifests: Vec<Read>,
     /// Objects of Azure.
     pub(super) resources: Vec<(u32, Option<u32>, Resource)>,
+    /// What infrastructure as code declares, by document.
+    pub(super) declared: Vec<Declarations>,
     /// Lists that ended.
     pub(super) lists: Vec<Ended>,
     /// Elements without a kind, whose list may say it at its end.
@@ -86,7 +89,10 @@ impl Facts {
             }
         };
         match manifest::read(piece.json, hint, ClusterIx(0), Origin { source: 0, line }) {
-            Ok(read) => self.kubernetes(read, line, list),
+            Ok(read) => match &read.manifest {
+                Manifest::Other { api_version, kind } if iac::is_ours(api_version, kind) => self.operator(piece, line),
+                _ => self.kubernetes(read, line, list),
+            },
             Err(ManifestError::NotKubernetes) if items => {
                 self.nameless.push((line, list.unwrap_or_default(), piece.json.to_vec()));
             }
@@ -113,6 +119,9 @@ impl Facts {
                 return;
             }
         };
+        if let Some(declared) = iac::read(&value, piece.text, line) {
+            return self.declared(declared, "document of infrastructure as code");
+        }
         // Values of a chart, prose with a colon: YAML takes them, and nobody meant them.
         let foreign = list.is_none()
             && !written_in_json(piece)
@@ -122,6 +131,23 @@ impl Facts {
             Err(azure::Unrecognised::Useless(what)) => self.ignored.push(what.into()),
             Err(azure::Unrecognised::Strange(why)) if foreign => self.foreign.push((line, why)),
             Err(azure::Unrecognised::Strange(why)) => self.defects.push((line, why)),
+        }
+    }
+
+    /// An object of Kubernetes from which an operator makes one of Azure.
+    fn operator(&mut self, piece: &Piece<'_>, line: u32) {
+        match serde_json::from_slice(piece.json) {
+            Ok(object) => self.declared(iac::operator(&object, line), "object of an operator"),
+            Err(error) => self.defects.push(defect(line, written_in_json(piece), &format!("an object: {error}"))),
+        }
+    }
+
+    fn declared(&mut self, mut declared: Declarations, what: &str) {
+        self.defects.append(&mut declared.defects);
+        if declared.is_empty() {
+            self.ignored.push(format!("{what} that declares nothing that rules read"));
+        } else {
+            self.declared.push(declared);
         }
     }
 

@@ -6,6 +6,7 @@ mod contradiction;
 mod extent;
 mod facts;
 mod feed;
+mod iac;
 mod tie;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -160,6 +161,7 @@ impl<'a> Assembly<'a> {
                 feeds.append(&mut batch.feeds);
                 facts.manifests.extend(batch.manifests);
                 facts.resources.extend(batch.resources);
+                facts.declared.append(&mut batch.declared);
                 facts.lists.extend(batch.lists);
                 facts.nameless.extend(batch.nameless);
                 facts.defects.extend(batch.defects);
@@ -178,10 +180,12 @@ impl<'a> Assembly<'a> {
         self.feed(feeds, &mut sources);
         self.account(&mut sources);
         self.azure(&mut sources);
+        let declared = iac::take(&mut sources, &mut self.collected.inventory);
         let ties = self.tie(&sources);
         self.collected.gaps.extend(tie::idle(self.wanted, &self.collected.paths, &self.collected.inventory.identities));
         self.kubernetes(sources, &ties);
         extent::settle(&self.lists, &mut self.collected.inventory, self.wanted.assume_complete);
+        iac::add(declared, &mut self.collected.inventory, self.wanted.assume_complete);
         self.collected.gaps.sort();
         self.collected.gaps.dedup();
         self.collected
@@ -243,6 +247,7 @@ impl<'a> Assembly<'a> {
                 it.home.is_some()
                     || !it.facts.manifests.is_empty()
                     || !it.facts.resources.is_empty()
+                    || !it.facts.declared.is_empty()
                     || !it.facts.ignored.is_empty()
             })
             .map(|it| it.source.path.as_str())

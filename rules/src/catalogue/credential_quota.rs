@@ -176,6 +176,7 @@ mod tests {
             resource_group: "rg".into(),
             location: String::new(),
             credentials_complete: true,
+            declared: None,
             origin: Origin::default(),
         });
         inventory.credentials.extend((0..used).map(|index| FederatedIdentityCredential {
@@ -186,6 +187,7 @@ mod tests {
             subject: Some(format!("repo:{index}").into()),
             audiences: Vec::new(),
             expression: None,
+            declared: None,
             origin: Origin::default(),
         }));
         inventory.service_accounts.extend((0..needed).map(|index| ServiceAccount {

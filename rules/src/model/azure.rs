@@ -32,6 +32,9 @@ pub struct Identity {
     pub location: String,
     /// Whether all its credentials are in the inventory.
     pub credentials_complete: bool,
+    /// The address under which infrastructure as code declares it, where only that says it exists.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub declared: Option<String>,
     /// Where it was read.
     pub origin: Origin,
 }
@@ -64,6 +67,9 @@ pub struct FederatedIdentityCredential {
     pub audiences: Vec<Audience>,
     /// `claimsMatchingExpression.value` of a flexible credential.
     pub expression: Option<String>,
+    /// The address under which infrastructure as code declares it, where only that says it exists.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub declared: Option<String>,
     /// Where it was read.
     pub origin: Origin,
 }
@@ -108,6 +114,9 @@ pub struct Cluster {
     pub automatic: bool,
     /// `kubernetesVersion`; empty if unknown.
     pub kubernetes_version: String,
+    /// The address under which infrastructure as code declares it, where only that says it exists.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub declared: Option<String>,
     /// Where it was read.
     pub origin: Origin,
 }
@@ -128,6 +137,11 @@ pub enum Platform {
 // === impl Identity ===
 
 impl Identity {
+    /// Its client id; its id, where that is not known yet.
+    pub fn reference(&self) -> &str {
+        if self.client_id.0.is_empty() { &self.id } else { &self.client_id.0 }
+    }
+
     /// The kind as reports name it.
     pub const fn kind_name(&self) -> &'static str {
         match self.kind {
