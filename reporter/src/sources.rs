@@ -54,6 +54,8 @@ impl Sources {
         let feeds = {
             let mut feeds = Vec::new();
             self.live.read(namespace, progress, |feed| feeds.push(feed))?;
+            // Which source was faster is chance; what one source gave stays in its order.
+            feeds.sort_by(|a, b| (&a.source, &a.cluster).cmp(&(&b.source, &b.cluster)));
             feeds
         };
         progress.say("reading");

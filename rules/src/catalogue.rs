@@ -78,6 +78,7 @@ catalogue! {
     audit AWI402 => shared_identity,
     audit AWI405 => region_without_federation,
     audit AWI406 => concurrent_credential_writes,
+    audit AWI407 => over_privileged_identity,
     admission AWI501 => invalid_token_expiration,
     admission AWI601 => aad_pod_identity_label,
     admission AWI605 => static_credential_shadows,

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::declared::Declared;
 use crate::model::{
-    Cluster, ClusterIx, FederatedIdentityCredential, Identity, Issuer, Origin, ServiceAccount, Subject, Workload,
+    Cluster, ClusterIx, FederatedIdentityCredential, Identity, Issuer, Origin, RoleAssignment, ServiceAccount, Subject,
+    Workload,
 };
 
 /// Everything known.
@@ -37,6 +38,8 @@ pub struct Inventory {
     pub credentials: Vec<FederatedIdentityCredential>,
     /// What infrastructure as code declares of credentials, beside what is.
     pub declared: Declared,
+    /// Role assignments, of whomever.
+    pub role_assignments: Vec<RoleAssignment>,
     /// How far we looked.
     pub coverage: Coverage,
 }

@@ -8,8 +8,8 @@ use crate::declared::Declared;
 use crate::index::{Index, Name};
 use crate::inventory::{ClusterCoverage, Extent, Inventory, SecretKeys, SecretProviderClass, TokenRequester, Tokens};
 use crate::model::{
-    ClientId, Cluster, ClusterIx, FederatedIdentityCredential, Identity, Issuer, Parent, ServiceAccount, Subject,
-    Workload,
+    ClientId, Cluster, ClusterIx, FederatedIdentityCredential, Identity, Issuer, Parent, RoleAssignment,
+    ServiceAccount, Subject, Workload,
 };
 use crate::parameters::Parameters;
 
@@ -73,6 +73,7 @@ pub struct Trust<'a> {
     identities_by_id: Index<'a, usize>,
     credentials_of: Index<'a, &'a FederatedIdentityCredential>,
     trusting: Index<'a, &'a FederatedIdentityCredential>,
+    roles_of: Index<'a, &'a RoleAssignment>,
 }
 
 // === impl Link ===
@@ -128,6 +129,7 @@ impl<'a> Trust<'a> {
             trusting: Index::of(
                 inventory.credentials.iter().map(|credential| (Name::exact(credential.issuer.as_str()), credential)),
             ),
+            roles_of: Index::of(inventory.role_assignments.iter().map(|role| (Name::folded(&role.principal_id), role))),
         };
         trust.credentials_of = Index::of(
             inventory
@@ -303,6 +305,11 @@ impl<'a> Trust<'a> {
     pub fn credentials_seen(&self, identity: &Identity) -> &[&'a FederatedIdentityCredential] {
         let index = self.identities.first(&Name::folded(identity.reference()));
         index.map_or(&[], |index| self.credentials_of.get(&Name::number(index)))
+    }
+
+    /// The role assignments seen of an identity.
+    pub fn roles_seen(&self, identity: &Identity) -> &[&'a RoleAssignment] {
+        if identity.principal_id.is_empty() { &[] } else { self.roles_of.get(&Name::folded(&identity.principal_id)) }
     }
 
     /// All credentials of an identity.

@@ -15,6 +15,8 @@ mod cluster;
 mod doors;
 mod gatekeeper;
 mod gator;
+mod live;
+mod live_faults;
 mod shop;
 mod trust_inventory;
 mod vap;

@@ -7,8 +7,10 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod azure_client;
 mod catalogue;
 mod cli;
+mod cloud;
 mod deploy;
 mod documents;
 mod engine;

@@ -7,6 +7,7 @@
 )]
 
 pub mod case;
+pub mod cloud;
 pub mod cluster;
 pub mod doors;
 pub mod estate;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wiguard_rules::model::{
     Audience, ClientId, Cluster, FederatedIdentityCredential, Identity, IdentityKind, Issuer, Origin, Parent, Platform,
+    RoleAssignment,
 };
 
 /// An object of Azure that bears on the chain.
@@ -17,8 +18,25 @@ pub enum Resource {
     Credential(FederatedIdentityCredential),
     /// A cluster as Azure describes it.
     Cluster(Box<Cluster>),
+    /// A role assignment.
+    Role(RoleAssignment),
     /// An OpenID discovery document: the issuer an API server says it has.
     Discovery(Issuer),
+}
+
+impl Resource {
+    /// What puts objects of a source into an order.
+    pub(super) fn key(&self) -> (u8, String, String) {
+        match self {
+            Self::Cluster(cluster) => (0, cluster.id.to_ascii_lowercase(), cluster.name.clone()),
+            Self::Discovery(issuer) => (1, issuer.to_string(), String::new()),
+            Self::Identity(identity) => (2, identity.id.to_ascii_lowercase(), identity.client_id.0.clone()),
+            Self::Credential(credential) => {
+                (3, format!("{:?}", credential.parent).to_ascii_lowercase(), credential.name.clone())
+            }
+            Self::Role(role) => (4, role.id.to_ascii_lowercase(), role.principal_id.clone()),
+        }
+    }
 }
 
 /// Why an object is none of those.
@@ -57,7 +75,7 @@ pub fn recognise(value: &Value) -> Result<Resource, Unrecognised> {
         return Ok(Resource::Cluster(Box::new(cluster(view, Platform::Arc))));
     }
     if kind == "microsoft.authorization/roleassignments" || view.has("roleDefinitionId") {
-        return Err(Unrecognised::Useless("role assignment"));
+        return Ok(Resource::Role(role_assignment(view)));
     }
     if view.has("issuer") && view.has("jwks_uri") {
         return Ok(Resource::Discovery(view.text("issuer").into()));
@@ -138,6 +156,15 @@ fn application(view: View<'_>) -> Identity {
         credentials_complete: false,
         declared: None,
         origin: Origin::default(),
+    }
+}
+
+fn role_assignment(view: View<'_>) -> RoleAssignment {
+    RoleAssignment {
+        id: view.text("id").into(),
+        principal_id: view.text("principalId").into(),
+        role: view.text("roleDefinitionId").rsplit('/').next().unwrap_or_default().to_ascii_lowercase(),
+        scope: view.text("scope").into(),
     }
 }
 

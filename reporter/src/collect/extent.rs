@@ -28,6 +28,8 @@ pub(super) struct Lists {
     external_secrets: BTreeMap<ClusterIx, Seen>,
     managed_identities: Seen,
     applications: Seen,
+    /// Clusters that were read themselves.
+    homes: BTreeSet<ClusterIx>,
     /// What live sources prove, by cluster where they are of one.
     proofs: BTreeSet<(Option<ClusterIx>, Proof)>,
 }
@@ -120,6 +122,10 @@ impl Lists {
         }
     }
 
+    pub(super) fn home(&mut self, cluster: ClusterIx) {
+        self.homes.insert(cluster);
+    }
+
     pub(super) fn prove(&mut self, cluster: Option<ClusterIx>, proofs: Vec<Proof>) {
         self.proofs.extend(proofs.into_iter().map(|proof| (cluster, proof)));
     }
@@ -162,12 +168,15 @@ impl Lists {
                 _ => {}
             }
         }
-        let clusters: BTreeSet<ClusterIx> = self.proofs.iter().filter_map(|(cluster, _)| *cluster).collect();
-        for cluster in clusters {
-            let all =
-                |kind: &str| self.proofs.contains(&(Some(cluster), Proof::Kind { kind: kind.into(), namespace: None }));
-            let read = ["SecretStore", "ClusterSecretStore"].into_iter().all(all);
-            coverage.cluster(cluster).token_requesters_missing = !read && self.external_secrets.contains_key(&cluster);
+        for &cluster in &self.homes {
+            let all = |kind: &str, namespace: Option<&str>| {
+                let proof = Proof::Kind { kind: kind.into(), namespace: namespace.map(Into::into) };
+                self.proofs.contains(&(Some(cluster), proof))
+            };
+            // A store serves its own namespace, so that those suffice in which something runs.
+            let mut lived_in = self.lived_in.iter().filter(|(of, _)| *of == cluster);
+            let stores = all("SecretStore", None) || lived_in.all(|(_, name)| all("SecretStore", Some(name)));
+            coverage.cluster(cluster).token_requesters_missing = !(stores && all("ClusterSecretStore", None));
         }
     }
 

@@ -21,6 +21,10 @@ pub struct Feed {
     pub at: u64,
     /// How many objects were read, those included that no rule reads.
     pub read: u64,
+    /// Objects of this source that were given before and do not count any more, since they changed or
+    /// went while the cluster was read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gone: Vec<Gone>,
     /// Objects of Kubernetes; the API server gave them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub manifests: Vec<Manifest>,
@@ -33,6 +37,16 @@ pub struct Feed {
     /// What could not be read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<Gap>,
+}
+
+/// An object that was given before, by what tells it apart within its kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Gone {
+    /// Its namespace, empty if its kind has none.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
 }
 
 /// A cluster that was read itself.

@@ -21,7 +21,7 @@ use crate::read::{self, Limits, Root, Source, Stdin, Wrapper};
 use contradiction::{contradict, contradiction, same_trust, two_issuers};
 use extent::Lists;
 use facts::{Ended, Facts, Read};
-pub use feed::{Feed, Home, Proof, Resource};
+pub use feed::{Feed, Gone, Home, Proof, Resource};
 pub use tie::Tie;
 
 /// What is to be collected.
@@ -197,7 +197,10 @@ impl<'a> Assembly<'a> {
     }
 
     /// Adds what was fed, by source.
-    fn feed(&mut self, feeds: Vec<Feed>, sources: &mut Vec<Sourced>) {
+    fn feed(&mut self, mut feeds: Vec<Feed>, sources: &mut Vec<Sourced>) {
+        // They come as their servers answer, which is never twice the same.
+        feeds.sort_by(|one, other| (&one.source, &one.cluster).cmp(&(&other.source, &other.cluster)));
+        let fed = sources.len();
         let mut places: BTreeMap<(String, Option<Home>), usize> = BTreeMap::new();
         for feed in feeds {
             self.collected.gaps.extend(feed.gaps);
@@ -217,9 +220,19 @@ impl<'a> Assembly<'a> {
             if let Some(at) = self.collected.moments.get_mut(index) {
                 *at = feed.at.min(*at);
             }
+            if !feed.gone.is_empty() {
+                let gone: BTreeSet<(&str, &str)> =
+                    feed.gone.iter().map(|it| (it.namespace.as_str(), it.name.as_str())).collect();
+                facts.manifests.retain(|read| {
+                    read.manifest.id().is_none_or(|(_, namespace, name)| !gone.contains(&(namespace, name)))
+                });
+            }
             facts.manifests.extend(feed.manifests.into_iter().map(Read::fed));
             facts.resources.extend(feed.resources.into_iter().map(|resource| (0, None, resource)));
             proofs.extend(feed.proofs);
+        }
+        for Sourced { facts, .. } in sources.iter_mut().skip(fed) {
+            facts.resources.sort_by_cached_key(|(_, _, resource)| resource.key());
         }
     }
 
@@ -305,6 +318,7 @@ impl<'a> Assembly<'a> {
                         kept.push((line, list, Resource::Cluster(Box::new(cluster))));
                     }
                     Resource::Discovery(issuer) => kept.push((line, list, Resource::Discovery(issuer))),
+                    Resource::Role(role) => inventory.role_assignments.push(role),
                     Resource::Identity(identity) => {
                         self.lists.identity(identity.kind, whole(list));
                         let key = identity_key(&identity);
@@ -355,6 +369,7 @@ impl<'a> Assembly<'a> {
         let inventory = &mut self.collected.inventory;
         let (mut complete, mut contradicted): (BTreeSet<usize>, BTreeSet<usize>) = Default::default();
         let mut untied: BTreeMap<String, usize> = BTreeMap::new();
+        let owners = tie::Owners::of(&inventory.identities);
         for (source, whole, mut credential) in loose {
             if credential.parent == Parent::Unknown {
                 match tie::identity_of_path(&source.path, &self.wanted.identities, &inventory.identities) {
@@ -362,7 +377,7 @@ impl<'a> Assembly<'a> {
                     None => *untied.entry(source.path.clone()).or_default() += 1,
                 }
             }
-            let owner = tie::owner(&credential.parent, &inventory.identities);
+            let owner = owners.owner(&credential.parent);
             if let (true, Some(owner)) = (whole, owner) {
                 complete.insert(owner);
             }
@@ -402,7 +417,7 @@ impl<'a> Assembly<'a> {
             let empty = |ended: &Ended| ended.elements == 0 && ended.whole && ended.wrapper != Wrapper::Items;
             for ended in facts.lists.iter().filter(|ended| empty(ended)) {
                 let named = parent_of_context(&ended.context)
-                    .and_then(|parent| tie::owner(&Parent::Id(parent), &inventory.identities))
+                    .and_then(|parent| owners.owner(&Parent::Id(parent)))
                     .or_else(|| {
                         let identity =
                             tie::identity_of_path(&source.path, &self.wanted.identities, &inventory.identities)?;
@@ -423,7 +438,7 @@ impl<'a> Assembly<'a> {
         }
         for proof in sources.iter().flat_map(|it| &it.proofs) {
             if let Proof::Credentials { identity } = proof {
-                complete.extend(tie::owner(&Parent::Id(identity.clone()), &inventory.identities));
+                complete.extend(owners.owner(&Parent::Id(identity.clone())));
             }
         }
         let any = !inventory.credentials.is_empty();
@@ -475,10 +490,13 @@ impl<'a> Assembly<'a> {
     /// The objects of Kubernetes, each once.
     fn kubernetes(&mut self, sources: Vec<Sourced>, ties: &BTreeMap<u32, ClusterIx>) {
         let mut seen: BTreeSet<(ClusterIx, &'static str, String, String)> = BTreeSet::new();
-        for Sourced { index, source, facts, proofs, .. } in sources {
+        for Sourced { index, source, facts, home, proofs } in sources {
             let tied = ties.get(&index).copied();
             self.lists.prove(tied, proofs);
             let Some(cluster) = tied else { continue };
+            if home.is_some() {
+                self.lists.home(cluster);
+            }
             let sound = !self.broken.contains(&source.path);
             for read in facts.manifests {
                 let origin = Origin { source: index, line: read.line };

@@ -1,7 +1,7 @@
 //! Ties: which cluster a dump belongs to, and which identity a list of credentials. By the user's
 //! word, by folder, by issuer; never by guess.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Component, Path, PathBuf};
 
 use super::{Gap, Home, Missing, Wanted};
@@ -217,16 +217,29 @@ pub(super) fn reference(identity: &Identity) -> String {
     if identity.id.is_empty() { identity.client_id.0.clone() } else { identity.id.clone() }
 }
 
-/// The index of the identity that a credential names.
-pub(super) fn owner(parent: &Parent, identities: &[Identity]) -> Option<usize> {
-    let wanted = match parent {
-        Parent::Resource(id) | Parent::Id(id) => id,
-        Parent::Client(client_id) => &client_id.0,
-        Parent::Unknown => return None,
-    };
-    identities.iter().position(|identity| {
-        identity.id.eq_ignore_ascii_case(wanted) || identity.client_id.0.eq_ignore_ascii_case(wanted)
-    })
+/// Identities by what credentials call them.
+pub(super) struct Owners(HashMap<String, usize>);
+
+impl Owners {
+    pub(super) fn of(identities: &[Identity]) -> Self {
+        let mut owners = HashMap::new();
+        for (index, identity) in identities.iter().enumerate() {
+            for name in [&identity.id, &identity.client_id.0] {
+                owners.entry(name.to_ascii_lowercase()).or_insert(index);
+            }
+        }
+        Self(owners)
+    }
+
+    /// The index of the identity that a credential names.
+    pub(super) fn owner(&self, parent: &Parent) -> Option<usize> {
+        let wanted = match parent {
+            Parent::Resource(id) | Parent::Id(id) => id,
+            Parent::Client(client_id) => &client_id.0,
+            Parent::Unknown => return None,
+        };
+        self.0.get(&wanted.to_ascii_lowercase()).copied()
+    }
 }
 
 fn only<'i>(identities: &'i [Identity], name: &str) -> Option<&'i Identity> {

@@ -7,7 +7,9 @@
 //! ```
 
 pub mod azure;
+pub mod http;
 pub mod kube;
+pub mod pace;
 mod stop;
 
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -28,7 +30,7 @@ const WAITING: usize = 64;
 #[derive(Debug, Args)]
 pub struct Live {
     #[command(flatten)]
-    kube: kube::Flags,
+    pub(crate) kube: kube::Flags,
     #[command(flatten)]
     azure: azure::Flags,
 }
@@ -48,6 +50,11 @@ impl Live {
     /// Whether there is anything to read.
     pub const fn is_wanted(&self) -> bool {
         self.kube.is_wanted() || self.azure.is_wanted()
+    }
+
+    /// The same, where `--context` names the cluster to which something is applied.
+    pub(crate) fn unless_applied(self, applied: bool) -> Self {
+        Self { kube: self.kube.unless_applied(applied), ..self }
     }
 
     /// Reads everything that is wanted, and hands on each page's facts as they come.

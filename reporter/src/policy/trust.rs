@@ -21,10 +21,12 @@ use wiguard_rules::inventory::Extent;
 use wiguard_rules::model::Issuer;
 
 use crate::cli::Failure;
-use crate::collect::{Collected, Missing, Tie, Wanted, collect};
+use crate::collect::{Collected, Missing};
 use crate::config::Config;
-use crate::read::Root;
+use crate::progress::Progress;
+use crate::read::Stdin;
 use crate::report::is_complete;
+use crate::sources::Sources;
 use cluster::Choice;
 pub use document::Map;
 pub use slices::{Cut, Slices};
@@ -40,24 +42,17 @@ pub const NAMESPACE: &str = "wiguard-system";
   3  some are not; why is said, and they are written
   4  wiguard itself failed, or the cluster refused")]
 pub(super) struct Trust {
-    /// Files, folders, or `-` for standard input, as for scan
-    #[arg(value_name = "PATH", required = true)]
-    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    sources: Sources,
     /// For which cluster, by name; with =PATH, tie the dump at PATH to it [default: the only one there is]
     #[arg(long, value_name = "NAME[=PATH]", value_parser = Choice::parse, conflicts_with = "issuer")]
     cluster: Option<Choice>,
     /// For which cluster, by the issuer of its tokens
     #[arg(long, value_name = "URL")]
     issuer: Option<String>,
-    /// Tie the credentials at PATH to the identity NAME; repeatable
-    #[arg(long, value_name = "NAME=PATH", value_parser = Tie::parse)]
-    identity: Vec<Tie>,
     /// No workload of the cluster uses an app registration: the list of managed identities is all there is
     #[arg(long)]
     managed_identities_only: bool,
-    /// Take every kind of which something is given as given wholly
-    #[arg(long)]
-    assume_complete: bool,
     /// When the sources were true [default: when the oldest file that describes Azure was last written]
     #[arg(long, value_name = "RFC3339", value_parser = moment::parse)]
     collected: Option<u64>,
@@ -75,7 +70,7 @@ pub(super) struct Trust {
     #[cfg(feature = "kube")]
     #[arg(long, requires = "apply")]
     prune: bool,
-    #[cfg(feature = "kube")]
+    #[cfg(all(feature = "kube", not(feature = "live")))]
     #[command(flatten)]
     target: apply::Target,
     /// Read the configuration from FILE [default: wiguard.toml or .wiguard.toml, if there is one]
@@ -85,8 +80,17 @@ pub(super) struct Trust {
 
 impl Trust {
     pub(super) fn run(self) -> Result<u8, Failure> {
+        #[cfg(feature = "live")]
+        let this =
+            Self { sources: Sources { live: self.sources.live.unless_applied(self.apply), ..self.sources }, ..self };
+        #[cfg(not(feature = "live"))]
+        let this = self;
+        this.publish()
+    }
+
+    fn publish(self) -> Result<u8, Failure> {
         let config = Config::load(self.config.as_deref()).map_err(|error| Failure::Usage(error.into()))?;
-        let mut collected = self.collect(&config);
+        let mut collected = self.collect(&config)?;
         if self.managed_identities_only {
             collected.inventory.coverage.applications = true;
         }
@@ -113,6 +117,9 @@ impl Trust {
             let all = members.iter().any(|member| listed(*member));
             let prune = self.prune.then_some(complete && all);
             let wanted = apply::Wanted { namespace: &self.namespace, issuer: &issuer, maps: slices.maps, prune };
+            #[cfg(feature = "live")]
+            let done = apply::apply(&self.target()?, wanted)?;
+            #[cfg(not(feature = "live"))]
             let done = apply::apply(&self.target, wanted)?;
             // A reader that went away is none of ours.
             let _ = writeln!(std::io::stdout(), "{done}");
@@ -132,16 +139,17 @@ impl Trust {
         Ok(if complete { 0 } else { 3 })
     }
 
-    fn collect(&self, config: &Config) -> Collected {
-        let root = |path: &PathBuf| if path.as_os_str() == "-" { Root::Stdin } else { Root::Path(path.clone()) };
-        let wanted = Wanted {
-            roots: self.paths.iter().map(root).collect(),
-            clusters: self.cluster.iter().filter_map(Choice::tie).collect(),
-            identities: self.identity.clone(),
-            declared: config.declared(),
-            assume_complete: self.assume_complete,
-        };
-        collect(&wanted, Vec::new(), || Box::new(std::io::stdin()))
+    fn collect(&self, config: &Config) -> Result<Collected, Failure> {
+        let clusters = self.cluster.iter().filter_map(Choice::tie).collect();
+        let stdin = || -> Stdin { Box::new(std::io::stdin()) };
+        self.sources.gather(clusters, None, config, &Progress::new(), stdin)
+    }
+
+    /// Which API server the objects go to.
+    #[cfg(feature = "live")]
+    fn target(&self) -> Result<apply::Target, Failure> {
+        let (kubeconfig, context) = self.sources.live.kube.target()?;
+        Ok(apply::Target { kubeconfig, context })
     }
 }
 

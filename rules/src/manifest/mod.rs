@@ -151,6 +151,20 @@ fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest 
     })
 }
 
+impl Manifest {
+    /// Kind, namespace and name of an object that has a name of its own.
+    pub fn id(&self) -> Option<(&'static str, &str, &str)> {
+        Some(match self {
+            Self::Workload(it) => (it.kind.kind, &it.namespace, &it.name),
+            Self::ServiceAccount(it) => ("ServiceAccount", &it.namespace, &it.name),
+            Self::Namespace(it) => ("Namespace", "", &it.name),
+            Self::Secret(it) => ("Secret", &it.namespace, &it.name),
+            Self::SecretProviderClass(it) => ("SecretProviderClass", &it.namespace, &it.name),
+            Self::TokenRequesters(_) | Self::List(_) | Self::Other { .. } => return None,
+        })
+    }
+}
+
 impl fmt::Display for ManifestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -198,6 +198,10 @@ impl<'a> Reading<'a> {
 
     fn identity(&self) -> Option<(Cow<'a, str>, Cow<'a, str>)> {
         match (&self.api_version, &self.kind, self.hint) {
+            // What an API server cut down to its metadata says its kind in the list alone.
+            (_, Some(kind), Some(hint)) if kind == "PartialObjectMetadata" => {
+                Some((hint.api_version.into(), hint.kind.into()))
+            }
             (Some(api_version), Some(kind), _) => Some((api_version.clone(), kind.clone())),
             (None, None, Some(hint)) if self.is_there => Some((hint.api_version.into(), hint.kind.into())),
             _ => None,

@@ -49,6 +49,20 @@ pub enum IdentityKind {
     Application,
 }
 
+/// A role assignment: what somebody may do in Azure, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
+pub struct RoleAssignment {
+    /// Its resource id; empty if unknown.
+    pub id: String,
+    /// The object id of whoever has the role: of a managed identity, its principal id.
+    pub principal_id: String,
+    /// The role definition's id: the last segment, a GUID.
+    pub role: String,
+    /// The resource, resource group, subscription or management group it reaches down from.
+    pub scope: String,
+}
+
 /// A federated identity credential: whose tokens an identity trusts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]

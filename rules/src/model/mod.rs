@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-pub use azure::{Cluster, FederatedIdentityCredential, Identity, IdentityKind, Parent, Platform};
+pub use azure::{Cluster, FederatedIdentityCredential, Identity, IdentityKind, Parent, Platform, RoleAssignment};
 pub use name::{Audience, ClientId, DEFAULT_AUDIENCE, Issuer, Subject, is_guid, is_placeholder};
 pub use service_account::ServiceAccount;
 pub use workload::{

@@ -27,6 +27,8 @@ use tokio::sync::OnceCell;
 
 pub mod azure;
 pub mod base64;
+pub mod between;
+pub mod crowd;
 pub mod door;
 pub mod gatekeeper;
 pub mod hook;
@@ -133,6 +135,18 @@ impl Cluster {
     #[must_use]
     pub fn kubeconfig(&self, user: &str, group: &str) -> PathBuf {
         kubeconfig(&self.folder, &self.authority, &self.url, user, group)
+    }
+
+    /// A kubeconfig of the context `test` that leads to another address, with these members of its user.
+    #[must_use]
+    pub fn kubeconfig_at(&self, file: &str, url: &str, user: &serde_json::Value) -> PathBuf {
+        let config = json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": "test",
+            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+            "clusters": [{"name": "test", "cluster": {"server": url}}],
+            "users": [{"name": "test", "user": user}],
+        });
+        self.folder.write(file, config.to_string())
     }
 
     /// A client for somebody, as [`Self::kubeconfig`].

@@ -252,7 +252,7 @@ impl Cluster {
     }
 }
 
-async fn send(client: &Client, method: &str, path: &str, content: &str, body: Vec<u8>) -> Answer {
+pub(super) async fn send(client: &Client, method: &str, path: &str, content: &str, body: Vec<u8>) -> Answer {
     let request = Request::builder().method(method).uri(path).header("content-type", content);
     let request = request.body(Body::from(body)).unwrap_or_else(|error| panic!("{path}: {error}"));
     let answer = client.send(request).await.unwrap_or_else(|error| panic!("{method} {path}: {error}"));

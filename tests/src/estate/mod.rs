@@ -12,7 +12,7 @@ mod model;
 mod pod;
 mod print;
 mod profile;
-mod random;
+pub(crate) mod random;
 mod webhook;
 
 use std::{collections::BTreeMap, io, path::Path};

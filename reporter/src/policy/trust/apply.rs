@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, anyhow};
+#[cfg(not(feature = "live"))]
 use clap::Args;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, DeleteParams, GetParams, ListParams, Patch, PatchParams};
@@ -22,14 +23,15 @@ use crate::cli::Failure;
 const AT_ONCE: usize = 8;
 
 /// Which cluster, in kubectl's words.
-#[derive(Debug, Args)]
+#[derive(Debug)]
+#[cfg_attr(not(feature = "live"), derive(Args))]
 pub(super) struct Target {
     /// The kubeconfig file [default: what kubectl would use, or the pod's own account]
-    #[arg(long, value_name = "FILE", requires = "apply")]
-    kubeconfig: Option<PathBuf>,
+    #[cfg_attr(not(feature = "live"), arg(long, value_name = "FILE", requires = "apply"))]
+    pub(super) kubeconfig: Option<PathBuf>,
     /// The context of the kubeconfig
-    #[arg(long, value_name = "NAME", requires = "apply")]
-    context: Option<String>,
+    #[cfg_attr(not(feature = "live"), arg(long, value_name = "NAME", requires = "apply"))]
+    pub(super) context: Option<String>,
 }
 
 /// What is to be there.

@@ -22,7 +22,9 @@ pub(super) fn oldest(collected: &Collected) -> u64 {
     let others: BTreeSet<&str> = others.difference(&azure).filter_map(path).collect();
     let sources = collected.sources.iter().map(|(source, _)| source.as_str());
     let written = sources.filter(|source| !others.contains(source)).filter_map(written);
-    written.min().unwrap_or_else(now)
+    // What was read live, or is in a snapshot, says when itself.
+    let said = collected.moments.iter().filter(|(source, _)| path(source).is_some_and(|path| !others.contains(path)));
+    written.chain(said.map(|(_, at)| *at)).min().unwrap_or_else(now)
 }
 
 fn written(path: &str) -> Option<u64> {

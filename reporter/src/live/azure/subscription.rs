@@ -1,0 +1,247 @@
+//! A subscription: its managed identities, their federated credentials, and its clusters.
+
+use std::collections::BTreeMap;
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use wiguard_rules::model::{Cluster, FederatedIdentityCredential, Identity, Parent};
+
+use super::client::{List, Trouble};
+use super::place::subscription_of;
+use super::sift::{self, lack};
+use super::tenant::{Subscription, Tenant};
+use crate::collect::{Feed, Gap, Missing, Proof, Resource};
+use crate::live::now;
+
+/// Identities whose credentials are asked for at a time: what answers within two seconds keeps pace.
+const LANES: usize = 32;
+/// Credentials that are handed on at once.
+const BATCH: usize = 500;
+
+const MAY_LIST: &str = "`Microsoft.ManagedIdentity/userAssignedIdentities/read` on the subscription";
+const MAY_READ: &str = "`Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials/read` on it";
+
+/// An identity, and what became of the question for its credentials: none, if it is gone.
+type Answer = (Identity, Result<Option<(u64, Vec<FederatedIdentityCredential>)>, Trouble>);
+
+/// Reads one. What Resource Graph knows of it is given, if it could be asked.
+pub(super) async fn read(
+    tenant: &Tenant,
+    subscription: Subscription,
+    identities: Option<Vec<Identity>>,
+    clusters: Option<Vec<Cluster>>,
+) {
+    let name = if subscription.name.is_empty() { &subscription.id } else { &subscription.name };
+    let task = tenant.progress.task(name, None);
+    let reader = Reader { tenant, id: &subscription.id };
+    reader.clusters(clusters).await;
+    let identities = reader.identities(identities).await;
+    task.total(identities.len() as u64);
+    let answers = stream::iter(identities).map(|identity| reader.ask(identity)).buffer_unordered(LANES);
+    let mut batch = Batch::new(&reader);
+    let mut answers = std::pin::pin!(answers);
+    while let Some(answer) = answers.next().await {
+        task.add(1);
+        batch.take(answer);
+        if batch.is_full() {
+            batch.send(tenant).await;
+        }
+    }
+    batch.end();
+    batch.send(tenant).await;
+}
+
+#[derive(Debug)]
+struct Reader<'a> {
+    tenant: &'a Tenant,
+    id: &'a str,
+}
+
+impl Reader<'_> {
+    fn source(&self, part: &str) -> String {
+        format!("azure://{}/{part}", self.id)
+    }
+
+    async fn clusters(&self, known: Option<Vec<Cluster>>) {
+        let source = self.source("clusters");
+        let mut gaps = Vec::new();
+        let found = match known {
+            Some(known) => known,
+            None => {
+                let mut found = Vec::new();
+                let permissions = [
+                    "`Microsoft.ContainerService/managedClusters/read`",
+                    "`Microsoft.Kubernetes/connectedClusters/read`",
+                ];
+                for (call, permission) in self.tenant.places.clusters(self.id).into_iter().zip(permissions) {
+                    let listed = match call {
+                        Ok(call) => self.tenant.azure.pages(call).await,
+                        Err(trouble) => Err(trouble),
+                    };
+                    match listed {
+                        Ok(items) => found.extend(sift::clusters(&items, &mut gaps, &source)),
+                        // A subscription that was never meant to have such clusters does not know them.
+                        Err(Trouble::Refused(400 | 409, code, _)) if code.contains("Subscription") => {}
+                        Err(trouble) => {
+                            gaps.push(lack(&source, "its clusters could not be listed", &trouble, permission));
+                        }
+                    }
+                }
+                found
+            }
+        };
+        let read = found.len() as u64;
+        let resources = found.into_iter().map(|cluster| Resource::Cluster(Box::new(cluster))).collect();
+        self.tenant.feed(Feed { source, read, resources, gaps, ..Feed::default() }).await;
+    }
+
+    /// The managed identities. The subscription's own list counts, for it is either all of them or
+    /// refused; what Resource Graph knows is taken where it is refused, and proves nothing.
+    async fn identities(&self, known: Option<Vec<Identity>>) -> Vec<Identity> {
+        let source = self.source("identities");
+        let mut gaps = Vec::new();
+        let listed = match self.tenant.places.identities(self.id) {
+            Ok(call) => self.tenant.azure.pages(call).await,
+            Err(trouble) => Err(trouble),
+        };
+        let (mut found, proofs) = match listed {
+            Ok(items) => {
+                let found = sift::identities(&items, &mut gaps, &source);
+                let proof = Proof::ManagedIdentities { subscription: self.id.into() };
+                let whole = gaps.is_empty();
+                (found, Vec::from_iter(whole.then_some(proof)))
+            }
+            Err(trouble) => {
+                let what = match known.as_ref().map_or(0, Vec::len) {
+                    0 => "its managed identities could not be listed".to_string(),
+                    some => {
+                        format!("beyond {some} managed identities that Resource Graph shows, it could not be listed")
+                    }
+                };
+                gaps.push(lack(&source, &what, &trouble, MAY_LIST));
+                (known.unwrap_or_default(), Vec::new())
+            }
+        };
+        found.retain(|identity| {
+            let own = subscription_of(&identity.id).is_some_and(|of| of.eq_ignore_ascii_case(self.id));
+            if !own {
+                let reason = format!("Azure answered an identity of another place, `{}`", identity.name);
+                gaps.push(sift::gap(&source, self.tenant.azure.tokens.scrub(&reason), Missing::Part));
+            }
+            own
+        });
+        found.sort_by_cached_key(|identity| identity.id.to_ascii_lowercase());
+        found.dedup_by(|one, other| one.id.eq_ignore_ascii_case(&other.id));
+        self.tenant.feed(Feed { source, gaps, proofs, ..Feed::default() }).await;
+        found
+    }
+
+    async fn ask(&self, identity: Identity) -> Answer {
+        let cache = self.tenant.cache.as_ref();
+        if let Some(known) = cache.and_then(|cache| cache.get(&identity.id)) {
+            return (identity, Ok(Some(known)));
+        }
+        let asked = self.credentials(&identity.id).await;
+        if let (Some(cache), Ok(Some((at, credentials)))) = (cache, &asked) {
+            cache.put(&identity.id, *at, credentials);
+        }
+        (identity, asked)
+    }
+
+    async fn credentials(&self, identity: &str) -> Result<Option<(u64, Vec<FederatedIdentityCredential>)>, Trouble> {
+        let parent = Parent::Resource(identity.into());
+        loop {
+            let (call, version) = self.tenant.places.credentials(self.id, identity)?;
+            let mut list = List::new(call);
+            let mut items = Vec::new();
+            let read = loop {
+                match list.next(&self.tenant.azure).await {
+                    Ok(Some(page)) => items.extend(page),
+                    Ok(None) => break Ok(()),
+                    Err(trouble) => break Err(trouble),
+                }
+            };
+            return match read {
+                Ok(()) => Ok(Some((now(), sift::credentials(&items, &parent)?))),
+                // It was deleted since it was listed.
+                Err(Trouble::Gone(_)) => Ok(None),
+                Err(trouble) if self.tenant.places.step_down(version, &trouble) => continue,
+                Err(trouble) => Err(trouble),
+            };
+        }
+    }
+}
+
+/// What is handed on at once.
+#[derive(Debug)]
+struct Batch {
+    identities: Feed,
+    credentials: Feed,
+    /// Identities by the trouble they had: the first of their names, and how many.
+    troubles: BTreeMap<String, (Trouble, Vec<String>, usize)>,
+}
+
+impl Batch {
+    fn new(reader: &Reader<'_>) -> Self {
+        let empty = |part| Feed { source: reader.source(part), ..Feed::default() };
+        Self { identities: empty("identities"), credentials: empty("credentials"), troubles: BTreeMap::new() }
+    }
+
+    fn take(&mut self, (identity, answer): Answer) {
+        let feed = &mut self.credentials;
+        match answer {
+            Ok(None) => return,
+            Ok(Some((at, credentials))) => {
+                feed.at = if feed.at == 0 { at } else { feed.at.min(at) };
+                feed.read += credentials.len() as u64;
+                feed.proofs.push(Proof::Credentials { identity: identity.id.clone() });
+                feed.resources.extend(credentials.into_iter().map(Resource::Credential));
+            }
+            Err(trouble) => {
+                // What Azure says names the identity: its code alone tells troubles apart.
+                let kind = trouble.to_string();
+                let kind = match &trouble {
+                    Trouble::Denied(said) | Trouble::Gone(said) => said.split(':').next().unwrap_or_default(),
+                    Trouble::Refused(_, code, _) if !code.is_empty() => code,
+                    _ => &kind,
+                };
+                let (_, names, count) =
+                    self.troubles.entry(kind.into()).or_insert_with(|| (trouble.clone(), Vec::new(), 0));
+                names.push(identity.name.clone());
+                names.sort();
+                names.truncate(3);
+                *count += 1;
+            }
+        }
+        self.identities.read += 1;
+        self.identities.resources.push(Resource::Identity(identity));
+    }
+
+    fn is_full(&self) -> bool {
+        self.credentials.resources.len() >= BATCH || self.identities.resources.len() >= BATCH
+    }
+
+    /// Says what had trouble.
+    fn end(&mut self) {
+        let source = self.credentials.source.clone();
+        let gap = |(trouble, names, count): (Trouble, Vec<String>, usize)| -> Gap {
+            let named = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            let what = match count.saturating_sub(names.len()) {
+                0 => format!("the credentials of {named} could not be read"),
+                more => format!("the credentials of {named} and {more} more identities could not be read"),
+            };
+            lack(&source, &what, &trouble, MAY_READ)
+        };
+        self.credentials.gaps.extend(std::mem::take(&mut self.troubles).into_values().map(gap));
+    }
+
+    async fn send(&mut self, tenant: &Tenant) {
+        for feed in [&mut self.identities, &mut self.credentials] {
+            let empty = Feed { source: feed.source.clone(), ..Feed::default() };
+            let full = std::mem::replace(feed, empty);
+            if full.read > 0 || !full.proofs.is_empty() || !full.gaps.is_empty() {
+                tenant.feed(full).await;
+            }
+        }
+    }
+}

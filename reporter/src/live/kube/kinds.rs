@@ -1,0 +1,170 @@
+//! The kinds that are read of a cluster: one table for whoever reads, and for whoever asks whether
+//! it may.
+
+use wiguard_rules::model::POD_BEARING;
+
+/// A kind that is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// The API group, empty for the core group.
+    pub group: &'static str,
+    /// The versions that can be read, the one to start with first.
+    pub versions: &'static [&'static str],
+    /// The resource, as in a path and in a role.
+    pub resource: &'static str,
+    /// The kind.
+    pub kind: &'static str,
+    /// Whether its objects are in namespaces.
+    pub namespaced: bool,
+    /// How much of an object is asked for.
+    pub part: Part,
+    /// Whether every cluster serves it; a cluster that does not has none of these objects.
+    pub built_in: bool,
+    /// What of the chain is judged by it.
+    pub serves: &'static str,
+}
+
+/// How much of an object is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// All of it.
+    Whole,
+    /// Its metadata alone.
+    Metadata,
+}
+
+/// The verbs that are needed on every kind: `get` asks again for what was missed while the cluster changed.
+pub const VERBS: [&str; 2] = ["get", "list"];
+
+/// The path that names the issuer, which is no resource; the ClusterRole
+/// `system:service-account-issuer-discovery` grants it.
+pub const ISSUER_PATH: &str = "/.well-known/openid-configuration";
+
+/// The kind that is read only if the names of keys are asked for.
+pub const SECRETS: Kind = Kind {
+    resource: "secrets",
+    kind: "Secret",
+    serves: "which keys pods take from Secrets; values are dropped where they are read",
+    ..CORE
+};
+
+const CORE: Kind = Kind {
+    group: "",
+    versions: &["v1"],
+    resource: "",
+    kind: "",
+    namespaced: true,
+    part: Part::Whole,
+    built_in: true,
+    serves: "",
+};
+
+const CUSTOM: Kind = Kind { built_in: false, ..CORE };
+
+/// The kinds beside those that bear pods.
+const OTHERS: [Kind; 5] = [
+    Kind {
+        resource: "namespaces",
+        kind: "Namespace",
+        namespaced: false,
+        part: Part::Metadata,
+        serves: "which namespaces exist",
+        ..CORE
+    },
+    Kind {
+        resource: "serviceaccounts",
+        kind: "ServiceAccount",
+        part: Part::Metadata,
+        serves: "which identity a ServiceAccount names, and which exist",
+        ..CORE
+    },
+    Kind {
+        group: "secrets-store.csi.x-k8s.io",
+        versions: &["v1", "v1alpha1"],
+        resource: "secretproviderclasses",
+        kind: "SecretProviderClass",
+        serves: "which pods take Azure secrets as files",
+        ..CUSTOM
+    },
+    Kind {
+        group: "external-secrets.io",
+        versions: &["v1", "v1beta1", "v1alpha1"],
+        resource: "secretstores",
+        kind: "SecretStore",
+        serves: "which ServiceAccounts External Secrets asks tokens of",
+        ..CUSTOM
+    },
+    Kind {
+        group: "external-secrets.io",
+        versions: &["v1", "v1beta1", "v1alpha1"],
+        resource: "clustersecretstores",
+        kind: "ClusterSecretStore",
+        namespaced: false,
+        serves: "which ServiceAccounts External Secrets asks tokens of",
+        ..CUSTOM
+    },
+];
+
+/// The kind of that name.
+pub fn named(kind: &str) -> Option<Kind> {
+    kinds().chain([SECRETS]).find(|known| known.kind == kind)
+}
+
+/// Every kind that is read by default, those that show what exists first.
+pub fn kinds() -> impl Iterator<Item = Kind> {
+    let bearing = POD_BEARING.iter().map(|bearing| Kind {
+        group: bearing.group,
+        resource: bearing.resource,
+        kind: bearing.kind,
+        serves: "which pods run, as whom and with which labels",
+        ..CORE
+    });
+    OTHERS.into_iter().chain(bearing)
+}
+
+// === impl Kind ===
+
+impl Kind {
+    /// The path of its objects in a version: of a namespace, or of all.
+    pub fn path(&self, version: &str, namespace: Option<&str>) -> String {
+        let root = if self.group.is_empty() { "/api".into() } else { format!("/apis/{}", self.group) };
+        match namespace.filter(|_| self.namespaced) {
+            Some(namespace) => format!("{root}/{version}/namespaces/{namespace}/{}", self.resource),
+            None => format!("{root}/{version}/{}", self.resource),
+        }
+    }
+
+    /// Its API version, in a version of its group.
+    pub fn api_version(&self, version: &str) -> String {
+        if self.group.is_empty() { version.into() } else { format!("{}/{version}", self.group) }
+    }
+
+    /// The resource with its group, as errors and kubectl name it.
+    pub fn full_name(&self) -> String {
+        if self.group.is_empty() { self.resource.into() } else { format!("{}.{}", self.resource, self.group) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn the_version_of_every_kind_that_bears_pods_is_the_one_that_rules_know() {
+        for bearing in &POD_BEARING {
+            let kind = kinds().find(|kind| kind.kind == bearing.kind).unwrap();
+            let version = bearing.api_version.rsplit('/').next().unwrap();
+            assert_eq!(kind.versions, [version], "{}", bearing.kind);
+        }
+    }
+
+    #[test]
+    fn paths_are_those_of_the_api() {
+        let path = |name: &str, namespace| kinds().find(|kind| kind.kind == name).unwrap().path("v1", namespace);
+        assert_eq!(path("Pod", None), "/api/v1/pods");
+        assert_eq!(path("Deployment", Some("shop")), "/apis/apps/v1/namespaces/shop/deployments");
+        assert_eq!(path("Namespace", Some("shop")), "/api/v1/namespaces");
+    }
+}

@@ -1,0 +1,471 @@
+//! Azure Resource Manager: tenants, subscriptions, management groups and the lists of resources.
+//!
+//! Shapes: the examples of github.com/Azure/azure-rest-api-specs, specification/{resources, msi,
+//! containerservice, hybridkubernetes, authorization, managementgroups}.
+
+use std::time::{Duration, Instant};
+
+use hyper::Method;
+use serde_json::{Value, json};
+
+use super::estate::{Estate, Subscription};
+use super::http::{Answer, Asked, Page, id};
+use super::query;
+use super::record::Service;
+use super::server::State;
+use super::throttle::Limit;
+use super::tokens::Grant;
+
+/// The versions that a type of resource is served in, newest last.
+type Versions = &'static [&'static str];
+
+const SUBSCRIPTIONS: Versions = &[
+    "2016-06-01",
+    "2018-06-01",
+    "2019-06-01",
+    "2019-11-01",
+    "2020-01-01",
+    "2021-01-01",
+    "2021-04-01",
+    "2022-09-01",
+    "2022-12-01",
+];
+const GROUPS: Versions = &["2020-05-01", "2020-10-01", "2021-04-01", "2023-04-01", "2024-02-01-preview"];
+const IDENTITIES: Versions = &[
+    "2018-11-30",
+    "2021-09-30-preview",
+    "2022-01-31-preview",
+    "2023-01-31",
+    "2023-07-31-preview",
+    "2024-11-30",
+    "2025-01-31-preview",
+    "2025-05-31-preview",
+    "2026-04-30",
+    "2026-05-31",
+];
+/// The first version that knows flexible credentials.
+const FLEXIBLE: &str = "2025-01-31-preview";
+const CREDENTIALS_SINCE: &str = "2022-01-31-preview";
+const AKS: Versions = &[
+    "2023-11-01",
+    "2024-01-01",
+    "2024-02-01",
+    "2024-05-01",
+    "2024-08-01",
+    "2024-09-01",
+    "2024-10-01",
+    "2025-01-01",
+    "2025-02-01",
+    "2025-03-01",
+    "2025-04-01",
+    "2025-05-01",
+    "2025-06-02-preview",
+    "2025-07-01",
+    "2025-07-02-preview",
+    "2025-08-01",
+    "2025-08-02-preview",
+    "2025-09-01",
+    "2025-09-02-preview",
+    "2025-10-01",
+    "2025-10-02-preview",
+    "2026-01-01",
+    "2026-04-01",
+];
+const ARC: Versions = &[
+    "2021-10-01",
+    "2022-05-01-preview",
+    "2023-11-01-preview",
+    "2024-01-01",
+    "2024-06-01-preview",
+    "2024-07-01-preview",
+    "2024-07-15-preview",
+    "2024-12-01-preview",
+    "2025-08-01-preview",
+    "2025-12-01-preview",
+    "2026-02-01-preview",
+    "2026-05-01",
+];
+/// The first version that tells of a connected cluster's issuer.
+const ARC_ISSUER_SINCE: &str = "2024-06-01-preview";
+const ROLES: Versions = &["2015-07-01", "2018-09-01-preview", "2020-04-01-preview", "2022-04-01"];
+const BINDINGS: Versions =
+    &["2025-06-02-preview", "2025-07-02-preview", "2025-08-02-preview", "2025-09-02-preview", "2025-10-02-preview"];
+pub(super) const QUERIES: Versions = &["2019-04-01", "2020-04-01-preview", "2021-03-01", "2022-10-01", "2024-04-01"];
+
+pub(super) fn answer(state: &State, asked: &Asked) -> Answer {
+    let segments = asked.segments();
+    let lower: Vec<String> = segments.iter().map(|it| it.to_ascii_lowercase()).collect();
+    let lower: Vec<&str> = lower.iter().map(String::as_str).collect();
+    if lower == ["metadata", "endpoints"] {
+        return endpoints(state, asked);
+    }
+    let grant = match admitted(state, asked, Service::Manager) {
+        Ok(grant) => grant,
+        Err(refusal) => return refusal,
+    };
+    let ["subscriptions", _, rest @ ..] = lower.as_slice() else {
+        return of_tenant(state, asked, &grant, &lower);
+    };
+    let own = segments.get(1).copied().unwrap_or_default();
+    let Some(subscription) = state.estate.subscription(own) else {
+        return Answer::error(404, "SubscriptionNotFound", &format!("The subscription '{own}' could not be found."));
+    };
+    if subscription.tenant != grant.tenant {
+        return wrong_tenant(state, &grant, subscription);
+    }
+    let reads = Limit::ReadsOfSubscription(subscription.id.to_ascii_lowercase());
+    let mut limits = vec![reads.clone()];
+    if lower.last() == Some(&"federatedidentitycredentials") {
+        let identity = lower.get(..lower.len() - 1).unwrap_or_default().join("/");
+        limits.extend([
+            Limit::ListsOfTenant(grant.tenant),
+            Limit::ListsOfSubscription(subscription.id.to_ascii_lowercase()),
+            Limit::ListsOfIdentity(identity),
+        ]);
+    }
+    let (taken, left) = {
+        let mut throttle = state.throttle();
+        (throttle.take(&limits), throttle.left(&reads))
+    };
+    if let Err(wait) = taken {
+        return throttled(
+            wait,
+            &format!("Number of 'read' requests for subscription '{own}' actor '{}' exceeded.", caller(state, &grant)),
+        );
+    }
+    let answer = if rest.is_empty() {
+        versioned(asked, SUBSCRIPTIONS, |_| Answer::ok(describe(&state.estate, subscription)))
+    } else if state.is_forbidden(&subscription.id) {
+        forbidden(state, &grant, rest, &subscription.id)
+    } else {
+        of_subscription(state, asked, subscription, rest)
+    };
+    answer.with("x-ms-ratelimit-remaining-subscription-reads", left)
+}
+
+/// Checks the token.
+pub(super) fn admitted(state: &State, asked: &Asked, service: Service) -> Result<Grant, Answer> {
+    let refuse = |code: &str, said: &str| {
+        let authority = format!(
+            "Bearer authorization_uri=\"https://login.windows.net/{}\", error=\"invalid_token\", error_description=\"{said}\"",
+            state.estate.tenants[0].id
+        );
+        Answer::error(401, code, said).with("www-authenticate", authority)
+    };
+    let Some(token) = asked.bearer() else {
+        return Err(refuse("AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing."));
+    };
+    let Some(grant) = state.grant(token) else {
+        return Err(refuse("InvalidAuthenticationToken", "The access token is invalid."));
+    };
+    if grant.expires <= Instant::now() {
+        return Err(refuse(
+            "ExpiredAuthenticationToken",
+            "The access token expiry UTC time is earlier than current UTC time.",
+        ));
+    }
+    if !state.is_audience_of(service, &grant.audience) {
+        let said = format!(
+            "The access token has been obtained from wrong audience or resource '{}'. It should exactly match with one of the allowed audiences 'https://management.core.windows.net/','https://management.azure.com/'.",
+            grant.audience
+        );
+        return Err(refuse("InvalidAuthenticationTokenAudience", &said));
+    }
+    Ok(grant)
+}
+
+pub(super) fn throttled(wait: Duration, said: &str) -> Answer {
+    let seconds = wait.as_secs_f64().ceil().max(1.0) as u64;
+    let said = format!("{said} Please try again after '{seconds}' seconds.");
+    Answer::error(429, "SubscriptionRequestsThrottled", &said).with("retry-after", seconds)
+}
+
+/// Asks for the `api-version`, and answers as older or newer versions do.
+pub(super) fn versioned(asked: &Asked, known: Versions, answer: impl FnOnce(&str) -> Answer) -> Answer {
+    match asked.parameter("api-version") {
+        None => Answer::error(
+            400,
+            "MissingApiVersionParameter",
+            "The api-version query parameter (?api-version=) is required for all requests.",
+        ),
+        Some(version) if known.contains(&version) => answer(version),
+        Some(version) => {
+            let newest: Vec<&str> = known.iter().rev().copied().collect();
+            Answer::error(
+                400,
+                "InvalidApiVersionParameter",
+                &format!("The api-version '{version}' is invalid. The supported versions are '{}'.", newest.join(",")),
+            )
+        }
+    }
+}
+
+fn of_tenant(state: &State, asked: &Asked, grant: &Grant, segments: &[&str]) -> Answer {
+    if segments == ["providers", "microsoft.resourcegraph", "resources"] && asked.method == Method::POST {
+        return query::answer(state, asked, grant);
+    }
+    let limit = Limit::ReadsOfTenant(grant.tenant);
+    let (taken, left) = {
+        let mut throttle = state.throttle();
+        (throttle.take(std::slice::from_ref(&limit)), throttle.left(&limit))
+    };
+    if let Err(wait) = taken {
+        return throttled(wait, "Number of 'read' requests for the tenant exceeded.");
+    }
+    let estate = &state.estate;
+    let answer = match segments {
+        ["tenants"] => versioned(asked, SUBSCRIPTIONS, |_| tenants(state, asked, grant)),
+        ["subscriptions"] => versioned(asked, SUBSCRIPTIONS, |_| {
+            let own: Vec<&Subscription> = estate.subscriptions.iter().filter(|it| it.tenant == grant.tenant).collect();
+            list(asked, own.len(), state.options.page, |at| describe(estate, own[at]))
+        }),
+        ["providers", "microsoft.management", "managementgroups"] => versioned(asked, GROUPS, |_| {
+            let own: Vec<_> = estate.groups.iter().filter(|it| it.tenant == grant.tenant).collect();
+            list(asked, own.len(), state.options.page, |at| group(estate, &own[at].name))
+        }),
+        ["providers", "microsoft.management", "managementgroups", name, rest @ ..] => {
+            versioned(asked, GROUPS, |_| groups(state, asked, grant, name, rest))
+        }
+        _ => Answer::error(404, "NotFound", "The resource could not be found."),
+    };
+    answer.with("x-ms-ratelimit-remaining-tenant-reads", left)
+}
+
+fn of_subscription(state: &State, asked: &Asked, of: &Subscription, rest: &[&str]) -> Answer {
+    let (page, tenant) = (state.options.page, state.estate.tenant_of(of));
+    match rest {
+        ["providers", "microsoft.managedidentity", "userassignedidentities"] => versioned(asked, IDENTITIES, |_| {
+            list(asked, of.identities.len(), page, |at| of.identities[at].nested(&of.id, tenant))
+        }),
+        ["providers", "microsoft.containerservice", "managedclusters"] => versioned(asked, AKS, |_| {
+            let own: Vec<_> = of.clusters.iter().filter(|it| !it.arc).collect();
+            list(asked, own.len(), page, |at| own[at].nested())
+        }),
+        ["providers", "microsoft.kubernetes", "connectedclusters"] => versioned(asked, ARC, |version| {
+            let own: Vec<_> = of.clusters.iter().filter(|it| it.arc).collect();
+            list(asked, own.len(), page, |at| connected(own[at].nested(), version))
+        }),
+        ["providers", "microsoft.authorization", "roleassignments"] => {
+            versioned(asked, ROLES, |_| list(asked, of.roles.len(), page, |at| role(of, at)))
+        }
+        [
+            "resourcegroups",
+            group,
+            "providers",
+            "microsoft.managedidentity",
+            "userassignedidentities",
+            name,
+            child @ ..,
+        ] => identity(state, asked, of, group, name, child),
+        [
+            "resourcegroups",
+            _,
+            "providers",
+            "microsoft.containerservice",
+            "managedclusters",
+            name,
+            "identitybindings",
+        ] => {
+            let cluster = of
+                .clusters
+                .iter()
+                .find(|it| it.printed["name"].as_str().is_some_and(|own| own.eq_ignore_ascii_case(name)));
+            let Some(cluster) = cluster else { return missing("Microsoft.ContainerService/managedClusters", name) };
+            versioned(asked, BINDINGS, |_| {
+                list(asked, cluster.bindings.len(), page, |at| {
+                    let client = &cluster.bindings[at];
+                    json!({"id": format!("{}/identityBindings/{client}", cluster.id()), "name": client,
+                        "type": "Microsoft.ContainerService/managedClusters/identityBindings",
+                        "properties": {"managedIdentity": {"clientId": client, "tenantId": tenant},
+                            "oidcIssuer": {"oidcIssuerUrl": format!("https://ib.oic.prod-aks.azure.com/{tenant}/{client}")}}})
+                })
+            })
+        }
+        _ => Answer::error(404, "NotFound", "The resource could not be found."),
+    }
+}
+
+fn identity(state: &State, asked: &Asked, of: &Subscription, group: &str, name: &str, child: &[&str]) -> Answer {
+    let known = if child.is_empty() {
+        IDENTITIES
+    } else {
+        IDENTITIES.split_at(IDENTITIES.iter().position(|it| *it == CREDENTIALS_SINCE).unwrap_or(0)).1
+    };
+    versioned(asked, known, |version| {
+        let Some(identity) = of.identity(group, name) else {
+            return if child.is_empty() {
+                missing("Microsoft.ManagedIdentity/userAssignedIdentities", name)
+            } else {
+                Answer::error(
+                    404,
+                    "ParentResourceNotFound",
+                    &format!(
+                        "Failed to perform 'read' on resource(s) of type 'userAssignedIdentities/federatedIdentityCredentials', because the parent resource '/subscriptions/{}/resourceGroups/{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{name}' could not be found.",
+                        of.id
+                    ),
+                )
+            };
+        };
+        match child {
+            [] => Answer::ok(identity.nested(&of.id, state.estate.tenant_of(of))),
+            ["federatedidentitycredentials"] => {
+                let id = identity.id(&of.id);
+                list(asked, identity.credentials.len(), state.options.page, |at| {
+                    identity.credentials.get(at).nested(&id, version >= FLEXIBLE)
+                })
+            }
+            _ => Answer::error(404, "NotFound", "The resource could not be found."),
+        }
+    })
+}
+
+/// A page of a list, and the link to the next.
+fn list(asked: &Asked, length: usize, size: usize, make: impl Fn(usize) -> Value) -> Answer {
+    if asked.method != Method::GET {
+        return Answer::error(405, "MethodNotAllowed", "The requested resource does not support this method.");
+    }
+    let size = asked.parameter("$top").and_then(|top| top.parse().ok()).map_or(size, |top: usize| top.min(size));
+    let Ok(page) = Page::of(length, size, asked.parameter("$skiptoken")) else {
+        return Answer::error(400, "InvalidSkipToken", "The skip token is invalid.");
+    };
+    let mut body = json!({"value": (page.from..page.to).map(make).collect::<Vec<Value>>()});
+    if let Some(next) = page.next {
+        body["nextLink"] = asked.link("$skiptoken", &next).into();
+    }
+    Answer::ok(body)
+}
+
+fn describe(estate: &Estate, of: &Subscription) -> Value {
+    json!({
+        "id": format!("/subscriptions/{}", of.id), "authorizationSource": "RoleBased", "managedByTenants": [],
+        "subscriptionId": of.id, "tenantId": estate.tenant_of(of), "displayName": of.name,
+        "state": if of.disabled { "Disabled" } else { "Enabled" },
+        "subscriptionPolicies": {"locationPlacementId": "Public_2014-09-01", "quotaId": "EnterpriseAgreement_2014-09-01", "spendingLimit": "Off"}})
+}
+
+fn tenants(state: &State, asked: &Asked, grant: &Grant) -> Answer {
+    let own = &state.callers[grant.caller].tenants;
+    list(asked, own.len(), state.options.page, |at| {
+        let tenant = &state.estate.tenants[own[at]];
+        json!({"id": format!("/tenants/{}", tenant.id), "tenantId": tenant.id, "displayName": tenant.name,
+            "countryCode": "NO", "defaultDomain": "norvind.example", "domains": ["norvind.example"],
+            "tenantCategory": "Home", "tenantType": "AAD"})
+    })
+}
+
+fn group(estate: &Estate, name: &str) -> Value {
+    let own = estate.groups.iter().find(|it| it.name.eq_ignore_ascii_case(name));
+    let tenant = own.map_or("", |it| estate.tenants[it.tenant].id.as_str());
+    json!({"id": format!("/providers/Microsoft.Management/managementGroups/{name}"), "name": name,
+        "type": "Microsoft.Management/managementGroups", "properties": {"tenantId": tenant, "displayName": name}})
+}
+
+fn groups(state: &State, asked: &Asked, grant: &Grant, name: &str, rest: &[&str]) -> Answer {
+    let estate = &state.estate;
+    let is = |it: &&super::ManagementGroup| it.name.eq_ignore_ascii_case(name) && it.tenant == grant.tenant;
+    let Some(own) = estate.groups.iter().find(is) else {
+        return Answer::error(404, "NotFound", &format!("The management group '{name}' cannot be found."));
+    };
+    match rest {
+        [] => Answer::ok(group(estate, &own.name)),
+        ["descendants" | "subscriptions"] => {
+            let mut found = Vec::new();
+            if rest == ["descendants"] {
+                let below =
+                    |it: &&super::ManagementGroup| it.parent.as_deref().is_some_and(|of| of.eq_ignore_ascii_case(name));
+                found.extend(estate.groups.iter().filter(below).map(|it| group(estate, &it.name)));
+            }
+            found.extend(estate.below(&own.name).into_iter().map(|it| {
+                let parent = format!(
+                    "/providers/Microsoft.Management/managementGroups/{}",
+                    it.group.as_deref().unwrap_or_default()
+                );
+                let kind = if rest == ["descendants"] {
+                    "/subscriptions"
+                } else {
+                    "Microsoft.Management/managementGroups/subscriptions"
+                };
+                json!({"id": format!("/subscriptions/{}", it.id), "name": it.id, "type": kind,
+                    "properties": {"displayName": it.name, "parent": {"id": parent}}})
+            }));
+            list(asked, found.len(), state.options.page, |at| found[at].clone())
+        }
+        _ => Answer::error(404, "NotFound", "The resource could not be found."),
+    }
+}
+
+/// Versions of Arc before the issuer's say nothing of it.
+fn connected(mut nested: Value, version: &str) -> Value {
+    if version < ARC_ISSUER_SINCE
+        && let Some(properties) = nested["properties"].as_object_mut()
+    {
+        properties.remove("oidcIssuerProfile");
+        properties.remove("securityProfile");
+    }
+    nested
+}
+
+fn role(of: &Subscription, at: usize) -> Value {
+    let (principal, definition) = &of.roles[at];
+    let scope = format!("/subscriptions/{}", of.id);
+    json!({"id": format!("{scope}/providers/Microsoft.Authorization/roleAssignments/{at:08}"), "name": format!("{at:08}"),
+        "type": "Microsoft.Authorization/roleAssignments",
+        "properties": {"principalId": principal, "principalType": "ServicePrincipal", "scope": scope,
+            "roleDefinitionId": format!("{scope}/providers/Microsoft.Authorization/roleDefinitions/{definition}")}})
+}
+
+fn caller<'s>(state: &'s State, grant: &Grant) -> &'s str {
+    &state.callers[grant.caller].client_id
+}
+
+fn forbidden(state: &State, grant: &Grant, rest: &[&str], subscription: &str) -> Answer {
+    let action = rest.iter().skip_while(|it| **it != "providers").skip(1).copied().collect::<Vec<_>>().join("/");
+    let (client, object) = (caller(state, grant), id());
+    Answer::error(
+        403,
+        "AuthorizationFailed",
+        &format!(
+            "The client '{client}' with object id '{object}' does not have authorization to perform action '{action}/read' over scope '/subscriptions/{subscription}' or the scope is invalid. If access was recently granted, please refresh your credentials."
+        ),
+    )
+}
+
+fn wrong_tenant(state: &State, grant: &Grant, of: &Subscription) -> Answer {
+    let (own, right) = (&state.estate.tenants[grant.tenant].id, state.estate.tenant_of(of));
+    let said = format!(
+        "The access token is from the wrong issuer 'https://sts.windows.net/{own}/'. It must match the tenant 'https://sts.windows.net/{right}/' associated with this subscription. Please use the authority (URL) 'https://login.windows.net/{right}' to get the token."
+    );
+    let authority = format!(
+        "Bearer authorization_uri=\"https://login.windows.net/{right}\", error=\"invalid_token\", error_description=\"The access token is from the wrong tenant\""
+    );
+    Answer::error(401, "InvalidAuthenticationTokenTenant", &said).with("www-authenticate", authority)
+}
+
+fn missing(kind: &str, name: &str) -> Answer {
+    Answer::error(
+        404,
+        "ResourceNotFound",
+        &format!(
+            "The Resource '{kind}/{name}' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix"
+        ),
+    )
+}
+
+fn endpoints(state: &State, asked: &Asked) -> Answer {
+    let _ = state;
+    let base = &asked.base;
+    let one = json!({
+        "name": "AzureCloud", "portal": "https://portal.azure.com", "resourceManager": format!("{base}/"),
+        "authentication": {"loginEndpoint": "https://login.microsoftonline.com", "audiences": ["https://management.core.windows.net/", "https://management.azure.com/"], "tenant": "common", "identityProvider": "AAD"},
+        "graph": "https://graph.windows.net/", "graphAudience": "https://graph.windows.net/",
+        "microsoftGraphResourceId": "https://graph.microsoft.com/", "suffixes": {}});
+    match asked.parameter("api-version") {
+        Some("2022-09-01") => Answer::ok(one),
+        Some("2019-05-01" | "2020-06-01") => Answer::ok(json!([one])),
+        _ => Answer::error(
+            400,
+            "InvalidApiVersionParameter",
+            "The api-version is invalid. The supported versions are '2022-09-01,2020-06-01,2019-05-01'.",
+        ),
+    }
+}
