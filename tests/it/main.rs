@@ -17,6 +17,7 @@ mod engine;
 mod estate;
 mod generated;
 mod hostile;
+mod iac;
 mod ignorance;
 mod lines;
 mod manifests;
