@@ -5,7 +5,13 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use wiguard_rules::finding::Severity;
 
+#[cfg(feature = "live")]
+use crate::doctor::Doctor;
 use crate::explain::Explain;
+#[cfg(feature = "live")]
+use crate::gather::Gather;
+#[cfg(feature = "live")]
+use crate::merge::Merge;
 use crate::policy::Policy;
 #[cfg(feature = "wasm")]
 use crate::preview::Preview;
@@ -29,6 +35,12 @@ pub struct Cli {
 pub enum Command {
     /// Read every source, join them, and report every broken link
     Scan(Box<Scan>),
+    /// Write what was read to a snapshot, to scan or merge elsewhere
+    #[cfg(feature = "live")]
+    Collect(Box<Gather>),
+    /// Join the snapshots of a fleet into one, or into one report
+    #[cfg(feature = "live")]
+    Merge(Box<Merge>),
     /// Say what a rule, an AADSTS code or a log line means, and how to mend it
     Explain(Explain),
     /// Say what enforcing the policy would reject among what runs today
@@ -36,6 +48,9 @@ pub enum Command {
     Preview(Box<Preview>),
     /// Make what a cluster needs to enforce the rules
     Policy(Policy),
+    /// Say what a live scan must be allowed to read, and whether it is
+    #[cfg(feature = "live")]
+    Doctor(Box<Doctor>),
     /// List the rules
     Rules(Rules),
     /// Answer admission requests and Gatekeeper's external data, over HTTPS
@@ -110,10 +125,16 @@ pub fn main() -> ExitCode {
     };
     let done = match cli.command {
         Command::Scan(args) => args.run(),
+        #[cfg(feature = "live")]
+        Command::Collect(args) => args.run(),
+        #[cfg(feature = "live")]
+        Command::Merge(args) => args.run(),
         Command::Explain(args) => args.run(),
         #[cfg(feature = "wasm")]
         Command::Preview(args) => args.run(),
         Command::Policy(args) => args.run(),
+        #[cfg(feature = "live")]
+        Command::Doctor(args) => args.run(),
         Command::Rules(args) => args.run(),
         #[cfg(feature = "serve")]
         Command::Serve(args) => args.run(),

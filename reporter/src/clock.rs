@@ -2,10 +2,21 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+/// The time in seconds since 1970.
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// A moment as RFC 3339 has it, in UTC: `2026-11-23T04:05:06Z`.
+pub fn written(seconds: u64) -> String {
+    let (year, month, day) = civil(i64::try_from(seconds / 86_400).unwrap_or_default());
+    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
 /// Today's year, month and day in UTC.
 pub fn today() -> (i64, u32, u32) {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    civil(i64::try_from(seconds / 86_400).unwrap_or_default())
+    civil(i64::try_from(now() / 86_400).unwrap_or_default())
 }
 
 /// The civil date of a day counted from 1970-01-01 (Howard Hinnant, `chrono`-compatible date algorithms).
@@ -24,7 +35,13 @@ fn civil(days: i64) -> (i64, u32, u32) {
 
 #[cfg(test)]
 mod tests {
-    use super::civil;
+    use super::{civil, written};
+
+    #[test]
+    fn moments_are_written_as_rfc_3339_has_them() {
+        assert_eq!(written(0), "1970-01-01T00:00:00Z");
+        assert_eq!(written(1_795_406_706), "2026-11-23T04:05:06Z");
+    }
 
     #[test]
     fn days_have_their_dates() {

@@ -10,6 +10,7 @@ use wiguard_rules::judge::Object;
 use wiguard_rules::model::{Identity, Workload};
 use wiguard_rules::trust::Trust;
 
+use crate::clock;
 use crate::collect::{Collected, Gap, Missing};
 use crate::evaluate::{Controllers, Evaluation};
 use crate::triage::{Triage, Waiver};
@@ -124,6 +125,8 @@ pub struct Coverage {
     pub reason: String,
     /// Rules that were not evaluated everywhere for want of it.
     pub rules_not_evaluated: Vec<&'static str>,
+    /// When it was collected, where the source says so: RFC 3339, in UTC.
+    pub collected: Option<String>,
 }
 
 /// How much of a source was read.
@@ -341,8 +344,15 @@ fn coverage(collected: &Collected, evaluation: &Evaluation<'_>) -> Vec<Coverage>
                 status: Status::Complete,
                 reason: String::new(),
                 rules_not_evaluated: Vec::new(),
+                collected: None,
             },
         );
+    }
+    for (index, at) in &collected.moments {
+        let row = collected.paths.get(*index as usize).and_then(|path| rows.get_mut(path));
+        if let Some(row) = row {
+            row.collected = Some(clock::written(*at));
+        }
     }
     // The same reason on many lines is said once.
     let mut reasons: BTreeMap<(&str, &str), Vec<u64>> = BTreeMap::new();
@@ -352,6 +362,7 @@ fn coverage(collected: &Collected, evaluation: &Evaluation<'_>) -> Vec<Coverage>
             status: Status::Missing,
             reason: String::new(),
             rules_not_evaluated: Vec::new(),
+            collected: None,
         });
         row.status = match extent {
             Missing::All | Missing::Nothing => Status::Missing,
@@ -381,6 +392,7 @@ fn coverage(collected: &Collected, evaluation: &Evaluation<'_>) -> Vec<Coverage>
             status: Status::Missing,
             reason: crate::remedy::missing(kind, objects, example),
             rules_not_evaluated: rules,
+            collected: None,
         });
     }
     rows

@@ -17,6 +17,8 @@ use crate::read::Stdin;
 use crate::render::{self, Format, Output, RenderError};
 use crate::report::{Report, is_complete, namespaces};
 use crate::sources::Sources;
+#[cfg(feature = "live")]
+use crate::store::Place;
 use crate::triage::Triage;
 use wiguard_rules::finding::Severity;
 
@@ -29,12 +31,9 @@ use wiguard_rules::finding::Severity;
   3  a source could not be read wholly; what was read is reported
   4  wiguard itself failed")]
 pub struct Scan {
-    /// Write the report as FORMAT, to PATH if one is given: table, json, ndjson, csv (a folder); repeatable
+    /// Write the report as FORMAT, to PATH or a URL if one is given: table, json, ndjson, csv (a folder); repeatable
     #[arg(short, long = "output", value_name = "FORMAT[=PATH]")]
     output: Vec<Output>,
-    /// The severity from which findings make the exit status 1, or `never` [default: high]
-    #[arg(long, value_name = "SEVERITY")]
-    fail_on: Option<FailOn>,
     /// Report only objects of this namespace, and read only it of live clusters
     #[arg(short, long, value_name = "NAMESPACE", conflicts_with = "all_namespaces")]
     namespace: Option<String>,
@@ -44,6 +43,18 @@ pub struct Scan {
     /// Tie the dump at PATH to the cluster NAME; repeatable
     #[arg(long, value_name = "NAME=PATH", value_parser = Tie::parse)]
     cluster: Vec<Tie>,
+    #[command(flatten)]
+    judging: Judging,
+    #[command(flatten)]
+    sources: Sources,
+}
+
+/// How what was read is judged and shown.
+#[derive(Debug, Args)]
+pub struct Judging {
+    /// The severity from which findings make the exit status 1, or `never` [default: high]
+    #[arg(long, value_name = "SEVERITY")]
+    fail_on: Option<FailOn>,
     /// Do not evaluate this rule, by id or name; repeatable
     #[arg(long, value_name = "RULE")]
     ignore: Vec<String>,
@@ -55,8 +66,6 @@ pub struct Scan {
     threads: Option<usize>,
     #[command(flatten)]
     show: Show,
-    #[command(flatten)]
-    sources: Sources,
 }
 
 impl Scan {
@@ -65,6 +74,23 @@ impl Scan {
     /// # Errors
     /// If what was typed or configured makes no sense, or a report cannot be written.
     pub fn run(self) -> Result<u8, Failure> {
+        self.judging.with_threads(|config| {
+            let outputs = outputs(&self.output)?;
+            let progress = self.sources.progress.show();
+            let stdin = || -> Stdin { Box::new(std::io::stdin()) };
+            let namespace = self.namespace.as_deref();
+            let collected = self.sources.gather(self.cluster.clone(), namespace, config, &progress, stdin)?;
+            self.judging.report(collected, config, &outputs, namespace, &progress)
+        })
+    }
+}
+
+impl Judging {
+    /// Does something with the configuration, on as many threads as were asked for.
+    ///
+    /// # Errors
+    /// If what was typed or configured makes no sense.
+    pub fn with_threads(&self, work: impl FnOnce(&Config) -> Result<u8, Failure> + Send) -> Result<u8, Failure> {
         let mut config = Config::load(self.config.as_deref()).map_err(|error| Failure::Usage(error.into()))?;
         for rule in &self.ignore {
             if wiguard_rules::catalogue::Entry::find(rule).is_none() {
@@ -72,22 +98,27 @@ impl Scan {
             }
         }
         config.ignore.extend(self.ignore.iter().cloned());
-        let outputs = outputs(&self.output)?;
         let pool = rayon::ThreadPoolBuilder::new().num_threads(self.threads.unwrap_or(0)).build();
         let pool = pool.context("could not start the threads").map_err(Failure::Internal)?;
-        pool.install(|| self.scan(&config, &outputs))
+        pool.install(|| work(&config))
     }
 
-    fn scan(&self, config: &Config, outputs: &[Output]) -> Result<u8, Failure> {
-        let progress = Progress::new();
-        let stdin = || -> Stdin { Box::new(std::io::stdin()) };
-        let namespace = self.namespace.as_deref();
-        let mut collected = self.sources.gather(self.cluster.clone(), namespace, config, &progress, stdin)?;
+    /// Judges what was collected and writes the reports; the exit status.
+    ///
+    /// # Errors
+    /// If a report cannot be written.
+    pub fn report(
+        &self,
+        mut collected: Collected,
+        config: &Config,
+        outputs: &[Output],
+        namespace: Option<&str>,
+        progress: &Progress,
+    ) -> Result<u8, Failure> {
+        let outputs = self::outputs(outputs)?;
         progress.say("judging");
-        if let Some(asked) = self
-            .namespace
-            .as_deref()
-            .filter(|asked| namespaces(&collected.inventory).iter().all(|(_, name)| name != asked))
+        if let Some(asked) =
+            namespace.filter(|asked| namespaces(&collected.inventory).iter().all(|(_, name)| name != asked))
         {
             // A misspelt name must not pass for a clean namespace.
             collected.gaps.push(Gap {
@@ -97,12 +128,14 @@ impl Scan {
                 extent: Missing::All,
             });
         }
-        let worst = assess(&collected, config, self.namespace.as_deref(), |report| {
+        let worst = assess(&collected, config, namespace, |report| {
             place::refine(&mut report.findings);
             progress.say("");
-            for output in outputs {
+            for output in &outputs {
                 let written = render::write(report, output, self.show.style()).map_err(|error| match error {
                     RenderError::File(..) => Failure::Usage(error.into()),
+                    #[cfg(feature = "live")]
+                    RenderError::Store(..) => Failure::Internal(error.into()),
                     RenderError::Stdout(_) => Failure::Internal(error.into()),
                 })?;
                 if let Some(path) = written {
@@ -146,9 +179,13 @@ fn threads(text: &str) -> Result<usize, String> {
 }
 
 /// What to write where: a table on standard output unless something else is asked for.
-fn outputs(asked: &[Output]) -> Result<Vec<Output>, Failure> {
+pub(crate) fn outputs(asked: &[Output]) -> Result<Vec<Output>, Failure> {
     if asked.is_empty() {
         return Ok(vec![Output { format: Format::Table, path: None }]);
+    }
+    #[cfg(feature = "live")]
+    for path in asked.iter().filter_map(|output| output.path.as_ref()) {
+        Place::parse(path)?;
     }
     if asked.iter().filter(|output| output.path.is_none()).count() > 1 {
         return Err(Failure::Usage(anyhow!(

@@ -10,13 +10,13 @@ use crate::collect::{Collected, Tie, Wanted, collect};
 use crate::config::Config;
 #[cfg(feature = "live")]
 use crate::live::Live;
-use crate::progress::Progress;
+use crate::progress::{self, Progress};
 use crate::read::{Root, Stdin};
 
 /// The arguments of whatever reads an estate.
 #[derive(Debug, Args)]
 pub struct Sources {
-    /// Files, folders, or `-` for standard input; kubectl and az output in JSON or YAML, and snapshots; plain, gzip or zstd
+    /// Files, folders, or `-` for standard input; kubectl and az output in JSON or YAML, and snapshots; plain, gzip or zstd; also az://CONTAINER/PREFIX and s3://BUCKET/PREFIX
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// Tie the credentials at PATH to the identity NAME; repeatable
@@ -25,6 +25,9 @@ pub struct Sources {
     /// Take every kind of which something is given as given wholly, so that what is not there does not exist
     #[arg(long)]
     pub assume_complete: bool,
+    /// How progress is shown.
+    #[command(flatten)]
+    pub progress: progress::Flags,
     /// Clusters and subscriptions as they are.
     #[cfg(feature = "live")]
     #[command(flatten)]
@@ -60,7 +63,7 @@ impl Sources {
         };
         progress.say("reading");
         let wanted = Wanted {
-            roots: self.roots(),
+            roots: self.roots()?,
             clusters,
             identities: self.identity.clone(),
             declared: config.declared(),
@@ -87,9 +90,23 @@ impl Sources {
         Ok(())
     }
 
-    /// The files and folders.
-    pub fn roots(&self) -> Vec<Root> {
-        let root = |path: &PathBuf| if path.as_os_str() == "-" { Root::Stdin } else { Root::Path(path.clone()) };
-        self.paths.iter().map(root).collect()
+    /// The files and folders, and what was fetched of object storage.
+    ///
+    /// # Errors
+    /// If a URL makes no sense.
+    pub fn roots(&self) -> Result<Vec<Root>, Failure> {
+        #[cfg(feature = "live")]
+        return crate::store::roots(&self.paths);
+        #[cfg(not(feature = "live"))]
+        {
+            let root = |path: &PathBuf| if path.as_os_str() == "-" { Root::Stdin } else { Root::Path(path.clone()) };
+            Ok(self.paths.iter().map(root).collect())
+        }
+    }
+
+    /// What was asked for, as it was typed.
+    #[cfg(feature = "live")]
+    pub fn asked(&self) -> Vec<String> {
+        self.live.asked().into_iter().chain(self.paths.iter().map(|path| path.display().to_string())).collect()
     }
 }

@@ -6,6 +6,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
+#[cfg(feature = "facts")]
+use serde::{Deserialize, Serialize};
+
 use crate::model::{Audience, FederatedIdentityCredential, Identity, Issuer, Origin, Subject};
 
 /// Every declaration that was read.
@@ -19,6 +22,7 @@ pub struct Declared {
 
 /// A federated credential as it is declared.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub struct DeclaredCredential {
     /// Where its document has it: a Terraform address, the name of a template's resource, an object
     /// of Kubernetes.
@@ -45,6 +49,7 @@ pub struct DeclaredCredential {
 
 /// What applies a declaration, as far as that bears on the result.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub enum Tool {
     /// Terraform.
     Terraform {

@@ -49,10 +49,12 @@ pub struct Inventory {
 #[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub struct Namespace {
     /// Its cluster.
+    #[cfg_attr(feature = "facts", serde(skip))]
     pub cluster: ClusterIx,
     /// Its name.
     pub name: String,
     /// Where it was read.
+    #[cfg_attr(feature = "facts", serde(skip))]
     pub origin: Origin,
 }
 
@@ -61,12 +63,14 @@ pub struct Namespace {
 #[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub struct SecretKeys {
     /// Its cluster.
+    #[cfg_attr(feature = "facts", serde(skip))]
     pub cluster: ClusterIx,
     /// Its namespace.
     pub namespace: String,
     /// Its name.
     pub name: String,
     /// The names of its keys.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub keys: Vec<String>,
 }
 
@@ -75,6 +79,7 @@ pub struct SecretKeys {
 #[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub struct SecretProviderClass {
     /// Its cluster.
+    #[cfg_attr(feature = "facts", serde(skip))]
     pub cluster: ClusterIx,
     /// Its namespace.
     pub namespace: String,
@@ -82,6 +87,7 @@ pub struct SecretProviderClass {
     pub name: String,
     /// `spec.parameters.clientID` of the provider `azure`: then the driver asks for the tokens
     /// of the pod's ServiceAccount, and the pod needs no label.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
     pub client_id: Option<String>,
 }
 
@@ -91,6 +97,7 @@ pub struct SecretProviderClass {
 #[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub struct TokenRequester {
     /// Its cluster.
+    #[cfg_attr(feature = "facts", serde(skip))]
     pub cluster: ClusterIx,
     /// The ServiceAccount's namespace.
     pub namespace: String,

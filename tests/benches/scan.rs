@@ -1,5 +1,5 @@
 //! Scanning a whole estate, process against process: `wiguard scan` of a cluster's dump and of the
-//! Azure side that fits it, beside reading the dump with serde_json on one thread, and beside the
+//! Azure side that fits it, and of their snapshot, beside reading the dump with serde_json on one thread, and beside the
 //! jq line one writes who has no such tool. Wall time and the peak of resident memory; the
 //! programs take turns.
 //!
@@ -65,7 +65,8 @@ fn main() {
     let size = fs::metadata(&dump).map_or(0, |metadata| metadata.len());
     println!("{pods} pods, {} MB of JSON, {rounds} rounds\n", size / 1_000_000);
 
-    let mut contenders = contenders(wiguard, &dump, &azure);
+    let kept = folder.join("kept.gz");
+    let mut contenders = contenders(wiguard, &dump, &azure, &kept);
     for _ in 0..rounds {
         for contender in &mut contenders {
             let run = contender.run();
@@ -73,19 +74,26 @@ fn main() {
         }
     }
     print(&contenders, size);
+    let kept = fs::metadata(&kept).map_or(0, |metadata| metadata.len());
+    println!("the snapshot has {kept} bytes, {:.0} times less than the JSON", size as f64 / kept.max(1) as f64);
     fs::remove_dir_all(&folder).unwrap_or_else(|error| panic!("{error}"));
 }
 
-fn contenders(wiguard: PathBuf, dump: &Path, azure: &Path) -> Vec<Contender> {
+fn contenders(wiguard: PathBuf, dump: &Path, azure: &Path, kept: &Path) -> Vec<Contender> {
     let this = std::env::current_exe().unwrap_or_else(|error| panic!("{error}"));
     let dump = dump.as_os_str().to_owned();
     let contender = |name, program, arguments, done| Contender { name, program, arguments, done, runs: Vec::new() };
 
     let mut scan = vec!["scan".into(), dump.clone()];
     scan.extend([azure.as_os_str().to_owned(), "-o".into(), "json=/dev/null".into()]);
+    let sources = [dump.clone(), azure.as_os_str().to_owned()];
+    let collect = [&["collect".into(), "-o".into(), kept.into()], &sources[..]].concat();
+    let snapshot: Vec<OsString> = vec!["scan".into(), kept.into(), "-o".into(), "json=/dev/null".into()];
     let mut list = vec![
         // 1 says that something was found.
-        contender("wiguard scan", wiguard, scan, &[0, 1]),
+        contender("wiguard scan", wiguard.clone(), scan, &[0, 1]),
+        contender("collect", wiguard.clone(), collect, &[0]),
+        contender("scan, snapshot", wiguard, snapshot, &[0, 1]),
         contender("serde_json", this, vec![PARSE.into(), dump.clone()], &[0]),
     ];
     if Command::new("jq").arg("--version").stdout(Stdio::null()).status().is_ok_and(|status| status.success()) {

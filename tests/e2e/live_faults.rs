@@ -1,12 +1,13 @@
 //! What can go wrong between the program and an API server: it asks again where that makes sense, and
 //! says what it could not have.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 use wiguard_tests::cluster::azure::USE;
 use wiguard_tests::cluster::between::{ANEW, Between, Fault, expired};
@@ -130,8 +131,12 @@ fn what_fails_for_good_is_named_and_asked_no_more_than_a_few_times() {
             assert!(of(kind).starts_with(expected), "{kind}: {gaps:?}");
         }
         assert_eq!(gaps.len(), 5, "{gaps:?}");
-        let all = expected.findings();
-        assert!(scanned.findings().iter().all(|found| all.contains(found)));
+        // Without their Deployments, ReplicaSets stand for themselves. Nobody else is accused anew.
+        let key = |found: &Value| format!("{} {}", found["rule"], found["object"]);
+        let all: BTreeSet<String> = expected.findings().iter().map(key).collect();
+        for found in scanned.findings().iter().filter(|found| found["object"]["kind"] != "ReplicaSet") {
+            assert!(all.contains(&key(found)), "{found:#}");
+        }
         for path in [PODS, "/apis/apps/v1/deployments", "/api/v1/namespaces", "/apis/batch/v1/jobs"] {
             let times = asked.iter().filter(|asked| asked.split('?').next() == Some(path)).count();
             assert!((1..=7).contains(&times), "{path}: {times}");
@@ -200,7 +205,7 @@ fn whoever_stops_it_gets_what_was_read_and_the_names_of_what_was_not() {
         assert!(sent.success());
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stderr));
-        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
         let rows = report["coverage"].as_array().unwrap();
         let gap =
             rows.iter().find(|row| row["source"] == "kube://test").unwrap()["reason"].as_str().unwrap().to_owned();

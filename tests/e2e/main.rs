@@ -9,9 +9,11 @@
 )]
 
 mod azure_webhook;
+mod azurite;
 mod beside;
 mod chart;
 mod cluster;
+mod doctor;
 mod doors;
 mod gatekeeper;
 mod gator;

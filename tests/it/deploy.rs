@@ -1,18 +1,16 @@
-//! What is deployed agrees with itself: the chart has the manifests and scripts that lie elsewhere
+//! What is deployed agrees with itself: the chart has the manifests that lie elsewhere
 //! too, its version is the program's, and what its jobs run can be typed.
 //!
 //! `UPDATE_DOCS=1 cargo test --release --workspace --locked deploy` copies anew.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::{env, fs};
 
 use serde_json::Value;
 use wiguard::read::{Limits, Root, read_all};
 
-use crate::program::Folder;
+use crate::program::{Folder, command, run};
 
 const CHART: &str = "policy/deploy/chart";
 
@@ -42,21 +40,13 @@ fn same(from: &BTreeMap<String, String>, copy: &str, ending: &str) {
 }
 
 #[test]
-fn the_scripts_of_the_jobs_are_the_same_everywhere() {
-    let scripts = files(&format!("{CHART}/files/collect"), ".sh");
-    assert_eq!(scripts.keys().collect::<Vec<_>>(), ["azure.sh", "kubernetes.sh"]);
-    same(&scripts, "reporter/deploy", ".sh");
-    same(&scripts, "policy/deploy/trust", ".sh");
-}
-
-#[test]
 fn versions_are_the_programs() {
     let version = env!("CARGO_PKG_VERSION");
     let chart = text(&format!("{CHART}/Chart.yaml"));
     for line in [format!("\nversion: {version}\n"), format!("\nappVersion: {version}\n")] {
         assert!(chart.contains(&line), "{chart}");
     }
-    for folder in ["reporter/deploy", "policy/deploy/trust"] {
+    for folder in ["reporter/deploy", "reporter/deploy/fleet", "policy/deploy/trust"] {
         let kustomization = text(&format!("{folder}/kustomization.yaml"));
         assert!(kustomization.contains(&format!("wiguard, newTag: {version}}}")), "{kustomization}");
     }
@@ -78,44 +68,59 @@ fn objects_of(path: &Path) -> Vec<Value> {
     outcome.results.into_iter().flat_map(|(_, objects)| objects).collect()
 }
 
+const JOBS: [&str; 4] = [
+    "reporter/deploy/cronjob.yaml",
+    "reporter/deploy/fleet/collect.yaml",
+    "reporter/deploy/fleet/merge.yaml",
+    "policy/deploy/trust/cronjob.yaml",
+];
+
 #[test]
 fn what_the_jobs_run_can_be_typed() {
-    for path in ["reporter/deploy/cronjob.yaml", "policy/deploy/trust/cronjob.yaml"] {
+    for path in JOBS {
         let objects = objects(path);
-        let spec = &objects[0]["spec"]["jobTemplate"]["spec"]["template"]["spec"];
-        let arguments: Vec<String> = spec["containers"][0]["args"]
-            .as_array()
-            .unwrap()
+        let job = &objects[0]["spec"]["jobTemplate"]["spec"];
+        let container = &job["template"]["spec"]["containers"][0];
+        let arguments: Vec<String> =
+            container["args"].as_array().unwrap().iter().map(|it| it.as_str().unwrap().to_owned()).collect();
+        // Here there is no cluster and no container: what is typed is understood, and nothing is there.
+        let folder = Folder::new();
+        let mut arguments: Vec<String> = arguments
             .iter()
-            .map(|it| it.as_str().unwrap().to_owned())
+            .filter(|it| !it.starts_with("--kubeconfig="))
+            .map(|it| it.replace("az://wiguard/", "").replace("fleet/shard", "shard"))
             .collect();
-        // The same folder, of another name, and a kubeconfig that names no cluster.
-        let folder = Folder::of(&[(
-            "sources/this-cluster/openid-configuration.json",
-            r#"{"issuer":"https://a.example/","jwks_uri":"x"}"#,
-        )]);
-        let mut arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        arguments.iter_mut().filter(|it| **it == "/sources").for_each(|it| *it = "sources");
-        if arguments.contains(&"--apply") {
-            arguments.extend(["--kubeconfig", "none"]);
+        let reads = arguments[0] != "merge";
+        if reads {
+            arguments.extend(["--kubeconfig", "none"].map(String::from));
         }
-        let ran = folder.run(&arguments);
-        let meant = if arguments.contains(&"--apply") {
-            ran.err.contains("could not read the kubeconfig `none`")
-        } else {
-            ran.status == 0
-        };
-        assert!(meant, "{path}: {ran:?}");
-        // Every image is one that the kustomization names.
+        let mut command = command(folder.path(), &arguments);
+        command.env("JOB_COMPLETION_INDEX", "0");
+        for variable in container["env"].as_array().into_iter().flatten() {
+            command.env(variable["name"].as_str().unwrap(), variable["value"].as_str().unwrap());
+        }
+        let ran = run(command);
+        let says = if reads { "could not read the kubeconfig `none`" } else { "there is no snapshot" };
+        let missing = ran.status == 3 && ran.out.contains("does not exist");
+        assert!((ran.status == 2 && ran.err.contains(says)) || (!reads && missing), "{path}: {ran:?}");
+        // The image is one that the kustomization names.
         let kustomization = text(&Path::new(path).with_file_name("kustomization.yaml").display().to_string());
-        for list in ["initContainers", "containers"] {
-            for container in spec[list].as_array().unwrap() {
-                assert!(
-                    kustomization.contains(&format!("name: {}, newName", container["image"].as_str().unwrap())),
-                    "{container}"
-                );
-            }
-        }
+        assert!(kustomization.contains("name: wiguard, newName") && container["image"] == "wiguard", "{container}");
+        // What cannot be mended by trying again fails the job: the codes are documented.
+        let policy = job["podFailurePolicy"]["rules"].to_string();
+        assert!(policy.contains("FailJob") && policy.contains("\"values\":[2"), "{path}: {policy}");
+        assert!(policy.contains(container["name"].as_str().unwrap()), "{path}: {policy}");
+    }
+}
+
+#[test]
+fn a_fleet_has_as_many_pods_as_shards() {
+    let job = &objects("reporter/deploy/fleet/collect.yaml")[0]["spec"]["jobTemplate"]["spec"];
+    let env = job["template"]["spec"]["containers"][0]["env"].as_array().unwrap();
+    let shards = env.iter().find(|it| it["name"] == "WIGUARD_SHARDS").unwrap()["value"].as_str().unwrap();
+    assert_eq!(job["completionMode"], "Indexed");
+    for member in ["completions", "parallelism", "maxFailedIndexes"] {
+        assert_eq!(job[member].to_string(), shards, "{member}");
     }
 }
 
@@ -143,78 +148,9 @@ fn the_chart_asks_about_what_the_manifests_ask_about() {
     assert_eq!(read[0]["matchConditions"], policy["spec"]["matchConditions"], "`{kubewarden}` has others");
 }
 
-/// `az` of a tenant with an identity in each of two subscriptions, the first with a credential, and
-/// an app registration; it fails if it is asked for anything else.
-const AZ: &str = r#"#!/bin/sh
-id() { echo "/subscriptions/$1/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-$1"; }
-client() { echo "5a1e2c3d-000$1-4000-8000-000000000001"; }
-case "$*" in
-  "login --service-principal --username me --tenant here --federated-token token "*) ;;
-  "account list "*) printf '1\n2\n' ;;
-  "identity list --subscription $4 --output json")
-    echo "[{\"id\": \"$(id "$4")\", \"name\": \"id-$4\", \"clientId\": \"$(client "$4")\", \"type\": \"Microsoft.ManagedIdentity/userAssignedIdentities\"}]" ;;
-  "identity list --subscription $4 --query "*) printf '%s\tid-%s\trg\n' "$(client "$4")" "$4" ;;
-  "identity federated-credential list --subscription 1 --identity-name id-1 --resource-group rg --output json")
-    echo "[{\"id\": \"$(id 1)/federatedIdentityCredentials/fc\", \"name\": \"fc\", \"issuer\": \"https://a.example/\", \"subject\": \"system:serviceaccount:shop:cart\", \"audiences\": [\"api://AzureADTokenExchange\"]}]" ;;
-  "identity federated-credential list --subscription 2 --identity-name id-2 --resource-group rg --output json") echo "[]" ;;
-  "ad app list --all --output json") echo "[{\"appId\": \"$(client 3)\", \"id\": \"$(client 4)\", \"displayName\": \"web\"}]" ;;
-  "ad app list --all --query "*) client 3 ;;
-  "ad app federated-credential list --id $(client 3) --output json") echo "[]" ;;
-  *) echo "az: $*" >&2; exit 1 ;;
-esac
-"#;
-
-const KUBECTL: &str = r#"#!/bin/sh
-case "$*" in
-  "get --raw /.well-known/openid-configuration") echo '{"issuer": "https://a.example/", "jwks_uri": "x"}' ;;
-  "get namespaces "*) echo '{"apiVersion": "v1", "kind": "List", "items": [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", "uid": "1"}}]}' ;;
-  "get serviceaccounts "*) echo '{"apiVersion": "v1", "kind": "List", "items": [{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": "shop", "uid": "2"}}]}' ;;
-  *) echo "kubectl: $*" >&2; exit 1 ;;
-esac
-"#;
-
-#[test]
-fn what_the_scripts_write_can_be_read() {
-    let folder = Folder::of(&[("bin/az", AZ), ("bin/kubectl", KUBECTL), ("token", "token")]);
-    for name in ["az", "kubectl"] {
-        fs::set_permissions(folder.path().join("bin").join(name), fs::Permissions::from_mode(0o755)).unwrap();
-    }
-    let path = format!("{}:{}", folder.path().join("bin").display(), env::var("PATH").unwrap());
-    let script = |name: &str, arguments: &[&str], applications: &str, client: &str| {
-        let mut shell = Command::new("/bin/sh");
-        shell.arg(at(&format!("{CHART}/files/collect/{name}.sh"))).args(arguments).current_dir(folder.path());
-        shell.env("PATH", &path).env("AZURE_CLIENT_ID", client).env("AZURE_TENANT_ID", "here").env("SUBSCRIPTIONS", "");
-        shell.env("AZURE_FEDERATED_TOKEN_FILE", "token").env("APPLICATIONS", applications);
-        let output = shell.output().unwrap();
-        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
-    };
-    let done = |ran: (bool, String)| assert!(ran.0, "{}", ran.1);
-    done(script("kubernetes", &["sources/prod", "namespaces,serviceaccounts"], "", "me"));
-    done(script("azure", &["sources/azure"], "false", "me"));
-    let ran = folder.run(&["policy", "trust", "sources", "--cluster", "prod", "--managed-identities-only"]);
-    assert_eq!((ran.status, ran.err.as_str()), (0, ""), "{ran:?}");
-    assert!(ran.out.contains("name: trust.shop\n") && ran.out.contains("\"name\":\"fc\""), "{}", ran.out);
-    assert_eq!(
-        folder.run(&["policy", "trust", "sources", "--cluster", "prod"]).status,
-        3,
-        "no app registration was listed"
-    );
-    done(script("azure", &["sources/azure"], "true", "me"));
-    let ran = folder.run(&["policy", "trust", "sources", "--cluster", "prod"]);
-    assert_eq!((ran.status, ran.err.as_str()), (0, ""), "{ran:?}");
-
-    // What fails must not pass for an empty list.
-    let (ok, err) = script("azure", &["other"], "false", "somebody");
-    assert!(!ok && err.contains("az: login"), "{err}");
-    assert!(!script("kubernetes", &["other", "namespaces,secrets"], "", "me").0);
-    folder.write("bin/az", AZ.replace("--subscription 2 --identity-name", "--subscription 9 --identity-name"));
-    let (ok, err) = script("azure", &["other"], "false", "me");
-    assert!(!ok && err.contains("identity federated-credential list --subscription 2"), "{err}");
-}
-
 #[test]
 fn what_the_documents_name_is_there() {
-    for name in ["deploy", "kubewarden", "preview", "trust"] {
+    for name in ["deploy", "kubewarden", "preview", "snapshots", "trust"] {
         let page = text(&format!("docs/{name}.md"));
         let links = page.split("](").skip(1).map(|rest| rest.split(')').next().unwrap());
         for link in links.filter(|link| !link.starts_with("http")) {

@@ -7,11 +7,13 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod azure;
 mod azure_client;
 mod catalogue;
 mod cli;
 mod cloud;
 mod deploy;
+mod doctor;
 mod documents;
 mod engine;
 mod estate;
@@ -21,6 +23,7 @@ mod iac;
 mod ignorance;
 mod lines;
 mod manifests;
+mod merge;
 mod module;
 mod moved;
 mod mutation;
@@ -31,7 +34,12 @@ mod preview;
 mod program;
 mod protocol;
 mod published;
+mod redact;
 mod serve;
 mod shapes;
+mod snapshot;
+#[cfg(unix)]
+mod stop;
+mod store;
 mod traps;
 mod trust_inventory;

@@ -106,7 +106,7 @@ fn json_has_the_shape_that_was_promised() {
     }
     assert_eq!(json!(list("identities").len()), summary["identities"]);
     for row in list("coverage") {
-        members(&row, &["source", "status", "rulesNotEvaluated"], &["reason"]);
+        members(&row, &["source", "status", "rulesNotEvaluated"], &["reason", "collected"]);
         let complete = row["status"] == "complete";
         assert!(complete || ["partial", "missing"].contains(&row["status"].as_str().unwrap()));
         assert_eq!(row.get("reason").is_none(), complete, "{row:#}");

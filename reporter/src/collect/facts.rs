@@ -1,66 +1,91 @@
 //! Facts: what one batch of pieces says, object by object. Computed by the workers, joined later.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wiguard_rules::manifest::{self, Hint, Manifest, ManifestError};
 use wiguard_rules::model::{ClusterIx, Origin};
 
 use super::azure::{self, Resource};
-use super::feed::Feed;
 use super::iac::{self, Declarations};
 use crate::read::{Batch, Piece, Place, Wrapper};
+use crate::snapshot::{self, Kept};
 
 /// What a batch says.
-#[derive(Debug, Default)]
-pub(super) struct Facts {
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Facts {
     /// Objects of Kubernetes.
-    pub(super) manifests: Vec<Read>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) manifests: Vec<Read>,
     /// Objects of Azure.
-    pub(super) resources: Vec<(u32, Option<u32>, Resource)>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) resources: Vec<(u32, Option<u32>, Resource)>,
     /// What infrastructure as code declares, by document.
-    pub(super) declared: Vec<Declarations>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) declared: Vec<Declarations>,
     /// Lists that ended.
-    pub(super) lists: Vec<Ended>,
-    /// Elements without a kind, whose list may say it at its end.
-    pub(super) nameless: Vec<(u32, u32, Vec<u8>)>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) lists: Vec<Ended>,
+    /// Elements without a kind, whose list may say it at its end. They are whole, with whatever
+    /// secrets they hold, so that no snapshot keeps them.
+    #[serde(skip)]
+    pub(crate) nameless: Vec<(u32, u32, Vec<u8>)>,
     /// What could not be read: line and reason.
-    pub(super) defects: Vec<(u32, String)>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) defects: Vec<(u32, String)>,
     /// What is YAML, but shows no sign of Kubernetes or Azure: line and reason.
-    pub(super) foreign: Vec<(u32, String)>,
-    /// What was read and is of no use to any rule, by what it is.
-    pub(super) ignored: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) foreign: Vec<(u32, String)>,
+    /// Whether anything was read that is of no use to any rule.
+    #[serde(skip_serializing_if = "is_false")]
+    pub(crate) ignored: bool,
     /// What a snapshot keeps.
-    pub(super) feeds: Vec<Feed>,
+    #[serde(skip)]
+    pub(crate) kept: Vec<Kept>,
 }
 
 /// An object of Kubernetes, and the list it stood in.
-#[derive(Debug)]
-pub(super) struct Read {
-    pub(super) manifest: Manifest,
-    pub(super) live: bool,
-    pub(super) line: u32,
-    pub(super) list: Option<u32>,
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Read {
+    pub(crate) manifest: Manifest,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) live: bool,
+    pub(crate) line: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) list: Option<u32>,
 }
 
 impl Read {
     /// An object that an API server gave.
-    pub(super) const fn fed(manifest: Manifest) -> Self {
+    pub(crate) const fn fed(manifest: Manifest) -> Self {
         Self { manifest, live: true, line: 0, list: None }
     }
 }
 
 /// A list that was read to its end, or to where it broke off.
-#[derive(Debug)]
-pub(super) struct Ended {
-    pub(super) id: u32,
-    pub(super) line: u32,
-    pub(super) wrapper: Wrapper,
-    pub(super) elements: u64,
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Ended {
+    pub(crate) id: u32,
+    pub(crate) line: u32,
+    pub(crate) wrapper: Wrapper,
+    pub(crate) elements: u64,
     /// Whether it is all there: not cut off, no further page.
-    pub(super) whole: bool,
-    pub(super) api_version: String,
-    pub(super) kind: String,
+    #[serde(default)]
+    pub(crate) whole: bool,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) api_version: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) kind: String,
     /// `@odata.context`, which names the parent of what Graph lists.
-    pub(super) context: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) context: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// Reads a batch.
@@ -75,6 +100,12 @@ pub(super) fn of(batch: &Batch) -> Facts {
 impl Facts {
     fn add(&mut self, piece: &Piece<'_>) {
         let line = u32::try_from(piece.line).unwrap_or(u32::MAX);
+        if *piece.place == Place::Alone
+            && let Some(kept) = snapshot::recognise(piece.json)
+        {
+            self.kept.push(kept);
+            return;
+        }
         let (list, hint, items) = match piece.place {
             Place::Envelope { id, elements, complete, wrapper } => {
                 self.lists.push(ended(*id, line, *wrapper, *elements, *complete, piece.json));
@@ -103,7 +134,7 @@ impl Facts {
 
     fn kubernetes(&mut self, read: manifest::Read, line: u32, list: Option<u32>) {
         match read.manifest {
-            Manifest::Other { .. } => self.ignored.push("object of Kubernetes that no rule reads".into()),
+            Manifest::Other { .. } => self.ignored = true,
             Manifest::List(kind) => {
                 self.defects.push((line, format!("could not read a {kind}: its `items` are not a list of objects")));
             }
@@ -120,7 +151,7 @@ impl Facts {
             }
         };
         if let Some(declared) = iac::read(&value, piece.text, line) {
-            return self.declared(declared, "document of infrastructure as code");
+            return self.declared(declared);
         }
         // Values of a chart, prose with a colon: YAML takes them, and nobody meant them.
         let foreign = list.is_none()
@@ -128,7 +159,7 @@ impl Facts {
             && ["kind", "id", "properties"].iter().all(|name| value.get(name).is_none());
         match azure::recognise(&value) {
             Ok(resource) => self.resources.push((line, list, resource)),
-            Err(azure::Unrecognised::Useless(what)) => self.ignored.push(what.into()),
+            Err(azure::Unrecognised::Useless(_)) => self.ignored = true,
             Err(azure::Unrecognised::Strange(why)) if foreign => self.foreign.push((line, why)),
             Err(azure::Unrecognised::Strange(why)) => self.defects.push((line, why)),
         }
@@ -137,22 +168,56 @@ impl Facts {
     /// An object of Kubernetes from which an operator makes one of Azure.
     fn operator(&mut self, piece: &Piece<'_>, line: u32) {
         match serde_json::from_slice(piece.json) {
-            Ok(object) => self.declared(iac::operator(&object, line), "object of an operator"),
+            Ok(object) => self.declared(iac::operator(&object, line)),
             Err(error) => self.defects.push(defect(line, written_in_json(piece), &format!("an object: {error}"))),
         }
     }
 
-    fn declared(&mut self, mut declared: Declarations, what: &str) {
+    fn declared(&mut self, mut declared: Declarations) {
         self.defects.append(&mut declared.defects);
         if declared.is_empty() {
-            self.ignored.push(format!("{what} that declares nothing that rules read"));
+            self.ignored = true;
         } else {
             self.declared.push(declared);
         }
     }
 
+    /// Adds what the next batch of the same source says.
+    pub(crate) fn append(&mut self, next: Self) {
+        self.manifests.extend(next.manifests);
+        self.resources.extend(next.resources);
+        self.declared.extend(next.declared);
+        self.lists.extend(next.lists);
+        self.nameless.extend(next.nameless);
+        self.defects.extend(next.defects);
+        self.foreign.extend(next.foreign);
+        self.ignored |= next.ignored;
+    }
+
+    /// Whether nothing of a file is in it.
+    pub(crate) fn is_empty(&self) -> bool {
+        let Self { manifests, resources, declared, lists, nameless, defects, foreign, ignored, kept: _ } = self;
+        let none = manifests.is_empty()
+            && resources.is_empty()
+            && declared.is_empty()
+            && lists.is_empty()
+            && nameless.is_empty();
+        none && defects.is_empty() && foreign.is_empty() && !ignored
+    }
+
+    /// Names what its list names at its end, once the source is all there.
+    pub(super) fn complete(&mut self) {
+        for ended in std::mem::take(&mut self.lists) {
+            self.name_elements(&ended);
+            self.lists.push(ended);
+        }
+        for (line, _, _) in std::mem::take(&mut self.nameless) {
+            self.defects.push((line, NAMELESS.into()));
+        }
+    }
+
     /// Reads the elements without kind of a list that said at its end what they are.
-    pub(super) fn name_elements(&mut self, list: &Ended) {
+    fn name_elements(&mut self, list: &Ended) {
         let (mine, others) = std::mem::take(&mut self.nameless).into_iter().partition(|(_, id, _)| *id == list.id);
         self.nameless = others;
         let mine: Vec<(u32, u32, Vec<u8>)> = mine;
@@ -169,7 +234,7 @@ impl Facts {
 }
 
 /// What is said of an element of which nothing tells the kind.
-pub(super) const NAMELESS: &str =
+const NAMELESS: &str =
     "an element of this list has no `kind`, and the list does not say it either; export it again with kubectl";
 
 fn written_in_json(piece: &Piece<'_>) -> bool {

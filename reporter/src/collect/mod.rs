@@ -4,9 +4,9 @@
 pub mod azure;
 mod contradiction;
 mod extent;
-mod facts;
+pub(crate) mod facts;
 mod feed;
-mod iac;
+pub(crate) mod iac;
 mod tie;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,11 +17,13 @@ use wiguard_rules::inventory::Inventory;
 use wiguard_rules::manifest::Manifest;
 use wiguard_rules::model::{Cluster, ClusterIx, FederatedIdentityCredential, Identity, IdentityKind, Origin, Parent};
 
-use crate::read::{self, Limits, Root, Source, Stdin, Wrapper};
+use crate::read::{self, Defect, Limits, Root, Source, SourceSummary, Stdin, Wrapper};
+use crate::snapshot::{self, Kept, Section};
 use contradiction::{contradict, contradiction, same_trust, two_issuers};
 use extent::Lists;
 use facts::{Ended, Facts, Read};
 pub use feed::{Feed, Gone, Home, Proof, Resource};
+pub(crate) use tie::SCOPE;
 pub use tie::Tie;
 
 /// What is to be collected.
@@ -50,6 +52,8 @@ pub struct Collected {
     pub gaps: Vec<Gap>,
     /// Sources from which something was read: path, and how many objects.
     pub sources: Vec<(String, u64)>,
+    /// Clusters that were read themselves, by what they are called there; Azure may call them otherwise.
+    pub homes: BTreeMap<String, ClusterIx>,
     /// When a source was read that says so, by [`Origin::source`]: seconds since 1970.
     pub moments: BTreeMap<u32, u64>,
 }
@@ -81,57 +85,77 @@ pub enum Missing {
     Nothing,
 }
 
+/// What files say, or what a snapshot kept of them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reading {
+    pub(crate) sources: Vec<SourceSummary>,
+    pub(crate) defects: Vec<Defect>,
+    pub(crate) facts: Vec<(Arc<Source>, Facts)>,
+}
+
 /// Collects: what was fed, then what is named.
 pub fn collect(wanted: &Wanted, feeds: Vec<Feed>, stdin: impl FnOnce() -> Stdin) -> Collected {
-    let outcome = read::read_all(&wanted.roots, stdin, &Limits::default(), facts::of);
-    let mut assembly = Assembly { wanted, ..Assembly::new(wanted) };
-    for defect in outcome.defects {
-        // Prose beside manifests is no loss; an unreadable file may be one.
-        let harmless = defect.foreign && !defect.message.starts_with("is not text");
-        let found = outcome.sources.iter().any(|summary| summary.source.path == defect.path && summary.source.found);
-        assembly.broken.insert(defect.path.clone());
-        assembly.collected.gaps.push(Gap {
-            path: defect.path,
-            line: defect.line,
-            reason: defect.message,
-            extent: match (harmless && found, defect.partial) {
-                (true, _) => Missing::Nothing,
-                (false, true) => Missing::Part,
-                (false, false) => Missing::All,
-            },
-        });
-    }
-    assembly.collected.sources = outcome
-        .sources
-        .iter()
-        .filter(|summary| summary.pieces + summary.lists > 0)
-        .map(|summary| (summary.source.path.clone(), summary.pieces))
-        .collect();
-    for summary in outcome.sources.iter().filter(|summary| summary.pieces + summary.lists == 0) {
-        let Source { path, found, .. } = &*summary.source;
-        if !assembly.broken.contains(path) {
-            assembly.collected.gaps.push(Gap {
-                path: path.clone(),
-                line: None,
-                reason: "holds no object; if it is the output of a command, run it again".into(),
-                extent: if *found { Missing::Nothing } else { Missing::All },
-            });
-        }
-    }
-    let mut by_source: Vec<(Arc<Source>, Vec<Facts>)> = Vec::new();
-    for (source, facts) in outcome.results {
+    let (reading, sections) = read(&wanted.roots, stdin);
+    let (sections, gaps) = snapshot::settle(sections);
+    join(wanted, reading, sections, gaps, feeds)
+}
+
+/// Reads files; the snapshots among them are returned apart.
+pub(crate) fn read(roots: &[Root], stdin: impl FnOnce() -> Stdin) -> (Reading, Vec<Section>) {
+    let outcome = read::read_all(roots, stdin, &Limits::default(), facts::of);
+    let (mut kept, mut by_source): (Vec<(Arc<Source>, Vec<Kept>)>, Vec<(Arc<Source>, Facts)>) = Default::default();
+    for (source, mut batch) in outcome.results {
+        let lines = std::mem::take(&mut batch.kept);
         match by_source.last_mut() {
-            Some((last, list)) if Arc::ptr_eq(last, &source) => list.push(facts),
-            _ => by_source.push((source, vec![facts])),
+            Some((last, facts)) if Arc::ptr_eq(last, &source) => facts.append(batch),
+            _ => by_source.push((Arc::clone(&source), batch)),
+        }
+        match kept.last_mut() {
+            Some((last, list)) if Arc::ptr_eq(last, &source) => list.extend(lines),
+            _ if lines.is_empty() => {}
+            _ => kept.push((source, lines)),
         }
     }
+    by_source.iter_mut().for_each(|(_, facts)| facts.complete());
+    let broken = |path: &str| outcome.defects.iter().any(|defect| defect.path == path);
+    let sections =
+        kept.into_iter().flat_map(|(source, lines)| snapshot::sections(&source.path, lines, broken(&source.path)));
+    let sections = sections.collect();
+    (Reading { sources: outcome.sources, defects: outcome.defects, facts: by_source }, sections)
+}
+
+/// Puts together what was read.
+pub(crate) fn join(
+    wanted: &Wanted,
+    reading: Reading,
+    sections: Vec<Section>,
+    gaps: Vec<Gap>,
+    mut feeds: Vec<Feed>,
+) -> Collected {
+    let mut ties = (wanted.clusters.clone(), wanted.identities.clone());
+    let (mut readings, mut moments) = (vec![reading], Vec::new());
+    let snapshots = sections.iter().filter(|section| !section.is_empty()).map(|section| section.path.clone()).collect();
+    snapshot::take(sections, &mut feeds, &mut readings, &mut ties, &mut moments);
+    let mut assembly = Assembly::new(wanted, ties);
+    assembly.collected.gaps = gaps;
+    assembly.snapshots = snapshots;
+    for (path, at) in moments {
+        let index = assembly.index(&path);
+        assembly.collected.moments.insert(index, at);
+    }
+    let by_source = readings.into_iter().flat_map(|reading| assembly.reading(reading)).collect();
     assembly.finish(by_source, feeds)
 }
 
 /// The work of putting facts together.
 struct Assembly<'a> {
     wanted: &'a Wanted,
+    /// `--cluster` and `--identity`, those that snapshots keep among them.
+    clusters: Vec<Tie>,
+    identities: Vec<Tie>,
     collected: Collected,
+    /// Snapshots something of which could be read.
+    snapshots: BTreeSet<String>,
     /// Paths of which something could not be read: their lists prove no absence.
     broken: BTreeSet<String>,
     lists: Lists,
@@ -148,33 +172,57 @@ struct Sourced {
 }
 
 impl<'a> Assembly<'a> {
-    fn new(wanted: &'a Wanted) -> Self {
-        Self { wanted, collected: Collected::default(), broken: BTreeSet::new(), lists: Lists::default() }
+    fn new(wanted: &'a Wanted, (clusters, identities): (Vec<Tie>, Vec<Tie>)) -> Self {
+        Self {
+            wanted,
+            clusters,
+            identities,
+            collected: Collected::default(),
+            snapshots: BTreeSet::new(),
+            broken: BTreeSet::new(),
+            lists: Lists::default(),
+        }
     }
 
-    fn finish(mut self, by_source: Vec<(Arc<Source>, Vec<Facts>)>, mut feeds: Vec<Feed>) -> Collected {
+    /// Accounts for the files that were read, and gives what they say.
+    fn reading(&mut self, reading: Reading) -> Vec<(Arc<Source>, Facts)> {
+        for defect in reading.defects {
+            // Prose beside manifests is no loss; an unreadable file may be one.
+            let harmless = defect.foreign && !defect.message.starts_with("is not text");
+            let is = |summary: &SourceSummary| summary.source.path == defect.path && summary.source.found;
+            let found = reading.sources.iter().any(is);
+            self.broken.insert(defect.path.clone());
+            self.collected.gaps.push(Gap {
+                path: defect.path,
+                line: defect.line,
+                reason: defect.message,
+                extent: match (harmless && found, defect.partial) {
+                    (true, _) => Missing::Nothing,
+                    (false, true) => Missing::Part,
+                    (false, false) => Missing::All,
+                },
+            });
+        }
+        for summary in reading.sources {
+            let Source { path, found, .. } = &*summary.source;
+            if summary.pieces + summary.lists > 0 {
+                self.collected.sources.push((path.clone(), summary.pieces));
+            } else if !self.broken.contains(path) {
+                self.collected.gaps.push(Gap {
+                    path: path.clone(),
+                    line: None,
+                    reason: "holds no object; if it is the output of a command, run it again".into(),
+                    extent: if *found { Missing::Nothing } else { Missing::All },
+                });
+            }
+        }
+        reading.facts
+    }
+
+    fn finish(mut self, by_source: Vec<(Arc<Source>, Facts)>, feeds: Vec<Feed>) -> Collected {
         let mut sources = Vec::new();
-        for (source, list) in by_source {
+        for (source, facts) in by_source {
             let index = self.index(&source.path);
-            let mut facts = Facts::default();
-            for mut batch in list {
-                feeds.append(&mut batch.feeds);
-                facts.manifests.extend(batch.manifests);
-                facts.resources.extend(batch.resources);
-                facts.declared.append(&mut batch.declared);
-                facts.lists.extend(batch.lists);
-                facts.nameless.extend(batch.nameless);
-                facts.defects.extend(batch.defects);
-                facts.foreign.extend(batch.foreign);
-                facts.ignored.extend(batch.ignored);
-            }
-            for ended in std::mem::take(&mut facts.lists) {
-                facts.name_elements(&ended);
-                facts.lists.push(ended);
-            }
-            for (line, _, _) in std::mem::take(&mut facts.nameless) {
-                facts.defects.push((line, facts::NAMELESS.into()));
-            }
             sources.push(Sourced { index, source, facts, home: None, proofs: Vec::new() });
         }
         self.feed(feeds, &mut sources);
@@ -182,7 +230,9 @@ impl<'a> Assembly<'a> {
         self.azure(&mut sources);
         let declared = iac::take(&mut sources, &mut self.collected.inventory);
         let ties = self.tie(&sources);
-        self.collected.gaps.extend(tie::idle(self.wanted, &self.collected.paths, &self.collected.inventory.identities));
+        let Collected { paths, inventory, .. } = &self.collected;
+        let idle = tie::idle(&self.clusters, &self.identities, paths, &inventory.identities);
+        self.collected.gaps.extend(idle);
         self.kubernetes(sources, &ties);
         extent::settle(&self.lists, &mut self.collected.inventory, self.wanted.assume_complete);
         iac::add(declared, &mut self.collected.inventory, self.wanted.assume_complete);
@@ -261,12 +311,12 @@ impl<'a> Assembly<'a> {
                     || !it.facts.manifests.is_empty()
                     || !it.facts.resources.is_empty()
                     || !it.facts.declared.is_empty()
-                    || !it.facts.ignored.is_empty()
+                    || it.facts.ignored
             })
             .map(|it| it.source.path.as_str())
             .collect();
         for gap in &mut self.collected.gaps {
-            if gap.extent == Missing::Part && !used.contains(gap.path.as_str()) {
+            if gap.extent == Missing::Part && !used.contains(gap.path.as_str()) && !self.snapshots.contains(&gap.path) {
                 gap.extent = Missing::All;
             }
         }
@@ -356,6 +406,10 @@ impl<'a> Assembly<'a> {
             }
             facts.resources = kept;
         }
+        // What is inherited is in the list of every subscription.
+        let roles = &mut inventory.role_assignments;
+        roles.sort_by_cached_key(|role| role.id.to_ascii_lowercase());
+        roles.dedup_by(|one, other| !one.id.is_empty() && one.id.eq_ignore_ascii_case(&other.id));
         self.credentials(loose, &mut seen_credentials, sources);
     }
 
@@ -372,7 +426,7 @@ impl<'a> Assembly<'a> {
         let owners = tie::Owners::of(&inventory.identities);
         for (source, whole, mut credential) in loose {
             if credential.parent == Parent::Unknown {
-                match tie::identity_of_path(&source.path, &self.wanted.identities, &inventory.identities) {
+                match tie::identity_of_path(&source.path, &self.identities, &inventory.identities) {
                     Some(identity) => credential.parent = Parent::Id(tie::reference(identity)),
                     None => *untied.entry(source.path.clone()).or_default() += 1,
                 }
@@ -419,8 +473,7 @@ impl<'a> Assembly<'a> {
                 let named = parent_of_context(&ended.context)
                     .and_then(|parent| owners.owner(&Parent::Id(parent)))
                     .or_else(|| {
-                        let identity =
-                            tie::identity_of_path(&source.path, &self.wanted.identities, &inventory.identities)?;
+                        let identity = tie::identity_of_path(&source.path, &self.identities, &inventory.identities)?;
                         inventory.identities.iter().position(|known| std::ptr::eq(known, identity))
                     });
                 match named {
@@ -450,24 +503,25 @@ impl<'a> Assembly<'a> {
 
     /// Which cluster each source of Kubernetes objects belongs to.
     fn tie(&mut self, sources: &[Sourced]) -> BTreeMap<u32, ClusterIx> {
-        let mut ties = tie::Ties::new(&self.wanted.clusters, &mut self.collected.inventory.clusters);
+        let mut ties = tie::Ties::new(&self.clusters, &mut self.collected.inventory.clusters);
         let files = || sources.iter().filter(|it| it.source.root != usize::MAX);
-        let resources =
-            || files().flat_map(|it| it.facts.resources.iter().map(|(_, _, found)| (&*it.source.path, found)));
-        for (path, resource) in resources() {
+        let resources = || files().flat_map(|it| it.facts.resources.iter().map(|(_, _, found)| (&*it.source, found)));
+        for (source, resource) in resources() {
             if let Resource::Cluster(cluster) = resource {
-                ties.described(path, cluster);
+                ties.described(&source.path, source.root, cluster);
             }
         }
-        for (path, resource) in resources() {
+        for (source, resource) in resources() {
             if let Resource::Discovery(issuer) = resource {
-                ties.discovered(path, issuer);
+                ties.discovered(&source.path, source.root, issuer);
             }
         }
         let mut tied = BTreeMap::new();
         for Sourced { index, source, facts, home, .. } in sources {
             if let Some(home) = home {
-                tied.insert(*index, ties.home(home));
+                let cluster = ties.home(home);
+                self.collected.homes.entry(home.name.clone()).or_insert(cluster);
+                tied.insert(*index, cluster);
                 continue;
             }
             if facts.manifests.is_empty() {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Component, Path, PathBuf};
 
-use super::{Gap, Home, Missing, Wanted};
+use super::{Gap, Home, Missing};
 use wiguard_rules::model::{Cluster, ClusterIx, Identity, Issuer, Parent};
 
 /// `NAME=PATH` as typed.
@@ -21,7 +21,7 @@ pub(super) struct Ties<'a> {
     said: &'a [Tie],
     clusters: &'a mut Vec<Cluster>,
     /// The clusters described right in a folder.
-    described: BTreeMap<PathBuf, Vec<ClusterIx>>,
+    described: BTreeMap<(usize, PathBuf), Vec<ClusterIx>>,
     /// For objects of no known cluster: one nameless cluster for each root.
     nameless: BTreeMap<usize, ClusterIx>,
     /// The clusters that were read themselves, by uid or name.
@@ -56,18 +56,18 @@ impl<'a> Ties<'a> {
     }
 
     /// Notes that the file at `path` describes a cluster.
-    pub(super) fn described(&mut self, path: &str, cluster: &Cluster) {
+    pub(super) fn described(&mut self, path: &str, root: usize, cluster: &Cluster) {
         if let Some(index) = self.clusters.iter().position(|known| super::same_cluster(known, cluster)) {
-            self.note(path, index);
+            self.note(path, root, index);
         }
     }
 
     /// Notes that the file at `path` is the discovery document of a cluster: of the one that has
     /// this issuer, else of the only one that is described beside it, else of one that nothing else
     /// describes.
-    pub(super) fn discovered(&mut self, path: &str, issuer: &Issuer) {
+    pub(super) fn discovered(&mut self, path: &str, root: usize, issuer: &Issuer) {
         let known = self.clusters.iter().position(|cluster| cluster.issuer.as_ref() == Some(issuer));
-        let beside = || match self.described.get(&folder(path)).map(Vec::as_slice) {
+        let beside = || match self.described.get(&(scope(root), folder(path))).map(Vec::as_slice) {
             Some([one]) => Some(one.0 as usize),
             _ => None,
         };
@@ -81,7 +81,7 @@ impl<'a> Ties<'a> {
                 ..Cluster::default()
             })
         });
-        self.note(path, index);
+        self.note(path, root, index);
     }
 
     /// The cluster that was read itself: the one that Azure or the user describes with its issuer,
@@ -140,7 +140,7 @@ impl<'a> Ties<'a> {
             if let (Some((index, _)), None) = (named.next(), named.next()) {
                 return (ix(index), None);
             }
-            match self.described.get(folder).map(Vec::as_slice) {
+            match self.described.get(&(scope(root), folder.to_path_buf())).map(Vec::as_slice) {
                 Some([one]) => return (*one, None),
                 Some(_) => {
                     why = AMBIGUOUS;
@@ -157,8 +157,8 @@ impl<'a> Ties<'a> {
         (nameless, Some(why))
     }
 
-    fn note(&mut self, path: &str, index: usize) {
-        let here = self.described.entry(folder(path)).or_default();
+    fn note(&mut self, path: &str, root: usize, index: usize) {
+        let here = self.described.entry((scope(root), folder(path))).or_default();
         if !here.contains(&ix(index)) {
             here.push(ix(index));
         }
@@ -170,17 +170,20 @@ impl<'a> Ties<'a> {
     }
 }
 
+/// The bits of a root that say which snapshot it is of; files that are named themselves are of none.
+pub(crate) const SCOPE: u32 = 16;
+
+/// What ties by folder stay within: folders of two snapshots may have the same name.
+const fn scope(root: usize) -> usize {
+    root >> SCOPE
+}
+
 /// Ties that the user asked for and that tie nothing: a misspelt path or name.
-pub(super) fn idle(wanted: &Wanted, paths: &[String], identities: &[Identity]) -> Vec<Gap> {
+pub(super) fn idle(clusters: &[Tie], said: &[Tie], paths: &[String], identities: &[Identity]) -> Vec<Gap> {
     let gap =
         |tie: &Tie, reason| Gap { path: tie.path.display().to_string(), line: None, reason, extent: Missing::All };
     let mut gaps = Vec::new();
-    for (flag, tie) in wanted
-        .clusters
-        .iter()
-        .map(|tie| ("--cluster", tie))
-        .chain(wanted.identities.iter().map(|tie| ("--identity", tie)))
-    {
+    for (flag, tie) in clusters.iter().map(|tie| ("--cluster", tie)).chain(said.iter().map(|tie| ("--identity", tie))) {
         if !paths.iter().any(|path| tie.covers(&clean(Path::new(path)))) {
             gaps.push(gap(
                 tie,
@@ -191,7 +194,7 @@ pub(super) fn idle(wanted: &Wanted, paths: &[String], identities: &[Identity]) -
             ));
         }
     }
-    for tie in wanted.identities.iter().filter(|tie| only(identities, &tie.name).is_none()) {
+    for tie in said.iter().filter(|tie| only(identities, &tie.name).is_none()) {
         gaps.push(gap(tie, format!("--identity names `{}`, which is no identity, or more than one, of those read; give its client id and the output of `az identity list`", tie.name)));
     }
     gaps

@@ -18,7 +18,7 @@ use crate::collect::Tie;
 use crate::config::Config;
 #[cfg(feature = "live")]
 use crate::live::Live;
-use crate::progress::Progress;
+use crate::progress;
 use crate::read::Stdin;
 use crate::report::is_complete;
 use crate::sources::Sources;
@@ -53,6 +53,9 @@ pub struct Explain {
     /// How to print it
     #[arg(short, long = "output", value_enum, default_value_t = As::Text, value_name = "FORMAT")]
     output: As,
+    /// How progress is shown.
+    #[command(flatten)]
+    progress: progress::Flags,
     /// Clusters and subscriptions as they are.
     #[cfg(feature = "live")]
     #[command(flatten)]
@@ -120,6 +123,7 @@ impl Explain {
             paths: self.from,
             identity: self.identity,
             assume_complete: self.assume_complete,
+            progress: self.progress,
             #[cfg(feature = "live")]
             live: self.live,
         };
@@ -127,7 +131,7 @@ impl Explain {
             return Ok((None, 0));
         }
         let config = Config::load(self.config.as_deref()).map_err(|error| Failure::Usage(error.into()))?;
-        let progress = Progress::new();
+        let progress = sources.progress.show();
         let stdin = || -> Stdin { Box::new(io::stdin()) };
         let collected = sources.gather(self.cluster, None, &config, &progress, stdin)?;
         progress.say("judging");

@@ -10,8 +10,11 @@ pub mod azure;
 pub mod http;
 pub mod kube;
 pub mod pace;
+mod shard;
 mod stop;
 
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
@@ -21,6 +24,7 @@ use tokio::sync::mpsc;
 use crate::cli::Failure;
 use crate::collect::Feed;
 use crate::progress::Progress;
+pub use shard::Shard;
 pub use stop::Stop;
 
 /// Feeds that may wait to be taken: what is read faster than it is used waits at its source.
@@ -32,7 +36,9 @@ pub struct Live {
     #[command(flatten)]
     pub(crate) kube: kube::Flags,
     #[command(flatten)]
-    azure: azure::Flags,
+    pub(crate) azure: azure::Flags,
+    #[command(flatten)]
+    shard: shard::Flags,
 }
 
 /// What every reader is handed.
@@ -44,12 +50,44 @@ pub struct Session {
     pub progress: Progress,
     /// Says when to stop.
     pub stop: Stop,
+    /// Says which clusters and subscriptions to read.
+    pub shard: Shard,
+    /// Takes down who reads what, as far as that is known.
+    pub readers: Readers,
+}
+
+/// Who read what: `kube://CONTEXT as USER`.
+#[derive(Clone, Debug, Default)]
+pub struct Readers(Arc<Mutex<BTreeSet<String>>>);
+
+impl Readers {
+    /// Takes down one.
+    pub fn note(&self, reader: String) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(reader);
+    }
 }
 
 impl Live {
     /// Whether there is anything to read.
     pub const fn is_wanted(&self) -> bool {
         self.kube.is_wanted() || self.azure.is_wanted()
+    }
+
+    /// The part of the fleet that is wanted, if it is one.
+    ///
+    /// # Errors
+    /// If there is no such part.
+    pub fn shard(&self) -> Result<Option<Shard>, Failure> {
+        self.shard.shard()
+    }
+
+    /// What is wanted, as it was typed.
+    pub fn asked(&self) -> Vec<String> {
+        [(self.kube.is_wanted(), "--kube"), (self.azure.is_wanted(), "--azure")]
+            .into_iter()
+            .filter(|(wanted, _)| *wanted)
+            .map(|(_, flag)| flag.to_owned())
+            .collect()
     }
 
     /// The same, where `--context` names the cluster to which something is applied.
@@ -60,6 +98,7 @@ impl Live {
     /// Reads everything that is wanted, and hands on each page's facts as they come.
     ///
     /// What cannot be read is among them. The namespace is the only one that is read, if there is one.
+    /// Returns who read what, as far as that is known.
     ///
     /// # Errors
     /// If what is wanted makes no sense: no such context, no such cloud.
@@ -68,15 +107,23 @@ impl Live {
         namespace: Option<&str>,
         progress: &Progress,
         mut sink: impl FnMut(Feed),
-    ) -> Result<(), Failure> {
+    ) -> Result<Vec<String>, Failure> {
         if !self.is_wanted() {
-            return Ok(());
+            return Ok(Vec::new());
         }
+        let readers = Readers::default();
+        let shard = self.shard()?.unwrap_or_default();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.context("could not start the runtime").map_err(Failure::Internal)?;
         runtime.block_on(async {
             let (feeds, mut taken) = mpsc::channel(WAITING);
-            let session = Session { feeds, progress: progress.clone(), stop: Stop::on_signal() };
+            let session = Session {
+                feeds,
+                progress: progress.clone(),
+                stop: Stop::on_signal(progress).context("could not wait for Ctrl-C").map_err(Failure::Internal)?,
+                shard,
+                readers: readers.clone(),
+            };
             let (kube, azure) = (self.kube.plan(namespace, &session).await?, self.azure.plan(&session).await?);
             drop(session);
             let reading = async { tokio::join!(kube, azure) };
@@ -86,8 +133,9 @@ impl Live {
                 }
             };
             tokio::join!(reading, taking);
-            Ok(())
-        })
+            Ok::<(), Failure>(())
+        })?;
+        Ok(std::mem::take(&mut *readers.0.lock().unwrap_or_else(PoisonError::into_inner)).into_iter().collect())
     }
 }
 

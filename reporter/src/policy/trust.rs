@@ -96,7 +96,8 @@ impl Trust {
         }
         let name = self.cluster.as_ref().map(|choice| choice.name.as_str());
         let issuer = self.issuer.as_deref().map(Issuer::from);
-        let (issuer, members) = cluster::choose(&mut collected.inventory, name, issuer).map_err(Failure::Usage)?;
+        let Collected { inventory, homes, .. } = &mut collected;
+        let (issuer, members) = cluster::choose(inventory, homes, name, issuer).map_err(Failure::Usage)?;
 
         let whole = is_complete(&collected.gaps);
         let cut = Cut::new(&collected.inventory, &members, &issuer);

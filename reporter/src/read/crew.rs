@@ -87,6 +87,7 @@ pub fn read_all<T: Send>(
             let opened = match content {
                 Content::Stdin => stdin.take().map(|open| Ok(open() as Box<dyn Read>)),
                 Content::File(path) => Some(File::open(path).map(|file| Box::new(file) as Box<dyn Read>)),
+                Content::Bytes(bytes) => Some(Ok(Box::new(&**bytes) as Box<dyn Read>)),
                 Content::Flaw(flaw) => {
                     cut_flaws.push((rank, flaw.clone()));
                     None

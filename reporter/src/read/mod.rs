@@ -15,6 +15,8 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 mod convert;
 mod crew;
 mod decode;
@@ -47,6 +49,15 @@ pub enum Root {
     Stdin,
     /// A file or a folder.
     Path(PathBuf),
+    /// What was fetched from elsewhere, or why it was not.
+    Fetched {
+        /// Where it is, as shown to the user.
+        path: String,
+        /// Whether it was found below what the user named.
+        found: bool,
+        /// Its bytes.
+        content: Result<Arc<[u8]>, String>,
+    },
 }
 
 /// How much of one thing is held in memory. All sizes are bytes of decompressed text.
@@ -95,7 +106,8 @@ pub struct Source {
 }
 
 /// The member of an object, or the bare array, whose elements were cut apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Wrapper {
     /// `items` of a Kubernetes list.
     Items,
@@ -177,7 +189,8 @@ struct Ready {
 }
 
 /// Something that could not be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Defect {
     /// The path as shown to the user.
     pub path: String,
@@ -193,7 +206,7 @@ pub struct Defect {
 }
 
 /// What was read of one source.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceSummary {
     /// Which one.
     pub source: Arc<Source>,

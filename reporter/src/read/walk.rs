@@ -19,6 +19,7 @@ pub(super) struct Entry {
 pub(super) enum Content {
     Stdin,
     File(PathBuf),
+    Bytes(Arc<[u8]>),
     Flaw(Flaw),
 }
 
@@ -38,6 +39,13 @@ pub(super) fn walk(roots: &[Root]) -> Vec<Entry> {
         match root {
             Root::Stdin if walk.seen.insert(PathBuf::from("-")) => walk.add("-".into(), false, Content::Stdin),
             Root::Stdin => {}
+            Root::Fetched { path, found, content } => match content {
+                Ok(bytes) if walk.seen.insert(PathBuf::from(path)) => {
+                    walk.add(path.clone(), *found, Content::Bytes(Arc::clone(bytes)));
+                }
+                Ok(_) => {}
+                Err(why) => walk.flaw(Path::new(path), *found, why.clone()),
+            },
             Root::Path(path) => {
                 let met = std::mem::take(&mut walk.met);
                 let known = path.canonicalize().is_ok_and(|path| walk.seen.contains(&path));

@@ -13,23 +13,26 @@ use wiguard_rules::model::{Cluster, ClusterIx};
 
 use crate::report::{Report, namespaces};
 
+type Table = fn(&Report<'_>, &mut dyn Write) -> io::Result<()>;
+
+/// Every table, by the name of its file.
+pub(super) const TABLES: [(&str, Table); 7] = [
+    ("findings.csv", findings),
+    ("namespaces.csv", namespace_table),
+    ("workloads.csv", workloads),
+    ("service-accounts.csv", service_accounts),
+    ("identities.csv", identities),
+    ("credentials.csv", credentials),
+    ("coverage.csv", coverage),
+];
+
 /// Writes every table into a folder.
 pub(super) fn folder(report: &Report<'_>, folder: &Path) -> io::Result<()> {
     if folder.is_file() {
         return Err(io::Error::other("it is a file, and csv is written to a folder; name another"));
     }
     std::fs::create_dir_all(folder)?;
-    type Table = fn(&Report<'_>, &mut dyn Write) -> io::Result<()>;
-    let tables: [(&str, Table); 7] = [
-        ("findings.csv", findings),
-        ("namespaces.csv", namespace_table),
-        ("workloads.csv", workloads),
-        ("service-accounts.csv", service_accounts),
-        ("identities.csv", identities),
-        ("credentials.csv", credentials),
-        ("coverage.csv", coverage),
-    ];
-    for (name, table) in tables {
+    for (name, table) in TABLES {
         let mut file = BufWriter::new(File::create(folder.join(name))?);
         table(report, &mut file)?;
         file.flush()?;
@@ -360,9 +363,11 @@ fn credentials(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
 
 /// `coverage.csv`
 fn coverage(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let mut sheet = Sheet::new(out, &["source", "status", "reason", "rulesNotEvaluated"])?;
+    let mut sheet = Sheet::new(out, &["source", "status", "reason", "rulesNotEvaluated", "collected"])?;
     for row in &report.coverage {
-        sheet.row([row.source.as_str(), row.status.as_str(), &row.reason, &row.rules_not_evaluated.join("; ")])?;
+        let rules = row.rules_not_evaluated.join("; ");
+        let collected = row.collected.as_deref().unwrap_or_default();
+        sheet.row([row.source.as_str(), row.status.as_str(), &row.reason, &rules, collected])?;
     }
     sheet.finish()
 }

@@ -111,6 +111,8 @@ struct Covered<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     reason: &'a str,
     rules_not_evaluated: &'a [&'static str],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    collected: Option<&'a str>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
@@ -196,5 +198,6 @@ fn covered(row: &Coverage) -> Covered<'_> {
         status: row.status.as_str(),
         reason: &row.reason,
         rules_not_evaluated: &row.rules_not_evaluated,
+        collected: row.collected.as_deref(),
     }
 }

@@ -14,6 +14,8 @@ pub use table::Style;
 pub(crate) use table::printable;
 
 use crate::report::Report;
+#[cfg(feature = "live")]
+use crate::store::{Address, Place};
 
 /// A format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +45,10 @@ pub enum RenderError {
     /// A file or folder.
     #[error("could not write `{}`", .0.display())]
     File(PathBuf, #[source] io::Error),
+    /// Object storage.
+    #[cfg(feature = "live")]
+    #[error("could not write `{0}`")]
+    Store(String, #[source] crate::store::StoreError),
     /// Standard output.
     #[error("could not write to standard output")]
     Stdout(#[source] io::Error),
@@ -75,6 +81,19 @@ impl FromStr for Output {
 /// # Errors
 /// If a place cannot be written to. A reader of standard output that goes away is no error.
 pub fn write(report: &Report<'_>, output: &Output, style: Style) -> Result<Option<PathBuf>, RenderError> {
+    #[cfg(feature = "live")]
+    if let Some(path) = &output.path {
+        match Place::parse(path) {
+            Ok(Place::Object(address)) => {
+                to_store(report, output.format, &address)?;
+                return Ok(Some(path.clone()));
+            }
+            Ok(Place::Path(local)) if local != *path => {
+                return write(report, &Output { path: Some(local), ..output.clone() }, style);
+            }
+            _ => {}
+        }
+    }
     match (&output.path, output.format) {
         (Some(folder), Format::Csv) => {
             csv::folder(report, folder).map_err(|error| RenderError::File(folder.clone(), error))?;
@@ -93,6 +112,23 @@ pub fn write(report: &Report<'_>, output: &Output, style: Style) -> Result<Optio
             }
         }
     }
+}
+
+#[cfg(feature = "live")]
+fn to_store(report: &Report<'_>, format: Format, address: &Address) -> Result<(), RenderError> {
+    let failed = |address: &Address, error| RenderError::Store(address.to_string(), error);
+    let in_memory = |error| RenderError::File(PathBuf::from(address.to_string()), error);
+    if format == Format::Csv {
+        for (name, table) in csv::TABLES {
+            let mut bytes = Vec::new();
+            table(report, &mut bytes).map_err(in_memory)?;
+            let address = address.join(name);
+            address.put(bytes).map_err(|error| failed(&address, error))?;
+        }
+        return Ok(());
+    }
+    let bytes = to_bytes(report, format).map_err(in_memory)?;
+    address.put(bytes).map_err(|error| failed(address, error))
 }
 
 fn to_file(report: &Report<'_>, format: Format, path: &Path) -> io::Result<()> {

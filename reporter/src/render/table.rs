@@ -129,6 +129,12 @@ fn capacity(report: &Report<'_>, out: &mut dyn Write, style: Style) -> io::Resul
 }
 
 fn coverage(report: &Report<'_>, out: &mut dyn Write, style: Style) -> io::Result<()> {
+    let moments = || report.coverage.iter().filter_map(|row| row.collected.as_deref());
+    match (moments().min(), moments().max()) {
+        (Some(first), Some(last)) if first == last => writeln!(out, "collected at {first}\n")?,
+        (Some(first), Some(last)) => writeln!(out, "collected from {first} to {last}\n")?,
+        _ => {}
+    }
     let gaps: Vec<_> = report.coverage.iter().filter(|row| row.status != Status::Complete).collect();
     if gaps.is_empty() {
         return Ok(());

@@ -17,25 +17,33 @@ pub struct Identity {
     /// Which of the two.
     pub kind: IdentityKind,
     /// Its name, or an app's display name.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "String::is_empty"))]
     pub name: String,
     /// The client id (an app's application id).
     pub client_id: ClientId,
     /// The resource id of a managed identity, the object id of an app registration; empty if unknown.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "String::is_empty"))]
     pub id: String,
     /// The object id of its service principal; empty if unknown.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "String::is_empty"))]
     pub principal_id: String,
     /// Its tenant; empty if unknown.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "String::is_empty"))]
     pub tenant_id: String,
     /// Its resource group; empty if it has none.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "String::is_empty"))]
     pub resource_group: String,
     /// Its region; empty if unknown, or if it has none.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "String::is_empty"))]
     pub location: String,
     /// Whether all its credentials are in the inventory.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "super::is_false"))]
     pub credentials_complete: bool,
     /// The address under which infrastructure as code declares it, where only that says it exists.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
     pub declared: Option<String>,
     /// Where it was read.
+    #[cfg_attr(feature = "facts", serde(skip))]
     pub origin: Origin,
 }
 
@@ -54,6 +62,7 @@ pub enum IdentityKind {
 #[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub struct RoleAssignment {
     /// Its resource id; empty if unknown.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "String::is_empty"))]
     pub id: String,
     /// The object id of whoever has the role: of a managed identity, its principal id.
     pub principal_id: String,
@@ -70,21 +79,26 @@ pub struct FederatedIdentityCredential {
     /// Its name.
     pub name: String,
     /// Its resource id or object id; empty if unknown.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "String::is_empty"))]
     pub id: String,
     /// The identity it belongs to.
     pub parent: Parent,
     /// The issuer it trusts.
     pub issuer: Issuer,
     /// The subject it trusts; `None` for a flexible credential.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
     pub subject: Option<Subject>,
     /// The audiences it accepts: exactly one, where Azure validated it.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub audiences: Vec<Audience>,
     /// `claimsMatchingExpression.value` of a flexible credential.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
     pub expression: Option<String>,
     /// The address under which infrastructure as code declares it, where only that says it exists.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
     pub declared: Option<String>,
     /// Where it was read.
+    #[cfg_attr(feature = "facts", serde(skip))]
     pub origin: Origin,
 }
 
@@ -109,29 +123,40 @@ pub struct Cluster {
     /// Its name.
     pub name: String,
     /// Its resource id; empty if unknown.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "String::is_empty"))]
     pub id: String,
     /// Its resource group; empty if unknown.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "String::is_empty"))]
     pub resource_group: String,
     /// What runs it.
+    #[cfg_attr(feature = "facts", serde(default))]
     pub platform: Platform,
     /// The issuer that signs its tokens.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
     pub issuer: Option<Issuer>,
     /// What Azure says its issuer is, where its API server says otherwise.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
     pub profile_issuer: Option<Issuer>,
     /// Further issuers it accepts or had, declared by the user.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub other_issuers: Vec<Issuer>,
     /// `oidcIssuerProfile.enabled`.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
     pub oidc_issuer_enabled: Option<bool>,
     /// `securityProfile.workloadIdentity.enabled`.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
     pub workload_identity_enabled: Option<bool>,
     /// Whether it is AKS Automatic, which has both always on.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "super::is_false"))]
     pub automatic: bool,
     /// `kubernetesVersion`; empty if unknown.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "String::is_empty"))]
     pub kubernetes_version: String,
     /// The address under which infrastructure as code declares it, where only that says it exists.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
     pub declared: Option<String>,
     /// Where it was read.
+    #[cfg_attr(feature = "facts", serde(skip))]
     pub origin: Origin,
 }
 

@@ -53,6 +53,7 @@ pub struct Pair {
     /// The value, verbatim.
     pub value: String,
     /// False if the manifest holds a bare `true` or `1`, which the API server refuses.
+    #[cfg_attr(feature = "facts", serde(default = "yes", skip_serializing_if = "is_true"))]
     pub is_string: bool,
 }
 
@@ -62,7 +63,7 @@ pub struct Pair {
 pub struct Pairs(pub Vec<Pair>);
 
 /// The index of a cluster in [`crate::inventory::Inventory::clusters`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ClusterIx(pub u32);
 
 /// Where an object was read: opaque to rules.
@@ -78,6 +79,11 @@ pub struct Origin {
 // === impl Pairs ===
 
 impl Pairs {
+    /// Whether there is none.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The value under exactly this key.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.pair(key).map(|pair| pair.value.as_str())
@@ -92,6 +98,24 @@ impl Pairs {
     pub fn iter(&self) -> impl Iterator<Item = &Pair> {
         self.0.iter()
     }
+}
+
+/// What a snapshot leaves out, because it goes without saying.
+#[cfg(feature = "facts")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_true(value: &bool) -> bool {
+    *value
+}
+
+#[cfg(feature = "facts")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+pub(crate) const fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+#[cfg(feature = "facts")]
+const fn yes() -> bool {
+    true
 }
 
 /// Whether a label or annotation key bears on the chain: one of ours, or somebody's misspelling of one.

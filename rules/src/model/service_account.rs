@@ -12,16 +12,20 @@ use super::{ClientId, ClusterIx, Origin, Pairs, Subject, annotation};
 #[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub struct ServiceAccount {
     /// The cluster it lives in; one without a name if no source says.
+    #[cfg_attr(feature = "facts", serde(skip))]
     pub cluster: ClusterIx,
     /// Its namespace; `default` if the manifest names none.
     pub namespace: String,
     /// Its name.
     pub name: String,
     /// Its labels that bear on the chain.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Pairs::is_empty"))]
     pub labels: Pairs,
     /// Its annotations that bear on the chain.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Pairs::is_empty"))]
     pub annotations: Pairs,
     /// Where it was read.
+    #[cfg_attr(feature = "facts", serde(skip))]
     pub origin: Origin,
 }
 

@@ -43,22 +43,30 @@ pub struct Workload {
     /// Which kind it is.
     pub kind: &'static PodBearing,
     /// The cluster it lives in; one without a name if no source says.
+    #[cfg_attr(feature = "facts", serde(skip))]
     pub cluster: ClusterIx,
     /// Its namespace; `default` if the manifest names none.
     pub namespace: String,
     /// Its name, or its `generateName`.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "String::is_empty"))]
     pub name: String,
     /// The object that controls it (`ownerReferences` with `controller: true`).
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
     pub controller: Option<Controller>,
     /// The replicas asked for, where the kind has such a field.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
     pub replicas: Option<i64>,
     /// The labels of the object itself; a pod's are its template's.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Pairs::is_empty"))]
     pub labels: Pairs,
     /// The annotations of the object itself; a pod's are its template's.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Pairs::is_empty"))]
     pub annotations: Pairs,
     /// The pod.
+    #[cfg_attr(feature = "facts", serde(default))]
     pub template: PodTemplate,
     /// Where it was read.
+    #[cfg_attr(feature = "facts", serde(skip))]
     pub origin: Origin,
 }
 
@@ -77,16 +85,22 @@ pub struct Controller {
 #[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub struct PodTemplate {
     /// `metadata.labels`.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Pairs::is_empty"))]
     pub labels: Pairs,
     /// `metadata.annotations`.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Pairs::is_empty"))]
     pub annotations: Pairs,
     /// `spec.serviceAccountName`, else the deprecated `spec.serviceAccount`.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
     pub service_account: Option<String>,
     /// `spec.initContainers`.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub init_containers: Vec<Container>,
     /// `spec.containers`.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub containers: Vec<Container>,
     /// Volumes that bear on the chain.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub volumes: Vec<Volume>,
 }
 
@@ -95,10 +109,13 @@ pub struct PodTemplate {
 #[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub struct Container {
     /// Its name.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "String::is_empty"))]
     pub name: String,
     /// `env`, only variables named `AZURE_…` or `ARM_…`.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub env: Vec<EnvVar>,
     /// `envFrom`.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub env_from: Vec<EnvFrom>,
 }
 

@@ -3,6 +3,8 @@
 //! `azure-emulator [--identities N] [--credentials N] [--subscriptions N] [--applications N]
 //! [--factor F] [--port P]`. It prints how to scan it, and every ten seconds what was asked.
 
+#![allow(clippy::indexing_slicing, reason = "an emulated cloud has a caller and a tenant")]
+
 use std::env;
 use std::process::ExitCode;
 use std::time::Duration;

@@ -9,95 +9,24 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::estate::{Estate, Subscription};
+use super::groups::{group, groups};
 use super::http::{Answer, Asked, Page, id};
 use super::query;
 use super::record::Service;
 use super::server::State;
 use super::throttle::Limit;
 use super::tokens::Grant;
-
-/// The versions that a type of resource is served in, newest last.
-type Versions = &'static [&'static str];
-
-const SUBSCRIPTIONS: Versions = &[
-    "2016-06-01",
-    "2018-06-01",
-    "2019-06-01",
-    "2019-11-01",
-    "2020-01-01",
-    "2021-01-01",
-    "2021-04-01",
-    "2022-09-01",
-    "2022-12-01",
-];
-const GROUPS: Versions = &["2020-05-01", "2020-10-01", "2021-04-01", "2023-04-01", "2024-02-01-preview"];
-const IDENTITIES: Versions = &[
-    "2018-11-30",
-    "2021-09-30-preview",
-    "2022-01-31-preview",
-    "2023-01-31",
-    "2023-07-31-preview",
-    "2024-11-30",
-    "2025-01-31-preview",
-    "2025-05-31-preview",
-    "2026-04-30",
-    "2026-05-31",
-];
-/// The first version that knows flexible credentials.
-const FLEXIBLE: &str = "2025-01-31-preview";
-const CREDENTIALS_SINCE: &str = "2022-01-31-preview";
-const AKS: Versions = &[
-    "2023-11-01",
-    "2024-01-01",
-    "2024-02-01",
-    "2024-05-01",
-    "2024-08-01",
-    "2024-09-01",
-    "2024-10-01",
-    "2025-01-01",
-    "2025-02-01",
-    "2025-03-01",
-    "2025-04-01",
-    "2025-05-01",
-    "2025-06-02-preview",
-    "2025-07-01",
-    "2025-07-02-preview",
-    "2025-08-01",
-    "2025-08-02-preview",
-    "2025-09-01",
-    "2025-09-02-preview",
-    "2025-10-01",
-    "2025-10-02-preview",
-    "2026-01-01",
-    "2026-04-01",
-];
-const ARC: Versions = &[
-    "2021-10-01",
-    "2022-05-01-preview",
-    "2023-11-01-preview",
-    "2024-01-01",
-    "2024-06-01-preview",
-    "2024-07-01-preview",
-    "2024-07-15-preview",
-    "2024-12-01-preview",
-    "2025-08-01-preview",
-    "2025-12-01-preview",
-    "2026-02-01-preview",
-    "2026-05-01",
-];
-/// The first version that tells of a connected cluster's issuer.
-const ARC_ISSUER_SINCE: &str = "2024-06-01-preview";
-const ROLES: Versions = &["2015-07-01", "2018-09-01-preview", "2020-04-01-preview", "2022-04-01"];
-const BINDINGS: Versions =
-    &["2025-06-02-preview", "2025-07-02-preview", "2025-08-02-preview", "2025-09-02-preview", "2025-10-02-preview"];
-pub(super) const QUERIES: Versions = &["2019-04-01", "2020-04-01-preview", "2021-03-01", "2022-10-01", "2024-04-01"];
+use super::version::{
+    AKS, ARC, ARC_ISSUER_SINCE, BINDINGS, CREDENTIALS_SINCE, FLEXIBLE, GROUPS, IDENTITIES, ROLES, SUBSCRIPTIONS,
+    versioned,
+};
 
 pub(super) fn answer(state: &State, asked: &Asked) -> Answer {
     let segments = asked.segments();
     let lower: Vec<String> = segments.iter().map(|it| it.to_ascii_lowercase()).collect();
     let lower: Vec<&str> = lower.iter().map(String::as_str).collect();
     if lower == ["metadata", "endpoints"] {
-        return endpoints(state, asked);
+        return endpoints(asked);
     }
     let grant = match admitted(state, asked, Service::Manager) {
         Ok(grant) => grant,
@@ -134,7 +63,7 @@ pub(super) fn answer(state: &State, asked: &Asked) -> Answer {
         );
     }
     let answer = if rest.is_empty() {
-        versioned(asked, SUBSCRIPTIONS, |_| Answer::ok(describe(&state.estate, subscription)))
+        versioned(state, asked, SUBSCRIPTIONS, |_| Answer::ok(describe(&state.estate, subscription)))
     } else if state.is_forbidden(&subscription.id) {
         forbidden(state, &grant, rest, &subscription.id)
     } else {
@@ -180,26 +109,6 @@ pub(super) fn throttled(wait: Duration, said: &str) -> Answer {
     Answer::error(429, "SubscriptionRequestsThrottled", &said).with("retry-after", seconds)
 }
 
-/// Asks for the `api-version`, and answers as older or newer versions do.
-pub(super) fn versioned(asked: &Asked, known: Versions, answer: impl FnOnce(&str) -> Answer) -> Answer {
-    match asked.parameter("api-version") {
-        None => Answer::error(
-            400,
-            "MissingApiVersionParameter",
-            "The api-version query parameter (?api-version=) is required for all requests.",
-        ),
-        Some(version) if known.contains(&version) => answer(version),
-        Some(version) => {
-            let newest: Vec<&str> = known.iter().rev().copied().collect();
-            Answer::error(
-                400,
-                "InvalidApiVersionParameter",
-                &format!("The api-version '{version}' is invalid. The supported versions are '{}'.", newest.join(",")),
-            )
-        }
-    }
-}
-
 fn of_tenant(state: &State, asked: &Asked, grant: &Grant, segments: &[&str]) -> Answer {
     if segments == ["providers", "microsoft.resourcegraph", "resources"] && asked.method == Method::POST {
         return query::answer(state, asked, grant);
@@ -214,17 +123,17 @@ fn of_tenant(state: &State, asked: &Asked, grant: &Grant, segments: &[&str]) -> 
     }
     let estate = &state.estate;
     let answer = match segments {
-        ["tenants"] => versioned(asked, SUBSCRIPTIONS, |_| tenants(state, asked, grant)),
-        ["subscriptions"] => versioned(asked, SUBSCRIPTIONS, |_| {
+        ["tenants"] => versioned(state, asked, SUBSCRIPTIONS, |_| tenants(state, asked, grant)),
+        ["subscriptions"] => versioned(state, asked, SUBSCRIPTIONS, |_| {
             let own: Vec<&Subscription> = estate.subscriptions.iter().filter(|it| it.tenant == grant.tenant).collect();
             list(asked, own.len(), state.options.page, |at| describe(estate, own[at]))
         }),
-        ["providers", "microsoft.management", "managementgroups"] => versioned(asked, GROUPS, |_| {
+        ["providers", "microsoft.management", "managementgroups"] => versioned(state, asked, GROUPS, |_| {
             let own: Vec<_> = estate.groups.iter().filter(|it| it.tenant == grant.tenant).collect();
             list(asked, own.len(), state.options.page, |at| group(estate, &own[at].name))
         }),
         ["providers", "microsoft.management", "managementgroups", name, rest @ ..] => {
-            versioned(asked, GROUPS, |_| groups(state, asked, grant, name, rest))
+            versioned(state, asked, GROUPS, |_| groups(state, asked, grant, name, rest))
         }
         _ => Answer::error(404, "NotFound", "The resource could not be found."),
     };
@@ -234,19 +143,24 @@ fn of_tenant(state: &State, asked: &Asked, grant: &Grant, segments: &[&str]) -> 
 fn of_subscription(state: &State, asked: &Asked, of: &Subscription, rest: &[&str]) -> Answer {
     let (page, tenant) = (state.options.page, state.estate.tenant_of(of));
     match rest {
-        ["providers", "microsoft.managedidentity", "userassignedidentities"] => versioned(asked, IDENTITIES, |_| {
-            list(asked, of.identities.len(), page, |at| of.identities[at].nested(&of.id, tenant))
-        }),
-        ["providers", "microsoft.containerservice", "managedclusters"] => versioned(asked, AKS, |_| {
+        ["providers", "microsoft.managedidentity", "userassignedidentities"] => {
+            versioned(state, asked, IDENTITIES, |_| {
+                list(asked, of.identities.len(), page, |at| of.identities[at].nested(&of.id, tenant))
+            })
+        }
+        ["providers", "microsoft.containerservice", "managedclusters"] => versioned(state, asked, AKS, |_| {
             let own: Vec<_> = of.clusters.iter().filter(|it| !it.arc).collect();
             list(asked, own.len(), page, |at| own[at].nested())
         }),
-        ["providers", "microsoft.kubernetes", "connectedclusters"] => versioned(asked, ARC, |version| {
+        ["providers", "microsoft.kubernetes", "connectedclusters"] => versioned(state, asked, ARC, |version| {
             let own: Vec<_> = of.clusters.iter().filter(|it| it.arc).collect();
             list(asked, own.len(), page, |at| connected(own[at].nested(), version))
         }),
+        ["providers", "microsoft.authorization", "permissions"] => {
+            versioned(state, asked, ROLES, |_| Answer::ok(json!({"value": state.permissions()})))
+        }
         ["providers", "microsoft.authorization", "roleassignments"] => {
-            versioned(asked, ROLES, |_| list(asked, of.roles.len(), page, |at| role(of, at)))
+            versioned(state, asked, ROLES, |_| list(asked, of.roles.len(), page, |at| role(of, at)))
         }
         [
             "resourcegroups",
@@ -271,7 +185,7 @@ fn of_subscription(state: &State, asked: &Asked, of: &Subscription, rest: &[&str
                 .iter()
                 .find(|it| it.printed["name"].as_str().is_some_and(|own| own.eq_ignore_ascii_case(name)));
             let Some(cluster) = cluster else { return missing("Microsoft.ContainerService/managedClusters", name) };
-            versioned(asked, BINDINGS, |_| {
+            versioned(state, asked, BINDINGS, |_| {
                 list(asked, cluster.bindings.len(), page, |at| {
                     let client = &cluster.bindings[at];
                     json!({"id": format!("{}/identityBindings/{client}", cluster.id()), "name": client,
@@ -291,7 +205,7 @@ fn identity(state: &State, asked: &Asked, of: &Subscription, group: &str, name: 
     } else {
         IDENTITIES.split_at(IDENTITIES.iter().position(|it| *it == CREDENTIALS_SINCE).unwrap_or(0)).1
     };
-    versioned(asked, known, |version| {
+    versioned(state, asked, known, |version| {
         let Some(identity) = of.identity(group, name) else {
             return if child.is_empty() {
                 missing("Microsoft.ManagedIdentity/userAssignedIdentities", name)
@@ -320,7 +234,7 @@ fn identity(state: &State, asked: &Asked, of: &Subscription, group: &str, name: 
 }
 
 /// A page of a list, and the link to the next.
-fn list(asked: &Asked, length: usize, size: usize, make: impl Fn(usize) -> Value) -> Answer {
+pub(super) fn list(asked: &Asked, length: usize, size: usize, make: impl Fn(usize) -> Value) -> Answer {
     if asked.method != Method::GET {
         return Answer::error(405, "MethodNotAllowed", "The requested resource does not support this method.");
     }
@@ -353,47 +267,6 @@ fn tenants(state: &State, asked: &Asked, grant: &Grant) -> Answer {
     })
 }
 
-fn group(estate: &Estate, name: &str) -> Value {
-    let own = estate.groups.iter().find(|it| it.name.eq_ignore_ascii_case(name));
-    let tenant = own.map_or("", |it| estate.tenants[it.tenant].id.as_str());
-    json!({"id": format!("/providers/Microsoft.Management/managementGroups/{name}"), "name": name,
-        "type": "Microsoft.Management/managementGroups", "properties": {"tenantId": tenant, "displayName": name}})
-}
-
-fn groups(state: &State, asked: &Asked, grant: &Grant, name: &str, rest: &[&str]) -> Answer {
-    let estate = &state.estate;
-    let is = |it: &&super::ManagementGroup| it.name.eq_ignore_ascii_case(name) && it.tenant == grant.tenant;
-    let Some(own) = estate.groups.iter().find(is) else {
-        return Answer::error(404, "NotFound", &format!("The management group '{name}' cannot be found."));
-    };
-    match rest {
-        [] => Answer::ok(group(estate, &own.name)),
-        ["descendants" | "subscriptions"] => {
-            let mut found = Vec::new();
-            if rest == ["descendants"] {
-                let below =
-                    |it: &&super::ManagementGroup| it.parent.as_deref().is_some_and(|of| of.eq_ignore_ascii_case(name));
-                found.extend(estate.groups.iter().filter(below).map(|it| group(estate, &it.name)));
-            }
-            found.extend(estate.below(&own.name).into_iter().map(|it| {
-                let parent = format!(
-                    "/providers/Microsoft.Management/managementGroups/{}",
-                    it.group.as_deref().unwrap_or_default()
-                );
-                let kind = if rest == ["descendants"] {
-                    "/subscriptions"
-                } else {
-                    "Microsoft.Management/managementGroups/subscriptions"
-                };
-                json!({"id": format!("/subscriptions/{}", it.id), "name": it.id, "type": kind,
-                    "properties": {"displayName": it.name, "parent": {"id": parent}}})
-            }));
-            list(asked, found.len(), state.options.page, |at| found[at].clone())
-        }
-        _ => Answer::error(404, "NotFound", "The resource could not be found."),
-    }
-}
-
 /// Versions of Arc before the issuer's say nothing of it.
 fn connected(mut nested: Value, version: &str) -> Value {
     if version < ARC_ISSUER_SINCE
@@ -405,7 +278,8 @@ fn connected(mut nested: Value, version: &str) -> Value {
     nested
 }
 
-fn role(of: &Subscription, at: usize) -> Value {
+/// A role assignment.
+pub(super) fn role(of: &Subscription, at: usize) -> Value {
     let (principal, definition) = &of.roles[at];
     let scope = format!("/subscriptions/{}", of.id);
     json!({"id": format!("{scope}/providers/Microsoft.Authorization/roleAssignments/{at:08}"), "name": format!("{at:08}"),
@@ -451,8 +325,7 @@ fn missing(kind: &str, name: &str) -> Answer {
     )
 }
 
-fn endpoints(state: &State, asked: &Asked) -> Answer {
-    let _ = state;
+fn endpoints(asked: &Asked) -> Answer {
     let base = &asked.base;
     let one = json!({
         "name": "AzureCloud", "portal": "https://portal.azure.com", "resourceManager": format!("{base}/"),

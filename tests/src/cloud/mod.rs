@@ -11,6 +11,7 @@ mod entra;
 mod estate;
 mod fault;
 mod graph;
+mod groups;
 mod http;
 mod kusto;
 mod made;
@@ -21,6 +22,8 @@ mod record;
 mod server;
 mod throttle;
 mod tokens;
+mod version;
+mod wire;
 
 pub use estate::{
     AUDIENCE, Application, Cluster, Credential, Credentials, Estate, Identity, ManagementGroup, Subscription, Tenant,

@@ -8,19 +8,21 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::estate::{Application, Cluster, Credential, Credentials, Estate, Identity, Subscription};
+use super::manager::role;
 
 impl Estate {
-    /// Writes what `az` prints into a folder: `identities.json`, `credentials.json` with an array
+    /// Writes what `az` prints into a folder: `roles.json`, `identities.json`, `credentials.json` with an array
     /// for each identity, `apps.json`, `app-credentials/APP_ID.json`, and a file for each cluster.
     ///
     /// # Errors
     /// Whatever the file system refuses.
     pub fn print(&self, folder: &Path) -> io::Result<()> {
         fs::create_dir_all(folder.join("app-credentials"))?;
-        let mut identities = Vec::new();
+        let (mut identities, mut roles) = (Vec::new(), Vec::new());
         let mut credentials = BufWriter::new(fs::File::create(folder.join("credentials.json"))?);
         for subscription in &self.subscriptions {
             let tenant = self.tenant_of(subscription);
+            roles.extend((0..subscription.roles.len()).map(|at| flat(role(subscription, at), "")));
             for identity in &subscription.identities {
                 let id = identity.id(&subscription.id);
                 identities.push(flat(identity.nested(&subscription.id, tenant), &identity.group));
@@ -34,6 +36,7 @@ impl Estate {
             }
         }
         credentials.flush()?;
+        fs::write(folder.join("roles.json"), Value::from(roles).to_string())?;
         fs::write(folder.join("identities.json"), Value::from(identities).to_string())?;
         let applications: Vec<&Application> = self.tenants.iter().flat_map(|it| &it.applications).collect();
         let objects: Vec<&Value> = applications.iter().map(|it| &it.object).collect();

@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 use super::estate::Subscription;
 use super::http::{Answer, Asked, Page, id};
 use super::kusto::Query;
-use super::manager::{QUERIES, versioned};
+use super::manager::role;
 use super::server::State;
 use super::tokens::Grant;
+use super::version::{QUERIES, versioned};
 
 /// The most subscriptions that a query may name.
 const SUBSCRIPTIONS: usize = 1000;
@@ -43,7 +44,7 @@ pub(super) fn answer(state: &State, asked: &Asked, grant: &Grant) -> Answer {
         let said = "Access is denied to the requested resource. The user might not have enough permission.";
         return quoted(failed(403, "Forbidden", "AccessDenied", said));
     }
-    quoted(versioned(asked, QUERIES, |_| rows(state, asked, grant).unwrap_or_else(|refusal| *refusal)))
+    quoted(versioned(state, asked, QUERIES, |_| rows(state, asked, grant).unwrap_or_else(|refusal| *refusal)))
 }
 
 fn rows(state: &State, asked: &Asked, grant: &Grant) -> Result<Answer, Box<Answer>> {
@@ -157,13 +158,10 @@ impl Row<'_> {
             }
             Self::Cluster(of, at) => (of, of.clusters[at].nested()),
             Self::Role(of, at) => {
-                let (principal, definition) = &of.roles[at];
-                let id = format!("/subscriptions/{}/providers/Microsoft.Authorization/roleAssignments/{at:08}", of.id);
-                (
-                    of,
-                    json!({"id": id, "name": format!("{at:08}"), "type": "microsoft.authorization/roleassignments",
-                    "properties": {"principalId": principal, "roleDefinitionId": definition, "scope": format!("/subscriptions/{}", of.id)}}),
-                )
+                let mut row = role(of, at);
+                let definition = format!("/providers/Microsoft.Authorization/RoleDefinitions/{}", of.roles[at].1);
+                row["properties"]["roleDefinitionId"] = definition.into();
+                (of, row)
             }
             Self::Subscription(of) => {
                 let id = format!("/subscriptions/{}", of.id);

@@ -90,11 +90,26 @@ impl Record {
     /// Served requests a second over the steady part: from the first twentieth to the last.
     #[must_use]
     pub fn steady_rate(&self) -> f64 {
-        let times: Vec<Duration> = self.0.iter().filter(|it| it.verdict == Verdict::Served).map(|it| it.at).collect();
-        let (from, to) = (times.len() / 20, times.len() - times.len() / 20);
-        match times.get(from..to) {
-            Some([first, .., last]) => (to - from - 1) as f64 / (*last - *first).as_secs_f64(),
-            _ => 0.0,
-        }
+        let times = self.times();
+        let edge = times.len() / 20;
+        rate(times.get(edge..times.len() - edge).unwrap_or_default())
+    }
+
+    /// The highest rate over so many served requests that follow each other: what else a machine
+    /// has to do slows down the others.
+    #[must_use]
+    pub fn best_rate(&self, requests: usize) -> f64 {
+        self.times().windows(requests).map(rate).fold(0.0, f64::max)
+    }
+
+    fn times(&self) -> Vec<Duration> {
+        self.0.iter().filter(|it| it.verdict == Verdict::Served).map(|it| it.at).collect()
+    }
+}
+
+fn rate(times: &[Duration]) -> f64 {
+    match times {
+        [first, .., last] => (times.len() - 1) as f64 / (*last - *first).as_secs_f64(),
+        _ => 0.0,
     }
 }

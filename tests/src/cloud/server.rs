@@ -1,38 +1,27 @@
-//! The listeners: one port for each service, plain or TLS as the first byte says, and one for a
-//! host elsewhere that must never be asked.
+//! The cloud as it runs: one port for each service, and one for a host elsewhere that must never
+//! be asked; who may ask, what goes wrong, what was asked.
 
-use std::convert::Infallible;
-use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use http_body_util::BodyExt as _;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio_rustls::TlsAcceptor;
 
 use super::estate::Estate;
 use super::fault::{Fault, What};
-use super::http::{Answer, Asked, id};
+use super::http::{Answer, Asked};
 use super::record::{Record, Request, Service, Verdict};
 use super::throttle::Throttle;
-use super::tokens::{Caller, Tokens, found, random};
-use super::{entra, graph, manager};
+use super::tokens::{Caller, Grant, Tokens, found, random};
+use super::wire::accept;
 use crate::estate::random::Random;
 use crate::https::Authority;
 
@@ -53,6 +42,8 @@ pub struct Options {
     pub reads_applications: bool,
     /// Whether the caller may ask Resource Graph.
     pub queries: bool,
+    /// The newest version of any API that is spoken, as clouds apart lag behind.
+    pub newest: &'static str,
     /// The port of Azure Resource Manager, any if 0; the others follow.
     pub port: u16,
 }
@@ -72,6 +63,8 @@ pub(super) struct State {
     pub(super) estate: Estate,
     pub(super) options: Options,
     pub(super) callers: Vec<Caller>,
+    /// What each of the caller's roles lets it do in a subscription.
+    permissions: Mutex<Value>,
     /// Subscriptions that the caller may see and not read.
     pub(super) forbidden: Mutex<Vec<String>>,
     tokens: Mutex<Tokens>,
@@ -83,17 +76,11 @@ pub(super) struct State {
     begun: Instant,
 }
 
-/// A body, which may break off.
-enum Flow {
-    Whole(Option<Bytes>),
-    Broken(Option<Bytes>),
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn good<T, E: std::fmt::Display>(result: Result<T, E>) -> T {
+pub(super) fn good<T, E: std::fmt::Display>(result: Result<T, E>) -> T {
     result.unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -102,13 +89,14 @@ fn good<T, E: std::fmt::Display>(result: Result<T, E>) -> T {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            factor: 1000.0,
+            factor: 100.0,
             page: 100,
             rows: 1000,
             applications: 100,
             lifetime: Duration::from_secs(3599),
             reads_applications: true,
             queries: true,
+            newest: "9999",
             port: 0,
         }
     }
@@ -137,6 +125,7 @@ impl Cloud {
             estate,
             options,
             callers,
+            permissions: Mutex::new(json!([{"actions": ["*/read"], "notActions": []}])),
             forbidden: Mutex::default(),
             tokens: Mutex::default(),
             throttle: Mutex::new(Throttle::new(options.factor)),
@@ -251,15 +240,15 @@ impl Cloud {
         command.env("IDENTITY_HEADER", &self.callers()[1].secret);
     }
 
-    /// Takes away what whoever runs the tests has in his environment.
+    /// Takes away all that speaks of an identity, of whoever runs the tests too.
     pub fn bare(&self, command: &mut Command) {
-        let names = std::env::vars_os().map(|(name, _)| name);
-        let is = |name: &std::ffi::OsString| {
-            let name = name.to_string_lossy();
-            ["AZURE_", "IDENTITY_", "MSI_", "IMDS_"].iter().any(|own| name.starts_with(own))
-                || name.to_ascii_lowercase().ends_with("_proxy")
+        let own = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned());
+        let set = command.get_envs().map(|(name, _)| name.to_string_lossy().into_owned());
+        let is = |name: &String| {
+            let prefixed = ["AZURE_", "IDENTITY_", "MSI_", "IMDS_"].iter().any(|own| name.starts_with(own));
+            prefixed || name.to_ascii_lowercase().ends_with("_proxy")
         };
-        for name in names.filter(is) {
+        for name in own.chain(set).filter(is).collect::<Vec<_>>() {
             command.env_remove(name);
         }
         command.env("SSL_CERT_FILE", self.files().0).env("NO_PROXY", "*");
@@ -279,6 +268,11 @@ impl Cloud {
     /// Lets the caller see a subscription, and read nothing in it.
     pub fn forbid(&self, subscription: &str) {
         lock(&self.state.forbidden).push(subscription.to_ascii_lowercase());
+    }
+
+    /// Says this of the caller's roles in every subscription; at first it is a Reader.
+    pub fn allow(&self, permissions: Value) {
+        *lock(&self.state.permissions) = permissions;
     }
 
     /// All requests so far.
@@ -322,8 +316,12 @@ impl State {
         lock(&self.tokens).issue(tenant, audience, caller, self.options.lifetime)
     }
 
-    pub(super) fn grant(&self, token: &str) -> Option<super::tokens::Grant> {
+    pub(super) fn grant(&self, token: &str) -> Option<Grant> {
         lock(&self.tokens).get(token).cloned()
+    }
+
+    pub(super) fn permissions(&self) -> Value {
+        lock(&self.permissions).clone()
     }
 
     pub(super) fn throttle(&self) -> MutexGuard<'_, Throttle> {
@@ -344,6 +342,11 @@ impl State {
         lock(&self.forbidden).iter().any(|own| own.eq_ignore_ascii_case(subscription))
     }
 
+    /// Where nobody should go.
+    pub(super) fn elsewhere(&self) -> String {
+        lock(&self.elsewhere).clone()
+    }
+
     pub(super) fn fault(&self, service: Service, path: &str) -> Option<What> {
         lock(&self.faults).iter_mut().find_map(|fault| fault.strike(service, path))
     }
@@ -352,7 +355,7 @@ impl State {
     pub(super) fn note(&self, service: Service, asked: &Asked, answer: &Answer, faulty: bool) {
         let grant = asked.bearer().and_then(|token| self.grant(token));
         let which = if service == Service::Graph { Service::Graph } else { Service::Manager };
-        let good = |it: &super::tokens::Grant| it.expires > Instant::now() && self.is_audience_of(which, &it.audience);
+        let good = |it: &Grant| it.expires > Instant::now() && self.is_audience_of(which, &it.audience);
         let verdict = match answer.status {
             _ if faulty => Verdict::Faulty,
             200 => Verdict::Served,
@@ -366,34 +369,6 @@ impl State {
     }
 }
 
-// === impl Flow ===
-
-impl Body for Flow {
-    type Data = Bytes;
-    type Error = io::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        Poll::Ready(match &mut *self {
-            Self::Whole(bytes) => bytes.take().map(|bytes| Ok(Frame::data(bytes))),
-            Self::Broken(bytes) => Some(match bytes.take() {
-                Some(bytes) => Ok(Frame::data(bytes)),
-                None => Err(io::Error::other("the connection breaks")),
-            }),
-        })
-    }
-
-    fn is_end_stream(&self) -> bool {
-        matches!(self, Self::Whole(None))
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            Self::Broken(_) => SizeHint::default(),
-        }
-    }
-}
-
 fn secure(authority: &Authority) -> ServerConfig {
     let pair = authority.server();
     let chain = CertificateDer::pem_slice_iter(pair.cert.as_bytes()).map(good).collect();
@@ -401,145 +376,4 @@ fn secure(authority: &Authority) -> ServerConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = good(ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions());
     good(builder.with_no_client_auth().with_single_cert(chain, key))
-}
-
-async fn accept(listener: TcpListener, acceptor: TlsAcceptor, state: Arc<State>, service: Service) {
-    while let Ok((stream, _)) = listener.accept().await {
-        let (acceptor, state) = (acceptor.clone(), Arc::clone(&state));
-        tokio::spawn(async move {
-            let _ = stream.set_nodelay(true);
-            let mut first = [0];
-            match stream.peek(&mut first).await {
-                // A TLS handshake begins with this byte, no method does.
-                Ok(1) if first == [0x16] => {
-                    if let Ok(stream) = acceptor.accept(stream).await {
-                        connection(stream, state, service, "https").await;
-                    }
-                }
-                Ok(1) => connection::<TcpStream>(stream, state, service, "http").await,
-                _ => {}
-            }
-        });
-    }
-}
-
-async fn connection<S>(stream: S, state: Arc<State>, service: Service, scheme: &'static str)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let answered = service_fn(|request: hyper::Request<Incoming>| {
-        let state = Arc::clone(&state);
-        async move { Ok::<_, Infallible>(handle(&state, service, scheme, request).await) }
-    });
-    // How a connection ends is the client's affair.
-    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), answered).await;
-}
-
-async fn handle(
-    state: &State,
-    service: Service,
-    scheme: &str,
-    request: hyper::Request<Incoming>,
-) -> hyper::Response<Flow> {
-    let (head, body) = request.into_parts();
-    let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-    let host = head.headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-    let base = format!("{scheme}://{host}");
-    let raw = head.uri.path_and_query().map_or("/", |own| own.as_str());
-    let asked = Asked::new(head.method, raw, head.headers.clone(), body, base);
-    let queried = asked.raw.to_ascii_lowercase().contains("/microsoft.resourcegraph/");
-    let service = if service == Service::Manager && queried { Service::Query } else { service };
-    let mut answer = match service {
-        Service::Entra => entra::answer(state, &asked),
-        Service::Manager | Service::Query => manager::answer(state, &asked),
-        Service::Graph => graph::answer(state, &asked),
-        Service::Elsewhere => Answer::ok(json!({"value": []})),
-    };
-    let fault = if answer.status == 200 { state.fault(service, &asked.raw) } else { None };
-    state.note(service, &asked, &answer, fault.as_ref().is_some_and(|it| !matches!(it, What::Late(_))));
-    let elsewhere = lock(&state.elsewhere).clone();
-    let mut kind = "application/json; charset=utf-8";
-    let mut bytes = None;
-    match fault {
-        None => {}
-        Some(What::Status(status)) => answer = failure(service, status),
-        Some(What::Busy(seconds)) => answer = failure(service, 429).with("retry-after", seconds),
-        Some(What::Gone) => answer = failure(service, 404),
-        Some(What::Refused) => {
-            answer = failure(service, 401).with("www-authenticate", "Bearer error=\"invalid_token\"")
-        }
-        Some(What::Late(by)) => tokio::time::sleep(by).await,
-        Some(What::Silence) => std::future::pending().await,
-        Some(What::HostileNext) => next(&mut answer.body, service, &format!("{elsewhere}{}", asked.raw)),
-        Some(What::Cycle) => next(&mut answer.body, service, &format!("{}{}", asked.base, asked.raw)),
-        Some(What::Endless) => next(&mut answer.body, service, &asked.link("$skiptoken", "cGFnZTo0")),
-        Some(What::Redirect) => {
-            answer = Answer::status(307, Value::Null).with("location", format!("{elsewhere}{}", asked.raw));
-        }
-        Some(What::Html) => {
-            kind = "text/html";
-            bytes = Some(Bytes::from_static(
-                b"<!DOCTYPE html><html><title>Sign in</title><body>Sign in to your proxy</body></html>",
-            ));
-        }
-        Some(What::WrongType) => kind = "text/plain",
-        Some(What::Empty) => bytes = Some(Bytes::new()),
-        Some(What::Garbage) => bytes = Some(Bytes::from_static(b"{\"value\": [}{\x00\xff ]")),
-        Some(What::Halved) => {
-            let whole = Bytes::from(answer.body.to_string());
-            bytes = Some(whole.slice(..whole.len() / 2));
-        }
-        Some(What::Cut) => {
-            let whole = Bytes::from(answer.body.to_string());
-            return response(&answer, kind, Flow::Broken(Some(whole.slice(..whole.len() / 2))));
-        }
-    }
-    let bytes = bytes.unwrap_or_else(|| Bytes::from(answer.body.to_string()));
-    response(&answer, kind, Flow::Whole(Some(bytes)))
-}
-
-fn response(answer: &Answer, kind: &str, flow: Flow) -> hyper::Response<Flow> {
-    let mut builder = hyper::Response::builder().status(answer.status).header("content-type", kind);
-    builder = builder.header("x-ms-request-id", id()).header("x-ms-correlation-request-id", id());
-    for (name, value) in &answer.headers {
-        builder = builder.header(*name, value);
-    }
-    good(builder.body(flow))
-}
-
-/// Puts a link to the next page where the service puts it.
-fn next(body: &mut Value, service: Service, link: &str) {
-    let name = match service {
-        Service::Graph => "@odata.nextLink",
-        Service::Query => "$skipToken",
-        _ => "nextLink",
-    };
-    // Resource Graph has tokens for links, and always gives the same one here.
-    let link = if service == Service::Query { "cGFnZTo0" } else { link };
-    body[name] = json!(link);
-}
-
-/// An error as the service writes it.
-fn failure(service: Service, status: u16) -> Answer {
-    let (code, message) = match status {
-        401 => ("InvalidAuthenticationToken", "The access token is invalid."),
-        403 => {
-            ("AuthorizationFailed", "The client does not have authorization to perform this action over this scope.")
-        }
-        404 => ("ResourceNotFound", "The resource was not found."),
-        429 => ("TooManyRequests", "The request was throttled."),
-        500 => ("InternalServerError", "Encountered internal server error."),
-        503 => ("ServerTimeout", "The request timed out."),
-        _ => ("ServiceUnavailable", "The service is unavailable."),
-    };
-    let code = match (service, status) {
-        (Service::Graph, 403) => "Authorization_RequestDenied",
-        (Service::Graph, 404) => "Request_ResourceNotFound",
-        _ => code,
-    };
-    if status == 502 {
-        // A gateway answers for the service, in its own words.
-        return Answer::status(status, Value::Null);
-    }
-    Answer::error(status, code, message)
 }

@@ -1,38 +1,14 @@
-{{/* The containers that write what is read of this cluster (the kinds `kinds`) and of Azure to /sources. */}}
-{{- define "wiguard.collect" -}}
-{{- $root := .root -}}
-{{- with $root.Values.collect -}}
-- name: kubernetes
-  image: {{ required "collect.images.kubectl: an image with kubectl and a POSIX shell" .images.kubectl | quote }}
-  command: [/bin/sh, /scripts/kubernetes.sh, {{ printf "/sources/%s" $root.Values.clusterName | quote }}, {{ $.kinds | quote }}]
-  env:
-    - {name: HOME, value: /tmp}
-  securityContext: {{- include "wiguard.containerSecurity" $root | nindent 4 }}
-  resources: {{- toYaml .resources | nindent 4 }}
-  volumeMounts: &mounts
-    - {name: sources, mountPath: /sources}
-    - {name: scripts, mountPath: /scripts, readOnly: true}
-    - {name: tmp, mountPath: /tmp}
-- name: azure
-  image: {{ required "collect.images.azure: an image with az and a POSIX shell" .images.azure | quote }}
-  command: [/bin/sh, /scripts/azure.sh, /sources/azure]
-  env:
-    - {name: HOME, value: /tmp}
-    - {name: AZURE_CONFIG_DIR, value: /tmp/azure}
-    - {name: SUBSCRIPTIONS, value: {{ join " " .azure.subscriptions | quote }}}
-    - {name: APPLICATIONS, value: {{ .azure.applications | quote }}}
-  securityContext: {{- include "wiguard.containerSecurity" $root | nindent 4 }}
-  resources: {{- toYaml .resources | nindent 4 }}
-  volumeMounts: *mounts
-{{- end -}}
-{{- end -}}
-
-{{- define "wiguard.collectVolumes" -}}
-- {name: sources, emptyDir: {}}
-- {name: tmp, emptyDir: {}}
-- name: scripts
-  configMap:
-    name: {{ include "wiguard.name" . }}-collect
+{{/* What the jobs are told of where to read: this cluster and Azure. */}}
+{{- define "wiguard.sources" -}}
+- --kube
+- --kube-name={{ .Values.clusterName }}
+- --azure
+{{- range .Values.collect.azure.subscriptions }}
+- --subscription={{ . }}
+{{- end }}
+{{- if not .Values.collect.azure.applications }}
+- --no-graph
+{{- end }}
 {{- end -}}
 
 {{/* The account of a job: it is an Azure identity too. */}}
@@ -45,4 +21,26 @@ metadata:
   labels: {{- include "wiguard.labels" . | nindent 4 }}
   annotations:
     azure.workload.identity/client-id: {{ required "collect.azure.clientId: the client id of an identity that may read identities and their credentials" .root.Values.collect.azure.clientId | quote }}
+{{- end -}}
+
+{{/* What the jobs may do in the cluster: what `wiguard doctor --cluster-role` prints. */}}
+{{- define "wiguard.reads" -}}
+rules:
+  - apiGroups: [""]
+    resources: [namespaces, serviceaccounts, pods, replicationcontrollers]
+    verbs: [get, list]
+  - apiGroups: [secrets-store.csi.x-k8s.io]
+    resources: [secretproviderclasses]
+    verbs: [get, list]
+  - apiGroups: [external-secrets.io]
+    resources: [secretstores, clustersecretstores]
+    verbs: [list]
+  - apiGroups: [apps]
+    resources: [deployments, statefulsets, daemonsets, replicasets]
+    verbs: [get, list]
+  - apiGroups: [batch]
+    resources: [jobs, cronjobs]
+    verbs: [get, list]
+  - nonResourceURLs: [/.well-known/openid-configuration]
+    verbs: [get]
 {{- end -}}

@@ -10,6 +10,7 @@ mod operators;
 mod references;
 mod terraform;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wiguard_rules::declared::DeclaredCredential;
 use wiguard_rules::model::{Cluster, Identity};
@@ -18,33 +19,38 @@ pub(super) use assemble::{add, any_is_described, take};
 pub(super) use operators::{is_ours, read as operator};
 
 /// What one document declares.
-#[derive(Debug, Default)]
-pub(super) struct Declarations {
-    pub(super) identities: Vec<DeclaredIdentity>,
-    pub(super) credentials: Vec<Declaration>,
-    pub(super) clusters: Vec<Cluster>,
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Declarations {
+    pub(crate) identities: Vec<DeclaredIdentity>,
+    pub(crate) credentials: Vec<Declaration>,
+    pub(crate) clusters: Vec<Cluster>,
     /// What of it could not be read: line and reason.
+    #[serde(skip)]
     pub(super) defects: Vec<(u32, String)>,
 }
 
 /// An identity as it is declared. Its id is empty if it is known only once it is applied.
-#[derive(Debug)]
-pub(super) struct DeclaredIdentity {
-    pub(super) identity: Identity,
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DeclaredIdentity {
+    pub(crate) identity: Identity,
     /// How credentials of the same document name it.
-    pub(super) key: Key,
+    pub(crate) key: Key,
 }
 
 /// A credential as it is declared, and whose it is said to be.
-#[derive(Debug)]
-pub(super) struct Declaration {
-    pub(super) credential: DeclaredCredential,
-    pub(super) parent: Whose,
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Declaration {
+    pub(crate) credential: DeclaredCredential,
+    pub(crate) parent: Whose,
 }
 
 /// What tells declared identities apart.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Key {
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Key {
     /// An address within its document.
     Address(String),
     /// An object of Kubernetes, whatever file it is in.
@@ -52,8 +58,9 @@ pub(super) enum Key {
 }
 
 /// How a declaration names the identity of a credential.
-#[derive(Debug)]
-pub(super) enum Whose {
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Whose {
     /// By resource id or object id.
     Id(String),
     /// By the identity's own declaration.
@@ -80,7 +87,7 @@ pub(super) fn read(value: &Value, text: &[u8], line: u32) -> Option<Declarations
 
 impl Declarations {
     /// Whether it declares nothing that rules read.
-    pub(super) const fn is_empty(&self) -> bool {
+    pub(crate) const fn is_empty(&self) -> bool {
         self.identities.is_empty() && self.credentials.is_empty() && self.clusters.is_empty()
     }
 }

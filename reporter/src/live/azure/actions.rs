@@ -53,6 +53,11 @@ pub const ACTIONS: &[Action] = &[
         optional: true,
     },
     Action {
+        name: "Microsoft.Authorization/roleAssignments/read",
+        purpose: "to know what identities that pods can become may do",
+        optional: true,
+    },
+    Action {
         name: "Microsoft.ResourceGraph/resources/read",
         purpose: "to list all of these in a few requests; without it each subscription is asked by itself",
         optional: true,

@@ -12,6 +12,7 @@ mod client;
 mod cloud;
 mod credential;
 mod graph;
+mod may;
 mod place;
 mod sift;
 mod subscription;
@@ -31,13 +32,14 @@ use reqwest::Url;
 
 use super::http::Http;
 use super::pace::Pacer;
-use super::{Session, Stop};
+use super::{Session, Shard, Stop};
 use crate::cli::Failure;
 use crate::collect::{Feed, Gap};
 use cache::Cache;
 use client::{Azure, Trouble};
 use cloud::{Cloud, Named, address};
 use credential::{Kind, Tokens};
+pub use may::Granted;
 use place::Places;
 use tenant::{Subscription, Tenant, Visible};
 
@@ -101,6 +103,8 @@ struct Plan {
     cache: Option<(PathBuf, u64)>,
     feeds: tokio::sync::mpsc::Sender<Feed>,
     stop: Stop,
+    /// Which of them are read here.
+    shard: Shard,
 }
 
 impl Flags {
@@ -135,6 +139,11 @@ impl Flags {
                 .map_err(|error| format!("could not use the cache `{}`: {error}", folder.display()))?;
         }
         let tokens = Tokens::find(self.credential, http.clone(), cloud.clone(), &self.tenant).await?;
+        if let Some(client) =
+            std::env::var("AZURE_CLIENT_ID").ok().filter(|id| !id.is_empty() && self.credential != Kind::Cli)
+        {
+            session.readers.note(format!("azure as {client}"));
+        }
         let azure = Azure { http, tokens, pacer: Pacer::new(self.azure_rate), stop: session.stop.clone() };
         let ids: BTreeSet<Option<String>> = match self.tenant.as_slice() {
             [] => BTreeSet::from([None]),
@@ -156,6 +165,7 @@ impl Flags {
             cache: self.cache.clone().map(|folder| (folder, self.max_age.as_secs())),
             feeds: session.feeds.clone(),
             stop: session.stop.clone(),
+            shard: session.shard,
         })
     }
 
@@ -211,7 +221,8 @@ impl Plan {
                     || self.wanted.contains(&it.name.to_lowercase())
                     || below.contains(&it.id)
             };
-            let own: Vec<Subscription> = own.into_iter().filter(is_wanted).collect();
+            let mine = |it: &Subscription| is_wanted(it) && self.shard.takes(&it.id);
+            let own: Vec<Subscription> = own.into_iter().filter(mine).collect();
             if let Some((folder, max_age)) = &self.cache {
                 let server = tenant.places.cloud.arm.host_str().unwrap_or_default();
                 match Cache::open(folder, server, &tenant.name, *max_age) {
@@ -219,7 +230,8 @@ impl Plan {
                     Err(reason) => eprintln!("azure: {reason}; everything is asked for"),
                 }
             }
-            readers.push(tenant.read(own, whole, self.graph));
+            let graph = self.graph && self.shard.takes(&tenant.name);
+            readers.push(tenant.read(own, whole, graph));
         }
         if !gaps.is_empty() {
             let feed = Feed { source: "azure".into(), at: super::now(), gaps, ..Feed::default() };
@@ -233,11 +245,12 @@ impl Plan {
         let mut below = BTreeSet::new();
         for group in &self.groups {
             let mut last = None;
-            let mut found = false;
+            let (mut found, mut any) = (false, false);
             for tenant in &self.tenants {
                 match tenant.below(group).await {
                     Ok(some) => {
                         found = true;
+                        any |= !some.is_empty();
                         below.extend(some);
                     }
                     Err(trouble) => last = Some(trouble),
@@ -248,6 +261,8 @@ impl Plan {
                 let what = format!("the subscriptions below management group `{group}` could not be listed");
                 let lacks = sift::lack(&format!("azure://{group}"), &what, &trouble, permission);
                 gaps.push(Gap { extent: crate::collect::Missing::All, ..lacks });
+            } else if !any {
+                gaps.push(tenant::empty(group));
             }
         }
         below

@@ -19,6 +19,8 @@ const SUBSCRIPTIONS: &str = "2022-12-01";
 const AKS: &str = "2024-09-01";
 /// The issuers of connected clusters are in preview versions alone.
 const ARC: &str = "2024-12-01-preview";
+const ROLES: &str = "2022-04-01";
+const PERMISSIONS: &str = "2022-04-01";
 const RESOURCE_GRAPH: &str = "2022-10-01";
 const MANAGEMENT_GROUPS: &str = "2020-05-01";
 
@@ -62,12 +64,21 @@ impl Places {
         self.list(subscription, "Microsoft.ManagedIdentity/userAssignedIdentities", IDENTITIES)
     }
 
+    /// What the caller's roles in a subscription let it do.
+    pub(super) fn permissions(&self, subscription: &str) -> Result<Call, Trouble> {
+        self.list(subscription, "Microsoft.Authorization/permissions", PERMISSIONS)
+    }
+
     /// Clusters of AKS, and those that are connected by Arc.
     pub(super) fn clusters(&self, subscription: &str) -> [Result<Call, Trouble>; 2] {
         [
             self.list(subscription, "Microsoft.ContainerService/managedClusters", AKS),
             self.list(subscription, "Microsoft.Kubernetes/connectedClusters", ARC),
         ]
+    }
+
+    pub(super) fn roles(&self, subscription: &str) -> Result<Call, Trouble> {
+        self.list(subscription, "Microsoft.Authorization/roleAssignments", ROLES)
     }
 
     fn list(&self, subscription: &str, kind: &str, version: &str) -> Result<Call, Trouble> {
@@ -136,6 +147,11 @@ impl Places {
     fn graph(&self, path: &str) -> Result<Call, Trouble> {
         let bucket = self.pacer.bucket(&format!("graph {}", self.name), 8.0, 2.0);
         Ok(Call::get(under(&self.cloud.graph, path)?, Audience::Graph, self.tenant.as_deref(), &[bucket]))
+    }
+
+    /// The least that can be asked of app registrations.
+    pub(super) fn an_application(&self) -> Result<Call, Trouble> {
+        self.graph("v1.0/applications?$select=id&$top=1")
     }
 
     pub(super) fn applications(&self) -> Result<Call, Trouble> {

@@ -54,6 +54,15 @@ pub(super) fn clusters(items: &[Value], gaps: &mut Vec<Gap>, source: &str) -> Ve
     sifted.collect()
 }
 
+/// Role assignments of what a managed identity or an app is in Entra; those of people and groups
+/// are nobody's business here.
+pub(super) fn roles(items: &[Value], gaps: &mut Vec<Gap>, source: &str) -> Vec<Resource> {
+    let kind =
+        |item: &Value| item.pointer("/properties/principalType").and_then(Value::as_str).map(str::to_ascii_lowercase);
+    let own = items.iter().filter(|item| kind(item).is_none_or(|kind| kind == "serviceprincipal"));
+    own.filter_map(|item| sift(item, gaps, source)).filter(|it| matches!(it, Resource::Role(_))).collect()
+}
+
 /// The credentials of one identity; none if one of them is not understood, for then they are not all.
 pub(super) fn credentials(items: &[Value], parent: &Parent) -> Result<Vec<FederatedIdentityCredential>, Trouble> {
     let mut found = Vec::new();

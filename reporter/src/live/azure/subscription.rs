@@ -19,6 +19,7 @@ const LANES: usize = 32;
 const BATCH: usize = 500;
 
 const MAY_LIST: &str = "`Microsoft.ManagedIdentity/userAssignedIdentities/read` on the subscription";
+const MAY_LIST_ROLES: &str = "`Microsoft.Authorization/roleAssignments/read` on the subscription";
 const MAY_READ: &str = "`Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials/read` on it";
 
 /// An identity, and what became of the question for its credentials: none, if it is gone.
@@ -30,11 +31,15 @@ pub(super) async fn read(
     subscription: Subscription,
     identities: Option<Vec<Identity>>,
     clusters: Option<Vec<Cluster>>,
+    has_roles: bool,
 ) {
     let name = if subscription.name.is_empty() { &subscription.id } else { &subscription.name };
     let task = tenant.progress.task(name, None);
     let reader = Reader { tenant, id: &subscription.id };
     reader.clusters(clusters).await;
+    if !has_roles {
+        reader.roles().await;
+    }
     let identities = reader.identities(identities).await;
     task.total(identities.len() as u64);
     let answers = stream::iter(identities).map(|identity| reader.ask(identity)).buffer_unordered(LANES);
@@ -92,6 +97,21 @@ impl Reader<'_> {
         };
         let read = found.len() as u64;
         let resources = found.into_iter().map(|cluster| Resource::Cluster(Box::new(cluster))).collect();
+        self.tenant.feed(Feed { source, read, resources, gaps, ..Feed::default() }).await;
+    }
+
+    async fn roles(&self) {
+        let source = self.source("roles");
+        let mut gaps = Vec::new();
+        let listed = match self.tenant.places.roles(self.id) {
+            Ok(call) => self.tenant.azure.pages(call).await,
+            Err(trouble) => Err(trouble),
+        };
+        let resources = listed.map(|items| sift::roles(&items, &mut gaps, &source)).unwrap_or_else(|trouble| {
+            gaps.push(lack(&source, "its role assignments could not be listed", &trouble, MAY_LIST_ROLES));
+            Vec::new()
+        });
+        let read = resources.len() as u64;
         self.tenant.feed(Feed { source, read, resources, gaps, ..Feed::default() }).await;
     }
 

@@ -26,6 +26,7 @@ const PAGES: usize = 10_000;
 
 const IDENTITIES: &str = "resources | where type =~ 'microsoft.managedidentity/userassignedidentities' | project id, name, type, resourceGroup, subscriptionId, tenantId, properties | order by id asc";
 const CLUSTERS: &str = "resources | where type in~ ('microsoft.containerservice/managedclusters', 'microsoft.kubernetes/connectedclusters') | project id, name, type, resourceGroup, subscriptionId, sku, properties | order by id asc";
+const ROLES: &str = "authorizationresources | where type =~ 'microsoft.authorization/roleassignments' | project id, name, type, properties | order by id asc";
 const SUBSCRIPTIONS: &str = "resourcecontainers | where type =~ 'microsoft.resources/subscriptions' | project id, name, type, subscriptionId, tenantId | order by id asc";
 
 /// One tenant, and what it is read with.
@@ -64,6 +65,7 @@ pub(super) struct Known {
     /// Whether all of it was read.
     pub(super) has_identities: bool,
     pub(super) has_clusters: bool,
+    pub(super) has_roles: bool,
 }
 
 impl Tenant {
@@ -95,7 +97,8 @@ impl Tenant {
     pub(super) async fn below(&self, group: &str) -> Result<BTreeSet<String>, Trouble> {
         let id = |row: &Value| row.get("subscriptionId").and_then(Value::as_str).map(str::to_ascii_lowercase);
         match self.query(&Scope::ManagementGroup(group), SUBSCRIPTIONS).await {
-            Ok((rows, true)) => return Ok(rows.iter().filter_map(id).collect()),
+            // Resource Graph leaves out without a word what the caller may not see, groups too.
+            Ok((rows, true)) if !rows.is_empty() => return Ok(rows.iter().filter_map(id).collect()),
             Err(Trouble::Stopped) => return Err(Trouble::Stopped),
             _ => {}
         }
@@ -125,13 +128,15 @@ impl Tenant {
                         let identities =
                             known.has_identities.then(|| known.identities.remove(lower).unwrap_or_default());
                         let clusters = known.has_clusters.then(|| known.clusters.remove(lower).unwrap_or_default());
-                        (it.clone(), identities, clusters)
+                        (it.clone(), identities, clusters, known.has_roles)
                     });
                     parts.collect::<Vec<_>>()
                 }
             });
             let parts = stream::iter(groups).then(|group| group).flat_map(stream::iter);
-            let read = parts.map(|(it, identities, clusters)| subscription::read(&self, it, identities, clusters));
+            let read = parts.map(|(it, identities, clusters, has_roles)| {
+                subscription::read(&self, it, identities, clusters, has_roles)
+            });
             read.buffer_unordered(LANES).collect::<()>().await;
         };
         let registered = async {
@@ -171,6 +176,13 @@ impl Tenant {
                 known.clusters.entry(of).or_default().push(cluster);
             }
             known.has_clusters = true;
+        }
+        if let Ok((rows, true)) = self.query(&scope, ROLES).await {
+            let source = self.source("roles");
+            let resources = sift::roles(&rows, &mut gaps, &source);
+            let read = resources.len() as u64;
+            self.feed(Feed { source, read, resources, ..Feed::default() }).await;
+            known.has_roles = true;
         }
         self.feed_gaps("identities", gaps).await;
         known
@@ -249,7 +261,18 @@ pub(super) fn unlisted(tenant: &Tenant, trouble: &Trouble) -> Gap {
     Gap { extent: Missing::All, ..lacks }
 }
 
-/// A subscription or management group that was asked for and is not there.
+/// A management group that was asked for and has nothing below it.
+pub(super) fn empty(group: &str) -> Gap {
+    gap(
+        &format!("azure://{group}"),
+        format!(
+            "no subscription below management group `{group}` is visible; check its id, and that the caller has a role in them"
+        ),
+        Missing::All,
+    )
+}
+
+/// A subscription that was asked for and is not there.
 pub(super) fn missing(name: &str) -> Gap {
     gap(
         &format!("azure://{name}"),

@@ -19,6 +19,8 @@ const IN_CLUSTER: &str = "in-cluster";
 pub(super) struct Target {
     /// What it is called: the name of the context.
     pub(super) name: String,
+    /// Who reads it, as the kubeconfig names them.
+    pub(super) user: Option<String>,
     /// How to reach it, or why nobody can.
     pub(super) config: Result<Config, String>,
 }
@@ -48,10 +50,11 @@ pub(super) async fn targets(asked: &Asked<'_>) -> Result<Vec<Target>, Failure> {
         let options = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
         let config = Config::from_custom_kubeconfig(kubeconfig.clone(), &options).await;
         let config = config.map_err(|error| format!("could not use the context: {}", said(&error)));
+        let user = user(&kubeconfig, &context);
         let config = config.map(|config| tuned(if proxied { config } else { direct(config) }));
-        targets.push(Target { name: asked.name.map_or(context, Into::into), config });
+        targets.push(Target { user, name: asked.name.map_or(context, Into::into), config });
     }
-    if let [Target { name, config: Err(why) }] = targets.as_slice() {
+    if let [Target { name, config: Err(why), .. }] = targets.as_slice() {
         return Err(usage(format!("`{name}` of {shown}: {why}")));
     }
     Ok(targets)
@@ -81,6 +84,10 @@ fn kubeconfig(named: Option<&Path>) -> Result<Option<(Kubeconfig, String)>, Stri
         Ok(kubeconfig) => Ok(Some((kubeconfig, shown))),
         Err(error) => Err(format!("could not read {shown}: {}", said(&error))),
     }
+}
+
+fn user(kubeconfig: &Kubeconfig, context: &str) -> Option<String> {
+    kubeconfig.contexts.iter().find(|it| it.name == context)?.context.as_ref()?.user.clone()
 }
 
 fn names(kubeconfig: &Kubeconfig, shown: &str, asked: &Asked<'_>) -> Result<Vec<String>, String> {
@@ -118,7 +125,7 @@ fn in_cluster(asked: &Asked<'_>) -> Result<Target, Failure> {
         usage("there is no kubeconfig, and this is no pod of a cluster; name a kubeconfig with --kubeconfig".into())
     })?;
     let name = asked.name.unwrap_or(IN_CLUSTER).into();
-    Ok(Target { name, config: Ok(tuned(config)) })
+    Ok(Target { name, user: None, config: Ok(tuned(config)) })
 }
 
 /// Whether a context names a proxy itself.

@@ -33,8 +33,8 @@ pub enum Part {
     Metadata,
 }
 
-/// The verbs that are needed on every kind: `get` asks again for what was missed while the cluster changed.
-pub const VERBS: [&str; 2] = ["get", "list"];
+/// The verbs that are needed on most kinds: `get` asks again for what was missed while the cluster changed.
+const VERBS: [&str; 2] = ["get", "list"];
 
 /// The path that names the issuer, which is no resource; the ClusterRole
 /// `system:service-account-issuer-discovery` grants it.
@@ -125,6 +125,17 @@ pub fn kinds() -> impl Iterator<Item = Kind> {
 // === impl Kind ===
 
 impl Kind {
+    /// The verbs that are needed to read it, in all namespaces or in one alone.
+    pub fn verbs(&self, one_namespace: bool) -> &'static [&'static str] {
+        match self.kind {
+            "Namespace" if one_namespace => &["get"],
+            "Namespace" => &VERBS,
+            // Nothing that points elsewhere, and nothing points to them.
+            "SecretStore" | "ClusterSecretStore" => &["list"],
+            _ => &VERBS,
+        }
+    }
+
     /// The path of its objects in a version: of a namespace, or of all.
     pub fn path(&self, version: &str, namespace: Option<&str>) -> String {
         let root = if self.group.is_empty() { "/api".into() } else { format!("/apis/{}", self.group) };

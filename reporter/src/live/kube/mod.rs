@@ -34,6 +34,7 @@ use crate::cli::Failure;
 use crate::collect::{Feed, Gap, Missing};
 use claims::Claims;
 use contexts::{Asked, Target};
+use kinds::Kind;
 use pace::Pace;
 use reading::{Scope, root};
 use server::Server;
@@ -100,6 +101,33 @@ impl Flags {
         self
     }
 
+    /// The kinds that are read.
+    pub fn kinds(&self) -> impl Iterator<Item = Kind> + use<> {
+        kinds::kinds().chain(Some(kinds::SECRETS).filter(|_| self.secret_keys))
+    }
+
+    /// The clusters that are meant, by name, and how to talk to each, or why nobody can.
+    ///
+    /// # Errors
+    /// If a context is not there, or a kubeconfig cannot be read.
+    pub async fn clients(&self, session: &Session) -> Result<Vec<(String, Result<Client, String>)>, Failure> {
+        let mut clients = Vec::new();
+        for Target { name, config, .. } in self.targets().await? {
+            clients.push((name, connect(config, session).await.map(|(client, _)| client)));
+        }
+        Ok(clients)
+    }
+
+    async fn targets(&self) -> Result<Vec<Target>, Failure> {
+        let asked = Asked {
+            kubeconfig: self.kubeconfig.as_deref(),
+            contexts: &self.context,
+            all: self.all_contexts,
+            name: self.kube_name.as_deref(),
+        };
+        if self.is_wanted() { contexts::targets(&asked).await } else { Ok(Vec::new()) }
+    }
+
     /// What is to be done: each cluster is read by itself, so that none waits for another.
     ///
     /// # Errors
@@ -110,22 +138,20 @@ impl Flags {
         session: &Session,
     ) -> Result<impl Future<Output = ()> + use<>, Failure> {
         let timeout = Duration::from_secs(self.request_timeout);
-        let asked = Asked {
-            kubeconfig: self.kubeconfig.as_deref(),
-            contexts: &self.context,
-            all: self.all_contexts,
-            name: self.kube_name.as_deref(),
-        };
         if let Some(namespace) = namespace.filter(|name| self.is_wanted() && !is_label(name)) {
             return Err(Failure::Usage(anyhow!("`{namespace}` cannot be the name of a namespace")));
         }
-        let targets = if self.is_wanted() { contexts::targets(&asked).await? } else { Vec::new() };
+        let mut targets = self.targets().await?;
+        targets.retain(|target| session.shard.takes(&target.name));
+        for Target { name, user, .. } in &targets {
+            user.iter().for_each(|user| session.readers.note(format!("{} as {user}", root(name))));
+        }
         let (qps, parallel, secret_keys) = (self.kube_qps, self.kube_parallel, self.secret_keys);
         let (namespace, session) = (namespace.map(String::from), session.clone());
         Ok(async move {
             let mut clusters = JoinSet::new();
             let claims = Claims::of(targets.len());
-            for (Target { name, config }, claims) in targets.into_iter().zip(claims) {
+            for (Target { name, config, .. }, claims) in targets.into_iter().zip(claims) {
                 let (session, namespace) = (session.clone(), namespace.clone());
                 clusters.spawn(async move {
                     let (client, own_namespace) = match connect(config, &session).await {
@@ -151,6 +177,11 @@ impl Flags {
             }
         })
     }
+}
+
+/// Why a request came to nothing, in words that repeat nothing secret.
+pub fn told(error: &kube::Error) -> String {
+    transport(error).to_string()
 }
 
 /// Whether a text is a DNS label, as names of namespaces are.

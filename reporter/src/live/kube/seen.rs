@@ -47,7 +47,9 @@ impl Seen {
     }
 
     /// Forgets an object that is gone.
-    pub(super) fn forget(&mut self, (kind, namespace, name): &Name) {
+    pub(super) fn forget(&mut self, object: &Name) {
+        self.there.remove(object);
+        let (kind, namespace, name) = object;
         if let Some(within) = self.pointers.get_mut(namespace) {
             within.remove(&(*kind, name.clone()));
         }
@@ -110,4 +112,59 @@ fn pointed(workload: &Workload) -> Vec<Local> {
         }
     }
     to
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::live::kube::{kinds, page};
+
+    fn object(kind: &str, json: &str) -> Manifest {
+        page::object(&kinds::named(kind).unwrap(), "v1", json.as_bytes()).unwrap()
+    }
+
+    fn name(kind: &'static str, namespace: &str, name: &str) -> Name {
+        (kind, namespace.into(), name.into())
+    }
+
+    #[test]
+    fn what_is_pointed_to_and_was_not_seen_is_missing_where_its_kind_was_read_to_the_end() {
+        let (mut seen, mut ends) = (Seen::default(), Ends::default());
+        seen.add(&object("Namespace", r#"{"metadata":{"name":"shop"}}"#));
+        seen.add(&object("ServiceAccount", r#"{"metadata":{"name":"cart","namespace":"shop"}}"#));
+        let pod = r#"{"metadata":{"name":"web","namespace":"shop"},"spec":{"serviceAccountName":"basket"}}"#;
+        seen.add(&object("Pod", pod));
+        seen.add(&object(
+            "Pod",
+            r#"{"metadata":{"name":"lost","namespace":"gone"},"spec":{"serviceAccountName":"x"}}"#,
+        ));
+        assert_eq!(seen.missing(&ends), BTreeMap::new());
+        ends.add(&kinds::named("ServiceAccount").unwrap(), Some("shop"));
+        let basket = name("ServiceAccount", "shop", "basket");
+        assert_eq!(seen.missing(&ends), BTreeMap::from([(basket, vec![name("Pod", "shop", "web")])]));
+        ends.add(&kinds::named("Namespace").unwrap(), None);
+        let lost = vec![name("Pod", "gone", "lost")];
+        assert_eq!(seen.missing(&ends).remove(&name("Namespace", "", "gone")), Some(lost));
+        seen.forget(&name("Pod", "gone", "lost"));
+        seen.add(&object(
+            "Pod",
+            r#"{"metadata":{"name":"web","namespace":"shop"},"spec":{"serviceAccountName":"cart"}}"#,
+        ));
+        assert_eq!(seen.missing(&ends), BTreeMap::new());
+    }
+
+    #[test]
+    fn a_deployment_that_is_gone_is_missing_to_its_replica_sets() {
+        let (mut seen, mut ends) = (Seen::default(), Ends::default());
+        seen.add(&object("Deployment", r#"{"metadata":{"name":"web","namespace":"shop"}}"#));
+        let set = r#"{"metadata":{"name":"web-1","namespace":"shop","ownerReferences":[{"apiVersion":"apps/v1","kind":"Deployment","name":"web","controller":true}]}}"#;
+        seen.add(&object("ReplicaSet", set));
+        ends.add(&kinds::named("Deployment").unwrap(), None);
+        assert_eq!(seen.missing(&ends), BTreeMap::new());
+        seen.forget(&name("Deployment", "shop", "web"));
+        let set = vec![name("ReplicaSet", "shop", "web-1")];
+        assert_eq!(seen.missing(&ends), BTreeMap::from([(name("Deployment", "shop", "web"), set)]));
+    }
 }

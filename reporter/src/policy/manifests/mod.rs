@@ -9,7 +9,7 @@ mod reach;
 mod samples;
 mod vap;
 mod webhook;
-mod yaml;
+pub(crate) mod yaml;
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};

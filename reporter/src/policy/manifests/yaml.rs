@@ -3,7 +3,7 @@
 
 /// A value of YAML.
 #[derive(Clone, Debug)]
-pub(super) enum Node {
+pub(crate) enum Node {
     /// A number or a boolean.
     Bare(String),
     /// A string.
@@ -15,17 +15,17 @@ pub(super) enum Node {
 }
 
 /// A mapping.
-pub(super) fn map<const N: usize>(members: [(&str, Node); N]) -> Node {
+pub(crate) fn map<const N: usize>(members: [(&str, Node); N]) -> Node {
     Node::Map(members.into_iter().map(|(name, node)| (name.to_owned(), node)).collect())
 }
 
 /// A sequence.
-pub(super) fn list<T: Into<Node>>(elements: impl IntoIterator<Item = T>) -> Node {
+pub(crate) fn list<T: Into<Node>>(elements: impl IntoIterator<Item = T>) -> Node {
     Node::List(elements.into_iter().map(Into::into).collect())
 }
 
 /// A document.
-pub(super) fn document(node: &Node) -> String {
+pub(crate) fn document(node: &Node) -> String {
     let mut out = String::new();
     node.write(&mut out, 0);
     out
@@ -35,7 +35,7 @@ pub(super) fn document(node: &Node) -> String {
 
 impl Node {
     /// The mapping with one more member.
-    pub(super) fn with(mut self, name: &str, node: Node) -> Self {
+    pub(crate) fn with(mut self, name: &str, node: Node) -> Self {
         if let Self::Map(members) = &mut self {
             members.push((name.to_owned(), node));
         }
@@ -152,6 +152,20 @@ impl From<String> for Node {
 impl From<bool> for Node {
     fn from(value: bool) -> Self {
         Self::Bare(value.to_string())
+    }
+}
+
+impl From<&serde_json::Value> for Node {
+    fn from(value: &serde_json::Value) -> Self {
+        use serde_json::Value;
+        match value {
+            Value::String(text) => Self::Text(text.clone()),
+            Value::Array(elements) => Self::List(elements.iter().map(Self::from).collect()),
+            Value::Object(members) => {
+                Self::Map(members.iter().map(|(name, value)| (name.clone(), value.into())).collect())
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => Self::Bare(value.to_string()),
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! Which cluster the inventory is for. Two descriptions with one issuer are one cluster: Azure Arc
 //! describes what AKS describes too.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Result, anyhow, bail};
 use wiguard_rules::inventory::Inventory;
 use wiguard_rules::model::{Cluster, ClusterIx, Issuer};
@@ -34,11 +36,12 @@ const DESCRIBE: &str = "put the output of `az aks show`, `az connectedk8s show` 
 /// asked for first.
 pub(super) fn choose(
     inventory: &mut Inventory,
+    homes: &BTreeMap<String, ClusterIx>,
     name: Option<&str>,
     issuer: Option<Issuer>,
 ) -> Result<(Issuer, Vec<ClusterIx>)> {
     let (index, issuer) = match (name, issuer) {
-        (Some(name), _) => named(inventory, name)?,
+        (Some(name), _) => home(inventory, homes, name).map_or_else(|| named(inventory, name), Ok)?,
         (None, Some(issuer)) => (issued(inventory, &issuer)?, issuer),
         (None, None) => only(inventory)?,
     };
@@ -49,6 +52,12 @@ pub(super) fn choose(
         }
     }
     Ok((issuer, members))
+}
+
+/// A cluster that was read itself under this name.
+fn home(inventory: &Inventory, homes: &BTreeMap<String, ClusterIx>, name: &str) -> Option<(usize, Issuer)> {
+    let index = homes.get(name)?.0 as usize;
+    Some((index, inventory.clusters.get(index)?.issuer.clone()?))
 }
 
 fn named(inventory: &Inventory, name: &str) -> Result<(usize, Issuer)> {

@@ -21,10 +21,14 @@ pub(super) fn oldest(collected: &Collected) -> u64 {
     let path = |source: &u32| collected.paths.get(*source as usize).map(String::as_str);
     let others: BTreeSet<&str> = others.difference(&azure).filter_map(path).collect();
     let sources = collected.sources.iter().map(|(source, _)| source.as_str());
-    let written = sources.filter(|source| !others.contains(source)).filter_map(written);
-    // What was read live, or is in a snapshot, says when itself.
-    let said = collected.moments.iter().filter(|(source, _)| path(source).is_some_and(|path| !others.contains(path)));
-    written.chain(said.map(|(_, at)| *at)).min().unwrap_or_else(now)
+    // What was read live, and a snapshot, say themselves when.
+    let said = |source: &str| {
+        let mut said = collected.moments.iter().filter(|(index, _)| path(index) == Some(source));
+        said.next().map(|(_, at)| *at)
+    };
+    let written =
+        sources.filter(|source| !others.contains(source)).filter_map(|source| said(source).or_else(|| written(source)));
+    written.min().unwrap_or_else(now)
 }
 
 fn written(path: &str) -> Option<u64> {

@@ -1,0 +1,263 @@
+//! `wiguard collect`: from what is named to a snapshot.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow};
+use clap::Args;
+
+use crate::cli::Failure;
+use crate::clock;
+use crate::collect::{Feed, Gap, Missing, Reading, Tie, Wanted, join, read};
+use crate::redact::{Redact, Redactor};
+use crate::report::is_complete;
+use crate::snapshot::{Header, Part, Section, Writer, settle};
+use crate::sources::Sources;
+use crate::store::{Address, Place};
+
+/// The arguments of `collect`.
+#[derive(Debug, Args)]
+#[command(after_help = "EXIT STATUS:
+  0  everything was read
+  2  wrong usage or configuration
+  3  a source could not be read wholly; what was read is written
+  4  wiguard itself failed, or the snapshot could not be written")]
+pub struct Gather {
+    #[command(flatten)]
+    sources: Sources,
+    /// Write the snapshot to FILE, `-` for standard output, or object storage: az://CONTAINER/PATH, s3://BUCKET/PATH
+    #[arg(short, long, value_name = "FILE|-|URL")]
+    output: PathBuf,
+    /// Read only this namespace of live clusters
+    #[arg(short, long, value_name = "NAMESPACE")]
+    namespace: Option<String>,
+    /// Tie the dump at PATH to the cluster NAME; repeatable
+    #[arg(long, value_name = "NAME=PATH", value_parser = Tie::parse)]
+    cluster: Vec<Tie>,
+    #[command(flatten)]
+    redact: Redact,
+}
+
+impl Gather {
+    /// Runs it; the exit status.
+    ///
+    /// # Errors
+    /// If what was typed makes no sense, or the snapshot cannot be written.
+    pub fn run(self) -> Result<u8, Failure> {
+        self.sources.check()?;
+        if self.sources.assume_complete {
+            return Err(Failure::Usage(anyhow!(
+                "a snapshot keeps what was read; say --assume-complete to the scan that reads it"
+            )));
+        }
+        let redactor = self.redact.redactor()?;
+        let progress = self.sources.progress.show();
+        let mut target = Target::open(&self.output)?;
+        let shard = self.sources.live.shard()?;
+        let header = Header {
+            program: env!("CARGO_PKG_VERSION").into(),
+            begun: clock::now(),
+            asked: self.sources.asked(),
+            namespace: self.namespace.clone(),
+            shard: shard.map(|shard| {
+                let (number, of) = shard.parts();
+                Part { number, of }
+            }),
+            redacted: redactor.is_some(),
+            clusters: ties(&self.cluster),
+            identities: ties(&self.sources.identity),
+        };
+        let mut snapshot = Snapshot {
+            writer: Writer::new(&mut target),
+            redactor,
+            readers: Vec::new(),
+            gaps: Vec::new(),
+            failed: None,
+        };
+        snapshot.begin(header);
+        snapshot.readers = self.sources.live.read(self.namespace.as_deref(), &progress, |feed| snapshot.feed(feed))?;
+        progress.say("reading");
+        let roots = self.sources.roots()?;
+        let (reading, sections) = read(&roots, || Box::new(io::stdin()));
+        let (sections, gaps) = settle(sections);
+        if !reading.sources.is_empty() {
+            // Whether what cannot be read is a loss is told by what stands beside it.
+            let judged = join(&Wanted::default(), reading.clone(), sections.clone(), gaps.clone(), Vec::new());
+            snapshot.gaps.extend(judged.gaps);
+        }
+        snapshot.files(reading, sections, gaps);
+        let (objects, gaps) = snapshot.end()?;
+        progress.say("");
+        target.commit().map_err(|error| Failure::Internal(error.context(could_not(&self.output))))?;
+        let mut told: Vec<_> = gaps.iter().collect();
+        told.sort();
+        told.dedup();
+        for gap in told.into_iter().filter(|gap| matches!(gap.extent, Missing::All | Missing::Part)) {
+            eprintln!("{}: {}", gap.path, gap.reason);
+        }
+        if self.output != Path::new("-") {
+            eprintln!("wrote {}: {objects} objects", self.output.display());
+        }
+        Ok(if is_complete(&gaps) { 0 } else { 3 })
+    }
+}
+
+fn ties(ties: &[Tie]) -> Vec<(String, String)> {
+    ties.iter().map(|tie| (tie.name.clone(), tie.path.display().to_string())).collect()
+}
+
+fn could_not(output: &Path) -> String {
+    format!("could not write the snapshot `{}`", output.display())
+}
+
+/// A snapshot under way. What cannot be written is told at the end: the readers cannot help it.
+struct Snapshot<W: Write> {
+    writer: Writer<W>,
+    redactor: Option<Redactor>,
+    readers: Vec<String>,
+    gaps: Vec<Gap>,
+    failed: Option<io::Error>,
+}
+
+impl<W: Write> Snapshot<W> {
+    fn begin(&mut self, mut header: Header) {
+        if let Some(redactor) = &mut self.redactor {
+            redactor.header(&mut header);
+        }
+        let written = self.writer.header(header);
+        self.note(written);
+    }
+
+    fn feed(&mut self, mut feed: Feed) {
+        if let Some(redactor) = &mut self.redactor {
+            redactor.feed(&mut feed);
+        }
+        self.gaps.extend(feed.gaps.iter().cloned());
+        let written = self.writer.feed(feed);
+        self.note(written);
+    }
+
+    /// Files, and the snapshots among them, which become part of this one.
+    fn files(&mut self, mut reading: Reading, sections: Vec<Section>, gaps: Vec<Gap>) {
+        // A snapshot is no file of the estate.
+        let kept: Vec<&str> = sections.iter().map(|section| section.path.as_str()).collect();
+        reading.sources.retain(|summary| !kept.contains(&summary.source.path.as_str()));
+        if !gaps.is_empty() {
+            self.feed(Feed { source: "snapshots".into(), at: clock::now(), gaps, ..Feed::default() });
+        }
+        for section in sections {
+            self.readers.extend(section.readers);
+            section.feeds.into_iter().for_each(|feed| self.feed(feed));
+            self.reading(section.reading);
+        }
+        self.reading(reading);
+    }
+
+    fn reading(&mut self, mut reading: Reading) {
+        if let Some(redactor) = &mut self.redactor {
+            redactor.reading(&mut reading);
+        }
+        let written = self.writer.reading(reading);
+        self.note(written);
+    }
+
+    fn note(&mut self, written: io::Result<()>) {
+        if let (Err(error), None) = (written, &self.failed) {
+            self.failed = Some(error);
+        }
+    }
+
+    fn end(mut self) -> Result<(u64, Vec<Gap>), Failure> {
+        if let Some(redactor) = &mut self.redactor {
+            self.readers.iter_mut().for_each(|reader| redactor.name(reader));
+        }
+        self.readers.sort();
+        self.readers.dedup();
+        let ended = match self.failed.take() {
+            Some(error) => Err(error),
+            None => self.writer.end(self.readers).and_then(|objects| self.writer.finish().map(|_| objects)),
+        };
+        let objects = ended.context("could not write the snapshot").map_err(Failure::Internal)?;
+        Ok((objects, self.gaps))
+    }
+}
+
+/// Where a snapshot goes: a file appears under its name once it is whole.
+pub(crate) enum Target {
+    Stdout(io::Stdout),
+    File { file: BufWriter<File>, at: PathBuf, meant: PathBuf },
+    Object(Address, Vec<u8>),
+}
+
+impl Target {
+    /// Opens it.
+    pub(crate) fn open(output: &Path) -> Result<Self, Failure> {
+        if output == Path::new("-") {
+            return Ok(Self::Stdout(io::stdout()));
+        }
+        let meant = match Place::parse(output)? {
+            Place::Object(address) => return Ok(Self::Object(address, Vec::new())),
+            Place::Path(path) => path,
+        };
+        let name = meant.file_name().ok_or_else(|| Failure::Usage(anyhow!("`{}` names no file", meant.display())))?;
+        let mut hidden = std::ffi::OsString::from(".");
+        hidden.push(name);
+        hidden.push(format!(".{}.part", std::process::id()));
+        let at = meant.with_file_name(hidden);
+        if meant.is_dir() {
+            return Err(Failure::Usage(anyhow!("`{}` is a folder; name a file in it", meant.display())));
+        }
+        let file = private().open(&at).with_context(|| could_not(output)).map_err(Failure::Usage)?;
+        Ok(Self::File { file: BufWriter::new(file), at, meant })
+    }
+
+    /// Makes it visible.
+    pub(crate) fn commit(&mut self) -> Result<(), anyhow::Error> {
+        match self {
+            Self::Stdout(out) => Ok(out.flush()?),
+            Self::File { file, at, meant } => {
+                file.flush()?;
+                file.get_ref().sync_all()?;
+                Ok(std::fs::rename(at, meant)?)
+            }
+            Self::Object(address, bytes) => Ok(address.put(std::mem::take(bytes))?),
+        }
+    }
+}
+
+impl Write for Target {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Stdout(out) => out.write(bytes),
+            Self::File { file, .. } => file.write(bytes),
+            Self::Object(_, buffer) => buffer.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Stdout(out) => out.flush(),
+            Self::File { file, .. } => file.flush(),
+            Self::Object(..) => Ok(()),
+        }
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        if let Self::File { at, .. } = self {
+            // It was renamed, or it is of no use.
+            let _ = std::fs::remove_file(at);
+        }
+    }
+}
+
+/// A new file that its owner alone may read: it names everything that runs.
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}

@@ -1,0 +1,281 @@
+//! Where names stand: every member of every fact, by what it holds.
+
+use std::sync::Arc;
+
+use wiguard_rules::manifest::Manifest;
+use wiguard_rules::model::{
+    Cluster, Container, EnvFrom, FederatedIdentityCredential, Identity, Pairs, Parent, PodTemplate, Value, Volume,
+    Workload, annotation, label,
+};
+
+use super::Redactor;
+use crate::collect::iac::{Declaration, Declarations, DeclaredIdentity, Key, Whose};
+use crate::collect::{Feed, Gap, Home, Proof, Reading, Resource};
+use crate::read::Source;
+use crate::snapshot::Header;
+
+impl Redactor {
+    /// What a snapshot says of itself.
+    pub(crate) fn header(&mut self, header: &mut Header) {
+        header.asked.iter_mut().for_each(|asked| {
+            if !asked.starts_with("--") {
+                self.name(asked);
+            }
+        });
+        header.namespace.iter_mut().for_each(|namespace| self.name(namespace));
+        for (name, path) in header.clusters.iter_mut().chain(&mut header.identities) {
+            self.name(name);
+            self.name(path);
+        }
+    }
+
+    /// What a source gave.
+    pub(crate) fn feed(&mut self, feed: &mut Feed) {
+        self.name(&mut feed.source);
+        if let Some(Home { name, uid, issuer }) = &mut feed.cluster {
+            self.name(name);
+            self.text(uid);
+            issuer.iter_mut().for_each(|issuer| self.text(&mut issuer.0));
+        }
+        for gone in &mut feed.gone {
+            self.text(&mut gone.namespace);
+            self.text(&mut gone.name);
+        }
+        feed.manifests.iter_mut().for_each(|manifest| self.manifest(manifest));
+        feed.resources.iter_mut().for_each(|resource| self.resource(resource));
+        feed.proofs.iter_mut().for_each(|proof| self.proof(proof));
+        for Gap { path, reason, .. } in &mut feed.gaps {
+            self.name(path);
+            self.prose(reason);
+        }
+    }
+
+    /// What files said.
+    pub(crate) fn reading(&mut self, reading: &mut Reading) {
+        let mut facts = std::mem::take(&mut reading.facts);
+        for summary in &mut reading.sources {
+            let mut path = summary.source.path.clone();
+            self.name(&mut path);
+            let new = Arc::new(Source { root: summary.source.root, path, found: summary.source.found });
+            for (source, _) in facts.iter_mut().filter(|(source, _)| Arc::ptr_eq(source, &summary.source)) {
+                *source = Arc::clone(&new);
+            }
+            summary.source = new;
+        }
+        for (_, facts) in &mut facts {
+            facts.manifests.iter_mut().for_each(|read| self.manifest(&mut read.manifest));
+            facts.resources.iter_mut().for_each(|(_, _, resource)| self.resource(resource));
+            facts.declared.iter_mut().for_each(|declared| self.declared(declared));
+            facts.lists.iter_mut().for_each(|list| self.context(&mut list.context));
+        }
+        for (_, facts) in &mut facts {
+            facts.defects.iter_mut().chain(&mut facts.foreign).for_each(|(_, reason)| self.prose(reason));
+        }
+        reading.facts = facts;
+        for defect in &mut reading.defects {
+            self.name(&mut defect.path);
+            self.prose(&mut defect.message);
+        }
+    }
+
+    /// `@odata.context`, of which an application's id is all that matters.
+    fn context(&self, context: &mut String) {
+        let Some((_, rest)) =
+            context.split_once("applications('").or_else(|| context.split_once("applications(appId='"))
+        else {
+            context.clear();
+            return;
+        };
+        let mut id = rest.split('\'').next().unwrap_or_default().to_owned();
+        self.text(&mut id);
+        *context = format!("applications('{id}')/federatedIdentityCredentials");
+    }
+
+    fn manifest(&mut self, manifest: &mut Manifest) {
+        match manifest {
+            Manifest::Workload(workload) => self.workload(workload),
+            Manifest::ServiceAccount(account) => {
+                self.name(&mut account.namespace);
+                self.text(&mut account.name);
+                self.pairs(&mut account.labels);
+                self.pairs(&mut account.annotations);
+            }
+            Manifest::Namespace(namespace) => self.name(&mut namespace.name),
+            Manifest::Secret(secret) => {
+                self.name(&mut secret.namespace);
+                self.text(&mut secret.name);
+                secret.keys.iter_mut().for_each(|key| self.text(key));
+            }
+            Manifest::SecretProviderClass(class) => {
+                self.name(&mut class.namespace);
+                self.text(&mut class.name);
+                class.client_id.iter_mut().for_each(|id| self.text(id));
+            }
+            Manifest::TokenRequesters(requesters) => {
+                for requester in requesters {
+                    self.name(&mut requester.namespace);
+                    self.text(&mut requester.service_account);
+                    self.text(&mut requester.by);
+                }
+            }
+            // Kinds alone.
+            Manifest::List(_) | Manifest::Other { .. } => {}
+        }
+    }
+
+    fn workload(&mut self, workload: &mut Workload) {
+        self.name(&mut workload.namespace);
+        self.text(&mut workload.name);
+        workload.controller.iter_mut().for_each(|controller| self.text(&mut controller.name));
+        self.pairs(&mut workload.labels);
+        self.pairs(&mut workload.annotations);
+        let PodTemplate { labels, annotations, service_account, init_containers, containers, volumes } =
+            &mut workload.template;
+        self.pairs(labels);
+        self.pairs(annotations);
+        service_account.iter_mut().for_each(|name| self.text(name));
+        init_containers.iter_mut().chain(containers).for_each(|container| self.container(container));
+        for volume in volumes {
+            match volume {
+                Volume::Token(audience) => self.text(&mut audience.0),
+                Volume::SecretsStore(name) | Volume::Claim(name) => self.text(name),
+                Volume::AzureStorage => {}
+            }
+        }
+    }
+
+    fn container(&self, container: &mut Container) {
+        self.text(&mut container.name);
+        for variable in &mut container.env {
+            match &mut variable.value {
+                Value::Literal(Some(text)) => self.text(text),
+                Value::Secret(name, key) => {
+                    self.text(name);
+                    self.text(key);
+                }
+                Value::Literal(None) | Value::Elsewhere => {}
+            }
+        }
+        for from in &mut container.env_from {
+            match from {
+                EnvFrom::Secret(name, prefix) => {
+                    self.text(name);
+                    self.text(prefix);
+                }
+                EnvFrom::ConfigMap(name) => self.text(name),
+            }
+        }
+    }
+
+    /// Labels and annotations of the chain: the keys are those that rules read, or near them, and
+    /// some values are no names but what rules measure.
+    fn pairs(&self, pairs: &mut Pairs) {
+        const MEASURED: [&str; 5] = [
+            label::USE,
+            annotation::EXPIRATION,
+            annotation::INJECT_PROXY,
+            annotation::PROXY_PORT,
+            annotation::USE_IDENTITY_BINDING,
+        ];
+        for pair in &mut pairs.0 {
+            if !(MEASURED.contains(&pair.key.as_str()) && pair.value.len() <= 8) {
+                self.text(&mut pair.value);
+            }
+        }
+    }
+
+    fn resource(&mut self, resource: &mut Resource) {
+        match resource {
+            Resource::Identity(identity) => self.identity(identity),
+            Resource::Credential(credential) => self.credential(credential),
+            Resource::Cluster(cluster) => self.cluster(cluster),
+            Resource::Discovery(issuer) => self.text(&mut issuer.0),
+            // What a role allows is known by its id, which is everybody's.
+            Resource::Role(role) => {
+                [&mut role.id, &mut role.principal_id, &mut role.scope].into_iter().for_each(|text| self.text(text));
+            }
+        }
+    }
+
+    fn declared(&mut self, declared: &mut Declarations) {
+        for DeclaredIdentity { identity, key } in &mut declared.identities {
+            self.identity(identity);
+            self.key(key);
+        }
+        declared.clusters.iter_mut().for_each(|cluster| self.cluster(cluster));
+        for Declaration { credential, parent } in &mut declared.credentials {
+            for text in [&mut credential.address, &mut credential.identity, &mut credential.name] {
+                self.text(text);
+            }
+            credential.issuer.iter_mut().for_each(|issuer| self.text(&mut issuer.0));
+            credential.subject.iter_mut().for_each(|subject| self.text(&mut subject.0));
+            credential.expression.iter_mut().for_each(|expression| self.text(expression));
+            credential.audiences.iter_mut().flatten().for_each(|audience| self.text(&mut audience.0));
+            match parent {
+                Whose::Id(id) => self.text(id),
+                Whose::Declared(key) => self.key(key),
+                Whose::Name { name, resource_group } => {
+                    self.text(name);
+                    self.text(resource_group);
+                }
+                Whose::Unknown => {}
+            }
+        }
+    }
+
+    fn key(&self, key: &mut Key) {
+        let (Key::Address(address) | Key::Object(address)) = key;
+        self.text(address);
+    }
+
+    fn identity(&mut self, identity: &mut Identity) {
+        identity.declared.iter_mut().for_each(|address| self.text(address));
+        self.name(&mut identity.name);
+        self.name(&mut identity.resource_group);
+        for text in [&mut identity.client_id.0, &mut identity.id, &mut identity.principal_id, &mut identity.tenant_id] {
+            self.text(text);
+        }
+    }
+
+    fn credential(&self, credential: &mut FederatedIdentityCredential) {
+        for text in [&mut credential.name, &mut credential.id, &mut credential.issuer.0] {
+            self.text(text);
+        }
+        credential.declared.iter_mut().for_each(|address| self.text(address));
+        match &mut credential.parent {
+            Parent::Resource(text) | Parent::Id(text) => self.text(text),
+            Parent::Client(client_id) => self.text(&mut client_id.0),
+            Parent::Unknown => {}
+        }
+        credential.subject.iter_mut().for_each(|subject| self.text(&mut subject.0));
+        credential.audiences.iter_mut().for_each(|audience| self.text(&mut audience.0));
+        credential.expression.iter_mut().for_each(|expression| self.text(expression));
+    }
+
+    fn cluster(&mut self, cluster: &mut Cluster) {
+        self.name(&mut cluster.name);
+        self.name(&mut cluster.resource_group);
+        self.text(&mut cluster.id);
+        cluster.declared.iter_mut().for_each(|address| self.text(address));
+        let said = cluster.issuer.iter_mut().chain(&mut cluster.profile_issuer);
+        said.chain(&mut cluster.other_issuers).for_each(|issuer| self.text(&mut issuer.0));
+    }
+
+    fn proof(&self, proof: &mut Proof) {
+        match proof {
+            // Kinds are everybody's.
+            Proof::Kind { namespace, .. } => namespace.iter_mut().for_each(|name| self.text(name)),
+            Proof::Asked { namespace, name, .. } => {
+                self.text(namespace);
+                self.text(name);
+            }
+            Proof::Subscriptions { tenant, subscriptions } => {
+                self.text(tenant);
+                subscriptions.iter_mut().for_each(|id| self.text(id));
+            }
+            Proof::ManagedIdentities { subscription } => self.text(subscription),
+            Proof::Applications { tenant } => self.text(tenant),
+            Proof::Credentials { identity } => self.text(identity),
+        }
+    }
+}
