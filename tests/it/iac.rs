@@ -382,3 +382,22 @@ fn broken_documents_break_nothing() {
         assert_eq!(rules_that_find(&collected), [""; 0], "{document}");
     }
 }
+
+#[test]
+fn snapshots_keep_what_is_declared_and_redact_it() {
+    let mut wrong = credential("cart", "cart");
+    wrong["subject"] = json!("system:serviceaccount:shop");
+    let documents = state(
+        vec![resource("azurerm_user_assigned_identity.cart", &identity())],
+        vec![resource("module.app.azurerm_federated_identity_credential.cart", &wrong)],
+    );
+    let folder = Folder::of(&[("state.json", &documents.to_string())]);
+    assert_eq!(folder.run(&["collect", "state.json", "-o", "kept.gz"]).status, 0);
+    let direct = folder.run(&["scan", "state.json", "-o", "json"]).findings();
+    assert!(direct.iter().any(|[rule, ..]| rule == "AWI308"), "{direct:?}");
+    assert_eq!(folder.run(&["scan", "kept.gz", "-o", "json"]).findings(), direct);
+    assert_eq!(folder.run(&["collect", "state.json", "--redact", "-o", "redacted.gz"]).status, 0);
+    let redacted = folder.run(&["scan", "redacted.gz", "-o", "json"]);
+    assert_eq!(redacted.findings().len(), direct.len());
+    assert!(!redacted.out.contains("id-cart") && !redacted.out.contains("module.app"), "{redacted:?}");
+}
