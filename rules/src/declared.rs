@@ -205,6 +205,83 @@ fn folded(a: &str, b: &str) -> Ordering {
 mod tests {
     use super::*;
 
+    fn declared(identity: &str, name: &str) -> DeclaredCredential {
+        DeclaredCredential {
+            address: name.into(),
+            identity: identity.into(),
+            name: name.into(),
+            issuer: None,
+            subject: None,
+            expression: None,
+            audiences: None,
+            pending: false,
+            tool: Tool::Operator,
+            origin: Origin::default(),
+        }
+    }
+
+    fn live() -> FederatedIdentityCredential {
+        FederatedIdentityCredential {
+            name: "Fc".into(),
+            id: String::new(),
+            parent: crate::model::Parent::Unknown,
+            issuer: "https://issuer/".into(),
+            subject: Some("system:serviceaccount:shop:cart".into()),
+            audiences: alloc::vec!["a".into()],
+            expression: None,
+            declared: None,
+            origin: Origin::default(),
+        }
+    }
+
+    #[test]
+    fn declarations_are_found_by_their_identity() {
+        let of = ["b", "", "A", "a", "c"].map(|identity| declared(identity, "x"));
+        let all = Declared::of(of.into(), false);
+        let identity = |id: &str| Identity {
+            kind: crate::model::IdentityKind::UserAssigned,
+            name: String::new(),
+            client_id: "".into(),
+            id: id.into(),
+            principal_id: String::new(),
+            tenant_id: String::new(),
+            resource_group: String::new(),
+            location: String::new(),
+            credentials_complete: false,
+            declared: None,
+            origin: Origin::default(),
+        };
+        let count = |id: &str| all.of_identity(&identity(id)).len();
+        assert_eq!([count("A"), count("b"), count("d"), count("")], [2, 1, 0, 0]);
+        assert_eq!(all.of_nobody().count(), 1);
+    }
+
+    #[test]
+    fn what_is_unknown_neither_matches_nor_differs() {
+        let known = |name: &str| DeclaredCredential { issuer: Some("https://issuer/".into()), ..declared("i", name) };
+        assert!(known("fC").is(&live()), "names compare without regard to case");
+        assert!(!known("").is(&live()) && !known("other").is(&live()));
+        let mut alike = known("other");
+        alike.subject = live().subject;
+        assert!(alike.is(&live()), "issuer and subject tell it too");
+        assert_eq!(declared("i", "fc").difference(&live()), None);
+        alike.audiences = Some(live().audiences);
+        assert_eq!(alike.difference(&live()), None);
+        let differs = |change: fn(&mut DeclaredCredential)| {
+            let mut declared = alike.clone();
+            change(&mut declared);
+            declared.difference(&live()).map(|(field, ..)| field)
+        };
+        assert_eq!(differs(|it| it.issuer = Some("https://issuer".into())), Some("issuer"));
+        assert_eq!(differs(|it| it.subject = Some("x".into())), Some("subject"));
+        assert_eq!(differs(|it| it.audiences = Some(Vec::new())), Some("audiences"));
+        let flexible = |it: &mut DeclaredCredential| {
+            it.subject = None;
+            it.expression = Some("x".into());
+        };
+        assert_eq!(differs(flexible), Some("claimsMatchingExpression"));
+    }
+
     fn terraform(constraint: &str) -> Tool {
         Tool::Terraform { constraint: Some(constraint.into()), written: Vec::new() }
     }

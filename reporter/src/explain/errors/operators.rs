@@ -6,7 +6,7 @@ use super::{Known, Link};
 pub(super) static ROWS: &[Known] = &[
     Known {
         codes: &[],
-        said: &[&["service account tokens not found"], &["failed to parse workload identity tokens"]],
+        said: &[&["service account tokens not found"]],
         name: "csi-no-tokens",
         link: Link::Operator,
         meaning: "the Secrets Store CSI driver was given no tokens of the pod's ServiceAccount",
