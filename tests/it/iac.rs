@@ -364,6 +364,17 @@ fn secrets_of_a_state_are_never_shown() {
 }
 
 #[test]
+fn identities_of_two_plans_are_two() {
+    let plan = |name: &str| {
+        json!({"terraform_version": "1.9.8", "planned_values": {"root_module": {"resources": [
+            resource("azurerm_user_assigned_identity.this", &json!({"name": name, "resource_group_name": "rg"}))]}}})
+    };
+    let collected = collect(&[plan("id-cart"), plan("id-till"), plan("id-cart")]);
+    let ids: Vec<&str> = collected.inventory.identities.iter().map(|it| it.id.as_str()).collect();
+    assert_eq!(ids, ["azurerm_user_assigned_identity.this", "azurerm_user_assigned_identity.this (2)"]);
+}
+
+#[test]
 fn broken_documents_break_nothing() {
     let odd = [
         json!({"terraform_version": 1, "values": {"root_module": {"resources": [1, {"address": 1}, {"address": "a", "type": []}], "child_modules": {}}}}),

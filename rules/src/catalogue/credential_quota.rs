@@ -159,7 +159,9 @@ fn needs<'a>(identity: &Identity, trust: &Trust<'a>) -> (BTreeSet<(&'a Issuer, S
         }
     }
     // the nameless cluster, of objects that nothing ties to one, counts only if there are such objects
-    let matters = |index, cluster: &Cluster| !cluster.name.is_empty() || trust.workloads(index).next().is_some();
+    // and a cluster that is merely declared has none yet
+    let named = |cluster: &Cluster| !cluster.name.is_empty() && cluster.declared.is_none();
+    let matters = |index, cluster: &Cluster| named(cluster) || trust.workloads(index).next().is_some();
     let unread = trust
         .clusters()
         .find(|(index, cluster)| matters(*index, cluster) && !trust.knows_service_accounts(*index))

@@ -25,7 +25,10 @@ pub(in crate::collect) fn take(sources: &mut [Sourced], inventory: &mut Inventor
                 if !inventory.clusters.iter().any(|known| same_cluster(known, &cluster)) {
                     inventory.clusters.push(cluster.clone());
                 }
-                facts.resources.push((cluster.origin.line, None, Resource::Cluster(Box::new(cluster))));
+                // without an issuer it tells nothing of the objects beside it
+                if cluster.issuer.is_some() {
+                    facts.resources.push((cluster.origin.line, None, Resource::Cluster(Box::new(cluster))));
+                }
             }
             taken.push((*index, declarations));
         }
@@ -123,7 +126,7 @@ impl Owners {
         let gone = searched && !identity.id.is_empty();
         if known.is_none() && certain && !gone {
             if identity.id.is_empty() {
-                identity.id = identity.declared.clone().unwrap_or_default();
+                identity.id = self.free_id(identity.declared.as_deref().unwrap_or_default());
             }
             let index = inventory.identities.len();
             self.note(index, &identity);
@@ -131,6 +134,14 @@ impl Owners {
             known = Some(index);
         }
         self.by_declaration.insert(key, known);
+    }
+
+    /// What stands for the id of an identity that has none yet: its address, which another document
+    /// may have too.
+    fn free_id(&self, address: &str) -> String {
+        let numbered = (2_u32..).map(|number| format!("{address} ({number})"));
+        let mut ids = std::iter::once(address.to_owned()).chain(numbered);
+        ids.find(|id| self.of_id(id).is_none()).unwrap_or_default()
     }
 
     fn owner(&self, source: u32, whose: &Whose, inventory: &Inventory) -> Option<usize> {
