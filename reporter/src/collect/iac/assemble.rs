@@ -40,22 +40,28 @@ pub(in crate::collect) fn take(sources: &mut [Sourced], inventory: &mut Inventor
 /// given is all there is.
 pub(in crate::collect) fn add(sources: Sources, inventory: &mut Inventory, assume_complete: bool) {
     let (mut identities, mut credentials) = (Vec::new(), Vec::new());
-    for (source, declarations) in sources {
-        identities.extend(declarations.identities.into_iter().map(|it| (source, it)));
-        credentials.extend(declarations.credentials.into_iter().map(|it| (source, it)));
+    for (document, (source, declarations)) in (0..).zip(sources) {
+        for mut it in declarations.identities {
+            it.identity.origin.source = source;
+            identities.push((document, it));
+        }
+        for mut it in declarations.credentials {
+            it.credential.origin.source = source;
+            credentials.push((document, it));
+        }
     }
     if identities.is_empty() && credentials.is_empty() {
         return;
     }
     let none_is_live = inventory.credentials.is_empty();
     let mut owners = Owners::new(inventory);
-    for (source, declared) in identities {
-        owners.identity(source, declared, inventory);
+    for (document, declared) in identities {
+        owners.identity(document, declared, inventory);
     }
     let mut beside = Beside::new(&owners, inventory);
     let mut all = Vec::new();
-    for (source, declaration) in credentials {
-        all.push(beside.credential(source, declaration, &owners, inventory));
+    for (document, declaration) in credentials {
+        all.push(beside.credential(document, declaration, &owners, inventory));
     }
     inventory.declared = Declared::of(all, assume_complete);
     if assume_complete && !inventory.credentials.is_empty() {
@@ -104,10 +110,9 @@ impl Owners {
     }
 
     /// An identity that is declared: the one that is, or one more.
-    fn identity(&mut self, source: u32, declared: DeclaredIdentity, inventory: &mut Inventory) {
+    fn identity(&mut self, document: u32, declared: DeclaredIdentity, inventory: &mut Inventory) {
         let DeclaredIdentity { mut identity, key } = declared;
-        identity.origin.source = source;
-        let key = scoped(source, key);
+        let key = scoped(document, key);
         let mut known = [identity.id.as_str(), identity.client_id.as_str()]
             .into_iter()
             .filter(|id| !id.is_empty())
@@ -144,10 +149,10 @@ impl Owners {
         ids.find(|id| self.of_id(id).is_none()).unwrap_or_default()
     }
 
-    fn owner(&self, source: u32, whose: &Whose, inventory: &Inventory) -> Option<usize> {
+    fn owner(&self, document: u32, whose: &Whose, inventory: &Inventory) -> Option<usize> {
         match whose {
             Whose::Id(id) => self.of_id(id),
-            Whose::Declared(key) => self.by_declaration.get(&scoped(source, key.clone())).copied().flatten(),
+            Whose::Declared(key) => self.by_declaration.get(&scoped(document, key.clone())).copied().flatten(),
             Whose::Name { name, resource_group } => {
                 match *self.named(IdentityKind::UserAssigned, name, resource_group, inventory).as_slice() {
                     [one] => Some(one),
@@ -160,8 +165,8 @@ impl Owners {
 }
 
 /// Objects of Kubernetes name each other across files.
-fn scoped(source: u32, key: Key) -> (u32, Key) {
-    (if matches!(key, Key::Object(_)) { u32::MAX } else { source }, key)
+fn scoped(document: u32, key: Key) -> (u32, Key) {
+    (if matches!(key, Key::Object(_)) { u32::MAX } else { document }, key)
 }
 
 /// What is in the inventory already: by identity and name, and by identity, issuer and subject.
@@ -200,14 +205,13 @@ impl Beside {
     /// it is known.
     fn credential(
         &mut self,
-        source: u32,
+        document: u32,
         declaration: Declaration,
         owners: &Owners,
         inventory: &mut Inventory,
     ) -> DeclaredCredential {
         let Declaration { mut credential, parent } = declaration;
-        credential.origin.source = source;
-        let owner = owners.owner(source, &parent, inventory).and_then(|index| inventory.identities.get(index));
+        let owner = owners.owner(document, &parent, inventory).and_then(|index| inventory.identities.get(index));
         credential.identity = match (owner, &parent) {
             (Some(owner), _) => owner.reference().into(),
             (None, Whose::Id(id)) => id.clone(),
