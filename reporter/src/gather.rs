@@ -1,8 +1,10 @@
 //! `wiguard collect`: from what is named to a snapshot.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, anyhow};
 use clap::Args;
@@ -10,11 +12,15 @@ use clap::Args;
 use crate::cli::Failure;
 use crate::clock;
 use crate::collect::{Feed, Gap, Missing, Reading, Tie, Wanted, join, read};
+use crate::live::IN_CLUSTER;
 use crate::redact::{Redact, Redactor};
 use crate::report::is_complete;
 use crate::snapshot::{Header, Part, Section, Writer, settle};
 use crate::sources::Sources;
 use crate::store::{Address, Place};
+
+/// How the names of files end that are being written.
+const PART: &str = ".part";
 
 /// The arguments of `collect`.
 #[derive(Debug, Args)]
@@ -64,6 +70,7 @@ impl Gather {
                 let (number, of) = shard.parts();
                 Part { number, of }
             }),
+            run: std::env::var("WIGUARD_RUN").unwrap_or_default(),
             redacted: redactor.is_some(),
             clusters: ties(&self.cluster),
             identities: ties(&self.sources.identity),
@@ -73,10 +80,21 @@ impl Gather {
             redactor,
             readers: Vec::new(),
             gaps: Vec::new(),
+            nameless: false,
             failed: None,
         };
         snapshot.begin(header);
-        snapshot.readers = self.sources.live.read(self.namespace.as_deref(), &progress, |feed| snapshot.feed(feed))?;
+        snapshot.readers = self.sources.live.read(self.namespace.as_deref(), &progress, |feed| {
+            snapshot.feed(feed);
+            // What cannot be written need not be read.
+            if snapshot.failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        snapshot.check()?;
+        if snapshot.nameless {
+            progress.note(&format!(
+                "the cluster is called {IN_CLUSTER}, as every other that is read from within: name it with --kube-name"
+            ));
+        }
         progress.say("reading");
         let roots = self.sources.roots()?;
         let (reading, sections) = read(&roots, || Box::new(io::stdin()));
@@ -94,10 +112,10 @@ impl Gather {
         told.sort();
         told.dedup();
         for gap in told.into_iter().filter(|gap| matches!(gap.extent, Missing::All | Missing::Part)) {
-            eprintln!("{}: {}", gap.path, gap.reason);
+            progress.note(&format!("{}: {}", gap.path, gap.reason));
         }
         if self.output != Path::new("-") {
-            eprintln!("wrote {}: {objects} objects", self.output.display());
+            progress.note(&format!("wrote {}: {objects} objects", self.output.display()));
         }
         Ok(if is_complete(&gaps) { 0 } else { 3 })
     }
@@ -111,12 +129,15 @@ fn could_not(output: &Path) -> String {
     format!("could not write the snapshot `{}`", output.display())
 }
 
-/// A snapshot under way. What cannot be written is told at the end: the readers cannot help it.
+/// A snapshot under way.
 struct Snapshot<W: Write> {
     writer: Writer<W>,
     redactor: Option<Redactor>,
     readers: Vec<String>,
     gaps: Vec<Gap>,
+    /// Whether a cluster has a name that others have too.
+    nameless: bool,
+    /// Why it could not be written.
     failed: Option<io::Error>,
 }
 
@@ -130,6 +151,7 @@ impl<W: Write> Snapshot<W> {
     }
 
     fn feed(&mut self, mut feed: Feed) {
+        self.nameless |= feed.cluster.as_ref().is_some_and(|home| home.name == IN_CLUSTER);
         if let Some(redactor) = &mut self.redactor {
             redactor.feed(&mut feed);
         }
@@ -168,16 +190,20 @@ impl<W: Write> Snapshot<W> {
         }
     }
 
+    /// Fails if it could not be written so far.
+    fn check(&mut self) -> Result<(), Failure> {
+        let failed = self.failed.take().map_or(Ok(()), Err);
+        failed.context("could not write the snapshot").map_err(Failure::Internal)
+    }
+
     fn end(mut self) -> Result<(u64, Vec<Gap>), Failure> {
         if let Some(redactor) = &mut self.redactor {
             self.readers.iter_mut().for_each(|reader| redactor.name(reader));
         }
         self.readers.sort();
         self.readers.dedup();
-        let ended = match self.failed.take() {
-            Some(error) => Err(error),
-            None => self.writer.end(self.readers).and_then(|objects| self.writer.finish().map(|_| objects)),
-        };
+        self.check()?;
+        let ended = self.writer.end(self.readers).and_then(|objects| self.writer.finish().map(|_| objects));
         let objects = ended.context("could not write the snapshot").map_err(Failure::Internal)?;
         Ok((objects, self.gaps))
     }
@@ -201,14 +227,19 @@ impl Target {
             Place::Path(path) => path,
         };
         let name = meant.file_name().ok_or_else(|| Failure::Usage(anyhow!("`{}` names no file", meant.display())))?;
-        let mut hidden = std::ffi::OsString::from(".");
-        hidden.push(name);
-        hidden.push(format!(".{}.part", std::process::id()));
-        let at = meant.with_file_name(hidden);
         if meant.is_dir() {
             return Err(Failure::Usage(anyhow!("`{}` is a folder; name a file in it", meant.display())));
         }
+        tidy(&meant);
+        // In a container every process has the same id.
+        let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+        let mut hidden = std::ffi::OsString::from(".");
+        hidden.push(name);
+        hidden.push(format!(".{}-{nanos}{PART}", std::process::id()));
+        let at = meant.with_file_name(hidden);
         let file = private().open(&at).with_context(|| could_not(output)).map_err(Failure::Usage)?;
+        // It says that somebody writes it; a file system without locks has its age for that.
+        let _ = file.try_lock();
         Ok(Self::File { file: BufWriter::new(file), at, meant })
     }
 
@@ -249,6 +280,31 @@ impl Drop for Target {
         if let Self::File { at, .. } = self {
             // It was renamed, or it is of no use.
             let _ = std::fs::remove_file(at);
+        }
+    }
+}
+
+/// Removes what runs that were killed left beside a file: parts that nobody holds, and that have
+/// not been written to for some time.
+fn tidy(meant: &Path) {
+    let Some(name) = meant.file_name().and_then(|name| name.to_str()) else { return };
+    let folder = meant.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let (prefix, entries) = (format!(".{name}."), std::fs::read_dir(folder).into_iter().flatten().flatten());
+    for entry in entries {
+        let name = entry.file_name();
+        let made = name.to_str().and_then(|name| name.strip_prefix(&prefix)?.strip_suffix(PART));
+        let is_part = made.is_some_and(|made| made.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-'));
+        let age = || entry.metadata().ok()?.modified().ok()?.elapsed().ok();
+        let (true, Some(age)) = (is_part, age()) else { continue };
+        let Ok(file) = OpenOptions::new().write(true).open(entry.path()) else { continue };
+        let is_left = match file.try_lock() {
+            Ok(()) => age > Duration::from_mins(1),
+            Err(TryLockError::WouldBlock) => false,
+            Err(TryLockError::Error(_)) => age > Duration::from_hours(24),
+        };
+        if is_left {
+            // Whoever cannot remove it can still write beside it.
+            let _ = std::fs::remove_file(entry.path());
         }
     }
 }

@@ -8,7 +8,7 @@ use clap::Args;
 use crate::cli::Failure;
 use crate::collect::{Feed, Gap, Missing, Reading, Wanted, join, read};
 use crate::gather::Target;
-use crate::progress::Progress;
+use crate::progress;
 use crate::render::Output;
 use crate::report::is_complete;
 use crate::scan::{self, Judging};
@@ -32,6 +32,9 @@ pub struct Merge {
     output: Vec<String>,
     #[command(flatten)]
     judging: Judging,
+    /// How progress is shown.
+    #[command(flatten)]
+    progress: progress::Flags,
 }
 
 impl Merge {
@@ -54,7 +57,7 @@ impl Merge {
         scan::outputs(&reports)?;
         let judging = &self.judging;
         judging.with_threads(|config| {
-            let progress = Progress::new();
+            let progress = self.progress.show();
             progress.say("reading");
             let roots = store::roots(&self.paths)?;
             let (reading, sections) = read(&roots, || Box::new(std::io::stdin()));
@@ -65,7 +68,7 @@ impl Merge {
             let mut whole = is_complete(&gaps);
             for file in &files {
                 write(file, &sections, &gaps)?;
-                eprintln!("wrote {}: {} snapshots", file.display(), sections.len());
+                progress.note(&format!("wrote {}: {} snapshots", file.display(), sections.len()));
             }
             if only_snapshots {
                 let of_feeds = sections.iter().flat_map(|section| &section.feeds);

@@ -1,5 +1,7 @@
 //! Sources: what is to be read, as it is typed for every command that reads an estate.
 
+#[cfg(feature = "live")]
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use anyhow::anyhow;
@@ -56,7 +58,10 @@ impl Sources {
         #[cfg(feature = "live")]
         let feeds = {
             let mut feeds = Vec::new();
-            self.live.read(namespace, progress, |feed| feeds.push(feed))?;
+            self.live.read(namespace, progress, |feed| {
+                feeds.push(feed);
+                ControlFlow::Continue(())
+            })?;
             // Which source was faster is chance; what one source gave stays in its order.
             feeds.sort_by(|a, b| (&a.source, &a.cluster).cmp(&(&b.source, &b.cluster)));
             feeds

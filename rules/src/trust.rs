@@ -1,6 +1,7 @@
 //! The join: the only place where two objects of the chain meet. Every hop is a [`Link`]: found,
 //! absent, or unknown.
 
+use alloc::format;
 use alloc::string::String;
 use core::fmt;
 
@@ -305,6 +306,23 @@ impl<'a> Trust<'a> {
     pub fn credentials_seen(&self, identity: &Identity) -> &[&'a FederatedIdentityCredential] {
         let index = self.identities.first(&Name::folded(identity.reference()));
         index.map_or(&[], |index| self.credentials_of.get(&Name::number(index)))
+    }
+
+    /// What would have to be read to know every ServiceAccount that could name an identity.
+    pub fn unread_accounts(&self) -> Option<Unknown> {
+        // The nameless cluster, of objects that nothing ties to one, counts only if there are such objects,
+        // and so does one that is merely declared.
+        let told = |cluster: &Cluster| !cluster.name.is_empty() && cluster.declared.is_none();
+        let matters = |index, cluster: &Cluster| told(cluster) || self.workloads(index).next().is_some();
+        let unread = self
+            .clusters()
+            .find(|(index, cluster)| matters(*index, cluster) && !self.knows_service_accounts(*index))
+            .map(|(_, cluster)| Unknown(Key::Value(format!("every ServiceAccount of cluster `{}`", cluster.name))));
+        let unlisted = || {
+            let what = "the clusters whose ServiceAccounts may name it";
+            (!self.knows_all_clusters()).then(|| Unknown(Key::Value(what.into())))
+        };
+        unread.or_else(unlisted)
     }
 
     /// The role assignments seen of an identity.

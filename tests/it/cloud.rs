@@ -187,7 +187,7 @@ fn versions_that_do_not_exist_are_refused_and_old_ones_know_less() {
         };
         let list = "resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id/federatedIdentityCredentials";
         let (status, body) = ask(list, "2018-11-30").await;
-        assert_eq!((status, &body["error"]["code"]), (400, &json!("InvalidApiVersionParameter")));
+        assert_eq!((status, &body["error"]["code"]), (404, &json!("InvalidResourceType")));
         let properties = |body: &Value| body["value"][0]["properties"].clone();
         assert!(properties(&ask(list, "2024-11-30").await.1).get("claimsMatchingExpression").is_none());
         assert!(properties(&ask(list, "2025-01-31-preview").await.1).get("claimsMatchingExpression").is_some());

@@ -2,12 +2,13 @@
 
 use std::fs;
 
-use wiguard::collect::{Feed, Proof, Resource};
+use serde_json::json;
+use wiguard::collect::{Feed, Gap, Gone, Missing, Proof, Resource};
 use wiguard::snapshot::{Header, Part};
 use wiguard_rules::model::{Identity, IdentityKind, Origin};
 
 use crate::program::{Folder, KNOWN, Ran};
-use crate::snapshot::{cluster, snapshot_of};
+use crate::snapshot::{cluster, collected, dangling, manifest, snapshot_of};
 
 fn header(begun: u64) -> Header {
     Header { begun, ..Header::default() }
@@ -97,6 +98,123 @@ fn a_newer_attempt_that_read_nothing_does_not_hide_what_was_read() {
     let ran = folder.run(&["scan", "fleet", "-o", "json"]);
     assert_eq!((ran.status, &ran.report()["summary"]["workloads"]), (3, &2.into()), "{ran:?}");
     assert!(ran.coverage("kube://prod").1.contains("could not be reached"));
+}
+
+fn lack(path: &str) -> Gap {
+    Gap { path: path.into(), line: None, reason: "is forbidden".into(), extent: Missing::Part }
+}
+
+/// A cluster that told nothing of itself but its name.
+fn nameless(name: &str, issuer: Option<&str>, at: u64) -> Vec<Feed> {
+    let mut feeds = cluster("prod", at);
+    for home in feeds.iter_mut().filter_map(|feed| feed.cluster.as_mut()) {
+        (home.name, home.uid, home.issuer) = (name.into(), String::new(), issuer.map(Into::into));
+    }
+    feeds
+}
+
+#[test]
+fn clusters_that_nothing_tells_apart_are_both_kept() {
+    for (name, issuers, workloads) in [
+        ("in-cluster", [None, None], 2),
+        ("in-cluster", [Some("https://one.example/"), Some("https://other.example/")], 2),
+        ("in-cluster", [Some("https://one.example/"), Some("https://one.example/")], 1),
+        ("kubernetes-admin@kubernetes", [Some("https://kubernetes.default.svc.cluster.local"), None], 2),
+        ("prod-weu", [None, None], 1),
+    ] {
+        let folder = Folder::new();
+        for (at, issuer) in (1_790_000_000..).zip(issuers) {
+            folder.write(&format!("fleet/{at}.gz"), snapshot_of(header(at), &nameless(name, issuer, at)));
+        }
+        let ran = folder.run(&["scan", "fleet", "-o", "json"]);
+        assert_eq!(ran.report()["summary"]["workloads"], workloads, "{name} {issuers:?}: {ran:?}");
+        if issuers == [None, None] && workloads == 2 {
+            assert!(ran.coverage("cluster in-cluster").1.contains("--kube-name"), "{ran:?}");
+            assert_ne!(folder.run(&["merge", "fleet", "-o", "all.gz"]).status, 4);
+            let merged = folder.run(&["scan", "all.gz", "-o", "json"]);
+            assert_eq!(merged.report()["summary"]["workloads"], 2, "what is merged stays so: {merged:?}");
+        }
+    }
+}
+
+#[test]
+fn a_cluster_that_could_not_be_told_is_not_taken_for_one_that_could() {
+    let folder = Folder::new();
+    let mut known = cluster("prod", 1_790_000_000);
+    known.iter_mut().for_each(|feed| feed.cluster.as_mut().unwrap().name = "in-cluster".into());
+    folder.write("fleet/a.gz", snapshot_of(header(1_790_000_000), &known));
+    folder.write("fleet/b.gz", snapshot_of(header(1_790_000_100), &nameless("in-cluster", None, 1_790_000_100)));
+    let ran = folder.run(&["scan", "fleet", "-o", "json"]);
+    assert_eq!(ran.report()["summary"]["workloads"], 2, "{ran:?}");
+}
+
+#[test]
+fn a_night_without_rights_does_not_blank_a_cluster() {
+    for (later, workloads) in [(3_600, 1), (200_000, 0)] {
+        let folder = Folder::new();
+        let at = 1_790_000_000 + later;
+        let mut poor = vec![cluster("prod", at).remove(2)];
+        poor[0].gaps.push(lack("kube://prod/deployments"));
+        folder.write("fleet/a.gz", snapshot_of(header(1_790_000_000), &cluster("prod", 1_790_000_000)));
+        folder.write("fleet/b.gz", snapshot_of(header(at), &poor));
+        let ran = folder.run(&["scan", "fleet", "-o", "json"]);
+        assert_eq!((ran.status, &ran.report()["summary"]["workloads"]), (3, &workloads.into()), "{later}: {ran:?}");
+        assert!(ran.coverage("cluster prod").1.contains("not all of it could be read"), "{later}: {ran:?}");
+        assert!(ran.coverage("kube://prod/deployments").1.contains("is forbidden"), "{later}: {ran:?}");
+    }
+}
+
+#[test]
+fn a_subscription_is_of_one_moment() {
+    let folder = Folder::new();
+    let older = dangling().pop().unwrap();
+    let feed = |part: &str| Feed { source: format!("azure://s/{part}"), at: 1_791_000_000, ..Feed::default() };
+    let newer = [
+        Feed { proofs: vec![Proof::ManagedIdentities { subscription: "s".into() }], ..feed("identities") },
+        Feed { gaps: vec![lack("azure://s/credentials")], ..feed("credentials") },
+    ];
+    let paths = [
+        folder.write("a.gz", snapshot_of(header(1_790_000_000), &[older])),
+        folder.write("b.gz", snapshot_of(header(1_791_000_000), &newer)),
+    ];
+    assert_eq!(collected(&[&paths[0]]).inventory.credentials.len(), 1);
+    let both = collected(&[&paths[0], &paths[1]]);
+    assert!(both.inventory.credentials.is_empty(), "those of another moment: {:?}", both.inventory.credentials);
+    assert!(both.gaps.iter().any(|gap| gap.reason.contains("left out as a whole")), "{:?}", both.gaps);
+}
+
+#[test]
+fn what_went_while_one_was_read_is_not_taken_from_another() {
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "cart", "namespace": "shop"},
+        "spec": {"containers": [{"name": "c"}]}});
+    let feed = || Feed { source: "kube://shared/pods".into(), at: 1_790_000_000, ..Feed::default() };
+    let seen = Feed { manifests: vec![manifest(&pod)], ..feed() };
+    let gone = Feed { gone: vec![Gone { namespace: "shop".into(), name: "cart".into() }], ..feed() };
+    let folder = Folder::new();
+    let one = folder.write("1.gz", snapshot_of(shard(1, 2), std::slice::from_ref(&seen)));
+    let two = folder.write("2.gz", snapshot_of(shard(2, 2), &[seen, gone]));
+    assert_eq!(collected(&[&two]).inventory.workloads.len(), 0);
+    assert_eq!(collected(&[&one, &two]).inventory.workloads.len(), 1);
+}
+
+#[test]
+fn a_part_of_another_run_does_not_stand_in() {
+    let part =
+        |number, begun, run: &str| Header { shard: Some(Part { number, of: 2 }), run: run.into(), ..header(begun) };
+    let missing = |parts: [Header; 2]| {
+        let folder = Folder::new();
+        for (name, header) in ["prod", "test"].iter().zip(parts) {
+            let at = header.begun;
+            folder.write(&format!("fleet/{name}.gz"), snapshot_of(header, &cluster(name, at)));
+        }
+        let ran = folder.run(&["scan", "fleet", "-o", "json"]);
+        [1, 2].map(|number| ran.out.contains(&format!("shard {number}/2")))
+    };
+    let (yesterday, today) = (1_790_000_000, 1_790_086_400);
+    assert_eq!(missing([part(1, yesterday, ""), part(2, today, "")]), [true, false]);
+    assert_eq!(missing([part(1, today - 3_600, ""), part(2, today, "")]), [false, false]);
+    assert_eq!(missing([part(1, today, "a"), part(2, today + 60, "b")]), [true, false]);
+    assert_eq!(missing([part(1, yesterday, "a"), part(2, today, "a")]), [false, false]);
 }
 
 #[test]

@@ -156,7 +156,12 @@ fn secretive(secret: &str) -> Vec<Value> {
     let container = json!({"name": "c", "image": secret, "command": [secret], "args": ["--password", secret],
         "env": [{"name": "PASSWORD", "value": secret}, {"name": "AZURE_CLIENT_SECRET", "value": secret},
             {"name": "AZURE_CLIENT_CERTIFICATE_PASSWORD", "value": secret}, {"name": "ARM_ACCESS_KEY", "value": secret},
-            {"name": "AZURE_STORAGE_CONNECTION_STRING", "value": secret}, {"name": "AZURE_ACCESS_TOKEN", "value": secret}],
+            {"name": "AZURE_STORAGE_CONNECTION_STRING", "value": secret}, {"name": "AZURE_ACCESS_TOKEN", "value": secret},
+            {"name": "AZURE_STORAGE_SAS", "value": secret}, {"name": "ARM_ACCESS_SAS", "value": secret},
+            {"name": "AZURE_BLOB_SAS_URL", "value": format!("https://a.blob.core.windows.net/c?sig={secret}")},
+            {"name": "AZURE_STORAGE_URL", "value": format!("https://a.blob.core.windows.net/c?sv=2026&sig={secret}")},
+            {"name": "AZURE_CREDENTIALS", "value": json!({"clientSecret": secret}).to_string()},
+            {"name": "AZURE_SOMETHING_NEW", "value": secret}, {"name": "AZURE_CLIENT_ID", "value": "kept-client-id"}],
         "livenessProbe": {"exec": {"command": [secret]}}});
     let pod = json!({"serviceAccountName": "a", "containers": [container], "initContainers": [container],
         "volumes": [{"name": "v", "csi": {"driver": "secrets-store.csi.k8s.io", "volumeAttributes": {"secretProviderClass": "x", "note": secret}}}]});
@@ -192,6 +197,7 @@ fn no_secret_is_ever_kept() {
     let ran = folder.run(&["collect", "in", "-o", "kept.gz"]);
     assert_eq!(ran.status, 3, "{ran:?}");
     let text = unpacked(&fs::read(folder.path().join("kept.gz")).unwrap());
+    assert!(text.contains("kept-client-id") && text.contains("AZURE_STORAGE_SAS"), "what rules read is there: {text}");
     assert!(text.contains("AZURE_CLIENT_SECRET") && text.contains("\"password\""), "the names are there: {text}");
     assert!(!text.contains("hunter2") && !text.contains("c2VjcmV0"), "{text}");
     assert!(!ran.err.contains("hunter2") && !ran.out.contains("hunter2"), "{ran:?}");
@@ -242,7 +248,7 @@ pub(crate) fn cluster(name: &str, at: u64) -> Vec<Feed> {
     ]
 }
 
-fn collected(paths: &[&Path]) -> Collected {
+pub(crate) fn collected(paths: &[&Path]) -> Collected {
     let roots = paths.iter().map(|path| Root::Path(path.to_path_buf())).collect();
     collect(&Wanted { roots, ..Wanted::default() }, Vec::new(), || Box::new(std::io::empty()))
 }
@@ -298,7 +304,7 @@ fn a_snapshot_of_feeds_says_what_the_feeds_say() {
 }
 
 /// A cluster, and a credential for an account of a namespace that it does not have.
-fn dangling() -> Vec<Feed> {
+pub(crate) fn dangling() -> Vec<Feed> {
     let credential = FederatedIdentityCredential {
         name: "for-gone".into(),
         id: String::new(),

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use wiguard_rules::inventory::{Coverage, Extent, Inventory};
 use wiguard_rules::model::{ClusterIx, IdentityKind, Workload};
 
+use super::Gap;
 use super::facts::Ended;
 use super::feed::Proof;
 
@@ -186,10 +187,14 @@ impl Lists {
 }
 
 /// Writes into the inventory's coverage what the lists prove.
-pub(super) fn settle(lists: &Lists, inventory: &mut Inventory, assume_complete: bool) {
+pub(super) fn settle(lists: &Lists, inventory: &mut Inventory, gaps: &[Gap], assume_complete: bool) {
     let described = super::iac::any_is_described(inventory);
     let coverage = &mut inventory.coverage;
-    coverage.clusters = described;
+    // Of clusters that Azure did not tell it is unknown which issuers they have.
+    let untold = |gap: &Gap| {
+        gap.path.contains("azure://") && ["/clusters", "/subscriptions"].iter().any(|part| gap.path.ends_with(part))
+    };
+    coverage.clusters = described && !gaps.iter().any(untold);
     let all = |seen: Seen| seen == Seen::All || (assume_complete && seen == Seen::Some);
     let (identities, applications) = lists.azure();
     coverage.managed_identities = identities || all(lists.managed_identities);

@@ -84,7 +84,7 @@ pub enum Proof {
         /// Its name.
         name: String,
     },
-    /// The names of the subscriptions that hold everything the caller may see of a tenant.
+    /// The names of all subscriptions of a tenant, of which none is hidden from the caller.
     Subscriptions {
         /// The tenant, empty if unknown.
         tenant: String,

@@ -234,8 +234,9 @@ impl<'a> Assembly<'a> {
         let idle = tie::idle(&self.clusters, &self.identities, paths, &inventory.identities);
         self.collected.gaps.extend(idle);
         self.kubernetes(sources, &ties);
-        extent::settle(&self.lists, &mut self.collected.inventory, self.wanted.assume_complete);
-        iac::add(declared, &mut self.collected.inventory, self.wanted.assume_complete);
+        let Collected { inventory, gaps, .. } = &mut self.collected;
+        extent::settle(&self.lists, inventory, gaps, self.wanted.assume_complete);
+        iac::add(declared, inventory, self.wanted.assume_complete);
         self.collected.gaps.sort();
         self.collected.gaps.dedup();
         self.collected

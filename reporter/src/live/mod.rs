@@ -14,6 +14,7 @@ mod shard;
 mod stop;
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -21,6 +22,7 @@ use anyhow::Context as _;
 use clap::Args;
 use tokio::sync::mpsc;
 
+pub(crate) use self::kube::IN_CLUSTER;
 use crate::cli::Failure;
 use crate::collect::Feed;
 use crate::progress::Progress;
@@ -29,6 +31,9 @@ pub use stop::Stop;
 
 /// Feeds that may wait to be taken: what is read faster than it is used waits at its source.
 const WAITING: usize = 64;
+
+/// Threads that read: a credential plugin that renews a token holds one up until it ends.
+const WORKERS: usize = 8;
 
 /// The arguments of live sources.
 #[derive(Debug, Args)]
@@ -95,7 +100,8 @@ impl Live {
         Self { kube: self.kube.unless_applied(applied), ..self }
     }
 
-    /// Reads everything that is wanted, and hands on each page's facts as they come.
+    /// Reads everything that is wanted, and hands on each page's facts as they come, until the sink
+    /// has no more use for them.
     ///
     /// What cannot be read is among them. The namespace is the only one that is read, if there is one.
     /// Returns who read what, as far as that is known.
@@ -106,14 +112,14 @@ impl Live {
         &self,
         namespace: Option<&str>,
         progress: &Progress,
-        mut sink: impl FnMut(Feed),
+        mut sink: impl FnMut(Feed) -> ControlFlow<()>,
     ) -> Result<Vec<String>, Failure> {
         if !self.is_wanted() {
             return Ok(Vec::new());
         }
         let readers = Readers::default();
         let shard = self.shard()?.unwrap_or_default();
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build();
         let runtime = runtime.context("could not start the runtime").map_err(Failure::Internal)?;
         runtime.block_on(async {
             let (feeds, mut taken) = mpsc::channel(WAITING);
@@ -129,10 +135,19 @@ impl Live {
             let reading = async { tokio::join!(kube, azure) };
             let taking = async {
                 while let Some(feed) = taken.recv().await {
-                    sink(feed);
+                    if sink(feed).is_break() {
+                        return ControlFlow::Break(());
+                    }
                 }
+                ControlFlow::Continue(())
             };
-            tokio::join!(reading, taking);
+            tokio::pin!(reading, taking);
+            tokio::select! {
+                _ = &mut reading => { let _ = taking.await; }
+                done = &mut taking => if done.is_continue() {
+                    reading.await;
+                },
+            }
             Ok::<(), Failure>(())
         })?;
         Ok(std::mem::take(&mut *readers.0.lock().unwrap_or_else(PoisonError::into_inner)).into_iter().collect())

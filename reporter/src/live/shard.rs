@@ -65,6 +65,9 @@ impl Flags {
     }
 }
 
+/// More than a Job can have; each name is drawn once for every shard.
+const LARGEST: u32 = 10_000;
+
 // === impl Shard ===
 
 impl Shard {
@@ -73,7 +76,7 @@ impl Shard {
 
     /// The `number`-th of `of`, from 1; `None` if there is none.
     pub fn new(number: u32, of: u32) -> Option<Self> {
-        (1..=of.min(10_000)).contains(&number).then_some(Self { number, of })
+        (of <= LARGEST && (1..=of).contains(&number)).then_some(Self { number, of })
     }
 
     fn parse(text: &str) -> Result<Self, String> {

@@ -4,7 +4,7 @@
 //! memory stays bounded, no core idles, and a pool of one thread, or none to spare, cannot lock.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Cursor, Read};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -87,7 +87,14 @@ pub fn read_all<T: Send>(
             let opened = match content {
                 Content::Stdin => stdin.take().map(|open| Ok(open() as Box<dyn Read>)),
                 Content::File(path) => Some(File::open(path).map(|file| Box::new(file) as Box<dyn Read>)),
-                Content::Bytes(bytes) => Some(Ok(Box::new(&**bytes) as Box<dyn Read>)),
+                // One after the other: what was cut is let go before the next is fetched.
+                Content::Later(fetch) => match (fetch.0)() {
+                    Ok(bytes) => Some(Ok(Box::new(Cursor::new(bytes)) as Box<dyn Read>)),
+                    Err(message) => {
+                        cut_flaws.push((rank, Flaw { line: None, message, foreign: false }));
+                        None
+                    }
+                },
                 Content::Flaw(flaw) => {
                     cut_flaws.push((rank, flaw.clone()));
                     None

@@ -55,10 +55,28 @@ pub enum Root {
         path: String,
         /// Whether it was found below what the user named.
         found: bool,
-        /// Its bytes.
-        content: Result<Arc<[u8]>, String>,
+        /// How to get its bytes.
+        content: Result<Fetch, String>,
     },
 }
+
+/// Gets the bytes of one thing when its turn comes, or says why it cannot.
+#[derive(Clone)]
+pub struct Fetch(pub Arc<dyn Fn() -> Result<Vec<u8>, String> + Send + Sync>);
+
+impl std::fmt::Debug for Fetch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Fetch")
+    }
+}
+
+impl PartialEq for Fetch {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Fetch {}
 
 /// How much of one thing is held in memory. All sizes are bytes of decompressed text.
 #[derive(Debug, Clone)]

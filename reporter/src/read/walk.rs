@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::pack::Flaw;
-use super::{Root, Source, decode};
+use super::{Fetch, Root, Source, decode};
 
 /// One thing to be read, or why it cannot be.
 pub(super) struct Entry {
@@ -19,7 +19,7 @@ pub(super) struct Entry {
 pub(super) enum Content {
     Stdin,
     File(PathBuf),
-    Bytes(Arc<[u8]>),
+    Later(Fetch),
     Flaw(Flaw),
 }
 
@@ -40,8 +40,8 @@ pub(super) fn walk(roots: &[Root]) -> Vec<Entry> {
             Root::Stdin if walk.seen.insert(PathBuf::from("-")) => walk.add("-".into(), false, Content::Stdin),
             Root::Stdin => {}
             Root::Fetched { path, found, content } => match content {
-                Ok(bytes) if walk.seen.insert(PathBuf::from(path)) => {
-                    walk.add(path.clone(), *found, Content::Bytes(Arc::clone(bytes)));
+                Ok(fetch) if walk.seen.insert(PathBuf::from(path)) => {
+                    walk.add(path.clone(), *found, Content::Later(fetch.clone()));
                 }
                 Ok(_) => {}
                 Err(why) => walk.flaw(Path::new(path), *found, why.clone()),

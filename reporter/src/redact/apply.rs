@@ -17,11 +17,10 @@ use crate::snapshot::Header;
 impl Redactor {
     /// What a snapshot says of itself.
     pub(crate) fn header(&mut self, header: &mut Header) {
-        header.asked.iter_mut().for_each(|asked| {
-            if !asked.starts_with("--") {
-                self.name(asked);
-            }
-        });
+        // The flags that name nothing.
+        let plain = |asked: &str| ["--kube", "--azure"].contains(&asked);
+        header.asked.iter_mut().filter(|asked| !plain(asked)).for_each(|asked| self.name(asked));
+        self.text(&mut header.run);
         header.namespace.iter_mut().for_each(|namespace| self.name(namespace));
         for (name, path) in header.clusters.iter_mut().chain(&mut header.identities) {
             self.name(name);

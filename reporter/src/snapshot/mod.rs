@@ -57,6 +57,9 @@ pub struct Header {
     /// Which part of the fleet it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shard: Option<Part>,
+    /// What the parts of one run have in common, such as the uid of their Job; empty if nothing says so.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub run: String,
     /// Whether names are pseudonyms.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub redacted: bool,

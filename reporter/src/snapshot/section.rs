@@ -1,6 +1,7 @@
 //! Sections: what one run of `collect` wrote, from its header to its last line. A file may hold
 //! many, one after the other. One that is not all there is used, and proves no absence.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -124,6 +125,25 @@ impl Section {
     pub(crate) fn is_empty(&self) -> bool {
         self.feeds.is_empty() && self.reading.sources.is_empty()
     }
+
+    /// Drops what went while it was read: another section of the same source may rightly have it.
+    fn forget(&mut self) {
+        for index in 0..self.feeds.len() {
+            let (before, rest) = self.feeds.split_at_mut(index);
+            let Some(Feed { source, cluster, gone, .. }) = rest.first_mut() else { continue };
+            if gone.is_empty() {
+                continue;
+            }
+            let gone = std::mem::take(gone);
+            let gone: BTreeSet<(&str, &str)> =
+                gone.iter().map(|it| (it.namespace.as_str(), it.name.as_str())).collect();
+            for feed in before.iter_mut().filter(|feed| feed.source == *source && feed.cluster == *cluster) {
+                feed.manifests.retain(|manifest| {
+                    manifest.id().is_none_or(|(_, namespace, name)| !gone.contains(&(namespace, name)))
+                });
+            }
+        }
+    }
 }
 
 /// The files of a section, as if they had been read here.
@@ -165,6 +185,7 @@ pub(crate) fn take(
         with_files == 1 && readings.iter().all(|reading| reading.facts.iter().all(|(_, facts)| facts.is_empty()));
     for (scope, mut section) in (1..).zip(sections) {
         let prefix = if alone { String::new() } else { format!("{:.8}/", section.digest.to_string()) };
+        section.forget();
         feeds.append(&mut section.feeds);
         section.reading.rename(&prefix, scope);
         readings.push(section.reading);

@@ -45,7 +45,7 @@ use crate::exchange::expression_of;
 use crate::model::DEFAULT_AUDIENCE;
 use crate::near::{self, Token};
 use crate::prelude::*;
-use crate::trust::{Key, Unknown};
+use crate::trust::Unknown;
 use alloc::collections::{BTreeMap, BTreeSet};
 
 pub(super) static RULE: Rule = Rule {
@@ -158,18 +158,7 @@ fn needs<'a>(identity: &Identity, trust: &Trust<'a>) -> (BTreeSet<(&'a Issuer, S
             needs.insert((issuer, token.subject));
         }
     }
-    // the nameless cluster, of objects that nothing ties to one, counts only if there are such objects
-    // and a cluster that is merely declared has none yet
-    let named = |cluster: &Cluster| !cluster.name.is_empty() && cluster.declared.is_none();
-    let matters = |index, cluster: &Cluster| named(cluster) || trust.workloads(index).next().is_some();
-    let unread = trust
-        .clusters()
-        .find(|(index, cluster)| matters(*index, cluster) && !trust.knows_service_accounts(*index))
-        .map(|(_, cluster)| Unknown(Key::Value(format!("every ServiceAccount of cluster `{}`", cluster.name))));
-    let unlisted = || {
-        (!trust.knows_all_clusters()).then(|| Unknown(Key::Value("the clusters whose ServiceAccounts may name it".into())))
-    };
-    (needs, unknown.or(unread).or_else(unlisted))
+    (needs, unknown.or_else(|| trust.unread_accounts()))
 }
 
 #[cfg(test)]

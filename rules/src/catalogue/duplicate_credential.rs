@@ -53,6 +53,7 @@
 //! ```
 use crate::prelude::*;
 use crate::repair;
+use crate::trust::{Key, Unknown};
 
 pub(super) static RULE: Rule = Rule {
     summary: "a credential repeats another of its identity, or names several audiences",
@@ -75,13 +76,18 @@ fn check(credential: &FederatedIdentityCredential, trust: &Trust<'_>) -> Verdict
                 .fix("keep the audience that the tokens carry, api://AzureADTokenExchange unless the webhook is told otherwise"),
         ));
     }
-    let (Some(subject), Some(identity)) = (&credential.subject, trust.parent(credential)) else { return Ok(None) };
+    let Some(subject) = &credential.subject else { return Ok(None) };
+    let Some(identity) = trust.parent(credential) else {
+        return Err(Unknown(Key::Parent(credential.name.clone())));
+    };
     let repeats = |other: &&&FederatedIdentityCredential| {
         other.issuer == credential.issuer
             && other.subject.as_ref() == Some(subject)
             && (&other.name, &other.id) < (&credential.name, &credential.id)
     };
-    let Some(first) = trust.credentials_seen(identity).iter().find(repeats) else { return Ok(None) };
+    let Some(first) = trust.credentials_seen(identity).iter().find(repeats) else {
+        return trust.credentials(identity).map(|_| None);
+    };
     Ok(Some(
         Finding::new(
             RULE.severity,

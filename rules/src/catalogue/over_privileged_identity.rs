@@ -101,7 +101,9 @@ fn check(identity: &Identity, trust: &Trust<'_>) -> Verdict {
     let of_pods = |credential: &&&FederatedIdentityCredential| {
         credential.issuer.is_azure_kubernetes() || trust.cluster_of(&credential.issuer).is_some()
     };
-    let Some(credential) = trust.credentials_seen(identity).iter().find(of_pods) else { return Ok(None) };
+    let Some(credential) = trust.credentials_seen(identity).iter().find(of_pods) else {
+        return trust.credentials(identity).map(|_| None);
+    };
     roles.sort_by(|a, b| (&a.scope, &a.role).cmp(&(&b.scope, &b.role)));
     roles.dedup_by(|a, b| a.scope.eq_ignore_ascii_case(&b.scope) && a.role == b.role);
     let said: Vec<String> =

@@ -71,7 +71,10 @@ fn check(identity: &Identity, trust: &Trust<'_>) -> Verdict {
     {
         return Ok(None);
     }
-    let Some(account) = trust.accounts_naming(&identity.client_id).first() else { return Ok(None) };
+    trust.credentials(identity)?;
+    let Some(account) = trust.accounts_naming(&identity.client_id).first() else {
+        return trust.unread_accounts().map_or(Ok(None), Err);
+    };
     Ok(Some(
         Finding::new(
             RULE.severity,

@@ -164,7 +164,9 @@ fn source(
             Value::Secret(secret, _) => format!("Secret `{secret}`"),
             Value::Elsewhere => "`valueFrom`".to_owned(),
         };
-        return Ok(Some(held(format!("{place}.env[{name}]"), source, variable.value == Value::Literal(None))));
+        // A user's name and the path of a certificate are no secrets.
+        let bare = matches!(variable.value, Value::Literal(_)) && (name.ends_with("SECRET") || name.ends_with("PASSWORD"));
+        return Ok(Some(held(format!("{place}.env[{name}]"), source, bare)));
     }
     let mut unknown = None;
     for (index, from) in container.env_from.iter().enumerate() {

@@ -107,7 +107,7 @@ fn variable(json: &mut dyn Json<'_>) -> Result<Option<EnvVar>, Fault> {
     let value = match (source, literal) {
         (Some(source), _) => source,
         // A variable without a value is empty.
-        (None, literal) if EnvVar::is_secret(&name) => {
+        (None, literal) if !EnvVar::is_read(&name) => {
             Value::Literal(literal.is_none_or(|text| text.is_empty()).then(String::new))
         }
         (None, literal) => Value::Literal(Some(literal.map(Cow::into_owned).unwrap_or_default())),

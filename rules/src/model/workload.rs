@@ -141,7 +141,7 @@ pub struct EnvVar {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub enum Value {
-    /// A literal; for a variable that carries a secret, the text is dropped.
+    /// A literal. Unless rules read it ([`EnvVar::is_read`]) or it is empty, the text is dropped.
     Literal(Option<String>),
     /// `valueFrom.secretKeyRef`: name and key.
     Secret(String, String),
@@ -384,10 +384,18 @@ impl Container {
 // === impl EnvVar ===
 
 impl EnvVar {
-    /// Whether a variable of that name carries secret material, so that its text must not be kept.
-    pub fn is_secret(name: &str) -> bool {
-        ["SECRET", "PASSWORD", "TOKEN", "KEY", "CONNECTION_STRING"].iter().any(|word| name.contains(word))
-            && name != "AZURE_FEDERATED_TOKEN_FILE"
-            && name != "AZURE_TOKEN_CREDENTIALS"
+    /// Whether rules read what a variable of that name holds. Of every other the text is dropped: it
+    /// may be a secret under any name.
+    pub fn is_read(name: &str) -> bool {
+        const READ: [&str; 7] = [
+            "AZURE_CLIENT_ID",
+            "AZURE_TENANT_ID",
+            "AZURE_AUTHORITY_HOST",
+            "AZURE_FEDERATED_TOKEN_FILE",
+            "AZURE_TOKEN_CREDENTIALS",
+            "ARM_CLIENT_ID",
+            "ARM_TENANT_ID",
+        ];
+        READ.contains(&name)
     }
 }

@@ -21,6 +21,18 @@ fn assert_honest(live: &Ran, printed: &Ran, what: &str) {
     }
 }
 
+/// A workload that says it is this client.
+fn workload(name: &str, client: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: ServiceAccount\nmetadata: {{name: {name}, namespace: shop, annotations: {{azure.workload.identity/client-id: {client}}}}}\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}, namespace: shop}}\nspec: {{template: {{metadata: {{labels: {{azure.workload.identity/use: \"true\"}}}}, spec: {{serviceAccountName: {name}, containers: [{{name: a, image: a}}]}}}}}}\n---\n"
+    )
+}
+
+/// The workloads whose client is said not to exist.
+fn absent(ran: &Ran) -> Vec<String> {
+    findings(ran).into_iter().filter(|it| it[0] == "AWI206").map(|it| it[3].clone()).collect()
+}
+
 #[test]
 fn what_passes_by_itself_is_waited_for() {
     let site = Site::made();
@@ -153,23 +165,15 @@ fn a_subscription_that_may_not_be_read_is_a_gap_and_proves_nothing() {
     let estate = Estate::made(7, SMALL);
     let (shut, open) = (estate.subscriptions[1].clone(), estate.subscriptions[0].clone());
     let site = Site::new(estate, Options::default());
-    let workload = |name: &str, client: &str| {
-        format!(
-            "apiVersion: v1\nkind: ServiceAccount\nmetadata: {{name: {name}, namespace: shop, annotations: {{azure.workload.identity/client-id: {client}}}}}\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}, namespace: shop}}\nspec: {{template: {{metadata: {{labels: {{azure.workload.identity/use: \"true\"}}}}, spec: {{serviceAccountName: {name}, containers: [{{name: a, image: a}}]}}}}}}\n---\n"
-        )
-    };
     let nobody = "12345678-1234-4234-8234-123456789012";
     let manifests = workload("shut", &shut.identities[3].client_id) + &workload("nobody", nobody);
     site.folder.write("shop.yaml", manifests);
-    let ids = |ran: &Ran| -> Vec<String> {
-        findings(ran).into_iter().filter(|it| it[0] == "AWI206").map(|it| it[3].clone()).collect()
-    };
     let whole = site.scan(&["shop.yaml"]);
-    assert_eq!(ids(&whole), ["nobody"], "everything was read, so that nobody has it: {:?}", gaps(&whole));
+    assert_eq!(absent(&whole), ["nobody"], "everything was read, so that nobody has it: {:?}", gaps(&whole));
     site.cloud.forbid(&shut.id);
     let live = site.scan(&["shop.yaml"]);
     assert_eq!(live.status, 3);
-    assert!(ids(&live).is_empty(), "the client may be of what was not read: {:?}", findings(&live));
+    assert!(absent(&live).is_empty(), "the client may be of what was not read: {:?}", findings(&live));
     let said = gaps(&live).into_iter().find(|(source, _)| source.contains(&shut.id));
     let (_, reason) = said.unwrap_or_else(|| panic!("{:?}", gaps(&live)));
     assert!(
@@ -178,6 +182,47 @@ fn a_subscription_that_may_not_be_read_is_a_gap_and_proves_nothing() {
     );
     let seen = super::identities(&live);
     assert!(open.identities.iter().all(|it| seen.iter().any(|(client, ..)| *client == it.client_id)));
+}
+
+#[test]
+fn what_is_in_a_subscription_out_of_sight_does_not_pass_for_absent() {
+    let estate = Estate::made(7, SMALL);
+    let hidden = estate.subscriptions[1].clone();
+    let site = Site::new(estate, Options::default());
+    let nobody = "12345678-1234-4234-8234-123456789012";
+    site.folder.write("shop.yaml", workload("hidden", &hidden.identities[3].client_id) + &workload("nobody", nobody));
+    site.cloud.hide(&hidden.id);
+    let live = site.scan(&["shop.yaml"]);
+    assert!(absent(&live).is_empty(), "it may be of what is out of sight: {:?}", findings(&live));
+    assert_ne!(live.status, 3, "what was to be seen was read: {:?}", gaps(&live));
+    let seen = super::identities(&live);
+    assert_eq!(seen.len(), SMALL.identities - hidden.identities.len() + SMALL.applications);
+    assert_eq!(
+        absent(&site.scan(&["shop.yaml", "--assume-complete"])),
+        ["hidden", "nobody"],
+        "who says so is believed"
+    );
+    site.cloud.mend();
+    assert_eq!(absent(&site.scan(&["shop.yaml"])), ["nobody"], "the root management group names every subscription");
+}
+
+#[test]
+fn what_is_not_found_for_another_reason_is_not_deleted() {
+    for what in [What::Status(404), What::NoType] {
+        let site = Site::made();
+        let nobody = "12345678-1234-4234-8234-123456789012";
+        site.folder.write("shop.yaml", workload("nobody", nobody));
+        site.cloud.fault(Fault::on(Service::Manager, "/federatedIdentityCredentials", what.clone()));
+        let live = site.scan(&["shop.yaml"]);
+        assert_eq!(live.status, 3, "{what:?}: {live:?}");
+        let silent: Vec<_> = site.cloud.estate().subscriptions.iter().map(|it| it.id.clone()).collect();
+        let said = gaps(&live);
+        assert!(silent.iter().all(|id| said.iter().any(|(source, _)| source.contains(id))), "{what:?}: {said:?}");
+        let gone = matches!(what, What::Status(_));
+        let seen = super::identities(&live).len();
+        assert_eq!(seen, SMALL.applications + if gone { 0 } else { SMALL.identities }, "{what:?}");
+        assert_eq!(absent(&live).is_empty(), gone, "{what:?}: {:?}", findings(&live));
+    }
 }
 
 #[test]

@@ -37,6 +37,8 @@ pub enum What {
     Endless,
     /// What is asked for is gone: 404.
     Gone,
+    /// The service has no such type in any version: 404.
+    NoType,
     /// The token is refused: 401.
     Refused,
 }
@@ -54,7 +56,8 @@ pub struct Fault {
 // === impl Fault ===
 
 impl Fault {
-    /// Strikes every request for a service whose path holds this, in whatever case.
+    /// Strikes every request for a service whose path holds this, in whatever case, and that would be
+    /// answered with what it asks for: what is refused or throttled anyway stays so.
     #[must_use]
     pub fn on(service: Service, part: &str, what: What) -> Self {
         Self { service, part: part.to_ascii_lowercase(), skip: 0, times: usize::MAX, what }

@@ -62,7 +62,9 @@ pub(super) fn answer(state: &State, asked: &Asked) -> Answer {
             &format!("Number of 'read' requests for subscription '{own}' actor '{}' exceeded.", caller(state, &grant)),
         );
     }
-    let answer = if rest.is_empty() {
+    let answer = if state.is_hidden(&subscription.id) {
+        forbidden(state, &grant, rest, &subscription.id)
+    } else if rest.is_empty() {
         versioned(state, asked, SUBSCRIPTIONS, |_| Answer::ok(describe(&state.estate, subscription)))
     } else if state.is_forbidden(&subscription.id) {
         forbidden(state, &grant, rest, &subscription.id)
@@ -125,7 +127,8 @@ fn of_tenant(state: &State, asked: &Asked, grant: &Grant, segments: &[&str]) -> 
     let answer = match segments {
         ["tenants"] => versioned(state, asked, SUBSCRIPTIONS, |_| tenants(state, asked, grant)),
         ["subscriptions"] => versioned(state, asked, SUBSCRIPTIONS, |_| {
-            let own: Vec<&Subscription> = estate.subscriptions.iter().filter(|it| it.tenant == grant.tenant).collect();
+            let is = |it: &&Subscription| it.tenant == grant.tenant && !state.is_hidden(&it.id);
+            let own: Vec<&Subscription> = estate.subscriptions.iter().filter(is).collect();
             list(asked, own.len(), state.options.page, |at| describe(estate, own[at]))
         }),
         ["providers", "microsoft.management", "managementgroups"] => versioned(state, asked, GROUPS, |_| {

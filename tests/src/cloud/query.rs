@@ -92,7 +92,7 @@ fn rows(state: &State, asked: &Asked, grant: &Grant) -> Result<Answer, Box<Answe
 fn scope<'s>(state: &'s State, grant: &Grant, body: &Value) -> Result<Vec<&'s Subscription>, String> {
     let names =
         |name: &str| body[name].as_array().map(|list| list.iter().filter_map(Value::as_str).collect::<Vec<_>>());
-    let own = |it: &&Subscription| it.tenant == grant.tenant;
+    let own = |it: &&Subscription| it.tenant == grant.tenant && !state.is_hidden(&it.id);
     if let Some(subscriptions) = names("subscriptions").filter(|list| !list.is_empty()) {
         if subscriptions.len() > SUBSCRIPTIONS {
             return Err(format!("The number of subscriptions exceeds the limit of {SUBSCRIPTIONS}."));

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustls::ServerConfig;
@@ -67,10 +67,14 @@ pub(super) struct State {
     permissions: Mutex<Value>,
     /// Subscriptions that the caller may see and not read.
     pub(super) forbidden: Mutex<Vec<String>>,
+    /// Subscriptions that the caller may not even see.
+    hidden: Mutex<Vec<String>>,
     tokens: Mutex<Tokens>,
     throttle: Mutex<Throttle>,
     faults: Mutex<Vec<Fault>>,
     record: Mutex<Vec<Request>>,
+    /// Something was added to it.
+    noted: Condvar,
     audiences: Mutex<[Vec<String>; 2]>,
     elsewhere: Mutex<String>,
     begun: Instant,
@@ -127,10 +131,12 @@ impl Cloud {
             callers,
             permissions: Mutex::new(json!([{"actions": ["*/read"], "notActions": []}])),
             forbidden: Mutex::default(),
+            hidden: Mutex::default(),
             tokens: Mutex::default(),
             throttle: Mutex::new(Throttle::new(options.factor)),
             faults: Mutex::default(),
             record: Mutex::default(),
+            noted: Condvar::new(),
             audiences: Mutex::default(),
             elsewhere: Mutex::default(),
             begun: Instant::now(),
@@ -263,11 +269,17 @@ impl Cloud {
     pub fn mend(&self) {
         lock(&self.state.faults).clear();
         lock(&self.state.forbidden).clear();
+        lock(&self.state.hidden).clear();
     }
 
     /// Lets the caller see a subscription, and read nothing in it.
     pub fn forbid(&self, subscription: &str) {
         lock(&self.state.forbidden).push(subscription.to_ascii_lowercase());
+    }
+
+    /// Takes the caller's roles in a subscription, and with them the one at the root of its tenant.
+    pub fn hide(&self, subscription: &str) {
+        lock(&self.state.hidden).push(subscription.to_ascii_lowercase());
     }
 
     /// Says this of the caller's roles in every subscription; at first it is a Reader.
@@ -279,6 +291,23 @@ impl Cloud {
     #[must_use]
     pub fn record(&self) -> Record {
         Record(lock(&self.state.record).clone())
+    }
+
+    /// Waits until so many lists of credentials were served, for so long at most; whether they were.
+    #[must_use]
+    pub fn await_lists(&self, served: usize, within: Duration) -> bool {
+        let until = Instant::now() + within;
+        let (mut seen, mut found) = (0, 0);
+        let mut record = lock(&self.state.record);
+        loop {
+            let fresh = Record(record.get(seen..).unwrap_or_default().to_vec());
+            (seen, found) = (record.len(), found + fresh.credential_lists().count(Verdict::Served));
+            let left = until.saturating_duration_since(Instant::now());
+            if found >= served || left.is_zero() {
+                return found >= served;
+            }
+            record = self.state.noted.wait_timeout(record, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
     }
 
     /// Forgets the requests so far.
@@ -342,6 +371,10 @@ impl State {
         lock(&self.forbidden).iter().any(|own| own.eq_ignore_ascii_case(subscription))
     }
 
+    pub(super) fn is_hidden(&self, subscription: &str) -> bool {
+        lock(&self.hidden).iter().any(|own| own.eq_ignore_ascii_case(subscription))
+    }
+
     /// Where nobody should go.
     pub(super) fn elsewhere(&self) -> String {
         lock(&self.elsewhere).clone()
@@ -366,6 +399,7 @@ impl State {
         let tenant = grant.map(|it| self.estate.tenants[it.tenant].id.clone());
         let (at, method, path) = (self.begun.elapsed(), asked.method.to_string(), asked.raw.clone());
         lock(&self.record).push(Request { at, service, method, path, tenant, admitted, verdict });
+        self.noted.notify_all();
     }
 }
 

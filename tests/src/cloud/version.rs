@@ -90,6 +90,17 @@ pub(super) fn versioned(state: &State, asked: &Asked, known: Versions, answer: i
         Some(version) if known.contains(&version) && version <= state.options.newest => answer(version),
         Some(version) => {
             let newest: Vec<&str> = known.iter().rev().copied().filter(|it| *it <= state.options.newest).collect();
+            if let Some((namespace, kind)) = kind(asked) {
+                // A provider that has no such version of a type has no such type in that version.
+                return Answer::error(
+                    404,
+                    "InvalidResourceType",
+                    &format!(
+                        "The resource type '{kind}' could not be found in the namespace '{namespace}' for api version '{version}'. The supported api-versions are '{}'.",
+                        newest.join(",")
+                    ),
+                );
+            }
             Answer::error(
                 400,
                 "InvalidApiVersionParameter",
@@ -97,4 +108,13 @@ pub(super) fn versioned(state: &State, asked: &Asked, known: Versions, answer: i
             )
         }
     }
+}
+
+/// The namespace and the type of what is asked for, if it is of a provider.
+fn kind(asked: &Asked) -> Option<(String, String)> {
+    let segments = asked.segments();
+    let at = segments.iter().rposition(|it| it.eq_ignore_ascii_case("providers"))?;
+    let namespace = segments.get(at + 1)?;
+    let types = segments.get(at + 2..)?.iter().step_by(2).map(ToString::to_string).collect::<Vec<_>>();
+    Some(((*namespace).to_owned(), types.join("/")))
 }

@@ -120,6 +120,10 @@ async fn handle(
         Some(What::Status(status)) => answer = failure(service, status),
         Some(What::Busy(seconds)) => answer = failure(service, 429).with("retry-after", seconds),
         Some(What::Gone) => answer = failure(service, 404),
+        Some(What::NoType) => {
+            answer =
+                Answer::error(404, "InvalidResourceType", "The resource type could not be found in the namespace.");
+        }
         Some(What::Refused) => {
             answer = failure(service, 401).with("www-authenticate", "Bearer error=\"invalid_token\"")
         }

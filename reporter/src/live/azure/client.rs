@@ -50,6 +50,8 @@ pub(super) struct Call {
     buckets: Vec<Bucket>,
     /// How long what is asked for must be left alone between two requests.
     rest: Duration,
+    /// The most that its answer may have, in bytes.
+    largest: usize,
 }
 
 /// Why there is no answer.
@@ -59,7 +61,7 @@ pub(super) enum Trouble {
     Stopped,
     /// The caller may not.
     Denied(String),
-    /// What is asked for is not there.
+    /// What is asked for does not exist, as the server itself says: it was deleted.
     Gone(String),
     /// The server does not understand: its code, and what it said.
     Refused(u16, String, String),
@@ -94,7 +96,8 @@ impl std::fmt::Display for Trouble {
 impl Call {
     pub(super) fn get(url: Url, audience: Audience, tenant: Option<&str>, buckets: &[Bucket]) -> Self {
         let tenant = tenant.map(String::from);
-        Self { method: Method::GET, url, body: None, audience, tenant, buckets: buckets.to_vec(), rest: Duration::ZERO }
+        let (buckets, largest) = (buckets.to_vec(), http::LARGEST);
+        Self { method: Method::GET, url, body: None, audience, tenant, buckets, rest: Duration::ZERO, largest }
     }
 
     pub(super) fn post(self, body: Value) -> Self {
@@ -104,6 +107,11 @@ impl Call {
     /// The same, of something that must be left alone so long between two requests.
     pub(super) fn resting(self, rest: Duration) -> Self {
         Self { rest, ..self }
+    }
+
+    /// The same, whose answer has so many bytes at most.
+    pub(super) fn at_most(self, largest: usize) -> Self {
+        Self { largest, ..self }
     }
 
     pub(super) const fn url(&self) -> &Url {
@@ -184,7 +192,7 @@ impl Azure {
                 }
             };
             let request = call.request(token.secret()).map_err(Trouble::Unknown)?;
-            let reply = match self.http.send(request).await {
+            let reply = match self.http.send_within(request, call.largest).await {
                 Ok(reply) => reply,
                 Err(reason) => {
                     self.again(call, &mut failed, reason).await?;
@@ -258,7 +266,7 @@ impl Azure {
         let (code, said) = self.said(reply);
         match reply.status {
             401 | 403 => Trouble::Denied(said),
-            404 | 410 => Trouble::Gone(said),
+            404 | 410 if is_deletion(&code) => Trouble::Gone(said),
             status => Trouble::Refused(status, code, said),
         }
     }
@@ -274,6 +282,13 @@ impl Azure {
         };
         (self.tokens.scrub(code), self.tokens.scrub(&said))
     }
+}
+
+/// Whether what has this code is not there any more. Other codes of 404 speak of the place that was
+/// asked: `InvalidResourceType` of a version that is not spoken, `SubscriptionNotFound` of a
+/// subscription that is out of sight, and what is no error of the service at all of a proxy.
+pub(super) fn is_deletion(code: &str) -> bool {
+    ["ResourceNotFound", "ParentResourceNotFound", "NotFound", "Request_ResourceNotFound"].contains(&code)
 }
 
 /// The code and the message in the body of an error, of Azure Resource Manager or of Graph.
@@ -405,6 +420,14 @@ mod tests {
         assert!(list.is_new(&[]), "an empty page with another behind it is one of Graph's habits");
         assert!(!list.is_new(&[]), "the same address once more");
         assert!(!list.is_new(&[json!({"id": 1, "changed": true})]));
+    }
+
+    #[test]
+    fn what_is_not_found_is_deleted_only_where_the_service_says_so() {
+        assert!(is_deletion("ParentResourceNotFound") && is_deletion("Request_ResourceNotFound"));
+        for other in ["", "InvalidResourceType", "SubscriptionNotFound", "ResourceGroupNotFound"] {
+            assert!(!is_deletion(other), "{other}");
+        }
     }
 
     #[test]

@@ -127,15 +127,16 @@ impl Tokens {
             let patience = Duration::from_secs(if kind == Kind::ManagedIdentity { 5 } else { 60 });
             let asked = tokens.get(tenants.first().map(String::as_str), Audience::Arm, None);
             match tokio::time::timeout(patience, asked).await {
-                Ok(Ok(_)) => {
-                    // Somebody may have been set up and does not work: the scan has less than was meant.
-                    if let Some((kind, reason)) = said.iter().find(|(kind, _)| Self::is_set_up(*kind)) {
-                        eprintln!("azure: could not use {}: {reason}", Kind::name(*kind));
-                    }
-                    return tokens.checked(tenants);
-                }
+                Ok(Ok(_)) => return tokens.checked(tenants),
                 Ok(Err(reason)) => said.push((kind, reason)),
                 Err(_) => said.push((kind, "no answer in time".into())),
+            }
+            // Somebody else would see other things than the one who was set up to look.
+            if let (Some(by), Some((_, reason))) = (Self::set_up_by(kind), said.last()) {
+                return Err(format!(
+                    "could not use --credential {0}, which {by} sets up here: {reason}; mend it, or name another with --credential",
+                    kind.name()
+                ));
             }
         }
         let said: Vec<String> = said.iter().map(|(kind, reason)| format!("\n  {}: {reason}", kind.name())).collect();
@@ -145,12 +146,15 @@ impl Tokens {
         ))
     }
 
-    fn is_set_up(kind: Kind) -> bool {
-        match kind {
-            Kind::WorkloadIdentity => variable("AZURE_FEDERATED_TOKEN_FILE").is_some(),
-            Kind::Environment => variable("AZURE_CLIENT_SECRET").is_some(),
-            _ => false,
-        }
+    /// The variable by which it was set up for this process, if it was.
+    fn set_up_by(kind: Kind) -> Option<&'static str> {
+        let name = match kind {
+            Kind::WorkloadIdentity => "AZURE_FEDERATED_TOKEN_FILE",
+            Kind::Environment => "AZURE_CLIENT_SECRET",
+            Kind::ManagedIdentity => "IDENTITY_ENDPOINT",
+            Kind::Auto | Kind::Cli => return None,
+        };
+        variable(name).map(|_| name)
     }
 
     fn checked(self, tenants: &[String]) -> Result<Arc<Self>, String> {
@@ -292,7 +296,9 @@ impl Tokens {
         const LONGEST: usize = 400;
         let mut text = text.to_string();
         for secret in self.secrets.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            text = text.replace(secret.secret(), "…");
+            for form in forms(secret.secret()) {
+                text = text.replace(&form, "…");
+            }
         }
         let words = text.split(|c: char| c.is_whitespace() || c.is_control());
         // A JSON web token that is not ours is still somebody's.
@@ -306,6 +312,23 @@ impl Tokens {
         }
         text
     }
+}
+
+/// A secret as it stands in a text, and percent-encoded as forms and addresses have it.
+fn forms(secret: &str) -> Vec<String> {
+    let encoded = |kept: &str, upper: bool| -> String {
+        let byte = |byte: &u8| match char::from(*byte) {
+            plain if plain.is_ascii_alphanumeric() || kept.contains(plain) => plain.to_string(),
+            _ if upper => format!("%{byte:02X}"),
+            _ => format!("%{byte:02x}"),
+        };
+        secret.as_bytes().iter().map(byte).collect()
+    };
+    let each = [("-._~", true), ("-._~", false), ("*-._", true), ("*-._", false)];
+    let mut forms = vec![secret.to_string()];
+    forms.extend(each.into_iter().map(|(kept, upper)| encoded(kept, upper)));
+    forms.dedup();
+    forms
 }
 
 fn variable(name: &str) -> Option<String> {
@@ -337,6 +360,9 @@ pub(super) mod tests {
     fn what_is_secret_is_never_shown() {
         let tokens = tokens();
         tokens.hide(Secret::new("planted-token"));
+        tokens.hide(Secret::new("8Q~a/b"));
+        let encoded = tokens.scrub("client_secret=8Q%7Ea%2Fb client_secret=8Q~a%2fb client_secret=8Q~a/b");
+        assert_eq!(encoded, "client_secret=… client_secret=… client_secret=…");
         let jwt = format!("Bearer eyJ{}", "x".repeat(80));
         let text = tokens.scrub(&format!("the header was\n\u{1b}[31m`Bearer planted-token`, {jwt}"));
         assert_eq!(text, "the header was [31m`Bearer …`, Bearer …");

@@ -8,9 +8,10 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use serde_json::{Value, json};
-use wiguard_rules::model::{FederatedIdentityCredential, Identity, Parent};
+use wiguard_rules::model::{Identity, Parent};
 
-use super::client::{Call, List, Trouble, error_of, page};
+use super::cache::Held;
+use super::client::{Call, List, Trouble, error_of, is_deletion, page};
 use super::place::is_object_id;
 use super::sift::{self, lack};
 use super::tenant::Tenant;
@@ -33,7 +34,7 @@ const VERSIONS: [&str; 2] = ["beta", "v1.0"];
 const MAY: &str = "the application permission `Application.Read.All` of Microsoft Graph";
 
 /// Applications, each with what became of the question for its credentials: none, if it is gone.
-type Answers = Vec<(Identity, Result<Option<(u64, Vec<FederatedIdentityCredential>)>, Trouble>)>;
+type Answers = Vec<(Identity, Result<Option<Held>, Trouble>)>;
 
 /// Reads all app registrations of a tenant.
 pub(super) async fn read(tenant: &Tenant) {
@@ -86,12 +87,7 @@ fn feed(source: &str, answers: Answers) -> Feed {
     for (application, answer) in answers {
         match answer {
             Ok(None) => continue,
-            Ok(Some((at, credentials))) => {
-                feed.at = if feed.at == 0 { at } else { feed.at.min(at) };
-                feed.read += credentials.len() as u64;
-                feed.proofs.push(Proof::Credentials { identity: application.id.clone() });
-                feed.resources.extend(credentials.into_iter().map(Resource::Credential));
-            }
+            Ok(Some(held)) => held.give(&mut feed, &application.id),
             Err(trouble) => {
                 let of = || (trouble.clone(), application.name.clone(), 0);
                 troubles.entry(trouble.to_string()).or_insert_with(of).2 += 1;
@@ -129,7 +125,7 @@ impl Reader<'_> {
         let cache = self.tenant.cache.as_ref();
         let (mut answers, mut open): (Answers, Vec<Identity>) = (Vec::new(), Vec::new());
         for application in applications {
-            match cache.and_then(|cache| cache.get(&application.id)) {
+            match cache.and_then(|cache| cache.get(&application.id, &application.client_id.0)) {
                 Some(known) => answers.push((application, Ok(Some(known)))),
                 None => open.push(application),
             }
@@ -177,17 +173,12 @@ impl Reader<'_> {
         answers
     }
 
-    fn settle(
-        &self,
-        application: &Identity,
-        items: &[Value],
-    ) -> Result<Option<(u64, Vec<FederatedIdentityCredential>)>, Trouble> {
-        let credentials = sift::credentials(items, &Parent::Id(application.id.clone()))?;
-        let at = now();
+    fn settle(&self, application: &Identity, items: &[Value]) -> Result<Option<Held>, Trouble> {
+        let held = Held::read(now(), sift::credentials(items, &Parent::Id(application.id.clone()))?);
         if let Some(cache) = &self.tenant.cache {
-            cache.put(&application.id, at, &credentials);
+            cache.put(&application.id, &application.client_id.0, &held);
         }
-        Ok(Some((at, credentials)))
+        Ok(Some(held))
     }
 
     /// One batch; what each of its parts answered, in their order.
@@ -206,8 +197,7 @@ impl Reader<'_> {
             let answered = match self.tenant.azure.json(&call).await {
                 Ok((answered, _)) => answered,
                 // Clouds and permissions may know the stable version alone.
-                Err(Trouble::Gone(_) | Trouble::Denied(_) | Trouble::Refused(..)) if version + 1 < VERSIONS.len() => {
-                    let _ = self.version.compare_exchange(version, version + 1, Ordering::Relaxed, Ordering::Relaxed);
+                Err(Trouble::Gone(_) | Trouble::Denied(_) | Trouble::Refused(..)) if self.step_down(version) => {
                     continue;
                 }
                 Err(trouble) => return Err(trouble),
@@ -215,6 +205,10 @@ impl Reader<'_> {
             let Some(Value::Array(responses)) = answered.get("responses") else {
                 return Err(Trouble::Broken("the answer is no batch: it has no `responses`".into()));
             };
+            // An endpoint that a version lacks is told within the batch.
+            if !responses.is_empty() && responses.iter().all(is_unspoken) && self.step_down(version) {
+                continue;
+            }
             let mut by_id: BTreeMap<usize, &Value> = BTreeMap::new();
             for response in responses {
                 let id = response.get("id").and_then(Value::as_str).and_then(|id| id.parse().ok());
@@ -231,13 +225,23 @@ impl Reader<'_> {
         }
     }
 
+    /// Takes the stable version instead of this one; whether there is one.
+    fn step_down(&self, version: usize) -> bool {
+        let is = version + 1 < VERSIONS.len();
+        if is {
+            // Others may have found out already.
+            let _ = self.version.compare_exchange(version, version + 1, Ordering::Relaxed, Ordering::Relaxed);
+        }
+        is
+    }
+
     async fn part(&self, response: &Value, call: &Call) -> Part {
         let body = response.get("body").cloned().unwrap_or_default();
         let (code, message) = error_of(&body);
         let said = self.tenant.azure.tokens.scrub(&format!("{code}: {message}"));
         match response.get("status").and_then(Value::as_u64) {
             Some(200) => Part::Done(self.items(body, call).await),
-            Some(404) => Part::Done(Ok(None)),
+            Some(404) if is_deletion(code) => Part::Done(Ok(None)),
             Some(401 | 403) => Part::Done(Err(Trouble::Denied(said))),
             Some(429) => {
                 let wait = response.get("headers").and_then(Value::as_object).and_then(|headers| {
@@ -263,5 +267,27 @@ impl Reader<'_> {
             items.extend(self.tenant.azure.pages(call.reading(next)).await?);
         }
         Ok(Some(items))
+    }
+}
+
+/// Whether a part of a batch says that it is not understood in this version.
+fn is_unspoken(response: &Value) -> bool {
+    let code = response.get("body").map_or("", |body| error_of(body).0);
+    match response.get("status").and_then(Value::as_u64) {
+        Some(400) => ["BadRequest", "Request_BadRequest"].contains(&code),
+        Some(404) => !is_deletion(code),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_that_a_version_lacks_is_no_app_that_is_gone() {
+        let of = |status: u16, code: &str| json!({"status": status, "body": {"error": {"code": code, "message": "m"}}});
+        assert!(is_unspoken(&of(400, "BadRequest")) && is_unspoken(&of(404, "UnknownError")));
+        assert!(!is_unspoken(&of(404, "Request_ResourceNotFound")) && !is_unspoken(&of(403, "BadRequest")));
     }
 }

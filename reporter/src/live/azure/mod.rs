@@ -210,12 +210,12 @@ impl Plan {
         let below = self.below(&mut gaps).await;
         gaps.extend(self.unseen(&named));
         let all = self.wanted.is_empty() && self.groups.is_empty();
+        let certain = all && self.sees_all(&named).await;
         let shared = tenant::share(&named);
         let mut readers = Vec::new();
         for ((mut tenant, (_, seen)), own) in self.tenants.into_iter().zip(&named).zip(shared) {
             // What proves that there is no other is the whole list, whoever reads its parts.
-            let whole =
-                (all && seen.trouble.is_none()).then(|| seen.subscriptions.iter().map(|it| it.id.clone()).collect());
+            let whole = certain.then(|| seen.subscriptions.iter().map(|it| it.id.clone()).collect());
             let is_wanted = |it: &Subscription| {
                 all || self.wanted.contains(&it.id)
                     || self.wanted.contains(&it.name.to_lowercase())
@@ -227,7 +227,7 @@ impl Plan {
                 let server = tenant.places.cloud.arm.host_str().unwrap_or_default();
                 match Cache::open(folder, server, &tenant.name, *max_age) {
                     Ok(cache) => tenant.cache = Some(Arc::new(cache)),
-                    Err(reason) => eprintln!("azure: {reason}; everything is asked for"),
+                    Err(reason) => tenant.progress.note(&format!("azure: {reason}; everything is asked for")),
                 }
             }
             let graph = self.graph && self.shard.takes(&tenant.name);
@@ -238,6 +238,17 @@ impl Plan {
             let _ = self.feeds.send(feed).await;
         }
         join_all(readers).await;
+    }
+
+    /// Whether every subscription of every tenant is visible: whatever is in one that is hidden, such
+    /// as an identity that a workload names, must not pass for what does not exist.
+    async fn sees_all(&self, named: &[(String, Visible)]) -> bool {
+        let tenants = self.tenants.iter().zip(named).map(|(tenant, (name, seen))| async move {
+            // A tenant that is known by one of its domains has its id in its subscriptions.
+            let root = if name.contains('.') { home_of(&seen.subscriptions) } else { name.clone() };
+            seen.trouble.is_none() && tenant.sees_all(&root, &seen.subscriptions).await
+        });
+        join_all(tenants).await.into_iter().all(|sees| sees)
     }
 
     /// The subscriptions below the management groups that are wanted.

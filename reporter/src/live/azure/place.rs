@@ -24,6 +24,9 @@ const PERMISSIONS: &str = "2022-04-01";
 const RESOURCE_GRAPH: &str = "2022-10-01";
 const MANAGEMENT_GROUPS: &str = "2020-05-01";
 
+/// The most that a page of credentials may have, in bytes; an identity has twenty at most, unless told otherwise.
+const LARGEST: usize = 1 << 20;
+
 /// Subscriptions that one query of Resource Graph is about: fewer than 300, says its guidance.
 pub(super) const GROUP: usize = 200;
 
@@ -98,7 +101,8 @@ impl Places {
             self.pacer.bucket(&format!("credentials {}", self.name), 15.0, 1.0),
             self.reads(subscription),
         ];
-        Ok((self.arm(&path, &buckets)?.resting(self.pacer.interval(0.25)), version))
+        let call = self.arm(&path, &buckets)?.resting(self.pacer.interval(0.25)).at_most(LARGEST);
+        Ok((call, version))
     }
 
     /// Takes the next version, where the cloud does not speak this one; whether there is one.
@@ -110,7 +114,7 @@ impl Places {
             "UnsupportedApiVersion",
             "ApiVersionNotSupported",
         ];
-        let unspoken = matches!(trouble, Trouble::Refused(400, code, _) if CODES.contains(&code.as_str()));
+        let unspoken = matches!(trouble, Trouble::Refused(400 | 404, code, _) if CODES.contains(&code.as_str()));
         if !unspoken || version + 1 >= CREDENTIALS.len() {
             return false;
         }
@@ -251,6 +255,9 @@ mod tests {
         let unspoken = Trouble::Refused(400, "NoRegisteredProviderFound".into(), String::new());
         assert!(places.step_down(0, &unspoken) && places.step_down(0, &unspoken), "two found out at once");
         assert_eq!(places.version.load(Ordering::Relaxed), 1);
+        let absent = Trouble::Refused(404, "InvalidResourceType".into(), String::new());
+        assert!(places.step_down(1, &absent), "Azure Resource Manager calls it not found as well");
+        assert!(!places.step_down(0, &Trouble::Refused(404, "SubscriptionNotFound".into(), String::new())));
         assert!(!places.step_down(0, &Trouble::Refused(400, "BadRequest".into(), String::new())));
         assert!(!places.step_down(2, &unspoken), "there is none below");
     }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use wiguard_rules::model::{Cluster, FederatedIdentityCredential, Identity, Parent};
+use wiguard_rules::model::{Cluster, Identity, Parent};
 
+use super::cache::Held;
 use super::client::{List, Trouble};
 use super::place::subscription_of;
 use super::sift::{self, lack};
@@ -22,8 +23,11 @@ const MAY_LIST: &str = "`Microsoft.ManagedIdentity/userAssignedIdentities/read` 
 const MAY_LIST_ROLES: &str = "`Microsoft.Authorization/roleAssignments/read` on the subscription";
 const MAY_READ: &str = "`Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials/read` on it";
 
+/// What a subscription says of itself where it never had anything of a service.
+const UNREGISTERED: [&str; 2] = ["MissingSubscriptionRegistration", "SubscriptionNotRegistered"];
+
 /// An identity, and what became of the question for its credentials: none, if it is gone.
-type Answer = (Identity, Result<Option<(u64, Vec<FederatedIdentityCredential>)>, Trouble>);
+type Answer = (Identity, Result<Option<Held>, Trouble>);
 
 /// Reads one. What Resource Graph knows of it is given, if it could be asked.
 pub(super) async fn read(
@@ -33,14 +37,16 @@ pub(super) async fn read(
     clusters: Option<Vec<Cluster>>,
     has_roles: bool,
 ) {
-    let name = if subscription.name.is_empty() { &subscription.id } else { &subscription.name };
-    let task = tenant.progress.task(name, None);
+    let task = tenant.progress.task(&title(&subscription), None);
+    task.say("clusters");
     let reader = Reader { tenant, id: &subscription.id };
     reader.clusters(clusters).await;
     if !has_roles {
         reader.roles().await;
     }
-    let identities = reader.identities(identities).await;
+    task.say("identities");
+    let (identities, proof) = reader.identities(identities).await;
+    task.say("credentials");
     task.total(identities.len() as u64);
     let answers = stream::iter(identities).map(|identity| reader.ask(identity)).buffer_unordered(LANES);
     let mut batch = Batch::new(&reader);
@@ -52,8 +58,17 @@ pub(super) async fn read(
             batch.send(tenant).await;
         }
     }
-    batch.end();
+    batch.end(proof);
     batch.send(tenant).await;
+}
+
+/// What progress calls it: names are not its alone.
+fn title(subscription: &Subscription) -> String {
+    let id = subscription.id.as_str();
+    match subscription.name.as_str() {
+        "" => id.into(),
+        name => format!("{name} ({})", id.get(..8).unwrap_or(id)),
+    }
 }
 
 #[derive(Debug)]
@@ -86,7 +101,7 @@ impl Reader<'_> {
                     match listed {
                         Ok(items) => found.extend(sift::clusters(&items, &mut gaps, &source)),
                         // A subscription that was never meant to have such clusters does not know them.
-                        Err(Trouble::Refused(400 | 409, code, _)) if code.contains("Subscription") => {}
+                        Err(Trouble::Refused(400 | 404 | 409, code, _)) if UNREGISTERED.contains(&code.as_str()) => {}
                         Err(trouble) => {
                             gaps.push(lack(&source, "its clusters could not be listed", &trouble, permission));
                         }
@@ -117,19 +132,19 @@ impl Reader<'_> {
 
     /// The managed identities. The subscription's own list counts, for it is either all of them or
     /// refused; what Resource Graph knows is taken where it is refused, and proves nothing.
-    async fn identities(&self, known: Option<Vec<Identity>>) -> Vec<Identity> {
+    async fn identities(&self, known: Option<Vec<Identity>>) -> (Vec<Identity>, Option<Proof>) {
         let source = self.source("identities");
         let mut gaps = Vec::new();
         let listed = match self.tenant.places.identities(self.id) {
             Ok(call) => self.tenant.azure.pages(call).await,
             Err(trouble) => Err(trouble),
         };
-        let (mut found, proofs) = match listed {
+        let (mut found, proof) = match listed {
             Ok(items) => {
                 let found = sift::identities(&items, &mut gaps, &source);
                 let proof = Proof::ManagedIdentities { subscription: self.id.into() };
                 let whole = gaps.is_empty();
-                (found, Vec::from_iter(whole.then_some(proof)))
+                (found, whole.then_some(proof))
             }
             Err(trouble) => {
                 let what = match known.as_ref().map_or(0, Vec::len) {
@@ -139,7 +154,7 @@ impl Reader<'_> {
                     }
                 };
                 gaps.push(lack(&source, &what, &trouble, MAY_LIST));
-                (known.unwrap_or_default(), Vec::new())
+                (known.unwrap_or_default(), None)
             }
         };
         found.retain(|identity| {
@@ -152,23 +167,23 @@ impl Reader<'_> {
         });
         found.sort_by_cached_key(|identity| identity.id.to_ascii_lowercase());
         found.dedup_by(|one, other| one.id.eq_ignore_ascii_case(&other.id));
-        self.tenant.feed(Feed { source, gaps, proofs, ..Feed::default() }).await;
-        found
+        self.tenant.feed(Feed { source, gaps, ..Feed::default() }).await;
+        (found, proof)
     }
 
     async fn ask(&self, identity: Identity) -> Answer {
         let cache = self.tenant.cache.as_ref();
-        if let Some(known) = cache.and_then(|cache| cache.get(&identity.id)) {
+        if let Some(known) = cache.and_then(|cache| cache.get(&identity.id, &identity.client_id.0)) {
             return (identity, Ok(Some(known)));
         }
         let asked = self.credentials(&identity.id).await;
-        if let (Some(cache), Ok(Some((at, credentials)))) = (cache, &asked) {
-            cache.put(&identity.id, *at, credentials);
+        if let (Some(cache), Ok(Some(held))) = (cache, &asked) {
+            cache.put(&identity.id, &identity.client_id.0, held);
         }
         (identity, asked)
     }
 
-    async fn credentials(&self, identity: &str) -> Result<Option<(u64, Vec<FederatedIdentityCredential>)>, Trouble> {
+    async fn credentials(&self, identity: &str) -> Result<Option<Held>, Trouble> {
         let parent = Parent::Resource(identity.into());
         loop {
             let (call, version) = self.tenant.places.credentials(self.id, identity)?;
@@ -182,7 +197,7 @@ impl Reader<'_> {
                 }
             };
             return match read {
-                Ok(()) => Ok(Some((now(), sift::credentials(&items, &parent)?))),
+                Ok(()) => Ok(Some(Held::read(now(), sift::credentials(&items, &parent)?))),
                 // It was deleted since it was listed.
                 Err(Trouble::Gone(_)) => Ok(None),
                 Err(trouble) if self.tenant.places.step_down(version, &trouble) => continue,
@@ -199,24 +214,26 @@ struct Batch {
     credentials: Feed,
     /// Identities by the trouble they had: the first of their names, and how many.
     troubles: BTreeMap<String, (Trouble, Vec<String>, usize)>,
+    /// How many were asked about, and how many of them are gone.
+    asked: usize,
+    gone: usize,
 }
 
 impl Batch {
     fn new(reader: &Reader<'_>) -> Self {
         let empty = |part| Feed { source: reader.source(part), ..Feed::default() };
-        Self { identities: empty("identities"), credentials: empty("credentials"), troubles: BTreeMap::new() }
+        let (identities, credentials) = (empty("identities"), empty("credentials"));
+        Self { identities, credentials, troubles: BTreeMap::new(), asked: 0, gone: 0 }
     }
 
     fn take(&mut self, (identity, answer): Answer) {
-        let feed = &mut self.credentials;
+        self.asked += 1;
         match answer {
-            Ok(None) => return,
-            Ok(Some((at, credentials))) => {
-                feed.at = if feed.at == 0 { at } else { feed.at.min(at) };
-                feed.read += credentials.len() as u64;
-                feed.proofs.push(Proof::Credentials { identity: identity.id.clone() });
-                feed.resources.extend(credentials.into_iter().map(Resource::Credential));
+            Ok(None) => {
+                self.gone += 1;
+                return;
             }
+            Ok(Some(held)) => held.give(&mut self.credentials, &identity.id),
             Err(trouble) => {
                 // What Azure says names the identity: its code alone tells troubles apart.
                 let kind = trouble.to_string();
@@ -241,9 +258,19 @@ impl Batch {
         self.credentials.resources.len() >= BATCH || self.identities.resources.len() >= BATCH
     }
 
-    /// Says what had trouble.
-    fn end(&mut self) {
+    /// Says what had trouble. That all identities are there is proven by their list, unless every
+    /// one of them was gone when it was asked about: then something is wrong with the asking.
+    fn end(&mut self, proof: Option<Proof>) {
         let source = self.credentials.source.clone();
+        if self.asked > 0 && self.gone == self.asked {
+            let reason = format!(
+                "its list has {} managed identities, and Azure says of each that it is not there; run it again",
+                self.asked
+            );
+            self.credentials.gaps.push(sift::gap(&source, reason, Missing::Part));
+        } else {
+            self.identities.proofs.extend(proof);
+        }
         let gap = |(trouble, names, count): (Trouble, Vec<String>, usize)| -> Gap {
             let named = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
             let what = match count.saturating_sub(names.len()) {

@@ -102,6 +102,24 @@ impl Tenant {
             Err(Trouble::Stopped) => return Err(Trouble::Stopped),
             _ => {}
         }
+        self.descendants(group).await
+    }
+
+    /// Whether no subscription is hidden from the caller. The root management group, whose name is the
+    /// tenant's id, has all of them below it, and names them only to whom it grants that
+    /// (learn.microsoft.com/azure/governance/management-groups/overview). A list that lacks what is
+    /// visible was filtered.
+    pub(super) async fn sees_all(&self, root: &str, visible: &[Subscription]) -> bool {
+        if root.is_empty() {
+            return false;
+        }
+        let Ok(below) = self.descendants(root).await else { return false };
+        let mut own = visible.iter().filter(|it| it.tenant.eq_ignore_ascii_case(root));
+        below.iter().all(|id| visible.iter().any(|it| it.id == *id)) && own.all(|it| below.contains(&it.id))
+    }
+
+    /// The subscriptions that a management group itself names as below it.
+    async fn descendants(&self, group: &str) -> Result<BTreeSet<String>, Trouble> {
         let items = self.azure.pages(self.places.descendants(group)?).await?;
         let is = |item: &&Value| {
             item.get("type")
@@ -112,7 +130,7 @@ impl Tenant {
         Ok(items.iter().filter(is).filter_map(name).collect())
     }
 
-    /// Reads these subscriptions. All are those that are visible, or none if that is not known.
+    /// Reads these subscriptions. All are those that there are, or none if that is not known.
     pub(super) async fn read(self, wanted: Vec<Subscription>, all: Option<Vec<String>>, applications: bool) {
         if let Some(subscriptions) = all {
             let proof = Proof::Subscriptions { tenant: self.name.clone(), subscriptions };
@@ -145,10 +163,12 @@ impl Tenant {
             }
         };
         tokio::join!(managed, registered);
+        if let Some(cache) = self.cache.as_ref().filter(|_| !self.azure.stop.is_set()) {
+            cache.end();
+        }
         if let Some(reason) = self.cache.as_ref().and_then(|cache| cache.flush()) {
             // What was read is in the report; only the next scan has more to ask.
-            self.progress.say("");
-            eprintln!("azure: {reason}");
+            self.progress.note(&format!("azure: {reason}"));
         }
     }
 
@@ -191,6 +211,7 @@ impl Tenant {
     /// All rows of a query, and whether they are all.
     async fn query(&self, scope: &Scope<'_>, query: &str) -> Result<(Vec<Value>, bool), Trouble> {
         let (mut rows, mut skip): (Vec<Value>, Option<String>) = (Vec::new(), None);
+        let mut seen = BTreeSet::new();
         for _ in 0..PAGES {
             let call: Call = self.places.query(scope, query, skip.as_deref())?;
             let (value, _) = self.azure.json(&call).await?;
@@ -203,7 +224,8 @@ impl Tenant {
             rows.extend(data);
             let next = members.get("$skipToken").and_then(Value::as_str).filter(|token| !token.is_empty());
             match next {
-                Some(token) if Some(token) == skip.as_deref() => return Ok((rows, false)),
+                // A table that comes back to where it was does not end.
+                Some(token) if !seen.insert(token.to_string()) => return Ok((rows, false)),
                 Some(token) => skip = Some(token.into()),
                 None => {
                     // What is cut off without a way to go on is not all there is.

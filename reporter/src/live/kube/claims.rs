@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::Instant;
 
 /// How long a cluster waits for those before it to say who they are.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -13,7 +12,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(super) struct Claims {
     index: usize,
     all: watch::Sender<Vec<Claim>>,
-    deadline: Instant,
 }
 
 /// What a context has said so far.
@@ -31,8 +29,7 @@ impl Claims {
     /// The claims of so many contexts, in their order.
     pub(super) fn of(count: usize) -> Vec<Self> {
         let all = watch::Sender::new(vec![Claim::Silent; count]);
-        let deadline = Instant::now() + PATIENCE;
-        (0..count).map(|index| Self { index, all: all.clone(), deadline }).collect()
+        (0..count).map(|index| Self { index, all: all.clone() }).collect()
     }
 
     /// Claims nothing.
@@ -54,7 +51,7 @@ impl Claims {
         let mut changes = self.all.subscribe();
         let before = changes.wait_for(|all| all.iter().take(self.index).all(|claim| *claim != Claim::Silent));
         // Who is not there by then has to look whether somebody else came first.
-        let _ = tokio::time::timeout_at(self.deadline, before).await;
+        let _ = tokio::time::timeout(PATIENCE, before).await;
         let mut other = None;
         self.all.send_modify(|all| {
             other = all.iter().find_map(|claim| match claim {

@@ -13,7 +13,7 @@ use crate::cli::Failure;
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// What the cluster of this pod is called unless the user gives it a name.
-const IN_CLUSTER: &str = "in-cluster";
+pub(crate) const IN_CLUSTER: &str = "in-cluster";
 
 /// A cluster to read.
 pub(super) struct Target {

@@ -20,25 +20,30 @@ mod trouble;
 
 use std::future::Future;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
 use clap::Args;
 use kube::{Client, Config};
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
 
 use super::{Session, now};
 use crate::cli::Failure;
 use crate::collect::{Feed, Gap, Missing};
 use claims::Claims;
+pub(crate) use contexts::IN_CLUSTER;
 use contexts::{Asked, Target};
 use kinds::Kind;
 use pace::Pace;
 use reading::{Scope, root};
 use server::Server;
 use trouble::{PLUGIN, Trouble, transport};
+
+/// Clusters that are read at once, at most: each has pages in memory, and perhaps a credential plugin.
+const AT_ONCE: usize = 16;
 
 /// Which clusters, in kubectl's words.
 #[derive(Debug, Args)]
@@ -150,10 +155,13 @@ impl Flags {
         let (namespace, session) = (namespace.map(String::from), session.clone());
         Ok(async move {
             let mut clusters = JoinSet::new();
-            let claims = Claims::of(targets.len());
+            let (claims, turns) = (Claims::of(targets.len()), Arc::new(Semaphore::new(AT_ONCE)));
             for (Target { name, config, .. }, claims) in targets.into_iter().zip(claims) {
+                // In their order: whoever waits for those before it waits for nobody who has not begun.
+                let turn = Arc::clone(&turns).acquire_owned().await;
                 let (session, namespace) = (session.clone(), namespace.clone());
                 clusters.spawn(async move {
+                    let _turn = turn;
                     let (client, own_namespace) = match connect(config, &session).await {
                         Ok(connected) => connected,
                         Err(why) => {

@@ -8,6 +8,11 @@ use wiguard_rules::model::{ClusterIx, Origin};
 
 use super::kinds::{Kind, SECRETS};
 
+/// Objects that are named when they cannot be read.
+pub(super) const SHOWN: usize = 3;
+/// Characters that are told of each.
+const TOLD: usize = 300;
+
 /// A page, reduced to facts.
 #[derive(Debug, Default)]
 pub(super) struct Page {
@@ -15,7 +20,9 @@ pub(super) struct Page {
     pub(super) objects: Vec<Manifest>,
     /// How many there were, those included that could not be read.
     pub(super) read: u64,
-    /// What could not be read, and why.
+    /// How many of them could not be read.
+    pub(super) broken: u64,
+    /// The first of those, and why.
     pub(super) defects: Vec<String>,
     /// The token of the next page, empty if this is the last.
     pub(super) token: String,
@@ -65,12 +72,25 @@ pub(super) fn read(kind: &Kind, version: &str, bytes: &[u8]) -> Result<Page, Str
             page.read += 1;
             match object(kind, version, item) {
                 Ok(manifest) => page.objects.push(manifest),
-                Err(defect) => page.defects.push(defect),
+                Err(defect) => {
+                    page.broken += 1;
+                    if page.defects.len() < SHOWN {
+                        page.defects.push(clipped(defect));
+                    }
+                }
             }
             Ok(())
         })?,
     }
     Ok(page)
+}
+
+/// A defect, of which a server may make as many words as it likes.
+fn clipped(defect: String) -> String {
+    match defect.char_indices().nth(TOLD) {
+        Some((end, _)) => format!("{}…", defect.get(..end).unwrap_or_default()),
+        None => defect,
+    }
 }
 
 /// Reads one object of a kind.
@@ -214,11 +234,20 @@ mod tests {
     }
 
     #[test]
+    fn however_many_objects_are_broken_few_are_named_and_briefly() {
+        let item = format!(r#"{{"metadata":{{"name":"{}","namespace":"shop"}},"spec":7}}"#, "a".repeat(5000));
+        let text = format!(r#"{{"kind":"PodList","items":[{}]}}"#, vec![item; 50].join(","));
+        let page = read(&kind("Pod"), "v1", text.as_bytes()).unwrap();
+        assert_eq!((page.read, page.broken, page.defects.len()), (50, 50, SHOWN));
+        assert!(page.defects.iter().all(|defect| defect.chars().count() <= TOLD + 1), "{:?}", page.defects);
+    }
+
+    #[test]
     fn the_values_of_a_secret_are_neither_kept_nor_repeated() {
         let page = r#"{"kind":"SecretList","items":[{"metadata":{"name":"a","namespace":"shop"},"data":{"key":"SECRET"}},
             {"metadata":{"name":"b","namespace":"shop"},"data":"SECRET"}]}"#;
         let page = read(&kinds::SECRETS, "v1", page.as_bytes()).unwrap();
-        assert_eq!(page.defects, ["Secret shop/b"]);
+        assert_eq!((page.objects.len(), page.read), (2, 2));
         assert!(!format!("{page:?}").contains("SECRET"));
     }
 

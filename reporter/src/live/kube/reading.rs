@@ -22,6 +22,8 @@ use crate::collect::{Feed, Gap, Home, Missing};
 use crate::live::{Session, now};
 use crate::progress::Task;
 
+/// The longest uid that is believed: bytes. Kubernetes gives UUIDs.
+const LONGEST_UID: usize = 128;
 /// Namespaces that are tried before a kind is taken as forbidden in all.
 const PROBES: usize = 10;
 
@@ -104,7 +106,8 @@ pub(super) async fn read(name: String, server: Server, session: Session, scope: 
         }),
         server.ask("/api/v1/namespaces/kube-system", METADATA, |json| {
             let named: Result<Named, _> = serde_json::from_slice(json);
-            named.map(|named| named.metadata.uid).map_err(|_| "it has no uid".into())
+            let uid = named.map(|named| named.metadata.uid).unwrap_or_default();
+            if (1..=LONGEST_UID).contains(&uid.len()) { Ok(uid) } else { Err("it has no uid".into()) }
         })
     );
     let lost = [issuer.as_ref().err(), uid.as_ref().err()].into_iter().flatten().find(|it| it.is_of_cluster());
@@ -114,7 +117,10 @@ pub(super) async fn read(name: String, server: Server, session: Session, scope: 
         send(&session, Feed { source: root(&name), at: now(), gaps: vec![gap], ..Feed::default() }).await;
         return;
     }
-    let uid = uid.unwrap_or_default();
+    let (uid, unknown) = match uid {
+        Ok(uid) => (uid, None),
+        Err(trouble) => (String::new(), Some(trouble)),
+    };
     if let Some(first) = claims.taken(&uid, &name).await {
         let reason = format!("is the same cluster as context {first}, and is read there");
         let gap = Gap { path: root(&name), line: None, reason, extent: Missing::Nothing };
@@ -125,7 +131,10 @@ pub(super) async fn read(name: String, server: Server, session: Session, scope: 
     let groups = server.ask("/apis", WHOLE, |json| {
         let read: Result<Groups, _> = serde_json::from_slice(json);
         let named = |group: Group| (group.name, group.versions.into_iter().map(|it| it.version).collect());
-        read.map(|read| read.groups.into_iter().map(named).collect()).map_err(|_| "it is no list of API groups".into())
+        // Of the others nobody asks.
+        let is_read = |group: &Group| kinds::kinds().any(|kind| kind.group == group.name);
+        read.map(|read| read.groups.into_iter().filter(is_read).map(named).collect())
+            .map_err(|_| "it is no list of API groups".into())
     });
     let groups = groups.await.ok();
     let reading = Arc::new(Reading {
@@ -141,6 +150,9 @@ pub(super) async fn read(name: String, server: Server, session: Session, scope: 
     });
     if let Err(trouble) = issuer {
         reading.unknown_issuer(&trouble).await;
+    }
+    if let Some(trouble) = unknown {
+        reading.unknown_cluster(&trouble).await;
     }
     reading.read(scope.secret_keys).await;
 }
@@ -195,7 +207,7 @@ impl Reading {
         if namespaces.is_empty() {
             namespaces.push(self.own_namespace.clone());
         }
-        let (mut read, mut forbidden) = (0, 0);
+        let (mut read, mut forbidden, mut other) = (0, 0, None);
         for namespace in &namespaces {
             match self.list(kind, Some(namespace)).await {
                 Ended::Wholly => {
@@ -204,7 +216,11 @@ impl Reading {
                 }
                 Ended::Partly => read += 1,
                 Ended::Not(Trouble::Forbidden) => forbidden += 1,
-                Ended::Not(trouble) => return self.unread(kind, &trouble).await,
+                // Nor will another namespace be answered.
+                Ended::Not(trouble) if trouble.is_of_cluster() => return self.unread(kind, &trouble).await,
+                Ended::Not(trouble) => {
+                    other.get_or_insert((namespace, trouble));
+                }
             }
             if read == 0 && forbidden == PROBES {
                 break;
@@ -214,7 +230,11 @@ impl Reading {
         if read > 0 {
             reason = format!("{reason}; read in {read} of {} namespaces", namespaces.len());
         }
-        let extent = if read > 0 { Missing::Part } else { Missing::All };
+        if let Some((namespace, trouble)) = other {
+            reason = format!("{reason}; in namespace {namespace}: {}", trouble.of(kind, Some(namespace)));
+        }
+        let is_some_read = read > 0 || self.seen(|seen| seen.any(kind.kind));
+        let extent = if is_some_read { Missing::Part } else { Missing::All };
         self.lack(&self.source(kind), reason, extent).await;
     }
 
@@ -226,6 +246,18 @@ impl Reading {
         }
         let extent = if self.seen(|seen| seen.any(kind.kind)) { Missing::Part } else { Missing::All };
         self.lack(&self.source(kind), trouble.of(kind, self.namespace.as_deref()), extent).await;
+    }
+
+    /// Says that the cluster cannot be told from others. Nothing is missing for it.
+    async fn unknown_cluster(&self, trouble: &Trouble) {
+        let hint = match trouble {
+            Trouble::Forbidden => "have the verb `get` on namespaces granted".into(),
+            other => other.to_string(),
+        };
+        let reason = format!(
+            "the cluster is known by its name alone, and is read twice if another context leads to it: its namespace kube-system could not be read; {hint}"
+        );
+        self.lack(&root(&self.home.name), reason, Missing::Nothing).await;
     }
 
     async fn unknown_issuer(&self, trouble: &Trouble) {

@@ -107,7 +107,7 @@ impl Reading {
     }
 
     /// What was said of objects does not count any more.
-    async fn take_back(&self, kind: &Kind, names: &[&Name]) {
+    pub(super) async fn take_back(&self, kind: &Kind, names: &[&Name]) {
         self.seen(|seen| names.iter().for_each(|name| seen.forget(name)));
         let gone = names.iter().map(|(_, namespace, name)| Gone { namespace: namespace.clone(), name: name.clone() });
         self.feed(Feed { gone: gone.collect(), ..self.empty(kind) }).await;

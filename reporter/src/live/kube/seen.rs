@@ -61,6 +61,17 @@ impl Seen {
         self.there.iter().any(|(of, ..)| *of == kind) || self.pointers.values().any(of_kind)
     }
 
+    /// The objects of a kind that were read: those of a namespace, or all.
+    pub(super) fn of(&self, kind: &str, namespace: Option<&str>) -> BTreeSet<Name> {
+        if kind == "Namespace" {
+            return self.there.iter().filter(|(of, ..)| *of == kind).cloned().collect();
+        }
+        let within = self.pointers.iter().filter(|(home, _)| namespace.is_none_or(|only| only == *home));
+        let names =
+            within.flat_map(|(home, objects)| objects.keys().map(move |(of, name)| (*of, home.clone(), name.clone())));
+        names.filter(|(of, ..)| *of == kind).collect()
+    }
+
     /// The namespaces that were read.
     pub(super) fn namespaces(&self) -> Vec<String> {
         self.there.iter().filter(|(kind, ..)| *kind == "Namespace").map(|(.., name)| name.clone()).collect()
@@ -142,6 +153,9 @@ mod tests {
         ));
         assert_eq!(seen.missing(&ends), BTreeMap::new());
         ends.add(&kinds::named("ServiceAccount").unwrap(), Some("shop"));
+        assert_eq!(seen.of("Pod", Some("shop")), BTreeSet::from([name("Pod", "shop", "web")]));
+        assert_eq!(seen.of("Pod", None).len(), 2);
+        assert_eq!(seen.of("Namespace", None), BTreeSet::from([name("Namespace", "", "shop")]));
         let basket = name("ServiceAccount", "shop", "basket");
         assert_eq!(seen.missing(&ends), BTreeMap::from([(basket, vec![name("Pod", "shop", "web")])]));
         ends.add(&kinds::named("Namespace").unwrap(), None);

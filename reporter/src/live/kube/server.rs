@@ -1,6 +1,5 @@
 //! A server: the API server of one cluster, asked at its pace, and again where that makes sense.
 
-use std::hash::{BuildHasher as _, RandomState};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
@@ -15,9 +14,10 @@ use serde::Deserialize;
 use super::pace::Pace;
 use super::trouble::{Trouble, transport};
 use crate::live::Stop;
+use crate::live::http::backoff;
 
 /// The most that one answer may take: bytes.
-const LARGEST_ANSWER: usize = 256 << 20;
+const LARGEST_ANSWER: usize = 64 << 20;
 
 /// How often something is tried.
 const TRIES: u32 = 5;
@@ -25,6 +25,8 @@ const TRIES: u32 = 5;
 const FIRST_TRIES: u32 = 2;
 /// How often a server is asked again that asks for patience.
 const PATIENCE: u32 = 10;
+/// How long to wait before the second try.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// The longest that a server may have us wait.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
 /// Requests that may fail in a row for want of a connection before the cluster is given up.
@@ -63,7 +65,16 @@ struct Failed {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Status {
+    kind: String,
+    reason: String,
+    details: Option<Details>,
     metadata: StatusMetadata,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Details {
+    name: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -105,7 +116,7 @@ impl Server {
                 Err(failed) => failed,
             };
             tried += 1;
-            let wait = failed.wait.unwrap_or_else(|| backoff(tried));
+            let wait = failed.wait.unwrap_or_else(|| backoff(tried, FIRST_WAIT));
             if tried >= failed.tries || wait > LONGEST_WAIT {
                 return Err(self.give_up(failed.trouble));
             }
@@ -201,7 +212,11 @@ fn refusal(status: u16, body: &[u8], wait: Option<Duration>) -> Failed {
         // Whoever checks tokens may be out for a moment.
         401 => (Trouble::Unauthenticated, 2),
         403 => (Trouble::Forbidden, 0),
-        404 => (Trouble::NotFound, 0),
+        404 => match absence(body) {
+            Some(trouble) => (trouble, 0),
+            // A proxy or a load balancer says nothing of what the cluster has.
+            None => (Trouble::Strange("it is a 404, and not one of an API server".into()), 3),
+        },
         410 => {
             let status: Status = serde_json::from_slice(body).unwrap_or_default();
             (Trouble::Expired(Some(status.metadata.r#continue).filter(|token| !token.is_empty())), 0)
@@ -213,12 +228,18 @@ fn refusal(status: u16, body: &[u8], wait: Option<Duration>) -> Failed {
     Failed { trouble, wait, tries }
 }
 
-/// How long to wait after so many failures: a quarter of a second and twice as long each time, up to
-/// eight seconds, and by chance half of it or anything up to the whole, so that not all come back at once.
-fn backoff(tried: u32) -> Duration {
-    let whole = Duration::from_millis(250 << tried.saturating_sub(1).min(5));
-    let chance = RandomState::new().hash_one(tried) % 1000;
-    whole / 2 + whole / 2 * u32::try_from(chance).unwrap_or_default() / 1000
+/// What a 404 proves, if an API server said it: that it has no object of a name, with a `Status`, or that
+/// it serves no such path, with the text of Go's `http.NotFound`.
+fn absence(body: &[u8]) -> Option<Trouble> {
+    if body.trim_ascii() == b"404 page not found" {
+        return Some(Trouble::NotServed);
+    }
+    let status: Status = serde_json::from_slice(body).ok()?;
+    if status.kind != "Status" || status.reason != "NotFound" {
+        return None;
+    }
+    let is_named = status.details.is_some_and(|details| !details.name.is_empty());
+    Some(if is_named { Trouble::Absent } else { Trouble::NotServed })
 }
 
 #[cfg(test)]
@@ -226,20 +247,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_grow_and_end() {
-        for tried in 1..40 {
-            let whole = Duration::from_millis(250 * 2u64.pow((tried - 1).min(5)));
-            let wait = backoff(tried);
-            assert!(wait >= whole / 2 && wait <= whole, "{tried}: {wait:?}");
-        }
-    }
-
-    #[test]
     fn what_expired_says_how_to_go_on() {
         let trouble = |body: &str| refusal(410, body.as_bytes(), None).trouble;
         assert_eq!(trouble(r#"{"kind":"Status","metadata":{"continue":"abc"}}"#), Trouble::Expired(Some("abc".into())));
         assert_eq!(trouble(r#"{"kind":"Status","metadata":{}}"#), Trouble::Expired(None));
         assert_eq!(trouble("<html>"), Trouble::Expired(None));
+    }
+
+    #[test]
+    fn only_a_404_of_an_api_server_proves_an_absence() {
+        let trouble = |body: &str| refusal(404, body.as_bytes(), None).trouble;
+        let named = r#"{"kind":"Status","reason":"NotFound","details":{"name":"cart","kind":"serviceaccounts"}}"#;
+        assert_eq!(trouble(named), Trouble::Absent);
+        assert_eq!(trouble(r#"{"kind":"Status","reason":"NotFound","details":null}"#), Trouble::NotServed);
+        assert_eq!(trouble("404 page not found\n"), Trouble::NotServed);
+        for other in ["", "{}", "<html>404 page not found</html>", r#"{"kind":"Status","reason":"Expired"}"#] {
+            assert!(matches!(trouble(other), Trouble::Strange(_)), "{other}");
+        }
     }
 
     #[test]

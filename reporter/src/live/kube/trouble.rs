@@ -21,8 +21,12 @@ pub(super) enum Trouble {
     Unauthenticated,
     /// 403.
     Forbidden,
-    /// 404.
-    NotFound,
+    /// 404: the API server says that there is no object of this name.
+    Absent,
+    /// 404: the API server says that it serves no such path.
+    NotServed,
+    /// 404 in the middle of a list.
+    Withdrawn,
     /// 410, and the token to go on with, if there is one.
     Expired(Option<String>),
     /// 429, again and again.
@@ -62,7 +66,7 @@ impl Trouble {
                 };
                 format!("may not list {name} {place}; have the verb `list` granted{hint}")
             }
-            Self::NotFound => format!("the API server does not serve {name}; is it one of Kubernetes?"),
+            Self::NotServed => format!("the API server does not serve {name}; is it one of Kubernetes?"),
             other => other.to_string(),
         }
     }
@@ -85,7 +89,8 @@ impl std::fmt::Display for Trouble {
                 f.write_str("the API server does not accept the credentials (401); sign in again, or renew the token of this context")
             }
             Self::Forbidden => f.write_str("the API server forbids it (403)"),
-            Self::NotFound => f.write_str("the API server does not know it (404)"),
+            Self::Absent | Self::NotServed => f.write_str("the API server does not know it (404)"),
+            Self::Withdrawn => f.write_str("was withdrawn while it was read (404); read again"),
             Self::Expired(_) => f.write_str("expired while it was read, again and again (410); read at a quieter time"),
             Self::Throttled => {
                 f.write_str("the API server asks to wait, again and again (429); read with a lower --kube-qps, or later")

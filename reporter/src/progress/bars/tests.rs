@@ -9,6 +9,9 @@ use indicatif::{ProgressDrawTarget, ProgressStyle, TermLike};
 use super::{Bars, HEAD, LINES, MEASURED, MORE, OPEN, rate};
 use crate::progress::{Progress, Screen, Work};
 
+/// Its columns.
+const WIDTH: usize = 100;
+
 /// A terminal as far as lines need one.
 #[derive(Clone, Debug, Default)]
 struct Terminal(Arc<Mutex<Grid>>);
@@ -46,11 +49,22 @@ impl Grid {
         }
         self.rows.get_mut(row).unwrap()
     }
+
+    /// Writes on, and goes to the next row where one is full.
+    fn write(&mut self, text: &str) {
+        for letter in text.chars() {
+            if self.here().chars().count() >= WIDTH {
+                self.row += 1;
+                self.here().clear();
+            }
+            self.here().push(letter);
+        }
+    }
 }
 
 impl TermLike for Terminal {
     fn width(&self) -> u16 {
-        100
+        WIDTH.try_into().unwrap()
     }
 
     fn move_cursor_up(&self, n: usize) -> io::Result<()> {
@@ -73,7 +87,7 @@ impl TermLike for Terminal {
 
     fn write_line(&self, text: &str) -> io::Result<()> {
         self.with(|grid| {
-            grid.here().push_str(text);
+            grid.write(text);
             grid.row += 1;
         });
         Ok(())
@@ -81,7 +95,7 @@ impl TermLike for Terminal {
 
     fn write_str(&self, text: &str) -> io::Result<()> {
         self.with(|grid| {
-            grid.here().push_str(text);
+            grid.write(text);
             let seen = grid.rows.iter().filter(|row| !row.trim().is_empty()).count();
             grid.tallest = grid.tallest.max(seen);
         });
