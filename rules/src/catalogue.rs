@@ -87,6 +87,7 @@ catalogue! {
     audit AWI402 => shared_identity,
     audit AWI404 => identity_of_the_cluster,
     audit AWI405 => region_without_federation,
+    audit AWI406 => concurrent_credential_writes,
     audit AWI407 => over_privileged_identity,
     admission AWI501 => invalid_token_expiration,
     audit AWI502 => lifetime_overridden,
@@ -103,11 +104,15 @@ catalogue! {
     audit AWI701 => cluster_not_enabled,
     audit AWI704 => issuer_differs_from_profile,
     admission AWI707 => inconsistent_identity_binding,
+    audit AWI802 => outdated_terraform_attribute,
     audit AWI803 => secret_provider_class_identity,
     audit AWI804 => secret_store_identity,
     audit AWI805 => trigger_authentication_identity,
     audit AWI901 => credential_out_of_bounds,
     admission AWI902 => unresolved_placeholder,
+    audit AWI903 => declared_credential_differs,
+    audit AWI904 => declared_credential_missing,
+    audit AWI905 => undeclared_credential,
 }
 
 // === impl Entry ===

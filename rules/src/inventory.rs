@@ -8,6 +8,7 @@ use core::borrow::Borrow;
 #[cfg(feature = "facts")]
 use serde::{Deserialize, Serialize};
 
+use crate::declared::Declared;
 use crate::model::{
     AzureParameters, Body, Cluster, ClusterIx, Custom, CustomKind, FederatedIdentityCredential, Identity, Issuer,
     Origin, RoleAssignment, ServiceAccount, Subject, Workload,
@@ -37,6 +38,8 @@ pub struct Inventory {
     pub identities: Vec<Identity>,
     /// Federated identity credentials.
     pub credentials: Vec<FederatedIdentityCredential>,
+    /// What infrastructure as code declares of credentials, beside what is.
+    pub declared: Declared,
     /// Role assignments, of whomever.
     pub role_assignments: Vec<RoleAssignment>,
     /// How far we looked.

@@ -152,6 +152,16 @@ impl Object<'_> {
         }
     }
 
+    /// The address under which infrastructure as code declares it, where only that says it exists.
+    pub fn declared(&self) -> Option<&str> {
+        match self {
+            Self::Credential(credential) => credential.declared.as_deref(),
+            Self::Identity(identity) => identity.declared.as_deref(),
+            Self::Cluster(cluster) => cluster.declared.as_deref(),
+            Self::Workload(_) | Self::ServiceAccount(_) | Self::Custom(_) => None,
+        }
+    }
+
     /// The cluster it lives in.
     pub const fn cluster(&self) -> Option<ClusterIx> {
         match self {

@@ -15,6 +15,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod catalogue;
+pub mod declared;
 pub mod exchange;
 pub mod expression;
 pub mod finding;

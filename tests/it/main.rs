@@ -20,6 +20,7 @@ mod estate;
 mod generated;
 mod healthy;
 mod hostile;
+mod iac;
 mod ignorance;
 mod lines;
 mod manifests;

@@ -109,14 +109,6 @@ fn strange(value: &Value) -> Unrecognised {
             "this is an error that Azure answered, `{reason}`; mend that and ask again"
         ));
     }
-    if has("terraform_version") || has("planned_values") {
-        return Unrecognised::Strange("this is Terraform's output, which this version does not read yet".into());
-    }
-    if has("$schema") && has("resources") {
-        return Unrecognised::Strange(
-            "this is a template of Azure Resource Manager, which this version does not read yet".into(),
-        );
-    }
     if has("apiVersion") && has("version") && has("name") {
         return Unrecognised::Strange(
             "this is the description of a Helm chart; give the output of `helm template`".into(),
@@ -146,6 +138,7 @@ fn managed_identity(view: View<'_>) -> Identity {
         resource_group: resource_group(view),
         location: view.text("location").into(),
         credentials_complete: false,
+        declared: None,
         origin: Origin::default(),
     }
 }
@@ -161,6 +154,7 @@ fn application(view: View<'_>) -> Identity {
         resource_group: String::new(),
         location: String::new(),
         credentials_complete: false,
+        declared: None,
         origin: Origin::default(),
     }
 }
@@ -193,6 +187,7 @@ fn credential(view: View<'_>) -> FederatedIdentityCredential {
             .and_then(|it| it.get("value"))
             .and_then(Value::as_str)
             .map(Into::into),
+        declared: None,
         origin: Origin::default(),
     }
 }
@@ -241,6 +236,7 @@ fn cluster(view: View<'_>, platform: Platform) -> Cluster {
         pod_identity_enabled: (platform == Platform::Aks).then(|| switch(view.get("podIdentityProfile"))).flatten(),
         virtual_nodes: (platform == Platform::Aks).then(|| switch(addon(view, "aciConnectorLinux"))).flatten(),
         own_identities: own_identities(view),
+        declared: None,
         origin: Origin::default(),
     }
 }

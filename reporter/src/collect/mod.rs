@@ -6,6 +6,7 @@ mod contradiction;
 mod extent;
 pub(crate) mod facts;
 mod feed;
+pub(crate) mod iac;
 mod tie;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -228,6 +229,7 @@ impl<'a> Assembly<'a> {
         self.feed(feeds, &mut sources);
         self.account(&mut sources);
         self.azure(&mut sources);
+        let declared = iac::take(&mut sources, &mut self.collected.inventory);
         let ties = self.tie(&sources);
         let Collected { paths, inventory, .. } = &self.collected;
         let idle = tie::idle(&self.clusters, &self.identities, paths, &inventory.identities);
@@ -235,6 +237,7 @@ impl<'a> Assembly<'a> {
         self.kubernetes(sources, &ties);
         let Collected { inventory, gaps, .. } = &mut self.collected;
         extent::settle(&self.lists, inventory, gaps, self.wanted.assume_complete);
+        iac::add(declared, inventory, self.wanted.assume_complete);
         self.collected.gaps.sort();
         self.collected.gaps.dedup();
         self.collected
@@ -309,6 +312,7 @@ impl<'a> Assembly<'a> {
                 it.home.is_some()
                     || !it.facts.manifests.is_empty()
                     || !it.facts.resources.is_empty()
+                    || !it.facts.declared.is_empty()
                     || it.facts.ignored
             })
             .map(|it| it.source.path.as_str())

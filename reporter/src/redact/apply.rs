@@ -10,6 +10,7 @@ use wiguard_rules::model::{
 use wiguard_rules::webhook::{MOUNT_PATHS, RESERVED, TOKEN_VOLUME, Version};
 
 use super::Redactor;
+use crate::collect::iac::{Declaration, Declarations, DeclaredIdentity, Key, Whose};
 use crate::collect::{Feed, Gap, Home, Proof, Reading, Resource};
 use crate::read::Source;
 use crate::snapshot::Header;
@@ -64,6 +65,7 @@ impl Redactor {
         for (_, facts) in &mut facts {
             facts.manifests.iter_mut().for_each(|read| self.manifest(&mut read.manifest));
             facts.resources.iter_mut().for_each(|(_, _, resource)| self.resource(resource));
+            facts.declared.iter_mut().for_each(|declared| self.declared(declared));
             facts.lists.iter_mut().for_each(|list| self.context(&mut list.context));
         }
         for (_, facts) in &mut facts {
@@ -273,7 +275,39 @@ impl Redactor {
         }
     }
 
+    fn declared(&mut self, declared: &mut Declarations) {
+        for DeclaredIdentity { identity, key } in &mut declared.identities {
+            self.identity(identity);
+            self.key(key);
+        }
+        declared.clusters.iter_mut().for_each(|cluster| self.cluster(cluster));
+        for Declaration { credential, parent } in &mut declared.credentials {
+            for text in [&mut credential.address, &mut credential.identity, &mut credential.name] {
+                self.text(text);
+            }
+            credential.issuer.iter_mut().for_each(|issuer| self.text(&mut issuer.0));
+            credential.subject.iter_mut().for_each(|subject| self.text(&mut subject.0));
+            credential.expression.iter_mut().for_each(|expression| self.text(expression));
+            credential.audiences.iter_mut().flatten().for_each(|audience| self.text(&mut audience.0));
+            match parent {
+                Whose::Id(id) => self.text(id),
+                Whose::Declared(key) => self.key(key),
+                Whose::Name { name, resource_group } => {
+                    self.text(name);
+                    self.text(resource_group);
+                }
+                Whose::Unknown => {}
+            }
+        }
+    }
+
+    fn key(&self, key: &mut Key) {
+        let (Key::Address(address) | Key::Object(address)) = key;
+        self.text(address);
+    }
+
     fn identity(&mut self, identity: &mut Identity) {
+        identity.declared.iter_mut().for_each(|address| self.text(address));
         self.name(&mut identity.name);
         self.name(&mut identity.resource_group);
         for text in [&mut identity.client_id.0, &mut identity.id, &mut identity.principal_id, &mut identity.tenant_id] {
@@ -285,6 +319,7 @@ impl Redactor {
         for text in [&mut credential.name, &mut credential.id, &mut credential.issuer.0] {
             self.text(text);
         }
+        credential.declared.iter_mut().for_each(|address| self.text(address));
         match &mut credential.parent {
             Parent::Resource(text) | Parent::Id(text) => self.text(text),
             Parent::Client(client_id) => self.text(&mut client_id.0),
@@ -301,6 +336,7 @@ impl Redactor {
         self.text(&mut cluster.id);
         self.text(&mut cluster.tenant_id);
         cluster.own_identities.iter_mut().for_each(|own| self.text(&mut own.client_id.0));
+        cluster.declared.iter_mut().for_each(|address| self.text(address));
         let said = cluster.issuer.iter_mut().chain(&mut cluster.profile_issuer);
         said.chain(&mut cluster.other_issuers).for_each(|issuer| self.text(&mut issuer.0));
     }

@@ -39,6 +39,9 @@ pub struct Identity {
     /// Whether all its credentials are in the inventory.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "super::is_false"))]
     pub credentials_complete: bool,
+    /// The address under which infrastructure as code declares it, where only that says it exists.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub declared: Option<String>,
     /// Where it was read.
     #[cfg_attr(feature = "facts", serde(skip))]
     pub origin: Origin,
@@ -91,6 +94,9 @@ pub struct FederatedIdentityCredential {
     /// `claimsMatchingExpression.value` of a flexible credential.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
     pub expression: Option<String>,
+    /// The address under which infrastructure as code declares it, where only that says it exists.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub declared: Option<String>,
     /// Where it was read.
     #[cfg_attr(feature = "facts", serde(skip))]
     pub origin: Origin,
@@ -158,6 +164,9 @@ pub struct Cluster {
     /// The identities of its nodes, its control plane and its add-ons.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub own_identities: Vec<OwnIdentity>,
+    /// The address under which infrastructure as code declares it, where only that says it exists.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub declared: Option<String>,
     /// Where it was read.
     #[cfg_attr(feature = "facts", serde(skip))]
     pub origin: Origin,
@@ -189,6 +198,11 @@ pub enum Platform {
 // === impl Identity ===
 
 impl Identity {
+    /// Its client id; its id, where that is not known yet.
+    pub fn reference(&self) -> &str {
+        if self.client_id.0.is_empty() { &self.id } else { &self.client_id.0 }
+    }
+
     /// The kind as reports name it.
     pub const fn kind_name(&self) -> &'static str {
         match self.kind {
