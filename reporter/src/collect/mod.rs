@@ -613,6 +613,22 @@ impl<'a> Assembly<'a> {
                             inventory.customs.push(custom);
                         }
                     }
+                    Manifest::Role(mut role) => {
+                        role.cluster = cluster;
+                        self.lists.access(cluster, list, role.kind(), &role.namespace, &role.name, read.live);
+                        if first(role.kind(), &role.namespace, &role.name) {
+                            inventory.roles.push(role);
+                        }
+                    }
+                    Manifest::RoleBinding(mut binding) => {
+                        binding.cluster = cluster;
+                        binding.origin = origin;
+                        let (kind, namespace, name) = (binding.kind(), &binding.namespace, &binding.name);
+                        self.lists.access(cluster, list, kind, namespace, name, read.live);
+                        if first(kind, namespace, name) {
+                            inventory.role_bindings.push(binding);
+                        }
+                    }
                     Manifest::List(_) | Manifest::Other { .. } => {}
                 }
             }

@@ -3,6 +3,8 @@
 mod azure;
 mod custom;
 mod name;
+#[cfg(feature = "audit")]
+pub mod rbac;
 mod service_account;
 mod workload;
 
@@ -16,6 +18,8 @@ pub use azure::{
 };
 pub use custom::{AzureParameters, Body, CUSTOM, Custom, CustomKind, Store, Trigger};
 pub use name::{Audience, ClientId, DEFAULT_AUDIENCE, Issuer, Subject, is_guid, is_placeholder};
+#[cfg(feature = "audit")]
+pub use rbac::{Grant, Power, Principal, Role, RoleBinding};
 pub use service_account::ServiceAccount;
 pub use workload::{
     Container, Controller, EnvFrom, EnvVar, Mount, POD_BEARING, Place, Placement, PodBearing, PodTemplate,

@@ -1,0 +1,181 @@
+//! An identity binding of AKS is used by a ServiceAccount that may not, or may be used by too many.
+//!
+//! An identity binding ties an identity to a whole cluster. Who in the cluster may use it is said by
+//! Kubernetes alone: verb `use-managed-identity` on a resource that is the client id, in the API group
+//! `cid.wi.aks.azure.com`. Without it the pods get no token. With `*` in place of the client id, or
+//! granted to everybody (`system:serviceaccounts`, `system:authenticated`), any pod of the cluster is
+//! the identity, and no credential shows it.
+//!
+//! Who is granted everything, as `cluster-admin` grants it, is an administrator and not judged here. The
+//! group of one namespace's ServiceAccounts is as narrow as a namespace, and may have the role. A pod that
+//! lacks what a binding takes is `inconsistent-identity-binding`'s, and a client id that is none is
+//! `client-id-not-a-guid`'s. Roles that aggregate others count once an API server has filled them in. The roles
+//! `admin`, `edit` and `view` that Kubernetes comes with name no client id.
+//!
+//! The policy leaves it to the audit: it would have to read the roles of the cluster.
+//!
+//! # Fails
+//!
+//! ```yaml
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
+//! ---
+//! {apiVersion: v1, kind: Pod, metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}, annotations: {azure.workload.identity/use-identity-binding: "true"}}, spec: {serviceAccountName: cart}}
+//! ---
+//! {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: use-cart}, rules: [{verbs: [use-managed-identity], apiGroups: [cid.wi.aks.azure.com], resources: [5a1e2c3d-0002-4000-8000-000000000002]}]}
+//! ---
+//! {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: use-cart}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: use-cart}, subjects: [{kind: ServiceAccount, name: cart, namespace: shop}]}
+//! ```
+//!
+//! ```yaml
+//! {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: use-any}, rules: [{verbs: [use-managed-identity], apiGroups: [cid.wi.aks.azure.com], resources: ["*"]}]}
+//! ---
+//! {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: use-any}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: use-any}, subjects: [{kind: ServiceAccount, name: cart, namespace: shop}]}
+//! ```
+//!
+//! ```yaml
+//! {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: use-cart}, rules: [{verbs: [use-managed-identity], apiGroups: [cid.wi.aks.azure.com], resources: [5a1e2c3d-0001-4000-8000-000000000001]}]}
+//! ---
+//! {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: use-cart}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: use-cart}, subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: "system:serviceaccounts"}]}
+//! ```
+//!
+//! # Passes
+//!
+//! ```yaml
+//! # the ServiceAccount may use the client id it names
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
+//! ---
+//! {apiVersion: v1, kind: Pod, metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}, annotations: {azure.workload.identity/use-identity-binding: "true"}}, spec: {serviceAccountName: cart}}
+//! ---
+//! {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: use-cart}, rules: [{verbs: [use-managed-identity], apiGroups: [cid.wi.aks.azure.com], resources: [5a1e2c3d-0001-4000-8000-000000000001]}]}
+//! ---
+//! {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: use-cart}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: use-cart}, subjects: [{kind: ServiceAccount, name: cart, namespace: shop}]}
+//! ```
+//!
+//! ```yaml
+//! # all ServiceAccounts of one namespace may
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
+//! ---
+//! {apiVersion: v1, kind: Pod, metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}, annotations: {azure.workload.identity/use-identity-binding: "true"}}, spec: {serviceAccountName: cart}}
+//! ---
+//! {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: use-cart}, rules: [{verbs: [use-managed-identity], apiGroups: [cid.wi.aks.azure.com], resources: [5a1e2c3d-0001-4000-8000-000000000001]}]}
+//! ---
+//! {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: use-cart}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: use-cart}, subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: "system:serviceaccounts:shop"}]}
+//! ```
+//!
+//! ```yaml
+//! # an administrator
+//! {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: cluster-admin}, rules: [{verbs: ["*"], apiGroups: ["*"], resources: ["*"]}]}
+//! ---
+//! {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: cluster-admin}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}, subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: "system:masters"}]}
+//! ```
+//!
+//! ```yaml
+//! # it is not known yet what the role aggregates
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
+//! ---
+//! {apiVersion: v1, kind: Pod, metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}, annotations: {azure.workload.identity/use-identity-binding: "true"}}, spec: {serviceAccountName: cart}}
+//! ---
+//! {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: use-all}, aggregationRule: {clusterRoleSelectors: [{matchLabels: {example.com/aggregate-to-use-all: "true"}}]}, rules: []}
+//! ---
+//! {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: use-all}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: use-all}, subjects: [{kind: ServiceAccount, name: cart, namespace: shop}]}
+//! ```
+//!
+//! ```yaml
+//! # a role without a client id, as Kubernetes comes with it
+//! {apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: team, namespace: shop}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: edit}, subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: shop-team}]}
+//! ```
+//!
+//! ```yaml
+//! # the pod asks for no identity binding
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
+//! ---
+//! {apiVersion: v1, kind: Pod, metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: cart}}
+//! ---
+//! {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: view}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}, subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: shop-team}]}
+//! ```
+use crate::model::rbac::{IDENTITY_GROUP, USE_IDENTITY};
+use crate::model::{Power, Principal, RoleBinding, is_guid};
+use crate::prelude::*;
+use crate::repair::shell;
+use crate::trust::{Key, Unknown};
+
+pub(super) static RULE: Rule = Rule {
+    summary: "an identity binding of AKS is used by who may not, or may be used by too many",
+    severity: Severity::High,
+    confidence: Confidence::High,
+    aadsts: &[],
+    frameworks: &["MCSB PA-7", "NIST 800-53 AC-6"],
+    yields_to: &[],
+    since: "0.1.0",
+    checks: &[Check::Workload(on_workload), Check::RoleBinding(on_binding)],
+};
+
+/// Roles of Kubernetes that name no client id (Kubernetes, Using RBAC Authorization, user-facing roles).
+const USER_FACING: [&str; 3] = ["admin", "edit", "view"];
+
+fn on_workload(workload: &Workload, trust: &Trust<'_>) -> Verdict {
+    if !workload.uses_identity_binding() || !workload.opts_in() {
+        return Ok(None);
+    }
+    let Some(account) = trust.service_account(workload).known()? else { return Ok(None) };
+    let Some(client_id) = account.client_id().filter(|id| is_guid(id.as_str())) else { return Ok(None) };
+    if trust.may_use(account, &client_id).known()?.is_some() {
+        return Ok(None);
+    }
+    let (namespace, name) = (account.namespace.as_str(), account.name.as_str());
+    let role = format!("use-mi-{}", client_id.folded());
+    let message = format!(
+        "the pods ask for an identity binding, but no role lets ServiceAccount `{namespace}/{name}` use client id `{client_id}`, so they get no token"
+    );
+    let fix = format!(
+        "kubectl create clusterrole {role} --verb={USE_IDENTITY} --resource={}.{IDENTITY_GROUP}; kubectl create clusterrolebinding {role}-{} --clusterrole={role} --serviceaccount={}; if kubectl does not find the resource, apply the same as a manifest",
+        client_id.folded(),
+        shell(name),
+        shell(&format!("{namespace}:{name}")),
+    );
+    Ok(Some(
+        Finding::new(RULE.severity, workload.annotation_path(annotation::USE_IDENTITY_BINDING), message)
+            .with("serviceAccount", name)
+            .with("clientId", client_id.as_str())
+            .fix(fix),
+    ))
+}
+
+fn on_binding(binding: &RoleBinding, trust: &Trust<'_>) -> Verdict {
+    if binding.of_cluster_role && USER_FACING.contains(&binding.role.as_str()) {
+        return Ok(None);
+    }
+    let Some(principal) = worst(&binding.subjects) else { return Ok(None) };
+    let Some(role) = trust.role(binding).known()? else { return Ok(None) };
+    // A grant of all API groups is meant for whatever there is, and is not of identities.
+    let names: Vec<&str> =
+        role.grants_of(Power::UseIdentity).flat_map(|grant| &grant.names).map(String::as_str).collect();
+    let any = names.contains(&"*");
+    if !any && (names.is_empty() || !principal.is_everybody()) {
+        return if role.open { Err(Unknown(Key::Access(binding.cluster))) } else { Ok(None) };
+    }
+    let what = if any {
+        "every identity that is bound to the cluster".to_owned()
+    } else {
+        format!("client id `{}`", names.join("`, `"))
+    };
+    let whom = if principal.is_everybody() { "any pod of the cluster is it" } else { "whatever is bound later is its too" };
+    let message = format!("lets {principal} use {what} by {}, so that {whom}", binding.role_name());
+    let fix = format!(
+        "name the client id in `resources` of the role, and the ServiceAccounts that need it in `subjects`, then: kubectl delete {}",
+        binding.for_kubectl()
+    );
+    Ok(Some(
+        Finding::new(RULE.severity, if principal.is_everybody() { "subjects" } else { "roleRef.name" }, message)
+            .with("role", binding.role_name())
+            .with("clientIds", names.iter().map(|name| (*name).to_owned()).collect::<Vec<String>>())
+            .with("subject", principal.to_string().replace('`', ""))
+            .fix(fix),
+    ))
+}
+
+/// The widest of those who have a role, beside administrators.
+fn worst(subjects: &[Principal]) -> Option<&Principal> {
+    let everybody = subjects.iter().find(|subject| subject.is_everybody());
+    everybody.or_else(|| subjects.iter().find(|subject| !subject.is_built_in()))
+}

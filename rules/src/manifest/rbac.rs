@@ -1,0 +1,196 @@
+//! Roles and their bindings: which of their rules let somebody become an identity. Only the audit
+//! reads them.
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::json::{Fault, Json, Wanted};
+use crate::model::rbac::{IDENTITY_GROUP, USE_IDENTITY};
+use crate::model::{Grant, POD_BEARING, Power, Principal, Shape};
+
+/// The API group of Roles and their bindings.
+pub(super) const GROUP: &str = "rbac.authorization.k8s.io";
+
+/// What a Role or a binding says, beside its metadata.
+#[derive(Default)]
+pub(super) struct Said {
+    rules: Option<Vec<Grant>>,
+    subjects: Option<Vec<Principal>>,
+    role: Option<(bool, String)>,
+    aggregated: bool,
+}
+
+impl Said {
+    /// Reads a member of the object.
+    pub(super) fn member(&mut self, key: &'static str, json: &mut dyn Json<'_>) -> Result<(), Fault> {
+        let twice = match key {
+            "rules" => self.rules.is_some(),
+            "subjects" => self.subjects.is_some(),
+            "roleRef" => self.role.is_some(),
+            _ => self.aggregated,
+        };
+        match key {
+            _ if twice => Err(Fault::duplicate_field(key)),
+            "rules" => {
+                let mut grants = Vec::new();
+                json.elements(&mut |json| rule(&mut grants, json))?;
+                grants.sort_unstable();
+                grants.dedup();
+                self.rules = Some(grants);
+                Ok(())
+            }
+            "subjects" => {
+                let subjects = self.subjects.insert(Vec::new());
+                json.elements(&mut |json| {
+                    subjects.extend(subject(json)?);
+                    Ok(())
+                })
+            }
+            "roleRef" => {
+                let (mut kind, mut name) = (String::new(), String::new());
+                json.object(&mut [
+                    ("kind", &mut |json| json.string().map(|text| kind = text)),
+                    ("name", &mut |json| json.string().map(|text| name = text)),
+                ])?;
+                self.role = Some((kind == "ClusterRole", name));
+                Ok(())
+            }
+            _ => {
+                self.aggregated = json.read(Wanted::Keys(&mut |_| {}))?;
+                Ok(())
+            }
+        }
+    }
+
+    /// What a role grants, and whether that is not all of it: an API server writes into a role what it
+    /// aggregates.
+    pub(super) fn role(self, live: bool) -> (Vec<Grant>, bool) {
+        (self.rules.unwrap_or_default(), self.aggregated && !live)
+    }
+
+    /// The role that is bound, whether it is a ClusterRole, and who has it. A ServiceAccount that names no
+    /// namespace is one of the binding's.
+    pub(super) fn binding(self, namespace: &str) -> ((bool, String), Vec<Principal>) {
+        let mut subjects = self.subjects.unwrap_or_default();
+        for subject in &mut subjects {
+            if let Principal::ServiceAccount(of, _) = subject
+                && of.is_empty()
+            {
+                *of = namespace.into();
+            }
+        }
+        (self.role.unwrap_or_default(), subjects)
+    }
+}
+
+/// Reads who has a role. A ServiceAccount may be named as the user that it is.
+fn subject(json: &mut dyn Json<'_>) -> Result<Option<Principal>, Fault> {
+    let (mut kind, mut name, mut namespace) = (None, String::new(), String::new());
+    json.object(&mut [
+        ("kind", &mut |json| json.text().map(|text| kind = text.map(Cow::into_owned))),
+        ("name", &mut |json| json.string().map(|text| name = text)),
+        ("namespace", &mut |json| json.string().map(|text| namespace = text)),
+    ])?;
+    Ok(match kind.as_deref() {
+        Some("User") => {
+            let account = name.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':'));
+            match account {
+                Some((namespace, name)) => Some(Principal::ServiceAccount(namespace.into(), name.into())),
+                None => Some(Principal::User(name)),
+            }
+        }
+        Some("Group") => Some(Principal::Group(name)),
+        Some("ServiceAccount") => Some(Principal::ServiceAccount(namespace, name)),
+        // The API server knows no others.
+        _ => None,
+    })
+}
+
+/// A rule of a role.
+#[derive(Default)]
+struct Rule {
+    verbs: Vec<String>,
+    groups: Vec<String>,
+    resources: Vec<String>,
+    names: Vec<String>,
+}
+
+fn rule(grants: &mut Vec<Grant>, json: &mut dyn Json<'_>) -> Result<(), Fault> {
+    let mut rule = Rule::default();
+    json.object(&mut [
+        ("verbs", &mut |json| json.texts(&mut rule.verbs)),
+        ("apiGroups", &mut |json| json.texts(&mut rule.groups)),
+        ("resources", &mut |json| json.texts(&mut rule.resources)),
+        ("resourceNames", &mut |json| json.texts(&mut rule.names)),
+    ])?;
+    rule.names.sort_unstable();
+    rule.grants(grants);
+    Ok(())
+}
+
+impl Rule {
+    fn grants(self, grants: &mut Vec<Grant>) {
+        let all = |list: &[String]| list.iter().any(|word| word == "*");
+        let whole = self.names.is_empty();
+        if whole && all(&self.verbs) && all(&self.groups) && all(&self.resources) {
+            grants.push(Grant { power: Power::Everything, names: Vec::new() });
+            return;
+        }
+        // To create something is never limited to names, but for what is created below a named object:
+        // a request to create has no name yet (Kubernetes, Using RBAC Authorization).
+        let unnamed = [
+            (Power::MakePods, self.makes_pods()),
+            (Power::CreateAccounts, self.allows(&["create"], "", "serviceaccounts")),
+            (Power::CreateNamespaces, self.allows(&["create"], "", "namespaces")),
+            (
+                Power::GrantRoles,
+                ["roles", "clusterroles"].iter().any(|roles| self.allows(&["escalate", "bind"], GROUP, roles)),
+            ),
+            (Power::Impersonate, ["users", "groups"].iter().any(|whom| self.allows(&["impersonate"], "", whom))),
+        ];
+        let named = [
+            (Power::RequestTokens, self.allows(&["create"], "", "serviceaccounts/token")),
+            (Power::AnnotateAccounts, self.allows(&["patch", "update"], "", "serviceaccounts")),
+        ];
+        let unnamed = unnamed.into_iter().filter(|(_, allows)| *allows && whole);
+        grants.extend(unnamed.map(|(power, _)| Grant { power, names: Vec::new() }));
+        let named = named.into_iter().filter(|(_, allows)| *allows);
+        grants.extend(named.map(|(power, _)| Grant { power, names: self.names.clone() }));
+        grants.extend(self.identities().map(|names| Grant { power: Power::UseIdentity, names }));
+    }
+
+    /// Whether pods can be made by it: pods themselves, or what makes them, also by changing it.
+    fn makes_pods(&self) -> bool {
+        POD_BEARING.iter().any(|kind| {
+            let verbs: &[&str] = if kind.shape == Shape::Pod { &["create"] } else { &["create", "patch", "update"] };
+            self.allows(verbs, kind.group, kind.resource)
+        })
+    }
+
+    /// The client ids that it lets somebody use. A rule on every API group does so without being meant
+    /// to: it names none.
+    fn identities(mut self) -> Option<Vec<String>> {
+        let is = |list: &[String], what: &str| list.iter().any(|word| word == what);
+        if !is(&self.verbs, USE_IDENTITY) && !is(&self.verbs, "*") {
+            return None;
+        }
+        self.resources.sort_unstable();
+        match (is(&self.groups, IDENTITY_GROUP), is(&self.groups, "*"), is(&self.resources, "*")) {
+            (true, ..) | (_, true, false) => Some(self.resources),
+            (_, true, true) => Some(Vec::new()),
+            _ => None,
+        }
+    }
+
+    fn allows(&self, verbs: &[&str], group: &str, resource: &str) -> bool {
+        let any_of = |list: &[String], wanted: &str| list.iter().any(|word| word == "*" || word == wanted);
+        let subresource = resource.split_once('/').map(|(_, sub)| sub);
+        let covers = |word: &String| {
+            word == "*" || word == resource || subresource.is_some_and(|sub| word.strip_prefix("*/") == Some(sub))
+        };
+        verbs.iter().any(|verb| any_of(&self.verbs, verb))
+            && any_of(&self.groups, group)
+            && self.resources.iter().any(covers)
+    }
+}
