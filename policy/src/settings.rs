@@ -257,6 +257,7 @@ impl Settings {
                     location: String::new(),
                     // Of other clusters' credentials the settings need not know.
                     credentials_complete: false,
+                    declared: None,
                     origin: Origin::default(),
                 });
             }
@@ -268,6 +269,7 @@ impl Settings {
                 subject: Some(credential.subject.clone()),
                 audiences: Vec::from([credential.audience.clone()]),
                 expression: None,
+                declared: None,
                 origin: Origin::default(),
             });
         }

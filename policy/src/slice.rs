@@ -121,6 +121,7 @@ pub(crate) fn known_by(client_id: String) -> Identity {
         resource_group: String::new(),
         location: String::new(),
         credentials_complete: false,
+        declared: None,
         origin: Origin::default(),
     }
 }
@@ -181,6 +182,7 @@ fn credential(json: &mut dyn Json<'_>) -> Result<FederatedIdentityCredential, Fa
         subject: subject.map(|text| Subject(text.into_owned())),
         audiences,
         expression: expression.map(alloc::borrow::Cow::into_owned),
+        declared: None,
         origin: Origin::default(),
     })
 }

@@ -19,6 +19,7 @@ use crate::rules::Rules;
 use crate::scan::Scan;
 #[cfg(feature = "serve")]
 use crate::serve::Serve;
+use crate::trace::Trace;
 
 /// Checks every link of the Azure Workload Identity trust chain: pod label, ServiceAccount,
 /// managed identity, federated credential, Entra.
@@ -43,6 +44,8 @@ pub enum Command {
     Merge(Box<Merge>),
     /// Say what a rule, an AADSTS code or a log line means, and how to mend it
     Explain(Explain),
+    /// Walk one workload through the chain, up to the first link that is broken
+    Trace(Box<Trace>),
     /// Say what enforcing the policy would reject among what runs today
     #[cfg(feature = "wasm")]
     Preview(Box<Preview>),
@@ -130,6 +133,7 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "live")]
         Command::Merge(args) => args.run(),
         Command::Explain(args) => args.run(),
+        Command::Trace(args) => args.run(),
         #[cfg(feature = "wasm")]
         Command::Preview(args) => args.run(),
         Command::Policy(args) => args.run(),

@@ -26,6 +26,7 @@ pub fn remedy(kind: &str) -> &'static str {
         "list of clusters" => {
             "give the output of `az aks show` or `az connectedk8s show` of each cluster, or declare them in the configuration"
         }
+        "description of the cluster" => "give the output of `az aks show` or `az connectedk8s show`",
         "values set elsewhere" => "give whole lists from kubectl, or look where the value is set",
         _ => "",
     }
@@ -62,6 +63,7 @@ mod tests {
             Key::Credentials(text()),
             Key::Parent(text()),
             Key::Clusters(Issuer::from("")),
+            Key::Description(cluster),
             Key::Value(text()),
         ];
         for key in keys {

@@ -231,8 +231,16 @@ impl Reported {
     }
 }
 
-fn reported(found: crate::evaluate::Found<'_>, trust: &Trust<'_>, inventory: &Inventory, paths: &[String]) -> Reported {
+fn reported(
+    mut found: crate::evaluate::Found<'_>,
+    trust: &Trust<'_>,
+    inventory: &Inventory,
+    paths: &[String],
+) -> Reported {
     let object = found.object;
+    if let Some(address) = object.declared() {
+        found.finding.evidence.entry("declaredAs").or_insert_with(|| address.into());
+    }
     let cluster = match object {
         Object::Cluster(cluster) => Some(cluster),
         _ => object.cluster().and_then(|index| inventory.clusters.get(index.0 as usize)),

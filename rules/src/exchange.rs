@@ -76,8 +76,8 @@ pub fn exchanges<'a>(
     client_ids(workload, trust).into_iter().map(answer).collect()
 }
 
-/// The client ids that the containers get, each once.
-fn client_ids(workload: &Workload, trust: &Trust<'_>) -> Vec<Result<Option<ClientId>, Unknown>> {
+/// The client ids that the containers get, each once; `None` where they get none.
+pub fn client_ids(workload: &Workload, trust: &Trust<'_>) -> Vec<Result<Option<ClientId>, Unknown>> {
     let annotated =
         || trust.service_account(workload).known().map(|account| account.and_then(|account| account.client_id()));
     let mut asked = Vec::new();
@@ -138,7 +138,11 @@ impl<'a> Presented<'a> {
         }
     }
 
-    fn answer<'t>(&self, client_id: ClientId, trust: &Trust<'t>) -> Result<Option<Refusal<'t>>, Unknown> {
+    /// What the identity of a client id answers: a refusal, or none.
+    ///
+    /// # Errors
+    /// If not enough of its credentials is known.
+    pub fn answer<'t>(&self, client_id: ClientId, trust: &Trust<'t>) -> Result<Option<Refusal<'t>>, Unknown> {
         if is_placeholder(client_id.as_str()) || !is_guid(client_id.as_str()) {
             return Ok(None);
         }
@@ -180,7 +184,8 @@ impl<'a> Presented<'a> {
         trust.all_trusting(self.issuer, &self.subject)
     }
 
-    fn is_trusted_by(&self, credential: &FederatedIdentityCredential) -> Option<bool> {
+    /// Whether a credential trusts it; `None` if that cannot be told of a flexible one.
+    pub fn is_trusted_by(&self, credential: &FederatedIdentityCredential) -> Option<bool> {
         let mut answers = self.audiences.iter().map(|audience| credential.trusts(self.issuer, &self.subject, audience));
         answers.find(|answer| *answer != Some(false)).unwrap_or(Some(false))
     }

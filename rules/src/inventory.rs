@@ -8,9 +8,10 @@ use core::borrow::Borrow;
 #[cfg(feature = "facts")]
 use serde::{Deserialize, Serialize};
 
+use crate::declared::Declared;
 use crate::model::{
-    Cluster, ClusterIx, FederatedIdentityCredential, Identity, Issuer, Origin, RoleAssignment, ServiceAccount, Subject,
-    Workload,
+    AzureParameters, Body, Cluster, ClusterIx, Custom, CustomKind, FederatedIdentityCredential, Identity, Issuer,
+    Origin, RoleAssignment, ServiceAccount, Subject, Workload,
 };
 
 /// Everything known.
@@ -31,10 +32,14 @@ pub struct Inventory {
     pub provider_classes: Vec<SecretProviderClass>,
     /// Custom resources that use a ServiceAccount's tokens without a pod of its own.
     pub token_requesters: Vec<TokenRequester>,
+    /// Custom resources that are judged themselves.
+    pub customs: Vec<Custom>,
     /// Managed identities and app registrations.
     pub identities: Vec<Identity>,
     /// Federated identity credentials.
     pub credentials: Vec<FederatedIdentityCredential>,
+    /// What infrastructure as code declares of credentials, beside what is.
+    pub declared: Declared,
     /// Role assignments, of whomever.
     pub role_assignments: Vec<RoleAssignment>,
     /// How far we looked.
@@ -82,10 +87,9 @@ pub struct SecretProviderClass {
     pub namespace: String,
     /// Its name.
     pub name: String,
-    /// `spec.parameters.clientID` of the provider `azure`: then the driver asks for the tokens
-    /// of the pod's ServiceAccount, and the pod needs no label.
+    /// What it says, if its provider is `azure`.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
-    pub client_id: Option<String>,
+    pub azure: Option<AzureParameters>,
 }
 
 /// A custom resource that has its operator ask for a ServiceAccount's tokens, such as a
@@ -166,6 +170,35 @@ pub enum Extent {
     Namespaces(Set<String>),
     /// All of the cluster.
     Everything,
+}
+
+// === impl TokenRequester ===
+
+impl TokenRequester {
+    /// What a custom resource asks for, if it asks for the tokens of a ServiceAccount.
+    pub fn of(custom: &Custom) -> Option<Self> {
+        let (namespace, service_account) = custom.account()?;
+        let by = alloc::format!("{}/{}", custom.kind.kind, custom.name);
+        Some(Self { cluster: custom.cluster, namespace: namespace.into(), service_account: service_account.into(), by })
+    }
+}
+
+// === impl SecretProviderClass ===
+
+impl SecretProviderClass {
+    /// `clientID` of the provider `azure`: then the driver asks for the tokens of the pod's
+    /// ServiceAccount, and the pod needs no label.
+    pub fn client_id(&self) -> Option<&str> {
+        self.azure.as_ref().map(|azure| azure.client_id.as_str()).filter(|id| !id.is_empty())
+    }
+
+    /// As something that is judged, if its provider is `azure`.
+    pub fn judged(&self, origin: Origin) -> Option<Custom> {
+        let kind = CustomKind::find("secrets-store.csi.x-k8s.io/v1", "SecretProviderClass")?;
+        let (namespace, name) = (self.namespace.clone(), self.name.clone());
+        let body = Body::ProviderClass(self.azure.clone()?);
+        Some(Custom { kind, cluster: self.cluster, namespace, name, body, origin })
+    }
 }
 
 // === impl Coverage ===

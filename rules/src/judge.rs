@@ -5,7 +5,9 @@ use alloc::string::{String, ToString};
 use crate::catalogue::Entry;
 use crate::finding::Finding;
 use crate::inventory::Inventory;
-use crate::model::{Cluster, ClusterIx, FederatedIdentityCredential, Identity, Origin, ServiceAccount, Workload};
+use crate::model::{
+    Cluster, ClusterIx, Custom, FederatedIdentityCredential, Identity, Origin, ServiceAccount, Workload,
+};
 use crate::rule::{Check, Verdict};
 use crate::trust::{Trust, Unknown};
 
@@ -20,6 +22,8 @@ pub enum Object<'a> {
     Credential(&'a FederatedIdentityCredential),
     /// An identity.
     Identity(&'a Identity),
+    /// A custom resource.
+    Custom(&'a Custom),
     /// A cluster.
     Cluster(&'a Cluster),
 }
@@ -59,18 +63,21 @@ fn verdict(check: Check, object: Object<'_>, trust: &Trust<'_>) -> Option<Verdic
         (Check::ServiceAccount(check), Object::ServiceAccount(account)) => Some(check(account, trust)),
         (Check::Credential(check), Object::Credential(credential)) => Some(check(credential, trust)),
         (Check::Identity(check), Object::Identity(identity)) => Some(check(identity, trust)),
+        (Check::Custom(check), Object::Custom(custom)) => Some(check(custom, trust)),
         (Check::Cluster(check), Object::Cluster(cluster)) => Some(check(cluster, trust)),
         _ => None,
     }
 }
 
 impl Inventory {
-    /// Every object that can be judged: clusters, identities, credentials, ServiceAccounts, workloads.
+    /// Every object that can be judged: clusters, identities, credentials, custom
+    /// resources, ServiceAccounts, workloads.
     pub fn objects(&self) -> impl Iterator<Item = Object<'_>> {
         let clusters = self.clusters.iter().filter(|cluster| !cluster.name.is_empty()).map(Object::Cluster);
         clusters
             .chain(self.identities.iter().map(Object::Identity))
             .chain(self.credentials.iter().map(Object::Credential))
+            .chain(self.customs.iter().map(Object::Custom))
             .chain(self.service_accounts.iter().map(Object::ServiceAccount))
             .chain(self.workloads.iter().map(Object::Workload))
     }
@@ -92,6 +99,7 @@ impl Object<'_> {
     pub const fn api_version(&self) -> &'static str {
         match self {
             Self::Workload(workload) => workload.kind.api_version,
+            Self::Custom(custom) => custom.kind.api_version,
             Self::ServiceAccount(_) => "v1",
             Self::Credential(_) | Self::Identity(_) | Self::Cluster(_) => "",
         }
@@ -101,6 +109,7 @@ impl Object<'_> {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Workload(workload) => workload.kind.kind,
+            Self::Custom(custom) => custom.kind.kind,
             Self::ServiceAccount(_) => "ServiceAccount",
             Self::Credential(_) => "FederatedIdentityCredential",
             Self::Identity(identity) => identity.kind_name(),
@@ -113,6 +122,7 @@ impl Object<'_> {
         match self {
             Self::Workload(workload) => &workload.namespace,
             Self::ServiceAccount(account) => &account.namespace,
+            Self::Custom(custom) => &custom.namespace,
             _ => "",
         }
     }
@@ -122,6 +132,7 @@ impl Object<'_> {
         match self {
             Self::Workload(workload) => workload.name.clone(),
             Self::ServiceAccount(account) => account.name.clone(),
+            Self::Custom(custom) => custom.name.clone(),
             Self::Credential(credential) => match trust.parent_name(credential).as_str() {
                 "" => credential.name.clone(),
                 parent => alloc::format!("{parent}/{}", credential.name),
@@ -141,11 +152,22 @@ impl Object<'_> {
         }
     }
 
+    /// The address under which infrastructure as code declares it, where only that says it exists.
+    pub fn declared(&self) -> Option<&str> {
+        match self {
+            Self::Credential(credential) => credential.declared.as_deref(),
+            Self::Identity(identity) => identity.declared.as_deref(),
+            Self::Cluster(cluster) => cluster.declared.as_deref(),
+            Self::Workload(_) | Self::ServiceAccount(_) | Self::Custom(_) => None,
+        }
+    }
+
     /// The cluster it lives in.
     pub const fn cluster(&self) -> Option<ClusterIx> {
         match self {
             Self::Workload(workload) => Some(workload.cluster),
             Self::ServiceAccount(account) => Some(account.cluster),
+            Self::Custom(custom) => Some(custom.cluster),
             _ => None,
         }
     }
@@ -155,6 +177,7 @@ impl Object<'_> {
         match self {
             Self::Workload(workload) => workload.origin,
             Self::ServiceAccount(account) => account.origin,
+            Self::Custom(custom) => custom.origin,
             Self::Credential(credential) => credential.origin,
             Self::Identity(identity) => identity.origin,
             Self::Cluster(cluster) => cluster.origin,

@@ -15,6 +15,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod catalogue;
+pub mod declared;
 pub mod exchange;
 pub mod expression;
 pub mod finding;
@@ -30,6 +31,7 @@ pub mod review;
 pub mod rule;
 pub mod spelling;
 pub mod trust;
+pub mod webhook;
 
 pub use wiguard_json as json;
 
@@ -37,8 +39,8 @@ pub use wiguard_json as json;
 pub mod prelude {
     pub use crate::finding::{Confidence, Finding, Severity};
     pub use crate::model::{
-        Audience, ClientId, Cluster, Container, FederatedIdentityCredential, Identity, Issuer, Place, ServiceAccount,
-        Subject, Workload, annotation, label,
+        Audience, ClientId, Cluster, Container, Custom, FederatedIdentityCredential, Identity, Issuer, Place,
+        ServiceAccount, Subject, Workload, annotation, label,
     };
     pub use crate::rule::{Check, Rule, Verdict};
     pub use crate::trust::{Link, Trust};

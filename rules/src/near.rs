@@ -364,6 +364,7 @@ mod tests {
             subject: Some(subject.into()),
             audiences: alloc::vec![audience.into()],
             expression: None,
+            declared: None,
             origin: Origin::default(),
         }
     }

@@ -1,7 +1,7 @@
 //! A rule: plain data about a flaw, and the functions that see it.
 
 use crate::finding::{Confidence, Finding, Severity};
-use crate::model::{Cluster, FederatedIdentityCredential, Identity, ServiceAccount, Workload};
+use crate::model::{Cluster, Custom, FederatedIdentityCredential, Identity, ServiceAccount, Workload};
 use crate::trust::{Trust, Unknown};
 
 /// `Ok(None)`: the object is right. `Ok(Some)`: it is not. `Err`: what would have to be known to tell.
@@ -38,6 +38,8 @@ pub enum Check {
     Credential(fn(&FederatedIdentityCredential, &Trust<'_>) -> Verdict),
     /// A managed identity or app registration.
     Identity(fn(&Identity, &Trust<'_>) -> Verdict),
+    /// A custom resource.
+    Custom(fn(&Custom, &Trust<'_>) -> Verdict),
     /// A cluster, as Azure describes it.
     Cluster(fn(&Cluster, &Trust<'_>) -> Verdict),
 }
@@ -50,6 +52,7 @@ impl Check {
             Self::ServiceAccount(_) => "service account",
             Self::Credential(_) => "credential",
             Self::Identity(_) => "identity",
+            Self::Custom(_) => "custom resource",
             Self::Cluster(_) => "cluster",
         }
     }

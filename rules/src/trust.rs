@@ -5,6 +5,7 @@ use alloc::format;
 use alloc::string::String;
 use core::fmt;
 
+use crate::declared::Declared;
 use crate::index::{Index, Name};
 use crate::inventory::{ClusterCoverage, Extent, Inventory, SecretKeys, SecretProviderClass, TokenRequester, Tokens};
 use crate::model::{
@@ -57,6 +58,8 @@ pub enum Key {
     Parent(String),
     /// All clusters that could have this issuer.
     Clusters(Issuer),
+    /// How Azure describes a cluster.
+    Description(ClusterIx),
     /// What a `claimsMatchingExpression` or a `valueFrom` evaluates to.
     Value(String),
 }
@@ -123,9 +126,7 @@ impl<'a> Trust<'a> {
             namespaces: Index::of(
                 inventory.namespaces.iter().map(|namespace| (Name::within(namespace.cluster, &namespace.name, ""), ())),
             ),
-            identities: Index::of(
-                identities().map(|(identity, index)| (Name::folded(identity.client_id.as_str()), index)),
-            ),
+            identities: Index::of(identities().map(|(identity, index)| (Name::folded(identity.reference()), index))),
             identities_by_id: Index::of(identities().flat_map(ids)),
             credentials_of: Index::of([].into_iter()),
             trusting: Index::of(
@@ -145,6 +146,11 @@ impl<'a> Trust<'a> {
     /// What the user told the rules.
     pub fn parameters(&self) -> &'a Parameters {
         self.parameters
+    }
+
+    /// What infrastructure as code declares of credentials.
+    pub fn declared(&self) -> &'a Declared {
+        &self.inventory.declared
     }
 
     /// A cluster.
@@ -300,14 +306,16 @@ impl<'a> Trust<'a> {
 
     /// The credentials seen of an identity: perhaps not all.
     pub fn credentials_seen(&self, identity: &Identity) -> &[&'a FederatedIdentityCredential] {
-        let index = self.identities.first(&Name::folded(identity.client_id.as_str()));
+        let index = self.identities.first(&Name::folded(identity.reference()));
         index.map_or(&[], |index| self.credentials_of.get(&Name::number(index)))
     }
 
     /// What would have to be read to know every ServiceAccount that could name an identity.
     pub fn unread_accounts(&self) -> Option<Unknown> {
-        // The nameless cluster, of objects that nothing ties to one, counts only if there are such objects.
-        let matters = |index, cluster: &Cluster| !cluster.name.is_empty() || self.workloads(index).next().is_some();
+        // The nameless cluster, of objects that nothing ties to one, counts only if there are such objects,
+        // and so does one that is merely declared.
+        let told = |cluster: &Cluster| !cluster.name.is_empty() && cluster.declared.is_none();
+        let matters = |index, cluster: &Cluster| told(cluster) || self.workloads(index).next().is_some();
         let unread = self
             .clusters()
             .find(|(index, cluster)| matters(*index, cluster) && !self.knows_service_accounts(*index))
@@ -397,6 +405,7 @@ impl fmt::Display for Key {
             Self::Trusting(issuer) => write!(f, "every credential that trusts issuer {issuer}"),
             Self::Parent(name) => write!(f, "the identity of credential {name}"),
             Self::Clusters(issuer) => write!(f, "the cluster of issuer {issuer}"),
+            Self::Description(_) => f.write_str("the description of the cluster"),
             Self::Value(what) => f.write_str(what),
         }
     }
@@ -418,6 +427,7 @@ impl Key {
             Self::Credentials(_) | Self::Trusting(_) => "federated credentials of an identity",
             Self::Parent(_) => "identity of a credential",
             Self::Clusters(_) => "list of clusters",
+            Self::Description(_) => "description of the cluster",
             Self::Value(_) => "values set elsewhere",
         }
     }

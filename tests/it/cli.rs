@@ -225,6 +225,10 @@ fn explain_knows_rules_codes_and_log_lines() {
     assert_eq!(explain(&[line]).out, code.out);
     assert_eq!(explain(&line.split(' ').collect::<Vec<_>>()).out, code.out, "without quotes too");
     let secret = explain(&["AADSTS50020"]);
+    assert!(
+        code.out.contains("points to the federated credential") && code.out.contains("1. compare namespace"),
+        "{code:?}"
+    );
     assert!(secret.status == 0 && !secret.out.contains("explain RULE"), "no rule stands behind it: {secret:?}");
     for unknown in ["hello", "AWI999", "AADSTS", "AADSTS999999"] {
         let ran = explain(&[unknown]);
@@ -235,6 +239,72 @@ fn explain_knows_rules_codes_and_log_lines() {
             "{ran:?}"
         );
     }
+}
+
+#[test]
+fn explain_reads_logs_and_names_what_causes_them() {
+    let issuer = "https://oidc.prod-aks.azure.com/a/";
+    let credential =
+        "/subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart";
+    let client = "33333333-3333-3333-3333-333333333333";
+    let folder = Folder::of(&[
+        (
+            "estate/prod/aks.json",
+            &format!(
+                r#"{{"name":"prod","resourceGroup":"rg","oidcIssuerProfile":{{"enabled":true,"issuerUrl":"{issuer}"}},"securityProfile":{{"workloadIdentity":{{"enabled":true}}}}}}"#
+            ),
+        ),
+        (
+            "estate/prod/all.json",
+            &format!(
+                r#"{{"apiVersion":"v1","kind":"List","items":[
+            {{"apiVersion":"v1","kind":"ServiceAccount","metadata":{{"name":"cart","namespace":"shop","annotations":{{"azure.workload.identity/client-id":"{client}"}}}}}},
+            {{"apiVersion":"v1","kind":"ServiceAccount","metadata":{{"name":"till","namespace":"shop","annotations":{{"azure.workload.identity/client-id":"not-a-guid"}}}}}},
+            {{"apiVersion":"apps/v1","kind":"Deployment","metadata":{{"name":"cart","namespace":"shop"}},"spec":{{"template":{{"metadata":{{"labels":{{"azure.workload.identity/use":"true"}}}},"spec":{{"serviceAccountName":"cart","containers":[{{"name":"a","image":"a"}}]}}}}}}}}]}}"#
+            ),
+        ),
+        (
+            "estate/azure/identities.json",
+            &format!(
+                r#"[{{"id":"{credential}","name":"id-cart","clientId":"{client}","resourceGroup":"rg","type":"Microsoft.ManagedIdentity/userAssignedIdentities"}}]"#
+            ),
+        ),
+        (
+            "estate/azure/id-cart.json",
+            &format!(
+                r#"[{{"id":"{credential}/federatedIdentityCredentials/fc","name":"fc","issuer":"{issuer}","subject":"system:serviceaccount:shop:Cart","audiences":["api://AzureADTokenExchange"],"type":"Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials"}}]"#
+            ),
+        ),
+    ]);
+    let token = "eyJhbGciOiJSUzI1NiJ9.p1anted.token";
+    let log = format!(
+        "{}presented {token}\nerr=\"AADSTS700213: No matching federated identity record found for presented assertion subject 'system:serviceaccount:shop:cart'. Trace ID: x\"\n",
+        "noise\n".repeat(5000)
+    );
+    let ran = folder.pipe(&["explain", "-", "--from", "estate", "-o", "json"], log.as_bytes());
+    assert_eq!(ran.status, 0, "{ran:?}");
+    let explained: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(explained["schema"], "wiguard.explanation/v1");
+    assert_eq!(explained["errors"][0]["name"], "AADSTS700213");
+    assert_eq!(explained["values"]["subject"], "system:serviceaccount:shop:cart");
+    let causes = explained["estate"]["causes"].as_array().unwrap();
+    assert_eq!(causes[0]["about"][0], "subject", "{explained:#}");
+    assert!(causes.iter().any(|it| it["kind"] == "Deployment" && it["object"] == "shop/cart"), "{explained:#}");
+    assert!(explained["estate"]["known"].to_string().contains("no credential that was read trusts this subject"));
+    let people = folder.pipe(&["explain", "-", "--from", "estate"], log.as_bytes());
+    assert!(people.out.contains("In this estate") && people.out.contains("  1. "), "{people:?}");
+    for out in [&ran.out, &people.out] {
+        assert!(!out.contains("p1anted") && !out.contains("not-a-guid"), "neither tokens nor other objects: {out}");
+    }
+    let honest = folder.run(&["explain", "AADSTS700213 AADSTS999999"]);
+    assert!(
+        honest.status == 0 && honest.out.contains("AADSTS999999: not an error of the token exchange"),
+        "{honest:?}"
+    );
+    let unread = folder.run(&["explain", "AADSTS700213", "--from", "nowhere"]);
+    assert_eq!(unread.status, 3, "a source that is not there is said: {unread:?}");
+    let rule = folder.run(&["explain", "AWI301", "-o", "json"]);
+    assert_eq!(serde_json::from_str::<Value>(&rule.out).unwrap()["rule"]["name"], "untrusted-workload");
 }
 
 #[test]

@@ -153,6 +153,8 @@ fn objects(rest: &wiguard_tests::loss::Rest) -> Vec<(Id, Object<'_>)> {
     let credentials = inventory.credentials.iter().map(Object::Credential);
     all.extend(with("credential", &rest.credentials).into_iter().zip(credentials));
     let accounts = inventory.service_accounts.iter().map(Object::ServiceAccount);
+    let customs = inventory.customs.iter().map(Object::Custom).enumerate();
+    all.extend(customs.map(|(index, custom)| (("custom", index), custom)));
     all.extend(with("account", &rest.accounts).into_iter().zip(accounts));
     all.extend(with("workload", &rest.workloads).into_iter().zip(inventory.workloads.iter().map(Object::Workload)));
     all

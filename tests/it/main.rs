@@ -18,7 +18,9 @@ mod documents;
 mod engine;
 mod estate;
 mod generated;
+mod healthy;
 mod hostile;
+mod iac;
 mod ignorance;
 mod lines;
 mod manifests;
@@ -40,5 +42,6 @@ mod snapshot;
 #[cfg(unix)]
 mod stop;
 mod store;
+mod trace;
 mod traps;
 mod trust_inventory;

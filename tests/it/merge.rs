@@ -245,6 +245,7 @@ fn what_shards_prove_together_is_proven() {
             resource_group: String::new(),
             location: String::new(),
             credentials_complete: false,
+            declared: None,
             origin: Origin::default(),
         })
     };

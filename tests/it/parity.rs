@@ -31,9 +31,9 @@ const COLLECTED: u64 = 1_795_478_400;
 /// business to read, so that it does not know where the audit does: 104 the SecretProviderClasses
 /// and stores that serve a pod otherwise, 605 and 606 the keys of Secrets. 206 needs the list of all
 /// identities, which is published and in no settings.
-const COMPARED: [&str; 16] = [
-    "AWI101", "AWI102", "AWI103", "AWI108", "AWI111", "AWI201", "AWI202", "AWI203", "AWI204", "AWI205", "AWI206",
-    "AWI301", "AWI303", "AWI501", "AWI601", "AWI902",
+const COMPARED: [&str; 22] = [
+    "AWI101", "AWI102", "AWI103", "AWI106", "AWI108", "AWI109", "AWI110", "AWI111", "AWI112", "AWI201", "AWI202",
+    "AWI203", "AWI204", "AWI205", "AWI206", "AWI301", "AWI303", "AWI501", "AWI601", "AWI603", "AWI707", "AWI902",
 ];
 
 /// Where the policy knows from what Azure trusts.

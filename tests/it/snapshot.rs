@@ -313,6 +313,7 @@ pub(crate) fn dangling() -> Vec<Feed> {
         subject: Some(Subject::of("gone", "cart")),
         audiences: vec![DEFAULT_AUDIENCE.into()],
         expression: None,
+        declared: None,
         origin: Origin::default(),
     };
     let azure = Feed {

@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wiguard_rules::model::{
-    Audience, ClientId, Cluster, FederatedIdentityCredential, Identity, IdentityKind, Issuer, Origin, Parent, Platform,
-    RoleAssignment,
+    Audience, ClientId, Cluster, FederatedIdentityCredential, Identity, IdentityKind, Issuer, Origin, OwnIdentity,
+    Parent, Platform, RoleAssignment,
 };
 
 /// An object of Azure that bears on the chain.
@@ -109,14 +109,6 @@ fn strange(value: &Value) -> Unrecognised {
             "this is an error that Azure answered, `{reason}`; mend that and ask again"
         ));
     }
-    if has("terraform_version") || has("planned_values") {
-        return Unrecognised::Strange("this is Terraform's output, which this version does not read yet".into());
-    }
-    if has("$schema") && has("resources") {
-        return Unrecognised::Strange(
-            "this is a template of Azure Resource Manager, which this version does not read yet".into(),
-        );
-    }
     if has("apiVersion") && has("version") && has("name") {
         return Unrecognised::Strange(
             "this is the description of a Helm chart; give the output of `helm template`".into(),
@@ -146,6 +138,7 @@ fn managed_identity(view: View<'_>) -> Identity {
         resource_group: resource_group(view),
         location: view.text("location").into(),
         credentials_complete: false,
+        declared: None,
         origin: Origin::default(),
     }
 }
@@ -161,6 +154,7 @@ fn application(view: View<'_>) -> Identity {
         resource_group: String::new(),
         location: String::new(),
         credentials_complete: false,
+        declared: None,
         origin: Origin::default(),
     }
 }
@@ -193,6 +187,7 @@ fn credential(view: View<'_>) -> FederatedIdentityCredential {
             .and_then(|it| it.get("value"))
             .and_then(Value::as_str)
             .map(Into::into),
+        declared: None,
         origin: Origin::default(),
     }
 }
@@ -232,8 +227,40 @@ fn cluster(view: View<'_>, platform: Platform) -> Cluster {
             .and_then(Value::as_str)
             .is_some_and(|name| name.eq_ignore_ascii_case("Automatic")),
         kubernetes_version: view.text("kubernetesVersion").into(),
+        tenant_id: view
+            .get("identity")
+            .and_then(|it| it.get("tenantId"))
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .into(),
+        pod_identity_enabled: (platform == Platform::Aks).then(|| switch(view.get("podIdentityProfile"))).flatten(),
+        virtual_nodes: (platform == Platform::Aks).then(|| switch(addon(view, "aciConnectorLinux"))).flatten(),
+        own_identities: own_identities(view),
+        declared: None,
         origin: Origin::default(),
     }
+}
+
+/// An add-on's profile; their names vary in case.
+fn addon<'a>(view: View<'a>, name: &str) -> Option<&'a Value> {
+    let addons = view.get("addonProfiles")?.as_object()?;
+    addons.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, profile)| profile)
+}
+
+/// The identities of the nodes and of add-ons. A cluster's own user-assigned identities are named by
+/// client id as well; a system-assigned one has none that its description tells.
+fn own_identities(view: View<'_>) -> Vec<OwnIdentity> {
+    let members = |value: Option<&Value>| value.and_then(Value::as_object).cloned().unwrap_or_default();
+    let profile = members(view.get("identityProfile")).into_iter();
+    let addons = members(view.get("addonProfiles")).into_iter();
+    let addons = addons.filter_map(|(name, addon)| Some((name, addon.get("identity")?.clone())));
+    let control_plane = members(view.get("identity").and_then(|it| it.get("userAssignedIdentities"))).into_iter();
+    let control_plane = control_plane.map(|(_, identity)| ("control plane".to_owned(), identity));
+    let named = |(role, identity): (String, Value)| {
+        let client_id = identity.get("clientId")?.as_str().filter(|id| !id.is_empty())?;
+        Some(OwnIdentity { role, client_id: ClientId(client_id.into()) })
+    };
+    profile.chain(addons).chain(control_plane).filter_map(named).collect()
 }
 
 fn resource_group(view: View<'_>) -> String {

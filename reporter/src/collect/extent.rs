@@ -188,12 +188,13 @@ impl Lists {
 
 /// Writes into the inventory's coverage what the lists prove.
 pub(super) fn settle(lists: &Lists, inventory: &mut Inventory, gaps: &[Gap], assume_complete: bool) {
+    let described = super::iac::any_is_described(inventory);
     let coverage = &mut inventory.coverage;
     // Of clusters that Azure did not tell it is unknown which issuers they have.
     let untold = |gap: &Gap| {
         gap.path.contains("azure://") && ["/clusters", "/subscriptions"].iter().any(|part| gap.path.ends_with(part))
     };
-    coverage.clusters = inventory.clusters.iter().any(|cluster| cluster.issuer.is_some()) && !gaps.iter().any(untold);
+    coverage.clusters = described && !gaps.iter().any(untold);
     let all = |seen: Seen| seen == Seen::All || (assume_complete && seen == Seen::Some);
     let (identities, applications) = lists.azure();
     coverage.managed_identities = identities || all(lists.managed_identities);

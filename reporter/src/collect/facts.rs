@@ -6,6 +6,7 @@ use wiguard_rules::manifest::{self, Hint, Manifest, ManifestError};
 use wiguard_rules::model::{ClusterIx, Origin};
 
 use super::azure::{self, Resource};
+use super::iac::{self, Declarations};
 use crate::read::{Batch, Piece, Place, Wrapper};
 use crate::snapshot::{self, Kept};
 
@@ -19,6 +20,9 @@ pub(crate) struct Facts {
     /// Objects of Azure.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) resources: Vec<(u32, Option<u32>, Resource)>,
+    /// What infrastructure as code declares, by document.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) declared: Vec<Declarations>,
     /// Lists that ended.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) lists: Vec<Ended>,
@@ -116,7 +120,10 @@ impl Facts {
             }
         };
         match manifest::read(piece.json, hint, ClusterIx(0), Origin { source: 0, line }) {
-            Ok(read) => self.kubernetes(read, line, list),
+            Ok(read) => match &read.manifest {
+                Manifest::Other { api_version, kind } if iac::is_ours(api_version, kind) => self.operator(piece, line),
+                _ => self.kubernetes(read, line, list),
+            },
             Err(ManifestError::NotKubernetes) if items => {
                 self.nameless.push((line, list.unwrap_or_default(), piece.json.to_vec()));
             }
@@ -143,6 +150,9 @@ impl Facts {
                 return;
             }
         };
+        if let Some(declared) = iac::read(&value, piece.text, line) {
+            return self.declared(declared);
+        }
         // Values of a chart, prose with a colon: YAML takes them, and nobody meant them.
         let foreign = list.is_none()
             && !written_in_json(piece)
@@ -155,10 +165,28 @@ impl Facts {
         }
     }
 
+    /// An object of Kubernetes from which an operator makes one of Azure.
+    fn operator(&mut self, piece: &Piece<'_>, line: u32) {
+        match serde_json::from_slice(piece.json) {
+            Ok(object) => self.declared(iac::operator(&object, line)),
+            Err(error) => self.defects.push(defect(line, written_in_json(piece), &format!("an object: {error}"))),
+        }
+    }
+
+    fn declared(&mut self, mut declared: Declarations) {
+        self.defects.append(&mut declared.defects);
+        if declared.is_empty() {
+            self.ignored = true;
+        } else {
+            self.declared.push(declared);
+        }
+    }
+
     /// Adds what the next batch of the same source says.
     pub(crate) fn append(&mut self, next: Self) {
         self.manifests.extend(next.manifests);
         self.resources.extend(next.resources);
+        self.declared.extend(next.declared);
         self.lists.extend(next.lists);
         self.nameless.extend(next.nameless);
         self.defects.extend(next.defects);
@@ -168,8 +196,12 @@ impl Facts {
 
     /// Whether nothing of a file is in it.
     pub(crate) fn is_empty(&self) -> bool {
-        let Self { manifests, resources, lists, nameless, defects, foreign, ignored, kept: _ } = self;
-        let none = manifests.is_empty() && resources.is_empty() && lists.is_empty() && nameless.is_empty();
+        let Self { manifests, resources, declared, lists, nameless, defects, foreign, ignored, kept: _ } = self;
+        let none = manifests.is_empty()
+            && resources.is_empty()
+            && declared.is_empty()
+            && lists.is_empty()
+            && nameless.is_empty();
         none && defects.is_empty() && foreign.is_empty() && !ignored
     }
 

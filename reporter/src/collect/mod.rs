@@ -6,13 +6,14 @@ mod contradiction;
 mod extent;
 pub(crate) mod facts;
 mod feed;
+pub(crate) mod iac;
 mod tie;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use wiguard_rules::inventory::Inventory;
+use wiguard_rules::inventory::{Inventory, TokenRequester};
 use wiguard_rules::manifest::Manifest;
 use wiguard_rules::model::{Cluster, ClusterIx, FederatedIdentityCredential, Identity, IdentityKind, Origin, Parent};
 
@@ -228,6 +229,7 @@ impl<'a> Assembly<'a> {
         self.feed(feeds, &mut sources);
         self.account(&mut sources);
         self.azure(&mut sources);
+        let declared = iac::take(&mut sources, &mut self.collected.inventory);
         let ties = self.tie(&sources);
         let Collected { paths, inventory, .. } = &self.collected;
         let idle = tie::idle(&self.clusters, &self.identities, paths, &inventory.identities);
@@ -235,6 +237,7 @@ impl<'a> Assembly<'a> {
         self.kubernetes(sources, &ties);
         let Collected { inventory, gaps, .. } = &mut self.collected;
         extent::settle(&self.lists, inventory, gaps, self.wanted.assume_complete);
+        iac::add(declared, inventory, self.wanted.assume_complete);
         self.collected.gaps.sort();
         self.collected.gaps.dedup();
         self.collected
@@ -309,6 +312,7 @@ impl<'a> Assembly<'a> {
                 it.home.is_some()
                     || !it.facts.manifests.is_empty()
                     || !it.facts.resources.is_empty()
+                    || !it.facts.declared.is_empty()
                     || it.facts.ignored
             })
             .map(|it| it.source.path.as_str())
@@ -594,15 +598,20 @@ impl<'a> Assembly<'a> {
                         class.cluster = cluster;
                         self.lists.provider_class(cluster, list);
                         if first("SecretProviderClass", &class.namespace, &class.name) {
+                            inventory.customs.extend(class.judged(origin));
                             inventory.provider_classes.push(class);
                         }
                     }
-                    Manifest::TokenRequesters(requesters) => {
-                        self.lists.token_requesters(cluster);
-                        inventory.token_requesters.extend(requesters.into_iter().map(|mut requester| {
-                            requester.cluster = cluster;
-                            requester
-                        }));
+                    Manifest::Custom(mut custom) => {
+                        custom.cluster = cluster;
+                        custom.origin = origin;
+                        if custom.kind.group == "external-secrets.io" {
+                            self.lists.token_requesters(cluster);
+                        }
+                        if first(custom.kind.kind, &custom.namespace, &custom.name) {
+                            inventory.token_requesters.extend(TokenRequester::of(&custom));
+                            inventory.customs.push(custom);
+                        }
                     }
                     Manifest::List(_) | Manifest::Other { .. } => {}
                 }

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use wiguard_rules::manifest::Manifest;
 use wiguard_rules::model::{
-    Cluster, Container, EnvFrom, FederatedIdentityCredential, Identity, Pairs, Parent, PodTemplate, Value, Volume,
-    Workload, annotation, label,
+    Body, Cluster, Container, Custom, EnvFrom, FederatedIdentityCredential, Identity, Pairs, Parent, PodTemplate,
+    Token, Value, Volume, Workload, annotation, label,
 };
+use wiguard_rules::webhook::{MOUNT_PATHS, RESERVED, TOKEN_VOLUME, Version};
 
 use super::Redactor;
+use crate::collect::iac::{Declaration, Declarations, DeclaredIdentity, Key, Whose};
 use crate::collect::{Feed, Gap, Home, Proof, Reading, Resource};
 use crate::read::Source;
 use crate::snapshot::Header;
@@ -63,6 +65,7 @@ impl Redactor {
         for (_, facts) in &mut facts {
             facts.manifests.iter_mut().for_each(|read| self.manifest(&mut read.manifest));
             facts.resources.iter_mut().for_each(|(_, _, resource)| self.resource(resource));
+            facts.declared.iter_mut().for_each(|declared| self.declared(declared));
             facts.lists.iter_mut().for_each(|list| self.context(&mut list.context));
         }
         for (_, facts) in &mut facts {
@@ -106,17 +109,34 @@ impl Redactor {
             Manifest::SecretProviderClass(class) => {
                 self.name(&mut class.namespace);
                 self.text(&mut class.name);
-                class.client_id.iter_mut().for_each(|id| self.text(id));
-            }
-            Manifest::TokenRequesters(requesters) => {
-                for requester in requesters {
-                    self.name(&mut requester.namespace);
-                    self.text(&mut requester.service_account);
-                    self.text(&mut requester.by);
+                if let Some(said) = &mut class.azure {
+                    self.text(&mut said.client_id);
+                    self.text(&mut said.tenant_id);
                 }
             }
+            Manifest::Custom(custom) => self.custom(custom),
             // Kinds alone.
             Manifest::List(_) | Manifest::Other { .. } => {}
+        }
+    }
+
+    fn custom(&mut self, custom: &mut Custom) {
+        self.name(&mut custom.namespace);
+        self.text(&mut custom.name);
+        match &mut custom.body {
+            Body::PodIdentity(_) => {}
+            Body::ProviderClass(said) => {
+                self.text(&mut said.client_id);
+                self.text(&mut said.tenant_id);
+            }
+            Body::Store(store) => {
+                self.text(&mut store.tenant_id);
+                if let Some((namespace, name)) = &mut store.account {
+                    namespace.iter_mut().for_each(|namespace| self.text(namespace));
+                    self.text(name);
+                }
+            }
+            Body::Trigger(trigger) => self.text(&mut trigger.identity_id),
         }
     }
 
@@ -126,22 +146,68 @@ impl Redactor {
         workload.controller.iter_mut().for_each(|controller| self.text(&mut controller.name));
         self.pairs(&mut workload.labels);
         self.pairs(&mut workload.annotations);
-        let PodTemplate { labels, annotations, service_account, init_containers, containers, volumes } =
-            &mut workload.template;
+        let PodTemplate {
+            labels,
+            annotations,
+            service_account,
+            init_containers,
+            containers,
+            volumes,
+            token_volumes,
+            placement: _,
+            live: _,
+        } = &mut workload.template;
         self.pairs(labels);
         self.pairs(annotations);
         service_account.iter_mut().for_each(|name| self.text(name));
         init_containers.iter_mut().chain(containers).for_each(|container| self.container(container));
+        for volume in token_volumes {
+            self.volume(&mut volume.name);
+            volume.tokens.iter_mut().for_each(|token| self.token_file(&mut token.path));
+        }
         for volume in volumes {
             match volume {
-                Volume::Token(audience) => self.text(&mut audience.0),
+                Volume::Token(Token { audience, volume, path, lifetime: _ }) => {
+                    self.text(&mut audience.0);
+                    self.volume(volume);
+                    self.token_file(path);
+                }
                 Volume::SecretsStore(name) | Volume::Claim(name) => self.text(name),
                 Volume::AzureStorage => {}
             }
         }
     }
 
+    /// The name of a volume. Of one that the webhook reserves its beginning is kept: the rest is a
+    /// digest of the pod's name.
+    fn volume(&self, name: &mut String) {
+        if name.starts_with(RESERVED) {
+            name.truncate(RESERVED.len());
+        } else if name != TOKEN_VOLUME {
+            self.text(name);
+        }
+    }
+
+    /// A file in a volume, of which those of the webhook are no names.
+    fn token_file(&self, path: &mut String) {
+        if !Version::ALL.iter().any(|version| version.token_path() == path) {
+            self.text(path);
+        }
+    }
+
     fn container(&self, container: &mut Container) {
+        for mount in &mut container.mounts {
+            self.volume(&mut mount.volume);
+            if !MOUNT_PATHS.contains(&mount.path.trim_end_matches('/')) {
+                self.text(&mut mount.path);
+            }
+        }
+        for named in &mut container.token_paths {
+            self.text(&mut named.field);
+        }
+        if let Some(image) = container.image.as_mut().filter(|image| !image.starts_with("mcr.microsoft.com/")) {
+            self.text(image);
+        }
         self.text(&mut container.name);
         for variable in &mut container.env {
             match &mut variable.value {
@@ -152,6 +218,21 @@ impl Redactor {
                 }
                 Value::Literal(None) | Value::Elsewhere => {}
             }
+        }
+        for named in &mut container.token_paths {
+            self.text(&mut named.path);
+            if named.field != "env[AZURE_FEDERATED_TOKEN_FILE]" {
+                self.text(&mut named.field);
+            }
+        }
+        for mount in &mut container.mounts {
+            self.text(&mut mount.volume);
+            self.text(&mut mount.path);
+        }
+        // What is kept is everybody's, but for the registry before it.
+        if let Some(image) = &mut container.image {
+            let own = ["aad-pod-identity/", "workload-identity/webhook"].iter().find_map(|own| image.find(own));
+            image.drain(..own.unwrap_or(image.len()));
         }
         for from in &mut container.env_from {
             match from {
@@ -194,7 +275,39 @@ impl Redactor {
         }
     }
 
+    fn declared(&mut self, declared: &mut Declarations) {
+        for DeclaredIdentity { identity, key } in &mut declared.identities {
+            self.identity(identity);
+            self.key(key);
+        }
+        declared.clusters.iter_mut().for_each(|cluster| self.cluster(cluster));
+        for Declaration { credential, parent } in &mut declared.credentials {
+            for text in [&mut credential.address, &mut credential.identity, &mut credential.name] {
+                self.text(text);
+            }
+            credential.issuer.iter_mut().for_each(|issuer| self.text(&mut issuer.0));
+            credential.subject.iter_mut().for_each(|subject| self.text(&mut subject.0));
+            credential.expression.iter_mut().for_each(|expression| self.text(expression));
+            credential.audiences.iter_mut().flatten().for_each(|audience| self.text(&mut audience.0));
+            match parent {
+                Whose::Id(id) => self.text(id),
+                Whose::Declared(key) => self.key(key),
+                Whose::Name { name, resource_group } => {
+                    self.text(name);
+                    self.text(resource_group);
+                }
+                Whose::Unknown => {}
+            }
+        }
+    }
+
+    fn key(&self, key: &mut Key) {
+        let (Key::Address(address) | Key::Object(address)) = key;
+        self.text(address);
+    }
+
     fn identity(&mut self, identity: &mut Identity) {
+        identity.declared.iter_mut().for_each(|address| self.text(address));
         self.name(&mut identity.name);
         self.name(&mut identity.resource_group);
         for text in [&mut identity.client_id.0, &mut identity.id, &mut identity.principal_id, &mut identity.tenant_id] {
@@ -206,6 +319,7 @@ impl Redactor {
         for text in [&mut credential.name, &mut credential.id, &mut credential.issuer.0] {
             self.text(text);
         }
+        credential.declared.iter_mut().for_each(|address| self.text(address));
         match &mut credential.parent {
             Parent::Resource(text) | Parent::Id(text) => self.text(text),
             Parent::Client(client_id) => self.text(&mut client_id.0),
@@ -220,6 +334,9 @@ impl Redactor {
         self.name(&mut cluster.name);
         self.name(&mut cluster.resource_group);
         self.text(&mut cluster.id);
+        self.text(&mut cluster.tenant_id);
+        cluster.own_identities.iter_mut().for_each(|own| self.text(&mut own.client_id.0));
+        cluster.declared.iter_mut().for_each(|address| self.text(address));
         let said = cluster.issuer.iter_mut().chain(&mut cluster.profile_issuer);
         said.chain(&mut cluster.other_issuers).for_each(|issuer| self.text(&mut issuer.0));
     }

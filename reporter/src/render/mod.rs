@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 pub use table::Style;
-#[cfg(feature = "wasm")]
 pub(crate) use table::printable;
 
 use crate::report::Report;

@@ -79,6 +79,9 @@ fn finding(found: &Reported, out: &mut dyn Write, style: Style) -> io::Result<()
     if !found.path.is_empty() {
         place.push(format!("{}:{}", found.path, found.line));
     }
+    if let Some(address) = found.finding.evidence.get("declaredAs").and_then(Value::as_str) {
+        place.push(format!("declared as {address}"));
+    }
     if !found.finding.field.is_empty() {
         place.push(found.finding.field.clone());
     }

@@ -38,7 +38,7 @@ pub(super) static RULE: Rule = Rule {
     confidence: Confidence::High,
     aadsts: &[],
     frameworks: &["MCSB IM-3"],
-    yields_to: &[],
+    yields_to: &["AWI603"],
     since: "0.1.0",
     checks: &[Check::Workload(check)],
 };

@@ -63,7 +63,7 @@ pub(super) static RULE: Rule = Rule {
     confidence: Confidence::Medium,
     aadsts: &[],
     frameworks: &["MCSB IM-3"],
-    yields_to: &[],
+    yields_to: &["AWI707"],
     since: "0.1.0",
     checks: &[Check::Workload(check)],
 };

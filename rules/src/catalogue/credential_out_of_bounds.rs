@@ -112,6 +112,7 @@ mod tests {
                 subject: Some("s".repeat(subject).into()),
                 audiences: vec!["a".repeat(audience).into()],
                 expression: None,
+                declared: None,
                 origin: Origin::default(),
             };
             check(&credential, &trust).unwrap().map(|finding| finding.field)

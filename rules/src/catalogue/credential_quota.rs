@@ -3,7 +3,8 @@
 //! Entra lets a managed identity or app registration hold twenty, whatever their issuers: clusters,
 //! pipelines and the one of an identity binding all count. The next cluster or namespace then cannot
 //! be added, usually in the middle of a migration. ServiceAccounts that name the identity and that no
-//! credential of it trusts yet are counted as needed.
+//! credential of it trusts yet are counted as needed, and so are credentials that infrastructure as code
+//! declares and that are not there yet.
 //!
 //! There is no exception; limit and threshold are parameters, should Microsoft lift them.
 //!
@@ -65,7 +66,12 @@ fn check(identity: &Identity, trust: &Trust<'_>) -> Verdict {
     let used = seen.len();
     // what is needed counts only where no credential is unseen, or it would shrink with what is learnt
     let (needs, unknown) = if identity.credentials_complete { needs(identity, trust) } else { (BTreeSet::new(), None) };
-    let total = used + needs.len();
+    let (planned, unclear) = if identity.credentials_complete { planned(identity, trust) } else { Default::default() };
+    let announced = planned.len() + unclear;
+    let needs: BTreeSet<(&Issuer, Subject)> = needs.into_iter().chain(planned).collect();
+    // one that is known only once it is applied may be what a ServiceAccount waits for
+    let needed = needs.len().max(announced);
+    let total = used + needed;
     if total < warning.min(limit) {
         trust.credentials(identity)?;
         return unknown.map_or(Ok(None), Err);
@@ -74,8 +80,7 @@ fn check(identity: &Identity, trust: &Trust<'_>) -> Verdict {
         (
             Severity::Critical,
             format!(
-                "{used} of {limit} credentials are used and {} more are needed, which cannot be added",
-                needs.len()
+                "{used} of {limit} credentials are used and {needed} more are needed, which cannot be added"
             ),
         )
     } else if used == limit {
@@ -83,10 +88,10 @@ fn check(identity: &Identity, trust: &Trust<'_>) -> Verdict {
     } else if total == limit {
         (
             Severity::High,
-            format!("{used} of {limit} credentials are used and {} more are needed, which are the last", needs.len()),
+            format!("{used} of {limit} credentials are used and {needed} more are needed, which are the last"),
         )
     } else {
-        let more = if needs.is_empty() { String::new() } else { format!(" and {} more are needed", needs.len()) };
+        let more = if needed == 0 { String::new() } else { format!(" and {needed} more are needed") };
         (Severity::Medium, format!("{used} of {limit} credentials are used{more}"))
     };
     let mut by_issuer: BTreeMap<&str, u64> = BTreeMap::new();
@@ -96,13 +101,32 @@ fn check(identity: &Identity, trust: &Trust<'_>) -> Verdict {
     Ok(Some(
         Finding::new(severity, "federatedIdentityCredentials", what)
             .with("credentials", used as u64)
-            .with("needed", needs.len() as u64)
+            .with("needed", needed as u64)
             .with("limit", limit as u64)
             .with("left", limit.saturating_sub(used) as u64)
             .with("byIssuer", serde_json::json!(by_issuer))
             .with("needs", needs.into_iter().map(|(issuer, subject)| format!("{issuer} {subject}")).collect::<Vec<_>>())
             .fix("delete credentials that nothing needs (AWI311 names those whose ServiceAccount does not exist), give some workloads an identity of their own, or use AKS identity bindings"),
     ))
+}
+
+/// The tokens of credentials that are declared and not there yet, and how many more are declared
+/// whose tokens are known only once they are applied.
+fn planned<'a>(identity: &Identity, trust: &Trust<'a>) -> (BTreeSet<(&'a Issuer, Subject)>, usize) {
+    let seen = trust.credentials_seen(identity);
+    let (mut tokens, mut unclear) = (BTreeSet::new(), 0);
+    for declared in trust.declared().of_identity(identity) {
+        if declared.name.is_empty() || seen.iter().any(|credential| declared.is(credential)) {
+            continue;
+        }
+        match (&declared.issuer, &declared.subject) {
+            (Some(issuer), Some(subject)) => {
+                tokens.insert((issuer, subject.clone()));
+            }
+            _ => unclear += 1,
+        }
+    }
+    (tokens, unclear)
 }
 
 /// The tokens that no credential of the identity trusts, though their ServiceAccounts name it; and
@@ -167,6 +191,7 @@ mod tests {
             resource_group: "rg".into(),
             location: String::new(),
             credentials_complete: true,
+            declared: None,
             origin: Origin::default(),
         });
         inventory.credentials.extend((0..used).map(|index| FederatedIdentityCredential {
@@ -177,6 +202,7 @@ mod tests {
             subject: Some(format!("repo:{index}").into()),
             audiences: Vec::new(),
             expression: None,
+            declared: None,
             origin: Origin::default(),
         }));
         inventory.service_accounts.extend((0..needed).map(|index| ServiceAccount {

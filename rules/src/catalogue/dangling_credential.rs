@@ -164,6 +164,7 @@ mod tests {
             subject: Some(Subject::of("review-17", "cart")),
             audiences: Vec::new(),
             expression: None,
+            declared: None,
             origin: Origin::default(),
         };
         let mut inventory = Inventory::default();

@@ -161,7 +161,7 @@ fn served_otherwise(workload: &Workload, trust: &Trust<'_>) -> Result<bool, Unkn
             Volume::Claim(name) => Err(Unknown(Key::Claim(workload.cluster, workload.namespace.clone(), name.clone()))),
             Volume::SecretsStore(class) => {
                 let class = trust.provider_class(workload, class).known();
-                class.map(|class| class.is_some_and(|class| class.client_id.is_some()))
+                class.map(|class| class.is_some_and(|class| class.client_id().is_some()))
             }
         });
     }

@@ -163,6 +163,7 @@ mod tests {
             resource_group: "rg".into(),
             location: String::new(),
             credentials_complete: true,
+            declared: None,
             origin: Origin::default(),
         });
         for issuer in ["https://a.example.com", "https://b.example.com"] {
@@ -174,6 +175,7 @@ mod tests {
                 subject: Some(Subject::of("shop", "cart")),
                 audiences: Vec::new(),
                 expression: None,
+                declared: None,
                 origin: Origin::default(),
             });
         }

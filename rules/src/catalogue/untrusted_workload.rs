@@ -254,6 +254,7 @@ mod tests {
             subject: Some(subject),
             audiences: vec!["api://AzureADTokenExchange".into()],
             expression: None,
+            declared: None,
             origin: Origin::default(),
         }));
         if complete {

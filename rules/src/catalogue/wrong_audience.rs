@@ -108,6 +108,7 @@ mod tests {
             subject: Some(Subject::of("shop", "cart")),
             audiences: vec!["api://custom".into()],
             expression: None,
+            declared: None,
             origin: Origin::default(),
         };
         let inventory = Inventory::default();

@@ -1,21 +1,25 @@
 //! A manifest: one object of Kubernetes as JSON, reduced to the facts the rules read. Admission
 //! and audit both come through here, so that they agree from the first byte on.
 
+#[cfg(feature = "audit")]
+mod custom;
 mod object;
 mod pod;
 
 use alloc::borrow::Cow;
 use alloc::string::String;
-use alloc::vec::Vec;
 use core::fmt;
 
 #[cfg(feature = "facts")]
 use serde::{Deserialize, Serialize};
 
-use crate::inventory::{Namespace, SecretKeys, SecretProviderClass, TokenRequester};
+use crate::inventory::{Namespace, SecretKeys, SecretProviderClass};
 use crate::json::{self, Take};
-use crate::model::{ClusterIx, Origin, ServiceAccount, Workload};
+use crate::model::{ClusterIx, Custom, Origin, ServiceAccount, Workload};
+#[cfg(feature = "audit")]
+use crate::model::{PodTemplate, Shape};
 use object::{Object, Spec};
+use pod::Template;
 
 /// An object of Kubernetes.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,8 +36,8 @@ pub enum Manifest {
     Secret(SecretKeys),
     /// A SecretProviderClass of any provider.
     SecretProviderClass(SecretProviderClass),
-    /// A custom resource that has its operator use a ServiceAccount's tokens.
-    TokenRequesters(Vec<TokenRequester>),
+    /// A custom resource of a kind in [`crate::model::CUSTOM`].
+    Custom(Custom),
     /// A list that was not taken apart: its kind.
     List(String),
     /// An object of a kind that no rule reads.
@@ -113,29 +117,30 @@ fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest 
     let names = [metadata.name, metadata.generate_name];
     let name = names.into_iter().flatten().find(|name| !name.is_empty()).map(Cow::into_owned).unwrap_or_default();
     let (labels, annotations) = (metadata.labels, metadata.annotations);
-    let (kind, replicas, template) = match spec {
-        Spec::Pod(kind, spec) => (kind, None, spec.template(labels.clone(), annotations.clone())),
-        Spec::Template(kind, replicas, template) => {
-            (kind, replicas, template.spec.template(template.metadata.labels, template.metadata.annotations))
+    let (kind, replicas, selects_label, template) = match spec {
+        Spec::Pod(kind, spec) => (kind, None, false, spec.template(labels.clone(), annotations.clone())),
+        Spec::Template(kind, replicas, selects_label, template) => {
+            let Template { metadata, spec } = *template;
+            (kind, replicas, selects_label, spec.template(metadata.labels, metadata.annotations))
         }
         Spec::ServiceAccount => {
             return Manifest::ServiceAccount(ServiceAccount { cluster, namespace, name, labels, annotations, origin });
         }
         Spec::Namespace => return Manifest::Namespace(Namespace { cluster, name, origin }),
         Spec::Secret(keys) => return Manifest::Secret(SecretKeys { cluster, namespace, name, keys }),
-        Spec::SecretProviderClass(client_id) => {
-            return Manifest::SecretProviderClass(SecretProviderClass { cluster, namespace, name, client_id });
+        Spec::SecretProviderClass(azure) => {
+            return Manifest::SecretProviderClass(SecretProviderClass { cluster, namespace, name, azure });
         }
-        Spec::SecretStore(account) => {
-            let requester = |(account_namespace, service_account): (Option<String>, String)| {
-                let by = alloc::format!("{kind}/{name}");
-                TokenRequester { cluster, namespace: account_namespace.unwrap_or(namespace), service_account, by }
-            };
-            return Manifest::TokenRequesters(account.map(requester).into_iter().collect());
+        #[cfg(feature = "audit")]
+        Spec::Custom(kind, body) => {
+            let namespace = if kind.namespaced { namespace } else { String::new() };
+            return Manifest::Custom(Custom { kind, cluster, namespace, name, body, origin });
         }
         Spec::List => return Manifest::List(kind.into_owned()),
         Spec::Other => return Manifest::Other { api_version: api_version.into_owned(), kind: kind.into_owned() },
     };
+    #[cfg(feature = "audit")]
+    let template = PodTemplate { live: kind.shape == Shape::Pod && metadata.live, ..template };
     let controller = metadata.controller;
     Manifest::Workload(Workload {
         kind,
@@ -144,6 +149,7 @@ fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest 
         name,
         controller,
         replicas,
+        selects_label,
         labels,
         annotations,
         template,
@@ -160,7 +166,8 @@ impl Manifest {
             Self::Namespace(it) => ("Namespace", "", &it.name),
             Self::Secret(it) => ("Secret", &it.namespace, &it.name),
             Self::SecretProviderClass(it) => ("SecretProviderClass", &it.namespace, &it.name),
-            Self::TokenRequesters(_) | Self::List(_) | Self::Other { .. } => return None,
+            Self::Custom(it) => (it.kind.kind, &it.namespace, &it.name),
+            Self::List(_) | Self::Other { .. } => return None,
         })
     }
 }

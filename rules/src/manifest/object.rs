@@ -6,10 +6,14 @@ use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
+#[cfg(feature = "audit")]
+use super::custom;
 use super::pod::{PodSpec, Template};
 use super::{Hint, ManifestError, Visit};
 use crate::json::{Fault, Json, Loose};
-use crate::model::{Controller, Pair, Pairs, PodBearing, Shape, is_relevant_key};
+use crate::model::{AzureParameters, Controller, Pair, Pairs, PodBearing, Shape, is_relevant_key, label};
+#[cfg(feature = "audit")]
+use crate::model::{Body, CustomKind};
 
 /// An object before it is known what it means.
 pub(super) struct Object<'a> {
@@ -22,12 +26,13 @@ pub(super) struct Object<'a> {
 /// What of an object's body is read, by kind.
 pub(super) enum Spec<'a> {
     Pod(&'static PodBearing, Box<PodSpec<'a>>),
-    Template(&'static PodBearing, Option<i64>, Box<Template<'a>>),
+    Template(&'static PodBearing, Option<i64>, bool, Box<Template<'a>>),
     ServiceAccount,
     Namespace,
     Secret(Vec<String>),
-    SecretProviderClass(Option<String>),
-    SecretStore(Option<(Option<String>, String)>),
+    SecretProviderClass(Option<AzureParameters>),
+    #[cfg(feature = "audit")]
+    Custom(&'static CustomKind, Body),
     List,
     Other,
 }
@@ -55,7 +60,8 @@ enum Family {
     Namespace,
     Secret,
     SecretProviderClass,
-    SecretStore,
+    #[cfg(feature = "audit")]
+    Custom(&'static CustomKind),
     List,
     Other,
 }
@@ -139,9 +145,12 @@ impl Family {
             ("", "Namespace") => Self::Namespace,
             ("", "Secret") => Self::Secret,
             ("secrets-store.csi.x-k8s.io", "SecretProviderClass") => Self::SecretProviderClass,
-            ("external-secrets.io", "SecretStore" | "ClusterSecretStore") => Self::SecretStore,
             _ => match PodBearing::find(api_version, kind) {
                 Some(kind) => Self::Pods(kind),
+                #[cfg(feature = "audit")]
+                None if CustomKind::find(api_version, kind).is_some() => {
+                    CustomKind::find(api_version, kind).map_or(Self::Other, Self::Custom)
+                }
                 None if kind.ends_with("List") => Self::List,
                 None => Self::Other,
             },
@@ -223,12 +232,13 @@ impl<'a> Spec<'a> {
     fn empty(family: Option<Family>) -> Self {
         match family {
             Some(Family::Pods(kind)) if kind.shape == Shape::Pod => Self::Pod(kind, Box::default()),
-            Some(Family::Pods(kind)) => Self::Template(kind, None, Box::default()),
+            Some(Family::Pods(kind)) => Self::Template(kind, None, false, Box::default()),
             Some(Family::ServiceAccount) => Self::ServiceAccount,
             Some(Family::Namespace) => Self::Namespace,
             Some(Family::Secret) => Self::Secret(Vec::new()),
             Some(Family::SecretProviderClass) => Self::SecretProviderClass(None),
-            Some(Family::SecretStore) => Self::SecretStore(None),
+            #[cfg(feature = "audit")]
+            Some(Family::Custom(kind)) => Self::Custom(kind, custom::empty(kind)),
             Some(Family::List) => Self::List,
             Some(Family::Other) | None => Self::Other,
         }
@@ -238,13 +248,17 @@ impl<'a> Spec<'a> {
         let mut spec = Self::empty(Some(family));
         match &mut spec {
             Self::Pod(_, pod) => pod.read(json)?,
-            Self::Template(kind, _, template) if kind.shape == Shape::CronJob => json
+            Self::Template(kind, _, selects, template) if kind.shape == Shape::CronJob => json
                 .object(&mut [("jobTemplate", &mut |json| {
-                    json.object(&mut [("spec", &mut |json| template_spec(&mut None, template, json))])
+                    json.object(&mut [("spec", &mut |json| template_spec(&mut None, selects, template, json))])
                 })])?,
-            Self::Template(_, replicas, template) => template_spec(replicas, template, json)?,
-            Self::SecretProviderClass(client_id) => *client_id = provider_class(json)?,
-            Self::SecretStore(account) => *account = secret_store(json)?,
+            Self::Template(_, replicas, selects, template) => template_spec(replicas, selects, template, json)?,
+            #[cfg(feature = "audit")]
+            Self::SecretProviderClass(azure) => *azure = custom::provider_class(json)?,
+            #[cfg(not(feature = "audit"))]
+            Self::SecretProviderClass(_) => {}
+            #[cfg(feature = "audit")]
+            Self::Custom(_, body) => custom::read(body, json)?,
             Self::ServiceAccount | Self::Namespace | Self::Secret(_) | Self::List | Self::Other => {}
         }
         Ok(spec)
@@ -253,42 +267,21 @@ impl<'a> Spec<'a> {
 
 fn template_spec<'a>(
     replicas: &mut Option<i64>,
+    selects_label: &mut bool,
     template: &mut Template<'a>,
     json: &mut dyn Json<'a>,
 ) -> Result<(), Fault> {
     json.object(&mut [
         ("replicas", &mut |json| json.integer().map(|number| *replicas = number)),
+        ("selector", &mut |json| {
+            json.members(&mut |key, json| {
+                // A ReplicationController's selector is the labels themselves.
+                *selects_label |= key == label::USE;
+                if key == "matchLabels" { json.keys(&mut |key| *selects_label |= key == label::USE) } else { Ok(()) }
+            })
+        }),
         ("template", &mut |json| template.read(json)),
     ])
-}
-
-fn provider_class(json: &mut dyn Json<'_>) -> Result<Option<String>, Fault> {
-    let (mut provider, mut client_id) = (None, String::new());
-    json.object(&mut [
-        ("provider", &mut |json| json.text().map(|text| provider = text)),
-        ("parameters", &mut |json| {
-            json.object(&mut [("clientID", &mut |json| json.string().map(|text| client_id = text))])
-        }),
-    ])?;
-    Ok(Some(client_id).filter(|id| !id.is_empty() && provider.as_deref() == Some("azure")))
-}
-
-/// Namespace and name of the ServiceAccount that a store uses.
-fn secret_store(json: &mut dyn Json<'_>) -> Result<Option<(Option<String>, String)>, Fault> {
-    let mut account = None;
-    let mut reference = |json: &mut dyn Json<'_>| {
-        let (mut namespace, mut name) = (None, None);
-        json.object(&mut [
-            ("namespace", &mut |json| json.text().map(|text| namespace = text.map(Cow::into_owned))),
-            ("name", &mut |json| json.text().map(|text| name = text.map(Cow::into_owned))),
-        ])?;
-        account = Some((namespace, name.ok_or_else(|| Fault::missing_field("name"))?));
-        Ok(())
-    };
-    json.object(&mut [("provider", &mut |json| {
-        json.object(&mut [("azurekv", &mut |json| json.object(&mut [("serviceAccountRef", &mut reference)]))])
-    })])?;
-    Ok(account)
 }
 
 // === impl Metadata ===

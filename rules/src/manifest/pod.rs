@@ -6,7 +6,13 @@ use alloc::vec::Vec;
 
 use super::object::Metadata;
 use crate::json::{Fault, Json};
-use crate::model::{Container, EnvFrom, EnvVar, Pairs, PodTemplate, Value, Volume, label};
+use crate::model::{
+    Container, EnvFrom, EnvVar, Pairs, Placement, PodTemplate, Token, TokenPath, Value, VirtualNode, Volume, label,
+};
+#[cfg(feature = "audit")]
+use crate::model::{Mount, ProjectedToken, TokenVolume};
+#[cfg(feature = "audit")]
+use crate::webhook;
 
 #[derive(Default)]
 pub(super) struct Template<'a> {
@@ -22,6 +28,14 @@ pub(super) struct PodSpec<'a> {
     containers: Vec<Container>,
     /// Each with whether its name is one of the webhook's.
     volumes: Vec<(bool, Volume)>,
+    host_network: bool,
+    windows: bool,
+    selects_windows: bool,
+    selects_virtual_node: bool,
+    virtual_node_named: bool,
+    tolerates_virtual_node: bool,
+    #[cfg(feature = "audit")]
+    token_volumes: Vec<TokenVolume>,
 }
 
 /// `csi` of a volume.
@@ -50,11 +64,33 @@ impl<'a> PodSpec<'a> {
         json.object(&mut [
             ("serviceAccountName", &mut |json| json.text().map(|text| self.service_account_name = text)),
             ("serviceAccount", &mut |json| json.text().map(|text| self.service_account = text)),
+            ("hostNetwork", &mut |json| is(&mut self.host_network, "true", json)),
+            ("os", &mut |json| json.object(&mut [("name", &mut |json| is(&mut self.windows, "windows", json))])),
+            ("nodeName", &mut |json| {
+                json.loose().map(|name| self.virtual_node_named = name.text.starts_with("virtual-node-"))
+            }),
+            ("nodeSelector", &mut |json| {
+                json.object(&mut [
+                    ("kubernetes.io/os", &mut |json| is(&mut self.selects_windows, "windows", json)),
+                    ("type", &mut |json| is(&mut self.selects_virtual_node, "virtual-kubelet", json)),
+                ])
+            }),
+            ("tolerations", &mut |json| {
+                json.elements(&mut |json| {
+                    let mut tolerates = false;
+                    json.object(&mut [("key", &mut |json| is(&mut tolerates, "virtual-kubelet.io/provider", json))])?;
+                    self.tolerates_virtual_node |= tolerates;
+                    Ok(())
+                })
+            }),
             ("initContainers", &mut |json| containers(&mut self.init_containers, json)),
             ("containers", &mut |json| containers(&mut self.containers, json)),
             ("volumes", &mut |json| {
                 json.elements(&mut |json| {
-                    let (reserved, volumes) = volume(json)?;
+                    let (name, volumes) = volume(json)?;
+                    let reserved = is_webhooks(&name);
+                    #[cfg(feature = "audit")]
+                    let volumes = keep_tokens(&mut self.token_volumes, &name, volumes);
                     self.volumes.extend(volumes.into_iter().map(|volume| (reserved, volume)));
                     Ok(())
                 })
@@ -62,45 +98,148 @@ impl<'a> PodSpec<'a> {
         ])
     }
 
+    fn placement(&self) -> Placement {
+        let virtual_nodes = [
+            (self.virtual_node_named, VirtualNode::Named),
+            (self.selects_virtual_node, VirtualNode::Selected),
+            (self.tolerates_virtual_node, VirtualNode::Tolerated),
+        ];
+        Placement {
+            host_network: self.host_network,
+            windows: self.windows || self.selects_windows,
+            virtual_node: virtual_nodes.into_iter().find(|(there, _)| *there).map(|(_, node)| node),
+        }
+    }
+
     /// The pod template with these labels and annotations.
-    pub(super) fn template(self, labels: Pairs, annotations: Pairs) -> PodTemplate {
+    #[cfg_attr(not(feature = "audit"), expect(unused_mut, reason = "the audit's alone"))]
+    pub(super) fn template(mut self, labels: Pairs, annotations: Pairs) -> PodTemplate {
+        let placement = self.placement();
         let account = [self.service_account_name, self.service_account];
         // On a pod that the webhook passes over, such a volume is the author's own.
         let injected = labels.get(label::USE) == Some("true");
         let volumes = self.volumes.into_iter().filter(|(reserved, _)| !(injected && *reserved));
+        let volumes: Vec<Volume> = volumes.map(|(_, volume)| volume).collect();
+        #[cfg(feature = "audit")]
+        for container in self.init_containers.iter_mut().chain(&mut self.containers) {
+            container.mounts.retain(|mount| {
+                let at_the_webhooks = || webhook::MOUNT_PATHS.contains(&mount.path.trim_end_matches('/'));
+                is_webhooks(&mount.volume)
+                    || at_the_webhooks()
+                    || volumes
+                        .iter()
+                        .any(|volume| matches!(volume, Volume::Token(token) if token.volume == mount.volume))
+            });
+        }
         PodTemplate {
             service_account: account.into_iter().flatten().find(|name| !name.is_empty()).map(Cow::into_owned),
             init_containers: self.init_containers,
             containers: self.containers,
-            volumes: volumes.map(|(_, volume)| volume).collect(),
+            volumes,
+            placement,
+            #[cfg(feature = "audit")]
+            token_volumes: self.token_volumes,
             labels,
             annotations,
+            ..PodTemplate::default()
         }
     }
+}
+
+/// Whether a scalar is this text.
+fn is(slot: &mut bool, text: &str, json: &mut dyn Json<'_>) -> Result<(), Fault> {
+    *slot = json.loose()?.text == text;
+    Ok(())
 }
 
 fn containers(list: &mut Vec<Container>, json: &mut dyn Json<'_>) -> Result<(), Fault> {
     json.elements(&mut |json| {
         let mut container = Container::default();
+        #[cfg(feature = "audit")]
+        let (mut command, mut arguments) = (Vec::new(), Vec::new());
         json.object(&mut [
             ("name", &mut |json| json.string().map(|name| container.name = name)),
-            ("env", &mut |json| json.elements(&mut |json| variable(json).map(|read| container.env.extend(read)))),
+            ("env", &mut |json| {
+                json.elements(&mut |json| {
+                    let read = variable(json, &mut container.token_paths)?;
+                    container.env.extend(read);
+                    Ok(())
+                })
+            }),
             ("envFrom", &mut |json| {
                 json.elements(&mut |json| env_from(json).map(|read| container.env_from.extend(read)))
             }),
+            #[cfg(feature = "audit")]
+            ("command", &mut |json| texts("command", &mut command, json)),
+            #[cfg(feature = "audit")]
+            ("args", &mut |json| texts("args", &mut arguments, json)),
+            #[cfg(feature = "audit")]
+            ("volumeMounts", &mut |json| json.elements(&mut |json| mount(&mut container.mounts, json))),
+            #[cfg(feature = "audit")]
+            ("image", &mut |json| {
+                let image = json.loose()?.text;
+                container.image = IMAGES.iter().any(|ours| image.contains(ours)).then(|| image.into_owned());
+                Ok(())
+            }),
         ])?;
+        #[cfg(feature = "audit")]
+        container.token_paths.splice(0..0, command.into_iter().chain(arguments));
         list.push(container);
         Ok(())
     })
 }
 
-fn variable(json: &mut dyn Json<'_>) -> Result<Option<EnvVar>, Fault> {
+/// Images by which AAD Pod Identity, the mutating webhook and its proxy are told.
+#[cfg(feature = "audit")]
+const IMAGES: [&str; 3] = ["aad-pod-identity/", "workload-identity/webhook", webhook::PROXY_IMAGE];
+
+#[cfg(feature = "audit")]
+fn texts(list: &'static str, paths: &mut Vec<TokenPath>, json: &mut dyn Json<'_>) -> Result<(), Fault> {
+    let mut index = 0;
+    json.elements(&mut |json| {
+        let text = json.loose()?.text;
+        paths.extend(token_path(&text).map(|path| TokenPath { field: alloc::format!("{list}[{index}]"), path }));
+        index += 1;
+        Ok(())
+    })
+}
+
+/// The first path in a text that lies in a folder of the webhook's tokens: up to v1.5.1
+/// `/var/run/secrets/azure/tokens`, from v1.6.0 on `/var/run/secrets/azure/wi`
+/// (azure-workload-identity, `pkg/webhook/consts.go`).
+#[cfg(feature = "audit")]
+fn token_path(text: &str) -> Option<String> {
+    const ROOT: &str = "/var/run/secrets/azure/";
+    let (_, behind) = text.split_once(ROOT)?;
+    let end = behind.find(|letter: char| !letter.is_ascii_alphanumeric() && !"-_./".contains(letter));
+    let path = end.map_or(behind, |end| behind.get(..end).unwrap_or_default());
+    let folder = path.split('/').next().unwrap_or_default();
+    ["tokens", "wi"].contains(&folder).then(|| alloc::format!("{ROOT}{path}"))
+}
+
+#[cfg(feature = "audit")]
+fn mount(mounts: &mut Vec<Mount>, json: &mut dyn Json<'_>) -> Result<(), Fault> {
+    let mut mount = Mount::default();
+    json.object(&mut [
+        ("name", &mut |json| json.loose().map(|name| mount.volume = name.text.into_owned())),
+        ("mountPath", &mut |json| json.loose().map(|path| mount.path = path.text.into_owned())),
+    ])?;
+    mounts.push(mount);
+    Ok(())
+}
+
+#[cfg_attr(not(feature = "audit"), expect(unused_variables, clippy::ptr_arg, reason = "the audit's alone"))]
+fn variable(json: &mut dyn Json<'_>, paths: &mut Vec<TokenPath>) -> Result<Option<EnvVar>, Fault> {
     let (mut name, mut literal, mut source) = (None, None, None);
     json.object(&mut [
         ("name", &mut |json| json.text().map(|text| name = text)),
         ("value", &mut |json| json.loose().map(|value| literal = Some(value.text))),
         ("valueFrom", &mut |json| value_from(json).map(|value| source = value)),
     ])?;
+    #[cfg(feature = "audit")]
+    if let (Some(name), Some(path)) = (&name, literal.as_deref().and_then(token_path)) {
+        paths.push(TokenPath { field: alloc::format!("env[{name}]"), path });
+    }
     let Some(name) = name.filter(|name| name.starts_with("AZURE_") || name.starts_with("ARM_")) else {
         return Ok(None);
     };
@@ -151,11 +290,11 @@ fn referent(member: &'static str, json: &mut dyn Json<'_>) -> Result<Option<Stri
     Ok(is_there.then_some(name))
 }
 
-/// What of a volume bears on the chain, and whether its name is one of the webhook's.
-fn volume(json: &mut dyn Json<'_>) -> Result<(bool, Vec<Volume>), Fault> {
-    let (mut reserved, mut volumes, mut csi, mut claim) = (false, Vec::new(), None, None);
+/// A volume's name, and what of it bears on the chain.
+fn volume<'a>(json: &mut dyn Json<'a>) -> Result<(Cow<'a, str>, Vec<Volume>), Fault> {
+    let (mut own_name, mut volumes, mut csi, mut claim) = (None, Vec::new(), None, None);
     json.object(&mut [
-        ("name", &mut |json| json.text().map(|name| reserved = name.is_some_and(|name| is_webhooks(&name)))),
+        ("name", &mut |json| json.text().map(|name| own_name = name)),
         ("projected", &mut |json| {
             json.object(&mut [("sources", &mut |json| json.elements(&mut |json| projected(&mut volumes, json)))])
         }),
@@ -163,7 +302,30 @@ fn volume(json: &mut dyn Json<'_>) -> Result<(bool, Vec<Volume>), Fault> {
         ("persistentVolumeClaim", &mut |json| referent("claimName", json).map(|name| claim = name.map(Volume::Claim))),
     ])?;
     volumes.extend(csi.into_iter().chain(claim));
-    Ok((reserved, volumes))
+    let name = own_name.unwrap_or_default();
+    #[cfg(feature = "audit")]
+    for volume in &mut volumes {
+        if let Volume::Token(token) = volume {
+            token.volume = name.clone().into_owned();
+        }
+    }
+    Ok((name, volumes))
+}
+
+/// Keeps the tokens of a volume that is the webhook's or stands in its way; gives back what has
+/// an audience of its own.
+#[cfg(feature = "audit")]
+fn keep_tokens(kept: &mut Vec<TokenVolume>, name: &str, mut volumes: Vec<Volume>) -> Vec<Volume> {
+    let token = |volume: &Volume| match volume {
+        Volume::Token(token) => Some(ProjectedToken { path: token.path.clone(), lifetime: token.lifetime }),
+        _ => None,
+    };
+    let tokens: Vec<ProjectedToken> = volumes.iter().filter_map(token).collect();
+    if is_webhooks(name) || tokens.iter().any(|token| token.path == webhook::TOKEN_VOLUME) {
+        kept.push(TokenVolume { name: name.into(), tokens });
+    }
+    volumes.retain(|volume| !matches!(volume, Volume::Token(token) if token.audience.as_str().is_empty()));
+    volumes
 }
 
 /// Whether a volume has a name that the mutating webhook gives: up to v1.5.1 `azure-identity-token`,
@@ -173,12 +335,20 @@ fn is_webhooks(volume: &str) -> bool {
 }
 
 fn projected(volumes: &mut Vec<Volume>, json: &mut dyn Json<'_>) -> Result<(), Fault> {
-    let mut audience = String::new();
+    let mut token =
+        Token { audience: String::new().into(), volume: String::new(), path: String::new(), lifetime: None };
     json.object(&mut [("serviceAccountToken", &mut |json| {
-        json.object(&mut [("audience", &mut |json| json.string().map(|text| audience = text))])
+        json.object(&mut [
+            ("audience", &mut |json| json.string().map(|text| token.audience = text.into())),
+            #[cfg(feature = "audit")]
+            ("path", &mut |json| json.loose().map(|path| token.path = path.text.into_owned())),
+            #[cfg(feature = "audit")]
+            ("expirationSeconds", &mut |json| json.loose().map(|value| token.lifetime = value.text.parse().ok())),
+        ])
     })])?;
-    if !audience.is_empty() {
-        volumes.push(Volume::Token(audience.into()));
+    // A token for the API server itself can still be where the webhook puts its own.
+    if !token.audience.as_str().is_empty() || !token.path.is_empty() {
+        volumes.push(Volume::Token(token));
     }
     Ok(())
 }

@@ -39,6 +39,9 @@ pub struct Identity {
     /// Whether all its credentials are in the inventory.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "super::is_false"))]
     pub credentials_complete: bool,
+    /// The address under which infrastructure as code declares it, where only that says it exists.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub declared: Option<String>,
     /// Where it was read.
     #[cfg_attr(feature = "facts", serde(skip))]
     pub origin: Origin,
@@ -91,6 +94,9 @@ pub struct FederatedIdentityCredential {
     /// `claimsMatchingExpression.value` of a flexible credential.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
     pub expression: Option<String>,
+    /// The address under which infrastructure as code declares it, where only that says it exists.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub declared: Option<String>,
     /// Where it was read.
     #[cfg_attr(feature = "facts", serde(skip))]
     pub origin: Origin,
@@ -146,9 +152,34 @@ pub struct Cluster {
     /// `kubernetesVersion`; empty if unknown.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "String::is_empty"))]
     pub kubernetes_version: String,
+    /// The tenant of its own identity; empty if unknown.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "String::is_empty"))]
+    pub tenant_id: String,
+    /// `podIdentityProfile.enabled`.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub pod_identity_enabled: Option<bool>,
+    /// Whether its add-on for virtual nodes is enabled.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub virtual_nodes: Option<bool>,
+    /// The identities of its nodes, its control plane and its add-ons.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    pub own_identities: Vec<OwnIdentity>,
+    /// The address under which infrastructure as code declares it, where only that says it exists.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub declared: Option<String>,
     /// Where it was read.
     #[cfg_attr(feature = "facts", serde(skip))]
     pub origin: Origin,
+}
+
+/// An identity by which a cluster itself acts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
+pub struct OwnIdentity {
+    /// What acts by it: `kubeletidentity`, or the name of an add-on.
+    pub role: String,
+    /// Its client id.
+    pub client_id: ClientId,
 }
 
 /// What runs a cluster.
@@ -167,6 +198,11 @@ pub enum Platform {
 // === impl Identity ===
 
 impl Identity {
+    /// Its client id; its id, where that is not known yet.
+    pub fn reference(&self) -> &str {
+        if self.client_id.0.is_empty() { &self.id } else { &self.client_id.0 }
+    }
+
     /// The kind as reports name it.
     pub const fn kind_name(&self) -> &'static str {
         match self.kind {

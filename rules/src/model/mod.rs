@@ -1,6 +1,7 @@
 //! The objects of the chain, reduced to the facts the rules read.
 
 mod azure;
+mod custom;
 mod name;
 mod service_account;
 mod workload;
@@ -10,11 +11,15 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-pub use azure::{Cluster, FederatedIdentityCredential, Identity, IdentityKind, Parent, Platform, RoleAssignment};
+pub use azure::{
+    Cluster, FederatedIdentityCredential, Identity, IdentityKind, OwnIdentity, Parent, Platform, RoleAssignment,
+};
+pub use custom::{AzureParameters, Body, CUSTOM, Custom, CustomKind, Store, Trigger};
 pub use name::{Audience, ClientId, DEFAULT_AUDIENCE, Issuer, Subject, is_guid, is_placeholder};
 pub use service_account::ServiceAccount;
 pub use workload::{
-    Container, Controller, EnvFrom, EnvVar, POD_BEARING, Place, PodBearing, PodTemplate, Shape, Value, Volume, Workload,
+    Container, Controller, EnvFrom, EnvVar, Mount, POD_BEARING, Place, Placement, PodBearing, PodTemplate,
+    ProjectedToken, Shape, Token, TokenPath, TokenVolume, Value, VirtualNode, Volume, Workload,
 };
 
 /// Labels the chain reads.

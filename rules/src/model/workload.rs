@@ -56,6 +56,9 @@ pub struct Workload {
     /// The replicas asked for, where the kind has such a field.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
     pub replicas: Option<i64>,
+    /// Whether its selector names the label that opts in.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "super::is_false"))]
+    pub selects_label: bool,
     /// The labels of the object itself; a pod's are its template's.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Pairs::is_empty"))]
     pub labels: Pairs,
@@ -102,6 +105,59 @@ pub struct PodTemplate {
     /// Volumes that bear on the chain.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub volumes: Vec<Volume>,
+    /// Where it is to run.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Placement::is_anywhere"))]
+    pub placement: Placement,
+    /// Volumes that have a name of the webhook's, or a token where it puts its own. Only the audit
+    /// reads them.
+    pub token_volumes: Vec<TokenVolume>,
+    /// Whether `metadata.uid` says that this is a pod of a cluster, and no template. Only the audit
+    /// reads it.
+    pub live: bool,
+}
+
+/// A volume that the webhook made, or that stands in its way.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
+pub struct TokenVolume {
+    /// Its name.
+    pub name: String,
+    /// The ServiceAccount tokens projected into it.
+    pub tokens: Vec<ProjectedToken>,
+}
+
+/// `serviceAccountToken` of a projected volume.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
+pub struct ProjectedToken {
+    /// The file in the volume.
+    pub path: String,
+    /// `expirationSeconds`, where it is a number.
+    pub lifetime: Option<i64>,
+}
+
+/// Where a pod is to run, as far as that decides what the webhook can do for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
+pub struct Placement {
+    /// `spec.hostNetwork`.
+    pub host_network: bool,
+    /// `windows` in `spec.os.name`, or in `spec.nodeSelector` under `kubernetes.io/os`.
+    pub windows: bool,
+    /// Whether it may go to a virtual node, and by what.
+    pub virtual_node: Option<VirtualNode>,
+}
+
+/// What lets a pod go to a virtual node of AKS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
+pub enum VirtualNode {
+    /// A toleration of `virtual-kubelet.io/provider`: it may run elsewhere.
+    Tolerated,
+    /// `nodeSelector` with `type: virtual-kubelet`: it runs nowhere else.
+    Selected,
+    /// `nodeName` that begins with `virtual-node-`.
+    Named,
 }
 
 /// A container.
@@ -117,6 +173,37 @@ pub struct Container {
     /// `envFrom`.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub env_from: Vec<EnvFrom>,
+    /// Where its command, arguments and variables name a folder of the webhook's tokens. This and
+    /// what follows only the audit reads.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    pub token_paths: Vec<TokenPath>,
+    /// `volumeMounts` of projected tokens, of volumes that have a name of the webhook's, and at a
+    /// path of the webhook's.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    pub mounts: Vec<Mount>,
+    /// `image`, of AAD Pod Identity, of the mutating webhook and of its proxy alone.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub image: Option<String>,
+}
+
+/// A path of the webhook's tokens in the text of a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
+pub struct TokenPath {
+    /// The field of the container: `args[1]`, `env[NAME]`.
+    pub field: String,
+    /// The path.
+    pub path: String,
+}
+
+/// A volume's place in a container.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
+pub struct Mount {
+    /// The volume's name.
+    pub volume: String,
+    /// `mountPath`.
+    pub path: String,
 }
 
 /// Where a container stands: a path that is written out only for findings.
@@ -164,13 +251,27 @@ pub enum EnvFrom {
 #[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub enum Volume {
     /// A projected ServiceAccount token with an audience of its own.
-    Token(Audience),
+    Token(Token),
     /// Secrets Store CSI, by the name of its SecretProviderClass.
     SecretsStore(String),
     /// An inline Azure Files or Blob CSI volume that mounts with a workload identity token.
     AzureStorage,
     /// A PersistentVolumeClaim, by name.
     Claim(String),
+}
+
+/// A projected ServiceAccount token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
+pub struct Token {
+    /// `audience`.
+    pub audience: Audience,
+    /// The name of its volume. This and what follows only the audit reads.
+    pub volume: String,
+    /// `path` within the volume.
+    pub path: String,
+    /// `expirationSeconds`, where it is a number.
+    pub lifetime: Option<i64>,
 }
 
 /// The pod-bearing kinds of Kubernetes.
@@ -220,6 +321,15 @@ pub static POD_BEARING: [PodBearing; 8] = [
         shape: Shape::CronJob,
     },
 ];
+
+// === impl Placement ===
+
+impl Placement {
+    /// Whether nothing is said.
+    pub fn is_anywhere(&self) -> bool {
+        *self == Self::default()
+    }
+}
 
 // === impl PodBearing ===
 
@@ -288,7 +398,7 @@ impl Workload {
 
     /// The ServiceAccount its pods run under, `default` if none is named.
     pub fn service_account(&self) -> &str {
-        self.template.service_account.as_deref().filter(|name| !name.is_empty()).unwrap_or("default")
+        self.template.account_name()
     }
 
     /// The subject its pods present.
@@ -327,8 +437,13 @@ impl Workload {
 
     /// The audiences of tokens that its pods project by themselves, for whatever system.
     pub fn own_audiences(&self) -> impl Iterator<Item = &Audience> {
+        self.own_tokens().map(|token| &token.audience)
+    }
+
+    /// The tokens that its pods project by themselves, for whatever system.
+    pub fn own_tokens(&self) -> impl Iterator<Item = &Token> {
         self.template.volumes.iter().filter_map(|volume| match volume {
-            Volume::Token(audience) => Some(audience),
+            Volume::Token(token) => Some(token),
             _ => None,
         })
     }
@@ -350,9 +465,27 @@ impl Workload {
         alloc::format!("{}.labels[{key}]", self.kind.metadata_path())
     }
 
+    /// The path of its selector's labels.
+    pub fn selector_path(&self) -> &'static str {
+        match (self.kind.shape, self.kind.kind) {
+            (_, "ReplicationController") => "spec.selector",
+            (Shape::CronJob, _) => "spec.jobTemplate.spec.selector.matchLabels",
+            _ => "spec.selector.matchLabels",
+        }
+    }
+
     /// The path of an annotation of the pod.
     pub fn annotation_path(&self, key: &str) -> String {
         alloc::format!("{}.annotations[{key}]", self.kind.metadata_path())
+    }
+}
+
+// === impl PodTemplate ===
+
+impl PodTemplate {
+    /// The ServiceAccount its pods run under, `default` if none is named.
+    pub fn account_name(&self) -> &str {
+        self.service_account.as_deref().filter(|name| !name.is_empty()).unwrap_or("default")
     }
 }
 

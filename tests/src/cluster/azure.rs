@@ -13,7 +13,7 @@ use super::base64::encode;
 use super::objects::manifests;
 use super::server::{Scratch, Server, built, free_port};
 use super::{Cluster, eventually};
-use crate::https::Authority;
+use crate::https::{self, Authority, Client};
 
 /// The label of pods that it changes.
 pub const USE: &str = "azure.workload.identity/use";
@@ -24,10 +24,14 @@ pub const TENANT: &str = "bb15ef88-fd38-412e-bf7a-cf0206530c4e";
 /// It listens on this port, whatever it is told.
 const PORT: u16 = 9443;
 
+/// Where it answers admission reviews.
+pub const PATH: &str = "/mutate-v1-pod";
+
 /// The running webhook.
 pub struct AzureWebhook {
     server: Server,
     folder: Scratch,
+    authority: String,
     // Held while it runs, by one process of this machine at a time.
     _port: File,
 }
@@ -38,6 +42,49 @@ impl AzureWebhook {
     /// # Panics
     /// Where it does not start, or pods are not changed.
     pub async fn start(cluster: &Cluster, version: &str, namespaces: (&str, &str)) -> Self {
+        let (mut webhook, _) = Self::run(cluster, version, |_| {});
+        let mut registration = registration(&format!("azure-webhook-{version}"));
+        for hook in registration["webhooks"].as_array_mut().into_iter().flatten() {
+            hook["clientConfig"] = json!({
+                "url": format!("https://127.0.0.1:{PORT}{PATH}"),
+                "caBundle": encode(webhook.authority.as_bytes()),
+            });
+            hook["namespaceSelector"] = json!({"matchLabels": {namespaces.0: namespaces.1}});
+        }
+        cluster.apply(&[registration]).await;
+        webhook.changes_pods(cluster, namespaces).await;
+        webhook
+    }
+
+    /// Starts a version of it that the cluster does not ask, and waits until it answers.
+    ///
+    /// # Panics
+    /// Where it does not start.
+    pub async fn alone(cluster: &Cluster, version: &str, options: impl FnOnce(&mut Command)) -> Self {
+        let (mut webhook, health) = Self::run(cluster, version, options);
+        eventually("the webhook of Azure is ready", || {
+            webhook.server.still_runs();
+            async move {
+                let answer = https::get(([127, 0, 0, 1], health).into(), "/readyz").await;
+                let answer = answer.map_err(|error| error.to_string())?;
+                if answer.status.is_success() { Ok(()) } else { Err(answer.text()) }
+            }
+        })
+        .await;
+        webhook
+    }
+
+    /// A connection to it.
+    ///
+    /// # Panics
+    /// Where it does not answer.
+    pub async fn connect(&self) -> Client {
+        let client = Client::connect(([127, 0, 0, 1], PORT).into(), &self.authority, None).await;
+        client.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Starts it; the webhook, and the port at which it tells of its health.
+    fn run(cluster: &Cluster, version: &str, options: impl FnOnce(&mut Command)) -> (Self, u16) {
         let port = only_user_of_the_port();
         let name = format!("azure-webhook-{version}");
         let authority = Authority::new("azure-wi-webhook");
@@ -53,19 +100,9 @@ impl AzureWebhook {
         command.arg("--log-level=info");
         command.env("KUBECONFIG", cluster.kubeconfig("azure-wi-webhook", "system:masters"));
         command.env("AZURE_ENVIRONMENT", "AzurePublicCloud").env("AZURE_TENANT_ID", TENANT);
+        options(&mut command);
         let server = Server::start(&name, command, &folder);
-        let mut webhook = Self { server, folder, _port: port };
-        let mut registration = registration(&name);
-        for hook in registration["webhooks"].as_array_mut().into_iter().flatten() {
-            hook["clientConfig"] = json!({
-                "url": format!("https://127.0.0.1:{PORT}/mutate-v1-pod"),
-                "caBundle": encode(authority.pem.as_bytes()),
-            });
-            hook["namespaceSelector"] = json!({"matchLabels": {namespaces.0: namespaces.1}});
-        }
-        cluster.apply(&[registration]).await;
-        webhook.changes_pods(cluster, namespaces).await;
-        webhook
+        (Self { server, folder, authority: authority.pem, _port: port }, health)
     }
 
     /// What it wrote.

@@ -328,7 +328,7 @@ fn trust_application(application: &mut Application, name: &str, issuer: &str, su
     application.credentials.push(Credential::new(name, issuer, subject));
 }
 
-fn with_own_token(workload: Workload, tenant: &str, client_id: Value) -> Workload {
+pub(super) fn with_own_token(workload: Workload, tenant: &str, client_id: Value) -> Workload {
     let mut client = json!({"name": "AZURE_CLIENT_ID"});
     if let (Some(entry), Some(source)) = (client.as_object_mut(), client_id.as_object()) {
         entry.extend(source.clone());

@@ -7,6 +7,7 @@ use super::{
     Estate,
     azure::{Credential, subject},
     cast::{GITHUB, believe, federate, service},
+    misuse,
     model::{CLIENT_ID, Cluster, EXPIRATION, Kind, SKIP, TENANT_ID, USE},
 };
 
@@ -37,6 +38,7 @@ pub(super) fn seed(estate: &mut Estate) {
     stray_credentials(estate);
     sharing(estate);
     settings(estate);
+    misuse::seed(estate);
     sandbox(estate);
     estate.ledger.sort();
 }
@@ -315,15 +317,27 @@ fn secret_env(secret: &str, names: &[&str]) -> Vec<Value> {
         .collect()
 }
 
-fn on_deployment(rule: &'static str, cluster: &Cluster, namespace: &str, name: &str, why: &'static str) -> Fault {
+pub(super) fn on_deployment(
+    rule: &'static str,
+    cluster: &Cluster,
+    namespace: &str,
+    name: &str,
+    why: &'static str,
+) -> Fault {
     in_cluster(rule, cluster, "Deployment", namespace, name, why)
 }
 
-fn on_account(rule: &'static str, cluster: &Cluster, namespace: &str, name: &str, why: &'static str) -> Fault {
+pub(super) fn on_account(
+    rule: &'static str,
+    cluster: &Cluster,
+    namespace: &str,
+    name: &str,
+    why: &'static str,
+) -> Fault {
     in_cluster(rule, cluster, "ServiceAccount", namespace, name, why)
 }
 
-fn in_cluster(
+pub(super) fn in_cluster(
     rule: &'static str,
     cluster: &Cluster,
     kind: &'static str,

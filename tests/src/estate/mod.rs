@@ -8,11 +8,12 @@ mod cast;
 mod faults;
 mod files;
 mod kube;
+mod misuse;
 mod model;
 mod pod;
 mod print;
 mod profile;
-pub(crate) mod random;
+pub mod random;
 mod webhook;
 
 use std::{collections::BTreeMap, io, path::Path};

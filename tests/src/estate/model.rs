@@ -12,6 +12,7 @@ pub(super) const CLIENT_ID: &str = "azure.workload.identity/client-id";
 pub(super) const TENANT_ID: &str = "azure.workload.identity/tenant-id";
 pub(super) const EXPIRATION: &str = "azure.workload.identity/service-account-token-expiration";
 pub(super) const SKIP: &str = "azure.workload.identity/skip-containers";
+pub(super) const PROXY: &str = "azure.workload.identity/inject-proxy-sidecar";
 
 /// Labels, annotations: names to values.
 pub(super) type Notes = BTreeMap<String, String>;
@@ -72,6 +73,10 @@ pub(super) struct Workload {
     pub(super) env_from: Vec<Value>,
     pub(super) volumes: Vec<(Value, String)>,
     pub(super) sidecar: Option<&'static str>,
+    /// Labels by which its pods are selected, beyond those of its chart.
+    pub(super) selected: Notes,
+    /// Members of the pod's `spec` that say where it runs.
+    pub(super) placed: Vec<(&'static str, Value)>,
     /// Whether the cluster lets its pods in.
     pub(super) admitted: bool,
 }
@@ -149,6 +154,8 @@ impl Workload {
             env_from: Vec::new(),
             volumes: Vec::new(),
             sidecar: None,
+            selected: Notes::new(),
+            placed: Vec::new(),
             admitted: true,
         }
     }
@@ -180,6 +187,12 @@ impl Workload {
 
     pub(super) fn pod_annotation(mut self, key: &str, value: &str) -> Self {
         self.pod_annotations.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Sets a member of the pod's `spec`.
+    pub(super) fn place(mut self, member: &'static str, value: Value) -> Self {
+        self.placed.push((member, value));
         self
     }
 

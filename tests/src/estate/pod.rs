@@ -52,10 +52,12 @@ pub(super) fn metadata(cluster: &Cluster, kind: &str, namespace: &str, name: &st
 
 /// The labels that select the pods of `workload`.
 pub(super) fn selector(workload: &Workload) -> Notes {
-    Notes::from([
+    let mut labels = Notes::from([
         ("app.kubernetes.io/instance".to_owned(), workload.name.clone()),
         ("app.kubernetes.io/name".to_owned(), workload.name.clone()),
-    ])
+    ]);
+    labels.extend(workload.selected.clone());
+    labels
 }
 
 /// The pod template of `workload`, `extra` being the labels its controller adds.
@@ -145,6 +147,9 @@ fn spec(workload: &Workload) -> Value {
     if workload.account != "default" {
         put(&mut spec, "serviceAccount", json!(workload.account));
         put(&mut spec, "serviceAccountName", json!(workload.account));
+    }
+    for (member, value) in &workload.placed {
+        put(&mut spec, member, value.clone());
     }
     spec
 }

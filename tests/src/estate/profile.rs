@@ -30,6 +30,7 @@ pub(super) fn aks(cluster: &Cluster, azure: &Azure, environment: &str) -> Value 
         "addonProfiles": {
             "azureKeyvaultSecretsProvider": {"config": {"enableSecretRotation": "true", "rotationPollInterval": "2m"}, "enabled": true,
                 "identity": assigned(&format!("azurekeyvaultsecretsprovider-{name}"))},
+            "aciConnectorLinux": {"config": {"SubnetName": "vnodes"}, "enabled": name == "prod-neu", "identity": null},
             "azurepolicy": {"config": null, "enabled": false, "identity": null}},
         "agentPoolProfiles": [{
             "availabilityZones": ["1", "2", "3"], "count": 6, "currentOrchestratorVersion": "1.33.2", "enableAutoScaling": true,

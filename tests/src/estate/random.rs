@@ -5,17 +5,21 @@
 const SAFE: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
 const HEX: &[u8] = b"0123456789abcdef";
 
-pub(crate) struct Random(u64);
+/// A stream of numbers.
+pub struct Random(u64);
 
 impl Random {
-    pub(crate) fn of(seed: u64, thing: &str) -> Self {
+    /// The stream of a seed and a thing.
+    #[must_use]
+    pub fn of(seed: u64, thing: &str) -> Self {
         let fnv = thing
             .bytes()
             .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
         Self(fnv ^ seed.wrapping_mul(0x9e37_79b9_7f4a_7c15))
     }
 
-    pub(crate) fn next(&mut self) -> u64 {
+    /// The next number.
+    pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -24,12 +28,12 @@ impl Random {
     }
 
     /// A number from 0 up to, not including, `limit`; 0 when `limit` is 0.
-    pub(crate) fn below(&mut self, limit: u64) -> u64 {
+    pub fn below(&mut self, limit: u64) -> u64 {
         self.next().checked_rem(limit).unwrap_or(0)
     }
 
     /// A random (version 4) UUID in lower case.
-    pub(crate) fn guid(&mut self) -> String {
+    pub fn guid(&mut self) -> String {
         let (a, b) = (self.next(), self.next());
         format!(
             "{:08x}-{:04x}-4{:03x}-{:x}{:03x}-{:012x}",
@@ -43,16 +47,17 @@ impl Random {
     }
 
     /// The tail of a generated object name, such as a pod's `x7k2p`.
-    pub(crate) fn suffix(&mut self, length: usize) -> String {
+    pub fn suffix(&mut self, length: usize) -> String {
         self.letters(SAFE, length)
     }
 
-    pub(crate) fn hex(&mut self, length: usize) -> String {
+    /// Hexadecimal digits.
+    pub fn hex(&mut self, length: usize) -> String {
         self.letters(HEX, length)
     }
 
     /// A moment of the estate's last year, RFC 3339 in UTC as Kubernetes prints it.
-    pub(crate) fn time(&mut self) -> String {
+    pub fn time(&mut self) -> String {
         format!(
             "2026-{:02}-{:02}T{:02}:{:02}:{:02}Z",
             1 + self.below(8),

@@ -306,6 +306,7 @@ mod tests {
             subject: None,
             audiences: Vec::new(),
             expression: None,
+            declared: None,
             origin: Origin::default(),
         }
     }

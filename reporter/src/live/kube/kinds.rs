@@ -1,7 +1,7 @@
 //! The kinds that are read of a cluster: one table for whoever reads, and for whoever asks whether
 //! it may.
 
-use wiguard_rules::model::POD_BEARING;
+use wiguard_rules::model::{CUSTOM as CUSTOMS, POD_BEARING};
 
 /// A kind that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +105,11 @@ const OTHERS: [Kind; 5] = [
     },
 ];
 
+/// The versions in which a group is read.
+fn versions(group: &str) -> &'static [&'static str] {
+    if group == "keda.sh" { &["v1alpha1"] } else { &["v1"] }
+}
+
 /// The kind of that name.
 pub fn named(kind: &str) -> Option<Kind> {
     kinds().chain([SECRETS]).find(|known| known.kind == kind)
@@ -119,7 +124,18 @@ pub fn kinds() -> impl Iterator<Item = Kind> {
         serves: "which pods run, as whom and with which labels",
         ..CORE
     });
-    OTHERS.into_iter().chain(bearing)
+    // A SecretProviderClass is evidence as well, and stands among the others.
+    let customs = CUSTOMS.iter().filter(|custom| OTHERS.iter().all(|other| other.kind != custom.kind));
+    let customs = customs.map(|custom| Kind {
+        group: custom.group,
+        versions: versions(custom.group),
+        resource: custom.resource,
+        kind: custom.kind,
+        namespaced: custom.namespaced,
+        serves: "by which identities operators act, and what is left of AAD Pod Identity",
+        ..CUSTOM
+    });
+    OTHERS.into_iter().chain(customs).chain(bearing)
 }
 
 // === impl Kind ===

@@ -153,9 +153,7 @@ impl Reading {
     pub(super) async fn keep(&self, kind: &Kind, objects: Vec<Manifest>, read: u64) {
         self.seen(|seen| objects.iter().for_each(|object| seen.add(object)));
         self.task.add(read);
-        let manifests =
-            objects.into_iter().filter(|it| !matches!(it, Manifest::TokenRequesters(all) if all.is_empty()));
-        self.feed(Feed { read, manifests: manifests.collect(), ..self.empty(kind) }).await;
+        self.feed(Feed { read, manifests: objects, ..self.empty(kind) }).await;
     }
 
     /// One object, if it is there.

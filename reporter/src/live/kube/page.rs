@@ -102,9 +102,6 @@ pub(super) fn object(kind: &Kind, version: &str, json: &[u8]) -> Result<Manifest
     let hint = Hint { api_version: &api_version, kind: kind.kind };
     match manifest::read(json, Some(hint), ClusterIx(0), Origin::default()) {
         Ok(read) if read.manifest.id().is_some_and(|(found, ..)| found == kind.kind) => Ok(read.manifest),
-        Ok(manifest::Read { manifest: Manifest::TokenRequesters(requesters), .. }) => {
-            Ok(Manifest::TokenRequesters(requesters))
-        }
         Ok(_) => Err(format!("something that is no {}", kind.kind)),
         // What stands where the values of a Secret belong is not repeated.
         Err(ManifestError::Malformed { object, .. }) if kind.kind == SECRETS.kind => Err(object),

@@ -40,12 +40,13 @@ pub(super) type Variable = (&'static str, String);
 
 /// The rules that judge what an admission request carries and have no CEL, each with the reason.
 /// Of those that have, three see less than the policy; their pages say what.
-pub const LEFT_OUT: [(&str, &str); 5] = [
+pub const LEFT_OUT: [(&str, &str); 6] = [
     ("AWI104", "it compares the pod with its ServiceAccount, and with what else may serve it"),
     ("AWI203", "it compares the pod with its ServiceAccount"),
     ("AWI206", "it needs to know the identities in Azure"),
     ("AWI301", "it needs to know the credentials in Azure"),
     ("AWI303", "it needs to know the credentials in Azure"),
+    ("AWI707", "it compares the pod with its ServiceAccount"),
 ];
 
 /// The rules that one object decides.
@@ -107,6 +108,8 @@ fn table(asked: Option<&str>) -> Vec<Variable> {
         ("tenantId", annotation("tenant-id")),
         ("lifetime", annotation("service-account-token-expiration")),
         ("skip", annotation("skip-containers")),
+        ("proxy", annotation("inject-proxy-sidecar")),
+        ("proxyPort", annotation("proxy-sidecar-port")),
         ("skipped", "variables.skip.split(\";\").map(name, name.trim()).filter(name, name != \"\")".into()),
         ("strayLabel", STRAY_LABEL.into()),
         ("known", known()),

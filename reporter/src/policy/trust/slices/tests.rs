@@ -40,6 +40,7 @@ fn identity(inventory: &mut Inventory, number: usize, credentials: &[(&str, &str
         resource_group: String::new(),
         location: String::new(),
         credentials_complete: true,
+        declared: None,
         origin: Origin::default(),
     });
     for (index, (issuer, subject)) in credentials.iter().enumerate() {
@@ -51,6 +52,7 @@ fn identity(inventory: &mut Inventory, number: usize, credentials: &[(&str, &str
             subject: (!subject.contains('*')).then(|| (*subject).into()),
             audiences: vec!["api://AzureADTokenExchange".into()],
             expression: subject.contains('*').then(|| (*subject).into()),
+            declared: None,
             origin: Origin::default(),
         });
     }

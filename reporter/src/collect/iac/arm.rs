@@ -1,0 +1,245 @@
+//! Templates of Azure Resource Manager, as `bicep build` prints them: resources one after the other
+//! or by symbolic name, children inside their parents, and modules as nested deployments.
+
+use serde_json::{Map, Value};
+use wiguard_rules::declared::{DeclaredCredential, Tool};
+use wiguard_rules::model::{Audience, Cluster, IdentityKind, Origin, Platform};
+
+use super::expression::{Scope, is_whole, whole};
+use super::lines::Lines;
+use super::{Declaration, Declarations, DeclaredIdentity, Key, Whose, identity};
+
+const IDENTITIES: &str = "microsoft.managedidentity/userassignedidentities";
+const CREDENTIALS: &str = "microsoft.managedidentity/userassignedidentities/federatedidentitycredentials";
+const CLUSTERS: &str = "microsoft.containerservice/managedclusters";
+const APPLICATIONS: &str = "microsoft.graph/applications";
+const APP_CREDENTIALS: &str = "microsoft.graph/applications/federatedidentitycredentials";
+const DEPLOYMENTS: &str = "microsoft.resources/deployments";
+/// How deeply modules may nest.
+const DEPTH: usize = 16;
+
+/// Reads a template.
+pub(super) fn read(template: &Value, lines: &mut Lines<'_>) -> Declarations {
+    let mut reader = Reader { lines, found: Declarations::default() };
+    let scope = scope(template, &Map::new());
+    reader.template(template, &scope, "", DEPTH);
+    reader.found
+}
+
+/// What the expressions of a template can refer to: what it is given, else the defaults. Secure
+/// parameters are not read at all.
+fn scope(template: &Value, given: &Map<String, Value>) -> Scope {
+    let members = |name: &str| template.get(name).and_then(Value::as_object).cloned().unwrap_or_default();
+    let mut scope = Scope { parameters: Map::new(), variables: members("variables") };
+    for (name, parameter) in members("parameters") {
+        let kind = parameter.get("type").and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
+        if kind.starts_with("secure") {
+            continue;
+        }
+        let value = given.get(&name).cloned().or_else(|| Some(scope.value(parameter.get("defaultValue")?)));
+        scope.parameters.extend(value.map(|value| (name, value)));
+    }
+    scope
+}
+
+struct Reader<'r, 'a> {
+    lines: &'r mut Lines<'a>,
+    found: Declarations,
+}
+
+/// A resource with the type and name of what it stands in put before its own.
+struct Resource<'a> {
+    kind: String,
+    /// Evaluated, with holes.
+    name: String,
+    address: String,
+    body: &'a Value,
+}
+
+impl Reader<'_, '_> {
+    fn template(&mut self, template: &Value, scope: &Scope, within: &str, depth: usize) {
+        match template.get("resources") {
+            Some(Value::Array(list)) => {
+                list.iter().for_each(|it| self.resource(it, None, None, scope, within, depth));
+            }
+            Some(Value::Object(named)) => {
+                named.iter().for_each(|(symbol, it)| self.resource(it, Some(symbol), None, scope, within, depth));
+            }
+            _ => {}
+        }
+    }
+
+    fn resource(
+        &mut self,
+        body: &Value,
+        symbol: Option<&str>,
+        parent: Option<&Resource<'_>>,
+        scope: &Scope,
+        within: &str,
+        depth: usize,
+    ) {
+        let Some(depth) = depth.checked_sub(1) else {
+            let line = self.lines.of("");
+            return self.found.defects.push((line, "could not read all modules: they nest too deep".into()));
+        };
+        // `existing` is only referred to, and what has a condition may not come about
+        let conditional = body.get("condition").is_some_and(|it| scope.value(it) != Value::Bool(true));
+        if body.get("existing") == Some(&Value::Bool(true)) || conditional {
+            return;
+        }
+        let kind = body.get("type").and_then(Value::as_str).unwrap_or_default();
+        let kind = kind.split('@').next().unwrap_or_default();
+        let written = body.get("name").and_then(Value::as_str).unwrap_or_default();
+        let name = scope.value(&Value::String(written.into())).as_str().unwrap_or_default().to_string();
+        let (kind, name) = match parent {
+            Some(parent) if !kind.contains('.') => {
+                (format!("{}/{kind}", parent.kind), format!("{}/{name}", parent.name))
+            }
+            _ => (kind.to_ascii_lowercase(), name),
+        };
+        let kind = kind.to_ascii_lowercase();
+        let shown = match symbol {
+            Some(symbol) => symbol.to_string(),
+            None if is_whole(&name) && !name.is_empty() => name.clone(),
+            None => written.to_string(),
+        };
+        let address = if within.is_empty() { shown } else { format!("{within}/{shown}") };
+        let line = self.lines.of(symbol.unwrap_or(written));
+        let resource = Resource { kind, name, address, body };
+        if resource.kind == DEPLOYMENTS {
+            return self.module(&resource, scope, depth);
+        }
+        resource.declare(scope, line, &mut self.found);
+        match body.get("resources") {
+            Some(Value::Array(list)) => {
+                list.iter().for_each(|it| self.resource(it, None, Some(&resource), scope, within, depth));
+            }
+            Some(Value::Object(named)) => {
+                named.iter().for_each(|(symbol, it)| {
+                    self.resource(it, Some(symbol), Some(&resource), scope, within, depth);
+                });
+            }
+            _ => {}
+        }
+    }
+
+    /// A nested deployment: a module has a scope of its own, unless it says that it has not.
+    fn module(&mut self, deployment: &Resource<'_>, scope: &Scope, depth: usize) {
+        let Some(template) = deployment.body.pointer("/properties/template") else { return };
+        let evaluated =
+            deployment.body.pointer("/properties/expressionEvaluationOptions/scope").and_then(Value::as_str);
+        let inner = evaluated.is_some_and(|it| it.eq_ignore_ascii_case("inner"));
+        let given = deployment.body.pointer("/properties/parameters").and_then(Value::as_object);
+        let given: Map<String, Value> = given
+            .into_iter()
+            .flatten()
+            .filter_map(|(name, given)| Some((name.clone(), scope.value(given.get("value")?))))
+            .collect();
+        let own = if inner { self::scope(template, &given) } else { scope.clone() };
+        self.template(template, &own, &deployment.address, depth);
+    }
+}
+
+impl Resource<'_> {
+    fn declare(&self, scope: &Scope, line: u32, found: &mut Declarations) {
+        match self.kind.as_str() {
+            IDENTITIES | APPLICATIONS => found.identities.extend(self.identity(scope, line)),
+            CREDENTIALS | APP_CREDENTIALS => found.credentials.push(self.credential(scope, line)),
+            CLUSTERS => found.clusters.extend(self.cluster(scope, line)),
+            _ => {}
+        }
+    }
+
+    fn property(&self, scope: &Scope, name: &str) -> Value {
+        // extensions such as Graph's have their properties there too
+        let value = self.body.get("properties").and_then(|properties| properties.get(name));
+        value.map_or(Value::Null, |value| scope.value(value))
+    }
+
+    fn text(&self, scope: &Scope, name: &str) -> Option<String> {
+        whole(&self.property(scope, name)).map(Into::into)
+    }
+
+    fn identity(&self, scope: &Scope, line: u32) -> Option<DeclaredIdentity> {
+        let (kind, name) = if self.kind == IDENTITIES {
+            (IdentityKind::UserAssigned, Some(self.name.clone()).filter(|name| is_whole(name) && !name.is_empty()))
+        } else {
+            (IdentityKind::Application, self.text(scope, "displayName"))
+        };
+        let mut made = identity(kind, &name?, &self.address, line);
+        let location = self.body.get("location").map(|it| scope.value(it));
+        made.location = location.as_ref().and_then(whole).unwrap_or_default().into();
+        // nothing tells whether two loops make the same one
+        (!self.is_copied()).then(|| DeclaredIdentity { identity: made, key: Key::Address(self.address.clone()) })
+    }
+
+    fn credential(&self, scope: &Scope, line: u32) -> Declaration {
+        let named = if self.kind == CREDENTIALS {
+            self.name.clone()
+        } else {
+            self.property(scope, "name").as_str().unwrap_or_default().into()
+        };
+        let (parent, name) = named.rsplit_once('/').unwrap_or(("", &named));
+        let known = |part: &str| Some(part.to_string()).filter(|part| is_whole(part) && !part.is_empty());
+        let audiences = match self.property(scope, "audiences") {
+            Value::Array(list) => list.iter().map(|it| whole(it).map(Audience::from)).collect(),
+            _ => None,
+        };
+        let expression = self.property(scope, "claimsMatchingExpression");
+        let copied = self.is_copied();
+        let credential = DeclaredCredential {
+            address: self.address.clone(),
+            identity: String::new(),
+            name: known(name).filter(|_| !copied).unwrap_or_default(),
+            issuer: self.text(scope, "issuer").map(Into::into),
+            subject: self.text(scope, "subject").map(Into::into),
+            expression: expression.get("value").and_then(whole).map(Into::into),
+            audiences,
+            pending: false,
+            tool: Tool::Template { copied, in_turn: self.is_in_turn() },
+            origin: Origin { source: 0, line },
+        };
+        let parent = match known(parent) {
+            Some(name) if self.kind == CREDENTIALS => Whose::Name { name, resource_group: String::new() },
+            _ => Whose::Unknown,
+        };
+        Declaration { credential, parent }
+    }
+
+    /// What a template leaves out, Azure chooses: it is unknown, not off.
+    fn cluster(&self, scope: &Scope, line: u32) -> Option<Cluster> {
+        let switch = |profile: &Value| profile.get("enabled").and_then(Value::as_bool);
+        let security = self.property(scope, "securityProfile");
+        let sku = self.body.pointer("/sku/name").map(|it| scope.value(it));
+        (is_whole(&self.name) && !self.name.is_empty()).then(|| Cluster {
+            name: self.name.clone(),
+            platform: Platform::Aks,
+            oidc_issuer_enabled: switch(&self.property(scope, "oidcIssuerProfile")),
+            workload_identity_enabled: security.get("workloadIdentity").and_then(switch),
+            automatic: sku.as_ref().and_then(whole).is_some_and(|sku| sku.eq_ignore_ascii_case("Automatic")),
+            kubernetes_version: self.text(scope, "kubernetesVersion").unwrap_or_default(),
+            declared: Some(self.address.clone()),
+            origin: Origin { source: 0, line },
+            ..Cluster::default()
+        })
+    }
+
+    fn is_copied(&self) -> bool {
+        self.body.get("copy").is_some_and(|copy| copy.get("count").is_none_or(|count| count.as_u64() != Some(1)))
+    }
+
+    /// Whether it waits for others of its kind: one at a time in its loop, or for another credential.
+    fn is_in_turn(&self) -> bool {
+        let copy = |name: &str| self.body.get("copy").and_then(|copy| copy.get(name));
+        let serial = copy("mode").and_then(Value::as_str).is_some_and(|mode| mode.eq_ignore_ascii_case("serial"));
+        if self.is_copied() {
+            return serial && copy("batchSize").is_none_or(|size| size.as_u64() == Some(1));
+        }
+        // a symbol tells nothing of what it stands for: it may be one
+        let waits = |on: &Value| {
+            let on = on.as_str().unwrap_or_default().to_ascii_lowercase();
+            on.contains("federatedidentitycredentials") || !on.contains('/') && !on.is_empty()
+        };
+        self.body.get("dependsOn").and_then(Value::as_array).is_some_and(|on| on.iter().any(waits))
+    }
+}

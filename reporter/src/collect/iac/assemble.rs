@@ -1,0 +1,260 @@
+//! Putting declarations beside what is: a declared thing that Azure was seen to have is that thing,
+//! and is not counted twice; one that Azure was not asked about is taken as declared; one that Azure
+//! was seen not to have stays a declaration, and is nothing that tokens are exchanged with.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use wiguard_rules::declared::{Declared, DeclaredCredential};
+use wiguard_rules::inventory::Inventory;
+use wiguard_rules::model::{FederatedIdentityCredential, Identity, IdentityKind, Parent};
+
+use super::{Declaration, Declarations, DeclaredIdentity, Key, Whose};
+use crate::collect::{Resource, Sourced, same_cluster};
+
+/// Declarations by the source they were read from.
+pub(in crate::collect) type Sources = Vec<(u32, Declarations)>;
+
+/// Takes the declarations out of the sources, and the clusters among them into the inventory. Those
+/// are described in their folders like others.
+pub(in crate::collect) fn take(sources: &mut [Sourced], inventory: &mut Inventory) -> Sources {
+    let mut taken = Vec::new();
+    for Sourced { index, facts, .. } in sources.iter_mut() {
+        for mut declarations in std::mem::take(&mut facts.declared) {
+            for mut cluster in std::mem::take(&mut declarations.clusters) {
+                cluster.origin.source = *index;
+                if !inventory.clusters.iter().any(|known| same_cluster(known, &cluster)) {
+                    inventory.clusters.push(cluster.clone());
+                }
+                // without an issuer it tells nothing of the objects beside it
+                if cluster.issuer.is_some() {
+                    facts.resources.push((cluster.origin.line, None, Resource::Cluster(Box::new(cluster))));
+                }
+            }
+            taken.push((*index, declarations));
+        }
+    }
+    taken
+}
+
+/// Adds identities and credentials to an inventory whose own are settled. `assume_complete`: what is
+/// given is all there is.
+pub(in crate::collect) fn add(sources: Sources, inventory: &mut Inventory, assume_complete: bool) {
+    let (mut identities, mut credentials) = (Vec::new(), Vec::new());
+    for (document, (source, declarations)) in (0..).zip(sources) {
+        for mut it in declarations.identities {
+            it.identity.origin.source = source;
+            identities.push((document, it));
+        }
+        for mut it in declarations.credentials {
+            it.credential.origin.source = source;
+            credentials.push((document, it));
+        }
+    }
+    if identities.is_empty() && credentials.is_empty() {
+        return;
+    }
+    let none_is_live = inventory.credentials.is_empty();
+    let mut owners = Owners::new(inventory);
+    for (document, declared) in identities {
+        owners.identity(document, declared, inventory);
+    }
+    let mut beside = Beside::new(&owners, inventory);
+    let mut all = Vec::new();
+    for (document, declaration) in credentials {
+        all.push(beside.credential(document, declaration, &owners, inventory));
+    }
+    inventory.declared = Declared::of(all, assume_complete);
+    if assume_complete && !inventory.credentials.is_empty() {
+        for identity in inventory.identities.iter_mut().filter(|it| none_is_live || it.declared.is_some()) {
+            identity.credentials_complete = true;
+        }
+    }
+}
+
+/// Which identity is meant.
+struct Owners {
+    by_id: BTreeMap<String, usize>,
+    by_name: BTreeMap<(IdentityKind, String), Vec<usize>>,
+    by_declaration: BTreeMap<(u32, Key), Option<usize>>,
+}
+
+impl Owners {
+    fn new(inventory: &Inventory) -> Self {
+        let mut owners = Self { by_id: BTreeMap::new(), by_name: BTreeMap::new(), by_declaration: BTreeMap::new() };
+        for (index, identity) in inventory.identities.iter().enumerate() {
+            owners.note(index, identity);
+        }
+        owners
+    }
+
+    fn note(&mut self, index: usize, identity: &Identity) {
+        for id in [&identity.id, &identity.client_id.0].into_iter().filter(|id| !id.is_empty()) {
+            self.by_id.entry(id.to_ascii_lowercase()).or_insert(index);
+        }
+        let name = (identity.kind, identity.name.to_ascii_lowercase());
+        self.by_name.entry(name).or_default().push(index);
+    }
+
+    fn of_id(&self, id: &str) -> Option<usize> {
+        self.by_id.get(&id.to_ascii_lowercase()).copied()
+    }
+
+    /// The managed identities or applications of a name, in a resource group if that is said.
+    fn named(&self, kind: IdentityKind, name: &str, group: &str, inventory: &Inventory) -> Vec<usize> {
+        let named = self.by_name.get(&(kind, name.to_ascii_lowercase())).into_iter().flatten().copied();
+        let within = |index: &usize| {
+            let of = inventory.identities.get(*index).map(|it| it.resource_group.as_str()).unwrap_or_default();
+            group.is_empty() || of.is_empty() || of.eq_ignore_ascii_case(group)
+        };
+        named.filter(within).collect()
+    }
+
+    /// An identity that is declared: the one that is, or one more.
+    fn identity(&mut self, document: u32, declared: DeclaredIdentity, inventory: &mut Inventory) {
+        let DeclaredIdentity { mut identity, key } = declared;
+        let key = scoped(document, key);
+        let mut known = [identity.id.as_str(), identity.client_id.as_str()]
+            .into_iter()
+            .filter(|id| !id.is_empty())
+            .find_map(|id| self.of_id(id));
+        let mut certain = true;
+        if known.is_none() && identity.id.is_empty() && !identity.name.is_empty() {
+            let named = self.named(identity.kind, &identity.name, &identity.resource_group, inventory);
+            certain = named.len() < 2;
+            known = named.first().copied().filter(|_| certain);
+        }
+        let searched = match identity.kind {
+            IdentityKind::UserAssigned => inventory.coverage.managed_identities,
+            IdentityKind::Application => inventory.coverage.applications,
+        };
+        // what has an id was made; where all are listed and it is not among them, it is gone
+        let gone = searched && !identity.id.is_empty();
+        if known.is_none() && certain && !gone {
+            if identity.id.is_empty() {
+                identity.id = self.free_id(identity.declared.as_deref().unwrap_or_default());
+            }
+            let index = inventory.identities.len();
+            self.note(index, &identity);
+            inventory.identities.push(identity);
+            known = Some(index);
+        }
+        self.by_declaration.insert(key, known);
+    }
+
+    /// What stands for the id of an identity that has none yet: its address, which another document
+    /// may have too.
+    fn free_id(&self, address: &str) -> String {
+        let numbered = (2_u32..).map(|number| format!("{address} ({number})"));
+        let mut ids = std::iter::once(address.to_owned()).chain(numbered);
+        ids.find(|id| self.of_id(id).is_none()).unwrap_or_default()
+    }
+
+    fn owner(&self, document: u32, whose: &Whose, inventory: &Inventory) -> Option<usize> {
+        match whose {
+            Whose::Id(id) => self.of_id(id),
+            Whose::Declared(key) => self.by_declaration.get(&scoped(document, key.clone())).copied().flatten(),
+            Whose::Name { name, resource_group } => {
+                match *self.named(IdentityKind::UserAssigned, name, resource_group, inventory).as_slice() {
+                    [one] => Some(one),
+                    _ => None,
+                }
+            }
+            Whose::Unknown => None,
+        }
+    }
+}
+
+/// Objects of Kubernetes name each other across files.
+fn scoped(document: u32, key: Key) -> (u32, Key) {
+    (if matches!(key, Key::Object(_)) { u32::MAX } else { document }, key)
+}
+
+/// What is in the inventory already: by identity and name, and by identity, issuer and subject.
+struct Beside(BTreeSet<(String, String, String)>);
+
+impl Beside {
+    fn new(owners: &Owners, inventory: &Inventory) -> Self {
+        let mut beside = Self(BTreeSet::new());
+        for credential in &inventory.credentials {
+            let (Parent::Resource(id) | Parent::Id(id)) = &credential.parent else { continue };
+            let owner = owners.of_id(id).and_then(|owner| inventory.identities.get(owner));
+            beside.note(owner.map_or(id, Identity::reference), credential);
+        }
+        beside
+    }
+
+    fn note(&mut self, of: &str, credential: &FederatedIdentityCredential) {
+        let of = of.to_ascii_lowercase();
+        if let Some(subject) = &credential.subject {
+            self.0.insert((of.clone(), credential.issuer.0.clone(), subject.0.clone()));
+        }
+        self.0.insert((of, credential.name.to_ascii_lowercase(), String::new()));
+    }
+
+    fn has(&self, of: &str, credential: &FederatedIdentityCredential) -> bool {
+        let of = of.to_ascii_lowercase();
+        let named = !credential.name.is_empty()
+            && self.0.contains(&(of.clone(), credential.name.to_ascii_lowercase(), String::new()));
+        let alike = |subject: &wiguard_rules::model::Subject| {
+            self.0.contains(&(of.clone(), credential.issuer.0.clone(), subject.0.clone()))
+        };
+        named || credential.subject.as_ref().is_some_and(alike)
+    }
+
+    /// A credential that is declared; into the inventory if Azure was not asked about it and all of
+    /// it is known.
+    fn credential(
+        &mut self,
+        document: u32,
+        declaration: Declaration,
+        owners: &Owners,
+        inventory: &mut Inventory,
+    ) -> DeclaredCredential {
+        let Declaration { mut credential, parent } = declaration;
+        let owner = owners.owner(document, &parent, inventory).and_then(|index| inventory.identities.get(index));
+        credential.identity = match (owner, &parent) {
+            (Some(owner), _) => owner.reference().into(),
+            (None, Whose::Id(id)) => id.clone(),
+            (None, _) => String::new(),
+        };
+        let refuted = owner.is_some_and(|owner| owner.credentials_complete);
+        if let Some(made) = made(&credential, &parent, owner)
+            && !refuted
+            && !self.has(&credential.identity, &made)
+        {
+            self.note(&credential.identity, &made);
+            inventory.credentials.push(made);
+        }
+        credential
+    }
+}
+
+/// What will be in Azure; `None` while something of it is unknown.
+fn made(
+    declared: &DeclaredCredential,
+    parent: &Whose,
+    owner: Option<&Identity>,
+) -> Option<FederatedIdentityCredential> {
+    let trusts = declared.subject.is_some() || declared.expression.is_some();
+    let parent = match (owner, parent) {
+        (Some(owner), _) => Parent::Id(owner.id.clone()),
+        (None, Whose::Id(id)) => Parent::Id(id.clone()),
+        (None, Whose::Name { .. } | Whose::Declared(_) | Whose::Unknown) => Parent::Unknown,
+    };
+    (trusts && !declared.name.is_empty()).then_some(FederatedIdentityCredential {
+        name: declared.name.clone(),
+        id: String::new(),
+        parent,
+        issuer: declared.issuer.clone()?,
+        subject: declared.subject.clone(),
+        audiences: declared.audiences.clone()?,
+        expression: declared.expression.clone(),
+        declared: Some(declared.address.clone()),
+        origin: declared.origin,
+    })
+}
+
+/// Whether any cluster is described that is not merely declared.
+pub(in crate::collect) fn any_is_described(inventory: &Inventory) -> bool {
+    inventory.clusters.iter().any(|cluster| cluster.issuer.is_some() && cluster.declared.is_none())
+}

@@ -1,0 +1,283 @@
+//! Terraform: `terraform show -json` of a state or a plan, and a state file itself. Of a plan, what
+//! will be; an attribute that is known after the apply, or that is sensitive, is unknown.
+
+use serde_json::{Map, Value};
+use wiguard_rules::declared::{DeclaredCredential, Tool};
+use wiguard_rules::model::{Audience, Cluster, IdentityKind, Origin, Platform};
+
+use super::lines::Lines;
+use super::references::Configuration;
+use super::{Declaration, Declarations, DeclaredIdentity, Key, Whose, filled, identity};
+
+/// A resource of any of the three, as it will be.
+struct Resource<'a> {
+    address: String,
+    kind: &'a str,
+    values: &'a Value,
+    unknown: Option<&'a Value>,
+    sensitive: Option<&'a Value>,
+    pending: bool,
+}
+
+/// Reads a document.
+pub(super) fn read(document: &Value, lines: &mut Lines<'_>) -> Declarations {
+    let configuration = Configuration::of(document);
+    let mut found = Declarations::default();
+    let resources = resources(document);
+    for resource in &resources {
+        let line = lines.of(&resource.address);
+        match resource.kind {
+            "azurerm_user_assigned_identity" => found.identities.push(resource.managed_identity(line)),
+            "azuread_application" | "azuread_application_registration" => {
+                found.identities.push(resource.application(line));
+            }
+            "azurerm_kubernetes_cluster" => found.clusters.push(resource.cluster(line)),
+            "azurerm_federated_identity_credential"
+            | "azuread_application_federated_identity_credential"
+            | "azuread_application_flexible_federated_identity_credential" => {
+                found.credentials.push(resource.credential(line, &configuration));
+            }
+            "azapi_resource" => resource.azapi(line, &configuration, &mut found),
+            _ => {}
+        }
+    }
+    found
+}
+
+fn resources(document: &Value) -> Vec<Resource<'_>> {
+    let mut all = Vec::new();
+    if let Some(changes) = document.get("resource_changes").and_then(Value::as_array) {
+        all.extend(changes.iter().filter_map(change));
+    } else if let Some(module) = document.pointer("/planned_values/root_module") {
+        in_module(module, true, &mut all);
+    } else if let Some(module) = document.pointer("/values/root_module") {
+        in_module(module, false, &mut all);
+    } else {
+        let of_file = document.get("resources").and_then(Value::as_array);
+        all.extend(of_file.into_iter().flatten().flat_map(in_file));
+    }
+    all
+}
+
+/// What a plan will have made of a resource; `None` if it will be gone, or is only read.
+fn change(change: &Value) -> Option<Resource<'_>> {
+    let text = |name: &str| change.get(name).and_then(Value::as_str).unwrap_or_default();
+    let then = change.get("change")?;
+    let actions = then.get("actions").and_then(Value::as_array);
+    let does = |action: &str| actions.is_some_and(|actions| actions.iter().any(|it| it == action));
+    let gone = does("forget") || does("delete") && !does("create");
+    (text("mode") != "data" && !gone).then(|| Resource {
+        address: text("address").into(),
+        kind: text("type"),
+        values: then.get("after").unwrap_or(&Value::Null),
+        unknown: then.get("after_unknown"),
+        sensitive: then.get("after_sensitive"),
+        pending: does("create") || does("update"),
+    })
+}
+
+fn in_module<'a>(module: &'a Value, pending: bool, all: &mut Vec<Resource<'a>>) {
+    let list = |name: &str| module.get(name).and_then(Value::as_array).into_iter().flatten();
+    all.extend(list("resources").filter(|it| it.get("mode").is_none_or(|mode| mode != "data")).filter_map(|it| {
+        Some(Resource {
+            address: it.get("address")?.as_str()?.into(),
+            kind: it.get("type")?.as_str()?,
+            values: it.get("values").unwrap_or(&Value::Null),
+            unknown: None,
+            sensitive: it.get("sensitive_values"),
+            pending,
+        })
+    }));
+    list("child_modules").for_each(|child| in_module(child, pending, all));
+}
+
+/// The instances of a resource in a state file.
+fn in_file(resource: &Value) -> Vec<Resource<'_>> {
+    let text = |name: &str| resource.get(name).and_then(Value::as_str).unwrap_or_default();
+    if text("mode") == "data" {
+        return Vec::new();
+    }
+    let module = filled(resource.get("module")).map(|module| format!("{module}.")).unwrap_or_default();
+    let instances = resource.get("instances").and_then(Value::as_array).into_iter().flatten();
+    let address = |instance: &Value| {
+        let index = match instance.get("index_key") {
+            Some(Value::String(key)) => format!("[{key:?}]"),
+            Some(Value::Number(key)) => format!("[{key}]"),
+            _ => String::new(),
+        };
+        format!("{module}{}.{}{index}", text("type"), text("name"))
+    };
+    instances
+        .map(|it| Resource {
+            address: address(it),
+            kind: text("type"),
+            values: it.get("attributes").unwrap_or(&Value::Null),
+            unknown: None,
+            sensitive: it.get("sensitive_attributes"),
+            pending: false,
+        })
+        .collect()
+}
+
+impl Resource<'_> {
+    /// An attribute that is known and no secret.
+    fn get(&self, name: &str) -> Option<&Value> {
+        let marked = |marks: Option<&Value>| match marks {
+            Some(Value::Bool(all)) => *all,
+            Some(Value::Object(marks)) => marks.get(name).is_some_and(is_marked),
+            // a state file lists the paths
+            Some(Value::Array(paths)) => paths.iter().any(|path| path.pointer("/0/value").is_some_and(|it| it == name)),
+            _ => false,
+        };
+        let known = !marked(self.unknown) && !marked(self.sensitive);
+        self.values.get(name).filter(|value| known && !value.is_null())
+    }
+
+    fn text(&self, name: &str) -> String {
+        self.get(name).and_then(Value::as_str).unwrap_or_default().into()
+    }
+
+    fn managed_identity(&self, line: u32) -> DeclaredIdentity {
+        let mut made = identity(IdentityKind::UserAssigned, &self.text("name"), &self.address, line);
+        made.client_id = self.text("client_id").into();
+        made.id = self.text("id");
+        made.principal_id = self.text("principal_id");
+        made.tenant_id = self.text("tenant_id");
+        made.resource_group = self.text("resource_group_name");
+        made.location = self.text("location");
+        DeclaredIdentity { identity: made, key: Key::Address(self.address.clone()) }
+    }
+
+    fn application(&self, line: u32) -> DeclaredIdentity {
+        let mut made = identity(IdentityKind::Application, &self.text("display_name"), &self.address, line);
+        // `application_id` before azuread 3.0
+        made.client_id = [self.text("client_id"), self.text("application_id")]
+            .into_iter()
+            .find(|id| !id.is_empty())
+            .unwrap_or_default()
+            .into();
+        let ids = [self.text("object_id"), object_id(&self.text("id"))];
+        made.id = ids.into_iter().find(|id| !id.is_empty()).unwrap_or_default();
+        DeclaredIdentity { identity: made, key: Key::Address(self.address.clone()) }
+    }
+
+    fn cluster(&self, line: u32) -> Cluster {
+        Cluster {
+            name: self.text("name"),
+            id: self.text("id"),
+            resource_group: self.text("resource_group_name"),
+            platform: Platform::Aks,
+            issuer: filled(self.get("oidc_issuer_url")).map(Into::into),
+            oidc_issuer_enabled: self.get("oidc_issuer_enabled").and_then(Value::as_bool),
+            workload_identity_enabled: self.get("workload_identity_enabled").and_then(Value::as_bool),
+            kubernetes_version: self.text("kubernetes_version"),
+            declared: Some(self.address.clone()),
+            origin: Origin { source: 0, line },
+            ..Cluster::default()
+        }
+    }
+
+    fn credential(&self, line: u32, configuration: &Configuration<'_>) -> Declaration {
+        // azurerm has `audience`, azuread `audiences`; the flexible one is a single text
+        let audiences = self.get("audiences").or_else(|| self.get("audience")).and_then(texts);
+        let names = if self.kind.starts_with("azuread") { ["display_name", "name"] } else { ["name", "display_name"] };
+        let name = names.into_iter().map(|name| self.text(name)).find(|name| !name.is_empty());
+        let owners = ["user_assigned_identity_id", "parent_id", "application_id", "application_object_id"];
+        let owner = owners.into_iter().find_map(|name| filled(self.get(name)));
+        let parent = match owner {
+            Some(id) => Whose::Id(object_id(id)),
+            None => configuration
+                .owner(&self.address, &owners)
+                .map_or(Whose::Unknown, |it| Whose::Declared(Key::Address(it))),
+        };
+        let credential = DeclaredCredential {
+            address: self.address.clone(),
+            identity: String::new(),
+            name: name.unwrap_or_default(),
+            issuer: filled(self.get("issuer")).map(Into::into),
+            subject: filled(self.get("subject")).map(Into::into),
+            expression: filled(self.get("claims_matching_expression")).map(Into::into),
+            audiences,
+            pending: self.pending,
+            tool: self.tool(configuration),
+            origin: Origin { source: 0, line },
+        };
+        Declaration { credential, parent }
+    }
+
+    fn tool(&self, configuration: &Configuration<'_>) -> Tool {
+        let azurerm = self.kind.starts_with("azurerm_");
+        Tool::Terraform {
+            constraint: azurerm.then(|| configuration.constraint("azurerm")).flatten(),
+            written: if azurerm { configuration.written(&self.address) } else { Vec::new() },
+        }
+    }
+
+    /// A resource that azapi sends as it is, told by its `type`.
+    fn azapi(&self, line: u32, configuration: &Configuration<'_>, found: &mut Declarations) {
+        let kind = self.text("type").to_ascii_lowercase();
+        let parsed = |name: &str| -> Value {
+            match self.get(name) {
+                // a text of JSON before azapi 2.0
+                Some(Value::String(text)) => serde_json::from_str(text).unwrap_or_default(),
+                Some(value) => value.clone(),
+                None => Value::Null,
+            }
+        };
+        let (body, output) = (parsed("body"), parsed("output"));
+        match kind.split('@').next().unwrap_or_default() {
+            "microsoft.managedidentity/userassignedidentities" => {
+                let mut made = self.managed_identity(line);
+                let said = |name: &str| filled(output.pointer(&format!("/properties/{name}"))).unwrap_or_default();
+                made.identity.client_id = said("clientId").into();
+                made.identity.principal_id = said("principalId").into();
+                made.identity.tenant_id = said("tenantId").into();
+                found.identities.push(made);
+            }
+            "microsoft.managedidentity/userassignedidentities/federatedidentitycredentials" => {
+                let mut made = self.credential(line, configuration);
+                let hidden = [self.unknown, self.sensitive].into_iter().flatten();
+                let hidden: Vec<&Value> = hidden.filter_map(|marks| marks.get("body")).collect();
+                let known = |name: &str| {
+                    let marked = hidden.iter().any(|marks| {
+                        marks.as_bool() == Some(true)
+                            || marks.pointer(&format!("/properties/{name}")).is_some_and(is_marked)
+                    });
+                    body.pointer(&format!("/properties/{name}")).filter(|_| !marked)
+                };
+                made.credential.issuer = filled(known("issuer")).map(Into::into);
+                made.credential.subject = filled(known("subject")).map(Into::into);
+                made.credential.audiences = known("audiences").and_then(texts);
+                let expression = known("claimsMatchingExpression").and_then(|it| it.get("value"));
+                made.credential.expression = filled(expression).map(Into::into);
+                found.credentials.push(made);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A list of texts, or one text.
+fn texts(value: &Value) -> Option<Vec<Audience>> {
+    match value {
+        Value::String(one) => Some(vec![one.as_str().into()]),
+        // what is unknown in a list is null there
+        Value::Array(list) => list.iter().map(|it| it.as_str().map(Audience::from)).collect(),
+        _ => None,
+    }
+}
+
+/// Whether anything in it is marked as unknown or sensitive.
+fn is_marked(mark: &Value) -> bool {
+    match mark {
+        Value::Bool(marked) => *marked,
+        Value::Array(list) => list.iter().any(is_marked),
+        Value::Object(members) => Map::values(members).any(is_marked),
+        _ => false,
+    }
+}
+
+/// azuread calls an application `/applications/OBJECT-ID`.
+fn object_id(id: &str) -> String {
+    id.strip_prefix("/applications/").unwrap_or(id).into()
+}

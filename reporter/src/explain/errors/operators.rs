@@ -1,0 +1,160 @@
+//! What operators say that exchange tokens on behalf of their custom resources: the Secrets Store CSI
+//! driver, External Secrets, KEDA, cert-manager, external-dns, Azure Service Operator.
+
+use super::{Known, Link};
+
+pub(super) static ROWS: &[Known] = &[
+    Known {
+        codes: &[],
+        said: &[&["service account tokens not found"]],
+        name: "csi-no-tokens",
+        link: Link::Operator,
+        meaning: "the Secrets Store CSI driver was given no tokens of the pod's ServiceAccount",
+        check: &[
+            "its CSIDriver object must have tokenRequests with the audience api://AzureADTokenExchange: update the driver, or set tokenRequests in its chart",
+        ],
+        rules: &[],
+        sample: "failed to mount secrets store objects for pod shop/cart, err: rpc error: code = Unknown desc = failed to parse workload identity tokens, error: service account tokens not found",
+    },
+    Known {
+        codes: &[],
+        said: &[&["token for audience", "not found"]],
+        name: "csi-no-token-of-audience",
+        link: Link::Operator,
+        meaning: "the Secrets Store CSI driver has tokens, and none for the audience it needs",
+        check: &[
+            "add the audience to tokenRequests of its CSIDriver object; it is api://AzureADTokenExchange unless the credential says otherwise",
+        ],
+        rules: &["AWI307"],
+        sample: "rpc error: code = Unknown desc = failed to parse workload identity tokens, error: token for audience api://AzureADTokenExchange not found",
+    },
+    Known {
+        codes: &[],
+        said: &[&["nodepublishsecretref secret is not set"]],
+        name: "csi-no-identity",
+        link: Link::Operator,
+        meaning: "the SecretProviderClass names no identity, so that the driver looks for a service principal's secret",
+        check: &["set spec.parameters.clientID (so written) to the identity's client id, and tenantId"],
+        rules: &[],
+        sample: "rpc error: code = Unknown desc = failed to mount objects, error: failed to get keyvault client: failed to get credentials, nodePublishSecretRef secret is not set",
+    },
+    Known {
+        codes: &[],
+        said: &[&["only one identity mode can be enabled at a time"]],
+        name: "csi-several-modes",
+        link: Link::Operator,
+        meaning: "the SecretProviderClass names several ways to authenticate",
+        check: &["keep clientID alone, and set usePodIdentity and useVMManagedIdentity to \"false\" or leave them out"],
+        rules: &[],
+        sample: "only one identity mode can be enabled at a time: usePodIdentity, useVMManagedIdentity, clientID",
+    },
+    Known {
+        codes: &[],
+        said: &[&["missing environment variables", "azure_federated_token_file must be set"]],
+        name: "eso-controller-not-injected",
+        link: Link::Operator,
+        meaning: "External Secrets uses its own identity, and its controller's pod has no workload identity",
+        check: &[
+            "label the controller's pod azure.workload.identity/use: \"true\" and annotate its ServiceAccount",
+            "or give the store a serviceAccountRef, whose ServiceAccount then counts",
+        ],
+        rules: &["AWI101", "AWI103", "AWI203"],
+        sample: "missing environment variables. AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_FEDERATED_TOKEN_FILE must be set",
+    },
+    Known {
+        codes: &[],
+        said: &[&["missing clientid", "serviceaccountref or service account annotation"]],
+        name: "eso-no-client-id",
+        link: Link::ServiceAccount,
+        meaning: "the ServiceAccount that a store of External Secrets names has no client id",
+        check: &["annotate it with azure.workload.identity/client-id, spelt exactly so"],
+        rules: &["AWI201", "AWI203", "AWI202"],
+        sample: "missing clientID: either serviceAccountRef or service account annotation 'azure.workload.identity/client-id' is missing",
+    },
+    Known {
+        codes: &[],
+        said: &[&["missing tenantid", "serviceaccount"], &["missing tenantid in store config"]],
+        name: "eso-no-tenant-id",
+        link: Link::Operator,
+        meaning: "neither the store of External Secrets nor its ServiceAccount says which tenant",
+        check: &[
+            "set spec.provider.azurekv.tenantId, or annotate the ServiceAccount with azure.workload.identity/tenant-id",
+        ],
+        rules: &["AWI204"],
+        sample: "missing tenantID in store config or service account annotation: serviceAccount shop/cart",
+    },
+    Known {
+        codes: &[],
+        said: &[&["multiple tenantid found"], &["multiple clientid found"]],
+        name: "eso-said-twice",
+        link: Link::Operator,
+        meaning: "tenant or client id is said in several places at once, and External Secrets takes neither",
+        check: &["say it once: in the store, in the secret, or on the ServiceAccount"],
+        rules: &[],
+        sample: "multiple tenantID found. Check secretRef, 'spec.provider.azurekv.tenantId', and serviceAccountRef",
+    },
+    Known {
+        codes: &[],
+        said: &[
+            &["pod identity", "not supported for azure"],
+            &["keda", "podidentity", "provider azure", "not supported"],
+        ],
+        name: "keda-identity",
+        link: Link::Operator,
+        meaning: "KEDA cannot use the identity that a TriggerAuthentication names",
+        check: &[
+            "provider must be azure-workload: azure was removed in KEDA 2.15",
+            "whatever identityId says, the token is that of keda-operator: the identity must trust system:serviceaccount:NAMESPACE:keda-operator",
+        ],
+        rules: &["AWI301"],
+        sample: "error parsing azure queue metadata: pod identity azure not supported for azure storage queues",
+    },
+    Known {
+        codes: &[],
+        said: &[
+            &["clientid was omitted without providing one of --cluster-issuer-ambient-credentials"],
+            &["clientid was omitted", "ambient-credentials"],
+        ],
+        name: "cert-manager-no-client-id",
+        link: Link::Operator,
+        meaning: "the issuer of cert-manager names no identity and may not use the controller's own",
+        check: &[
+            "set dns01.azureDNS.managedIdentity.clientID; it must trust system:serviceaccount:cert-manager:cert-manager, and the controller's pod needs the label",
+        ],
+        rules: &["AWI301", "AWI101"],
+        sample: "error instantiating azuredns challenge solver: ClientID was omitted without providing one of `--cluster-issuer-ambient-credentials` or `--issuer-ambient-credentials`",
+    },
+    Known {
+        codes: &[],
+        said: &[
+            &["failed to retrieve the service principal token"],
+            &["external-dns", "failed to read azure config file"],
+            &["failed to create azure provider"],
+        ],
+        name: "external-dns-identity",
+        link: Link::Operator,
+        meaning: "external-dns has no identity it can use",
+        check: &[
+            "its azure.json must say useWorkloadIdentityExtension: true, its pod carry the label, and its ServiceAccount the client id",
+        ],
+        rules: &["AWI101", "AWI103", "AWI203"],
+        sample: "time=\"2024-05-01T10:00:00Z\" level=fatal msg=\"external-dns: failed to read Azure config file '/etc/kubernetes/azure.json': open /etc/kubernetes/azure.json: no such file or directory\"",
+    },
+    Known {
+        codes: &[],
+        said: &[
+            &["credential secret", "does not contain key"],
+            &["aso-controller-settings", "not found"],
+            &["aso-credential", "not found"],
+        ],
+        name: "aso-credential",
+        link: Link::Operator,
+        meaning: "Azure Service Operator has no credential for this object",
+        check: &[
+            "the secret that serviceoperator.azure.com/credential-from, aso-credential or aso-controller-settings names must hold AZURE_SUBSCRIPTION_ID, AZURE_TENANT_ID, AZURE_CLIENT_ID and no secret",
+            "every client id must trust system:serviceaccount:azureserviceoperator-system:azureserviceoperator-default",
+        ],
+        rules: &["AWI301"],
+        sample: "credential Secret \"shop/aso-credential\" does not contain key \"AZURE_CLIENT_ID\"",
+    },
+];

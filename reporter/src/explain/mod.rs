@@ -1,0 +1,185 @@
+//! `wiguard explain`: a rule's manual page, or what an error of the chain means, which link it points
+//! to, and, with sources, what of an estate causes it.
+
+mod causes;
+mod errors;
+mod show;
+mod text;
+
+use std::io::{self, Read as _, Write};
+use std::path::PathBuf;
+
+use anyhow::{Context as _, anyhow};
+use clap::Args;
+use wiguard_rules::catalogue::Entry;
+
+use crate::cli::Failure;
+use crate::collect::Tie;
+use crate::config::Config;
+#[cfg(feature = "live")]
+use crate::live::Live;
+use crate::progress;
+use crate::read::Stdin;
+use crate::report::is_complete;
+use crate::sources::Sources;
+use text::Text;
+
+/// How much of standard input is looked through, in bytes.
+const LONGEST: u64 = 64 << 20;
+/// How much of a text an error message quotes, in letters.
+const QUOTED: usize = 120;
+
+/// The arguments of `explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// A rule's id or name, an AADSTS code, a pasted log of any length, or `-` for one on standard input
+    #[arg(value_name = "RULE|CODE|TEXT", required = true)]
+    what: Vec<String>,
+    /// Name what in this file or folder causes it, read as `scan` reads it; repeatable
+    #[arg(long, value_name = "PATH")]
+    from: Vec<PathBuf>,
+    /// Tie the dump at PATH to the cluster NAME; repeatable
+    #[arg(long, value_name = "NAME=PATH", value_parser = Tie::parse)]
+    cluster: Vec<Tie>,
+    /// Tie the credentials at PATH to the identity NAME; repeatable
+    #[arg(long, value_name = "NAME=PATH", value_parser = Tie::parse)]
+    identity: Vec<Tie>,
+    /// Take every kind of which something is given as given wholly, so that what is not there does not exist
+    #[arg(long)]
+    assume_complete: bool,
+    /// Read the configuration from FILE [default: wiguard.toml or .wiguard.toml, if there is one]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// How to print it
+    #[arg(short, long = "output", value_enum, default_value_t = As::Text, value_name = "FORMAT")]
+    output: As,
+    /// How progress is shown.
+    #[command(flatten)]
+    progress: progress::Flags,
+    /// Clusters and subscriptions as they are.
+    #[cfg(feature = "live")]
+    #[command(flatten)]
+    live: Live,
+}
+
+/// How an explanation is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum As {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+impl Explain {
+    /// Runs it; the exit status.
+    ///
+    /// # Errors
+    /// If nothing is known of what was asked, or what else was typed makes no sense.
+    pub fn run(self) -> Result<u8, Failure> {
+        let asked = self.asked()?;
+        let said = |pages: String| match io::stdout().lock().write_all(pages.as_bytes()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(Failure::Internal(anyhow!(error).context("could not write to standard output")))
+            }
+            _ => Ok(()),
+        };
+        if let Some(entry) = Entry::find(&asked) {
+            return said(if self.output == As::Json { show::rule_as_json(entry) } else { page(entry) }).map(|()| 0);
+        }
+        let text = Text::read(&asked);
+        if text.known().is_empty() {
+            return Err(Failure::Usage(unknown(&asked, &text)));
+        }
+        let output = self.output;
+        let (causes, status) = self.causes(&text)?;
+        let pages = match output {
+            As::Text => show::text(&text, causes.as_ref()),
+            As::Json => show::json(&text, causes.as_ref()),
+        };
+        said(pages).map(|()| status)
+    }
+
+    /// What was typed, or what standard input holds.
+    fn asked(&self) -> Result<String, Failure> {
+        if self.what != ["-"] {
+            return Ok(self.what.join(" "));
+        }
+        if self.from.iter().any(|path| path.as_os_str() == "-") {
+            return Err(Failure::Usage(anyhow!("standard input is either the text or a source, not both")));
+        }
+        let mut bytes = Vec::new();
+        let read = io::stdin().lock().take(LONGEST).read_to_end(&mut bytes);
+        let length = read.context("could not read standard input").map_err(Failure::Usage)?;
+        if length as u64 == LONGEST {
+            eprintln!("only the first {} MiB of standard input are looked through", LONGEST >> 20);
+        }
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// What of the sources causes it, if there are any, and the exit status.
+    fn causes(self, text: &Text) -> Result<(Option<causes::Causes>, u8), Failure> {
+        let sources = Sources {
+            paths: self.from,
+            identity: self.identity,
+            assume_complete: self.assume_complete,
+            progress: self.progress,
+            #[cfg(feature = "live")]
+            live: self.live,
+        };
+        if sources.check().is_err() {
+            return Ok((None, 0));
+        }
+        let config = Config::load(self.config.as_deref()).map_err(|error| Failure::Usage(error.into()))?;
+        let progress = sources.progress.show();
+        let stdin = || -> Stdin { Box::new(io::stdin()) };
+        let collected = sources.gather(self.cluster, None, &config, &progress, stdin)?;
+        progress.say("judging");
+        let causes = causes::of(text, &collected, &config);
+        progress.say("");
+        let status = if is_complete(&collected.gaps) { 0 } else { 3 };
+        Ok((Some(causes), status))
+    }
+}
+
+/// What is said of a text in which nothing is known.
+fn unknown(asked: &str, text: &Text) -> anyhow::Error {
+    let shown: String = asked.trim().chars().take(QUOTED).collect();
+    let more = if shown.len() < asked.trim().len() { "…" } else { "" };
+    let codes = text.unknown_codes();
+    let elsewhere = codes
+        .first()
+        .map(|code| format!(" (Microsoft may say more at https://login.microsoftonline.com/error?code={code})"))
+        .unwrap_or_default();
+    anyhow!(
+        "nothing is known of `{shown}{more}`; give a rule (`wiguard rules` lists them), a code such as AADSTS700213, or a log line that holds one{elsewhere}"
+    )
+}
+
+/// A rule's manual page with its facts on top.
+pub fn page(entry: &Entry) -> String {
+    let rule = entry.rule;
+    let judges: Vec<&str> = rule.checks.iter().map(|check| check.subject()).collect();
+    let mut out = format!(
+        "# {} {}\n\nSeverity {}, confidence {}; judges {}; {}.\n",
+        entry.id,
+        entry.name(),
+        rule.severity.as_str(),
+        rule.confidence.as_str(),
+        judges.join(", "),
+        if entry.at_admission() { "at admission and in the audit" } else { "in the audit" },
+    );
+    if !rule.aadsts.is_empty() {
+        let codes: Vec<String> = rule.aadsts.iter().map(|code| format!("AADSTS{code}")).collect();
+        out.push_str(&format!("Leads to {}.\n", codes.join(", ")));
+    }
+    if !rule.frameworks.is_empty() {
+        out.push_str(&format!("Asked for by {}.\n", rule.frameworks.join(", ")));
+    }
+    out.push('\n');
+    let headings = ["Fails", "Passes", "As CEL"];
+    let deeper = |page: String, heading| page.replace(&format!("\n# {heading}\n"), &format!("\n## {heading}\n"));
+    out.push_str(&headings.into_iter().fold(entry.manual(), deeper));
+    out.push('\n');
+    out
+}

@@ -1,0 +1,150 @@
+//! Finding the workload that is meant by what was typed.
+
+use std::fmt;
+use std::str::FromStr;
+
+use anyhow::anyhow;
+use wiguard_rules::inventory::Inventory;
+use wiguard_rules::model::{POD_BEARING, PodBearing, Workload};
+use wiguard_rules::near::edits_within;
+
+/// kubectl's short forms (Kubernetes, `kubectl api-resources`).
+const SHORT: [(&str, &str); 7] = [
+    ("po", "Pod"),
+    ("deploy", "Deployment"),
+    ("sts", "StatefulSet"),
+    ("ds", "DaemonSet"),
+    ("rs", "ReplicaSet"),
+    ("rc", "ReplicationController"),
+    ("cj", "CronJob"),
+];
+
+/// A workload as it is typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Its cluster, if it is said.
+    pub cluster: Option<String>,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its kind.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl FromStr for Target {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (cluster, rest) = match text.split_once(':') {
+            Some((cluster, rest)) => (Some(cluster.to_owned()), rest),
+            None => (None, text),
+        };
+        let parts: Vec<&str> = rest.split('/').collect();
+        let [namespace, kind, name] = parts.as_slice() else {
+            return Err("expected NAMESPACE/KIND/NAME, such as shop/deploy/cart".into());
+        };
+        if [namespace, kind, name].iter().any(|part| part.is_empty()) || cluster.as_deref() == Some("") {
+            return Err("a part of it is empty; expected NAMESPACE/KIND/NAME, such as shop/deploy/cart".into());
+        }
+        let known = kind_called(kind).ok_or_else(|| {
+            let all: Vec<&str> = POD_BEARING.iter().map(|kind| kind.resource).collect();
+            format!("`{kind}` is no kind that makes pods; expected one of {}", all.join(", "))
+        })?;
+        Ok(Self { cluster, namespace: (*namespace).into(), kind: known.kind.into(), name: (*name).into() })
+    }
+}
+
+/// The kind of that name, in singular, plural or short.
+fn kind_called(name: &str) -> Option<&'static PodBearing> {
+    // Groups may follow, as in `deployments.apps`.
+    let name = name.split('.').next().unwrap_or_default().to_ascii_lowercase();
+    let short = SHORT.iter().find(|(short, _)| *short == name).map(|(_, kind)| kind.to_ascii_lowercase());
+    let name = short.unwrap_or(name);
+    POD_BEARING.iter().find(|kind| kind.kind.to_ascii_lowercase() == name || kind.resource == name)
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(cluster) = &self.cluster {
+            write!(f, "{cluster}:")?;
+        }
+        write!(f, "{} {}/{}", self.kind, self.namespace, self.name)
+    }
+}
+
+impl Target {
+    /// The workload that is meant, if it was read.
+    ///
+    /// # Errors
+    /// If several clusters have one.
+    pub fn find<'a>(&self, inventory: &'a Inventory) -> anyhow::Result<Option<&'a Workload>> {
+        let cluster = |workload: &Workload| {
+            inventory.clusters.get(workload.cluster.0 as usize).map(|cluster| cluster.name.as_str()).unwrap_or_default()
+        };
+        let is_meant = |workload: &&Workload| {
+            self.is_like(workload)
+                && workload.name == self.name
+                && self.cluster.as_deref().is_none_or(|wanted| cluster(workload) == wanted)
+        };
+        let found: Vec<&Workload> = inventory.workloads.iter().filter(is_meant).collect();
+        let mut clusters: Vec<&str> = found.iter().map(|workload| cluster(workload)).collect();
+        clusters.sort_unstable();
+        clusters.dedup();
+        if clusters.len() > 1 {
+            let named: Vec<&str> = clusters.into_iter().filter(|cluster| !cluster.is_empty()).collect();
+            return Err(anyhow!(
+                "several clusters have {self}: put the one you mean before it, as CLUSTER:{}/{}/{}; they are {}",
+                self.namespace,
+                self.kind.to_ascii_lowercase(),
+                self.name,
+                named.join(", ")
+            ));
+        }
+        Ok(found.last().copied())
+    }
+
+    /// Why it was not found, with what may be meant.
+    pub fn nowhere(&self, inventory: &Inventory) -> anyhow::Error {
+        let near = |workload: &&Workload| self.is_like(workload) && edits_within(&workload.name, &self.name, 2);
+        let same_name = |workload: &&Workload| workload.name == self.name;
+        let mut meant: Vec<String> = inventory
+            .workloads
+            .iter()
+            .filter(|workload| near(workload) || same_name(workload))
+            .map(|workload| format!("{}/{}/{}", workload.namespace, workload.kind.kind, workload.name))
+            .collect();
+        meant.sort();
+        meant.dedup();
+        meant.truncate(5);
+        let read = inventory.workloads.len();
+        if meant.is_empty() {
+            anyhow!("nothing that was read is {self}; {read} workloads were, none with a name like it")
+        } else {
+            anyhow!("nothing that was read is {self}; did you mean {}?", meant.join(" or "))
+        }
+    }
+
+    fn is_like(&self, workload: &Workload) -> bool {
+        workload.namespace == self.namespace && workload.kind.kind == self.kind
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Target;
+
+    #[test]
+    fn kinds_are_called_as_in_kubectl() {
+        let kind = |text: &str| text.parse::<Target>().map(|target| target.kind);
+        for name in ["deploy", "deployment", "deployments", "Deployment", "deployments.apps", "DEPLOY"] {
+            assert_eq!(kind(&format!("shop/{name}/cart")).as_deref(), Ok("Deployment"), "{name}");
+        }
+        assert_eq!(kind("shop/po/cart").as_deref(), Ok("Pod"));
+        assert_eq!(kind("prod-weu:shop/cj/cart").as_deref(), Ok("CronJob"));
+        for wrong in ["", "cart", "shop/cart", "shop/svc/cart", "shop/deploy/", "/deploy/cart", ":shop/po/x", "a/b/c/d"]
+        {
+            assert!(kind(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! The walk: every link of one workload's chain in its order, each with what holds of it.
+
+use serde::Serialize;
+use wiguard_rules::exchange::client_ids;
+use wiguard_rules::model::{ClientId, IdentityKind, Origin, ServiceAccount, Workload, annotation, is_guid, label};
+use wiguard_rules::near::{self, annotate};
+use wiguard_rules::trust::{Link, Trust, Unknown};
+
+use super::webhook;
+use crate::remedy::remedy;
+
+/// One workload's chain, as far as it was walked.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Walk {
+    /// The name and version of this form.
+    pub schema: &'static str,
+    /// Its cluster, empty if no source says.
+    pub cluster: String,
+    /// The workload.
+    pub object: Object,
+    /// Whether all links hold, one is broken, or one could not be seen.
+    pub state: State,
+    /// The links, up to the first that is broken.
+    pub links: Vec<Step>,
+}
+
+/// Which workload.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Object {
+    /// Its API version.
+    pub api_version: &'static str,
+    /// Its kind.
+    pub kind: &'static str,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// How a link is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum State {
+    /// It holds.
+    Holds,
+    /// It could not be seen.
+    Unknown,
+    /// It is broken.
+    Broken,
+}
+
+/// A link.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Step {
+    /// Which.
+    pub link: &'static str,
+    /// How it is.
+    pub state: State,
+    /// What there is to say of it.
+    pub message: String,
+    /// What else.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<String>,
+    /// What was expected, and what is there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub compared: Vec<Compared>,
+    /// What to do.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub fix: String,
+}
+
+/// A value beside the one it should be.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Compared {
+    /// Of what.
+    pub field: String,
+    /// What the chain needs.
+    pub expected: String,
+    /// What is there; `None` if nothing is.
+    pub actual: Option<String>,
+}
+
+/// Walks.
+pub(super) struct Walker<'w, 'a> {
+    pub(super) workload: &'w Workload,
+    pub(super) trust: &'w Trust<'a>,
+    paths: &'w [String],
+    links: Vec<Step>,
+}
+
+// === impl Walk ===
+
+impl Walk {
+    /// Walks the chain of a workload. `paths` are where objects were read.
+    pub fn of(workload: &Workload, trust: &Trust<'_>, paths: &[String]) -> Self {
+        let mut walker = Walker { workload, trust, paths, links: Vec::new() };
+        walker.walk();
+        let links = walker.links;
+        Self {
+            schema: "wiguard.trace/v1",
+            cluster: trust.cluster(workload.cluster).map(|cluster| cluster.name.clone()).unwrap_or_default(),
+            object: Object {
+                api_version: workload.kind.api_version,
+                kind: workload.kind.kind,
+                namespace: workload.namespace.clone(),
+                name: workload.name.clone(),
+            },
+            state: links.iter().map(|step| step.state).max().unwrap_or(State::Unknown),
+            links,
+        }
+    }
+
+    /// The exit status.
+    pub const fn status(&self) -> u8 {
+        match self.state {
+            State::Holds => 0,
+            State::Broken => 1,
+            State::Unknown => 3,
+        }
+    }
+}
+
+// === impl Step ===
+
+impl Step {
+    pub(super) fn new(link: &'static str, state: State, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { link, state, message, details: Vec::new(), compared: Vec::new(), fix: String::new() }
+    }
+
+    pub(super) fn unknown(link: &'static str, Unknown(key): &Unknown) -> Self {
+        Self::new(link, State::Unknown, format!("not known: no source gave {key}")).fix(remedy(key.kind()))
+    }
+
+    pub(super) fn fix(mut self, fix: impl Into<String>) -> Self {
+        self.fix = fix.into();
+        self
+    }
+
+    pub(super) fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.details.push(detail.into());
+        self
+    }
+
+    pub(super) fn compare(mut self, field: &str, expected: &str, actual: Option<&str>) -> Self {
+        self.compared.push(Compared { field: field.into(), expected: expected.into(), actual: actual.map(Into::into) });
+        self
+    }
+}
+
+// === impl Walker ===
+
+impl<'a> Walker<'_, 'a> {
+    /// Adds a link; whether to go on. What hangs on the unknown of the link before it is not told twice.
+    pub(super) fn add(&mut self, step: Step) -> bool {
+        let goes_on = step.state != State::Broken;
+        let told = self.links.last().is_some_and(|last| last.state == State::Unknown && last.message == step.message);
+        if !told {
+            self.links.push(step);
+        }
+        goes_on
+    }
+
+    fn walk(&mut self) {
+        if !self.add(self.label()) {
+            return;
+        }
+        let account = self.trust.service_account(self.workload);
+        if self.workload.opts_in() && !self.add(webhook::step(self.workload, &account)) {
+            return;
+        }
+        if !self.add(self.account(&account)) {
+            return;
+        }
+        let mut asked = Vec::new();
+        for asks in client_ids(self.workload, self.trust) {
+            match asks {
+                Ok(Some(client_id)) => {
+                    if !self.add(client_id_step(&client_id)) {
+                        return;
+                    }
+                    asked.push(client_id);
+                }
+                Ok(None) => {
+                    self.add(self.no_client_id());
+                    return;
+                }
+                Err(unknown) => {
+                    self.add(Step::unknown("client id", &unknown));
+                }
+            }
+        }
+        for client_id in &asked {
+            if !self.add(self.identity(client_id, &account)) {
+                return;
+            }
+        }
+        self.credentials(&asked);
+    }
+
+    fn label(&self) -> Step {
+        let workload = self.workload;
+        let value = workload.template.labels.get(label::USE);
+        if workload.opts_in() {
+            return Step::new("pod label", State::Holds, format!("{}: \"true\"", label::USE));
+        }
+        if workload.projects_azure_token() {
+            return Step::new(
+                "pod label",
+                State::Holds,
+                "none, and none is needed: the pods bring a token of their own",
+            );
+        }
+        let field = workload.label_path(label::USE);
+        let mut step = Step::new(
+            "pod label",
+            State::Broken,
+            "the webhook passes these pods over: only the value \"true\" counts, on the pods themselves",
+        )
+        .compare(&field, "true", value);
+        if workload.has_misplaced_label() {
+            step = step.detail(format!(
+                "the label stands on the {} itself, and its pods do not inherit it",
+                workload.kind.kind
+            ));
+        }
+        for pair in workload.template.labels.iter().filter(|pair| pair.key != label::USE) {
+            step = step.detail(format!("the pods have `{}: {}`", pair.key, pair.value));
+        }
+        let then = if workload.template.live {
+            "; the webhook sees pods only when they are created: set it on what makes this pod, or make the pod anew"
+        } else {
+            ""
+        };
+        step.fix(format!("set {field} to \"true\"{then}"))
+    }
+
+    fn account(&self, account: &Link<&ServiceAccount>) -> Step {
+        let (namespace, name) = (&self.workload.namespace, self.workload.service_account());
+        match account {
+            Link::Found(account) => {
+                Step::new("ServiceAccount", State::Holds, format!("{namespace}/{name}{}", self.read_in(account.origin)))
+            }
+            Link::Absent => Step::new("ServiceAccount", State::Broken, format!("there is no {namespace}/{name}")).fix(
+                format!("kubectl create serviceaccount {} --namespace {}", near::shell(name), near::shell(namespace)),
+            ),
+            Link::Unknown(key) => Step::unknown("ServiceAccount", &Unknown(key.clone())),
+        }
+    }
+
+    fn no_client_id(&self) -> Step {
+        let (namespace, name) = (&self.workload.namespace, self.workload.service_account());
+        Step::new("client id", State::Broken, "nothing says which identity is meant")
+            .compare(
+                &format!("ServiceAccount {namespace}/{name} metadata.annotations[{}]", annotation::CLIENT_ID),
+                "the client id of an identity",
+                None,
+            )
+            .fix(annotate(namespace, name, annotation::CLIENT_ID, "CLIENT_ID"))
+    }
+
+    fn identity(&self, client_id: &ClientId, account: &Link<&ServiceAccount>) -> Step {
+        let identity = match self.trust.identity(client_id) {
+            Link::Found(identity) => identity,
+            Link::Absent => return self.no_identity(client_id),
+            Link::Unknown(key) => return Step::unknown("identity", &Unknown(key)),
+        };
+        let kind = match identity.kind {
+            IdentityKind::UserAssigned => "managed identity",
+            IdentityKind::Application => "app registration",
+        };
+        let asked = match account {
+            Link::Found(account) => account.annotations.get(annotation::TENANT_ID).filter(|tenant| !tenant.is_empty()),
+            _ => None,
+        };
+        // An app registration may be known to other tenants too.
+        let elsewhere = asked.filter(|tenant| {
+            identity.kind == IdentityKind::UserAssigned
+                && is_guid(tenant)
+                && is_guid(&identity.tenant_id)
+                && !tenant.eq_ignore_ascii_case(&identity.tenant_id)
+        });
+        if let Some(tenant) = elsewhere {
+            let (namespace, name) = (&self.workload.namespace, self.workload.service_account());
+            return Step::new("identity", State::Broken, format!("{kind} {} is of another tenant", identity.name))
+                .compare(
+                    &format!("ServiceAccount {namespace}/{name} metadata.annotations[{}]", annotation::TENANT_ID),
+                    &identity.tenant_id,
+                    Some(tenant),
+                )
+                .fix(annotate(namespace, name, annotation::TENANT_ID, &identity.tenant_id));
+        }
+        let tenant =
+            if identity.tenant_id.is_empty() { String::new() } else { format!(", tenant {}", identity.tenant_id) };
+        let read = self.read_in(identity.origin);
+        Step::new("identity", State::Holds, format!("{kind} {}{tenant}{read}", identity.name))
+    }
+
+    fn no_identity(&self, client_id: &ClientId) -> Step {
+        let (namespace, name) = (&self.workload.namespace, self.workload.service_account());
+        let step =
+            Step::new("identity", State::Broken, "no identity has this client id; Entra will answer AADSTS700016");
+        match self.trust.identity_by_id(client_id.as_str()) {
+            Some(identity) => step
+                .detail(format!("it is an object id of {}, and what is asked for is its client id", identity.name))
+                .compare("client id", identity.client_id.as_str(), Some(client_id.as_str()))
+                .fix(annotate(namespace, name, annotation::CLIENT_ID, identity.client_id.as_str())),
+            None => step
+                .compare("client id", "that of an identity or app registration", Some(client_id.as_str()))
+                .fix("look up the client id: az identity show --query clientId, or az ad app show --query appId"),
+        }
+    }
+
+    /// Where something was read, in brackets.
+    fn read_in(&self, origin: Origin) -> String {
+        match self.paths.get(origin.source as usize).filter(|_| origin.line > 0) {
+            Some(path) => format!(" ({path}:{})", origin.line),
+            None => String::new(),
+        }
+    }
+}
+
+fn client_id_step(client_id: &ClientId) -> Step {
+    if is_guid(client_id.as_str()) {
+        return Step::new("client id", State::Holds, client_id.as_str());
+    }
+    Step::new("client id", State::Broken, "this is no client id")
+        .compare("client id", "a GUID such as 5a1e2c3d-0001-4000-8000-000000000001", Some(client_id.as_str()))
+        .fix("write the identity's client id, and nothing else: az identity show --query clientId")
+}

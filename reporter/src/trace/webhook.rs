@@ -1,0 +1,191 @@
+//! What the mutating webhook does to the pods of a workload, in words.
+
+use wiguard_rules::model::{ServiceAccount, Workload, annotation};
+use wiguard_rules::near::annotate;
+use wiguard_rules::trust::{Link, Unknown};
+use wiguard_rules::webhook::{
+    Change, Configuration, Injected, Injection, Outcome, PodName, Refusal, TOKEN_FILE, TokenEndpoint, Version, admit,
+};
+
+use super::walk::{State, Step};
+
+const LINK: &str = "webhook";
+
+/// The link: injected, or refused. The pods are labelled.
+pub(super) fn step(workload: &Workload, account: &Link<&ServiceAccount>) -> Step {
+    if workload.template.live {
+        return running(workload);
+    }
+    let account = match account {
+        Link::Found(account) => Some(*account),
+        Link::Absent => None,
+        Link::Unknown(key) => {
+            let mut step = Step::unknown(LINK, &Unknown(key.clone()));
+            step.message.push_str(", on which hangs what the webhook does");
+            return step;
+        }
+    };
+    let name = match workload.kind.kind {
+        "Pod" => PodName::Name(&workload.name),
+        _ => PodName::Unknown,
+    };
+    let outcomes = Version::ALL.map(|version| (version, admit(&workload.template, name, account, &installed(version))));
+    if let Some(refusal) = outcomes.iter().find_map(|(_, outcome)| match outcome {
+        Outcome::Refused(refusal) => Some(refusal),
+        _ => None,
+    }) {
+        return refused(workload, account, refusal);
+    }
+    injected(workload, &outcomes)
+}
+
+/// As AKS and the chart install it: from 1.6.0 on with identity bindings.
+fn installed(version: Version) -> Configuration {
+    let endpoint = TokenEndpoint {
+        annotation: annotation::USE_IDENTITY_BINDING.into(),
+        audience: "api://AKSIdentityBinding".into(),
+        ..TokenEndpoint::default()
+    };
+    Configuration { endpoint: Some(endpoint), ..Configuration::new(version) }
+}
+
+/// A pod that runs already has been before the webhook.
+fn running(workload: &Workload) -> Step {
+    let mut wanted = workload.injected_containers().peekable();
+    if wanted.peek().is_none() && !workload.template.containers.is_empty() {
+        return skipped();
+    }
+    let has = |(container, _): &(&wiguard_rules::model::Container, _)| container.variable(TOKEN_FILE).is_some();
+    let names: Vec<&str> = wanted.filter(has).map(|(container, _)| container.name.as_str()).collect();
+    if names.is_empty() {
+        return Step::new(LINK, State::Broken, "this pod is labelled, and no container has what the webhook injects")
+            .compare(&format!("variable {TOKEN_FILE}"), "the path of the token", None)
+            .detail("the webhook was not there when the pod was created, or the label came later")
+            .detail("see whether it runs: kubectl get deployments -A -l azure-workload-identity.io/system=true")
+            .fix("delete the pod, so that it is created anew before the webhook");
+    }
+    Step::new(LINK, State::Holds, format!("has injected into {}", names.join(", ")))
+}
+
+fn skipped() -> Step {
+    Step::new(LINK, State::Broken, "every container is named in skip-containers, so none gets a token")
+        .fix(format!("take those that call Azure out of the annotation {}", annotation::SKIP_CONTAINERS))
+}
+
+fn refused(workload: &Workload, account: Option<&ServiceAccount>, refusal: &Refusal) -> Step {
+    let step = Step::new(LINK, State::Broken, "every version refuses these pods, with the words")
+        .detail(format!("admission webhook \"mutation.azure-workload-identity.io\" denied the request: {refusal}"));
+    let step = match workload.kind.kind {
+        "Pod" => step,
+        kind => step.detail(format!("the {kind} is admitted; the refusal stands in the events of what makes its pods")),
+    };
+    let (namespace, name) = (&workload.namespace, workload.service_account());
+    match refusal {
+        Refusal::NoServiceAccount(_) => {
+            let field = format!("{}.serviceAccountName", workload.kind.spec_path());
+            step.compare(&field, "a ServiceAccount that exists", Some(name)).fix(format!(
+                "create ServiceAccount {namespace}/{name}, or name another; it must be in the namespace of the pods"
+            ))
+        }
+        Refusal::HostNetwork => {
+            step.compare(&format!("{}.hostNetwork", workload.kind.spec_path()), "false", Some("true")).fix(format!(
+                "delete the annotation {}: it asks for the proxy, whatever its value",
+                annotation::INJECT_PROXY
+            ))
+        }
+        Refusal::ProxyPort(_) => {
+            let field = workload.annotation_path(annotation::PROXY_PORT);
+            let port = workload.template.annotations.get(annotation::PROXY_PORT);
+            step.compare(&field, "a number from 1 to 65535", port).fix(format!("set {field} to such a number"))
+        }
+        Refusal::Lifetime(_) | Refusal::LifetimeOutOfRange(_) => {
+            let own = workload.template.annotations.get(annotation::EXPIRATION).filter(|text| !text.is_empty());
+            let expected = "whole seconds from 3600 to 86400";
+            if own.is_some() {
+                let field = workload.annotation_path(annotation::EXPIRATION);
+                return step.compare(&field, expected, own).fix(format!("set {field} to such a number, as \"3600\""));
+            }
+            let said = account.and_then(|account| account.annotations.get(annotation::EXPIRATION));
+            let field = format!("ServiceAccount {namespace}/{name} metadata.annotations[{}]", annotation::EXPIRATION);
+            step.compare(&field, expected, said).fix(annotate(namespace, name, annotation::EXPIRATION, "3600"))
+        }
+    }
+}
+
+fn injected(workload: &Workload, outcomes: &[(Version, Outcome)]) -> Step {
+    let mut told: Vec<(Vec<&str>, Vec<String>)> = Vec::new();
+    let mut any = false;
+    for (version, outcome) in outcomes {
+        let Outcome::Injected(injection) = outcome else { continue };
+        any |= injection.containers.iter().any(|container| !container.skipped) || injection.containers.is_empty();
+        let words = words(workload, injection);
+        match told.iter_mut().find(|(_, same)| *same == words) {
+            Some((versions, _)) => versions.push(version.as_str()),
+            None => told.push((vec![version.as_str()], words)),
+        }
+    }
+    if !any {
+        return skipped();
+    }
+    let mut step = Step::new(LINK, State::Holds, "injects what the Azure SDKs look for");
+    let differ = told.len() > 1;
+    for (versions, words) in told {
+        step = step.detail(format!("version {}:", versions.join(", ")));
+        for word in words {
+            step = step.detail(format!("  {word}"));
+        }
+    }
+    if differ {
+        step =
+            step.detail("which one runs: kubectl get deployments -A -l azure-workload-identity.io/system=true -o wide");
+    }
+    step
+}
+
+/// What is injected, a line for each thing.
+fn words(workload: &Workload, injection: &Injection) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut sets: Vec<(Vec<&str>, Vec<&str>)> = Vec::new();
+    for container in injection.containers.iter().filter(|container| !container.skipped) {
+        let added: Vec<&str> = container.variables.iter().map(|variable| variable.name).collect();
+        match sets.iter_mut().find(|(_, same)| *same == added) {
+            Some((names, _)) => names.push(&container.name),
+            None => sets.push((vec![&container.name], added)),
+        }
+    }
+    for (names, added) in sets {
+        let added = if added.is_empty() { "no variable".into() } else { added.join(", ") };
+        lines.push(format!("into {}: {added}", names.join(", ")));
+    }
+    lines.extend(injection.containers.iter().filter_map(|container| own(workload, container)));
+    let skipped: Vec<&str> = injection
+        .containers
+        .iter()
+        .filter(|container| container.skipped)
+        .map(|container| container.name.as_str())
+        .collect();
+    if !skipped.is_empty() {
+        lines.push(format!("passes over {}, named in skip-containers", skipped.join(", ")));
+    }
+    if let Some(port) = injection.proxy_port {
+        lines.push(format!("adds the migration proxy on port {port}, in a privileged init container and a sidecar"));
+    }
+    let volume = &injection.volume;
+    lines.push(match volume.change {
+        Change::Kept => format!("no volume: the pod has a token at {} already", volume.path),
+        _ => format!(
+            "the token is {}/{}, for {} s, with audience {}",
+            volume.mount_path, volume.path, volume.lifetime, volume.audience
+        ),
+    });
+    lines
+}
+
+/// The variables that a container keeps as its own.
+fn own(workload: &Workload, container: &Injected) -> Option<String> {
+    let (before, _) = workload.containers().find(|(before, _)| before.name == container.name)?;
+    let wanted = ["AZURE_CLIENT_ID", "AZURE_TENANT_ID", TOKEN_FILE, "AZURE_AUTHORITY_HOST"];
+    let kept: Vec<&str> = wanted.into_iter().filter(|name| before.variable(name).is_some()).collect();
+    let shown = !kept.is_empty() && !container.skipped;
+    shown.then(|| format!("{} keeps its own {}", container.name, kept.join(", ")))
+}

@@ -1,0 +1,121 @@
+//! A container names the path of the injected token itself.
+//!
+//! Where the token lies is the webhook's own affair and has changed: up to v1.5.1 in
+//! `/var/run/secrets/azure/tokens`, from v1.6.0 on in `/var/run/secrets/azure/wi`, and on AKS the
+//! webhook is updated without asking. What names the path then finds no file. `AZURE_FEDERATED_TOKEN_FILE`
+//! always says where it is.
+//!
+//! That variable on a running pod is what the webhook wrote. A pod that mounts a token of its own
+//! there knows its path, and one that does not opt in has no injected token to miss. The contents of
+//! ConfigMaps are not read. The policy leaves it to the audit: it would have to search every argument.
+//!
+//! # Fails
+//!
+//! ```yaml
+//! apiVersion: apps/v1
+//! kind: Deployment
+//! metadata: {name: cart, namespace: shop}
+//! spec:
+//!   template:
+//!     metadata: {labels: {azure.workload.identity/use: "true"}}
+//!     spec:
+//!       serviceAccountName: cart
+//!       containers: [{name: app, args: [--token-file=/var/run/secrets/azure/tokens/azure-identity-token]}]
+//! ```
+//!
+//! ```yaml
+//! apiVersion: apps/v1
+//! kind: Deployment
+//! metadata: {name: cart, namespace: shop}
+//! spec:
+//!   template:
+//!     metadata: {labels: {azure.workload.identity/use: "true"}}
+//!     spec:
+//!       serviceAccountName: cart
+//!       containers: [{name: app, env: [{name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/secrets/azure/wi/token/azure-identity-token}]}]
+//! ```
+//!
+//! # Passes
+//!
+//! ```yaml
+//! # what the webhook wrote
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}
+//! spec:
+//!   serviceAccountName: cart
+//!   containers: [{name: app, env: [{name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/secrets/azure/tokens/azure-identity-token}]}]
+//! ```
+//!
+//! ```yaml
+//! # a token of its own
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}
+//! spec:
+//!   serviceAccountName: cart
+//!   containers:
+//!   - name: app
+//!     command: [app, /var/run/secrets/azure/tokens/token]
+//!     volumeMounts: [{name: entra, mountPath: /var/run/secrets/azure/tokens}]
+//!   volumes: [{name: entra, projected: {sources: [{serviceAccountToken: {path: token, audience: "api://AzureADTokenExchange"}}]}}]
+//! ```
+//!
+//! ```yaml
+//! # the pod does not opt in
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop}
+//! spec: {containers: [{name: app, args: [/var/run/secrets/azure/tokens/azure-identity-token]}]}
+//! ```
+//!
+//! ```yaml
+//! # another folder
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}
+//! spec: {serviceAccountName: cart, containers: [{name: app, args: [/var/run/secrets/azure/tokens-of-old/token]}]}
+//! ```
+use crate::model::{Shape, TokenPath};
+use crate::prelude::*;
+
+pub(super) static RULE: Rule = Rule {
+    summary: "a container names the path of the injected token itself",
+    severity: Severity::Medium,
+    confidence: Confidence::High,
+    aadsts: &[],
+    frameworks: &[],
+    yields_to: &[],
+    since: "0.1.0",
+    checks: &[Check::Workload(check)],
+};
+
+fn check(workload: &Workload, _: &Trust<'_>) -> Verdict {
+    if !workload.opts_in() {
+        return Ok(None);
+    }
+    let running = workload.kind.shape == Shape::Pod;
+    let injected = |named: &&TokenPath| running && named.field == "env[AZURE_FEDERATED_TOKEN_FILE]";
+    for (container, place) in workload.containers() {
+        let own = |named: &&TokenPath| {
+            container.mounts.iter().any(|mount| lies_in(&named.path, mount.path.trim_end_matches('/')))
+        };
+        let Some(named) = container.token_paths.iter().find(|named| !injected(named) && !own(named)) else { continue };
+        let field = format!("{place}.{}", named.field);
+        let message = format!(
+            "container `{}` names `{}`, which is another path with another version of the webhook",
+            container.name, named.path
+        );
+        let fix = if named.field == "env[AZURE_FEDERATED_TOKEN_FILE]" {
+            format!("remove `{field}`: the webhook sets it")
+        } else {
+            format!("take the path in `{field}` from the variable `AZURE_FEDERATED_TOKEN_FILE`")
+        };
+        return Ok(Some(Finding::new(RULE.severity, field, message).with("path", named.path.as_str()).fix(fix)));
+    }
+    Ok(None)
+}
+
+fn lies_in(path: &str, folder: &str) -> bool {
+    path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}

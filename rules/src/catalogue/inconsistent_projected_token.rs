@@ -1,0 +1,213 @@
+//! A token that the pods project for Azure cannot be exchanged, or is not where it is looked for.
+//!
+//! Who projects a token by hand says three things that must agree: for whom it is, how long it lasts,
+//! and where it lies. Entra compares the audience byte for byte. The API server grants no lifetime below
+//! 600 seconds, and a token of more than a day is refused or cut short. `AZURE_FEDERATED_TOKEN_FILE` is
+//! where the SDK looks.
+//!
+//! An odd audience is none to tell of if a credential of the identity accepts it, or if the pods name no identity. Tokens for other systems, such as a
+//! vault, are not judged; nor is the file of a container that mounts none of these tokens, or of a pod that
+//! opts in, whose token the webhook brings. The policy leaves it to the audit, which sees the credentials.
+//!
+//! # Fails
+//!
+//! ```yaml
+//! {name: prod, type: Microsoft.ContainerService/ManagedClusters, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart, name: cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, type: Microsoft.ManagedIdentity/userAssignedIdentities}]
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart/federatedIdentityCredentials/cart, name: cart, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audiences: ["api://AzureADTokenExchange"]}]
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop}
+//! spec:
+//!   serviceAccountName: cart
+//!   containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: 5a1e2c3d-0001-4000-8000-000000000001}]}]
+//!   volumes: [{name: entra, projected: {sources: [{serviceAccountToken: {path: token, audience: "api://AzureAdTokenExchange"}}]}}]
+//! ```
+//!
+//! ```yaml
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop}
+//! spec:
+//!   serviceAccountName: cart
+//!   volumes: [{name: entra, projected: {sources: [{serviceAccountToken: {path: token, expirationSeconds: 599, audience: "api://AzureADTokenExchange"}}]}}]
+//! ```
+//!
+//! ```yaml
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop}
+//! spec:
+//!   serviceAccountName: cart
+//!   containers:
+//!   - name: app
+//!     env: [{name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/entra/azure-token}]
+//!     volumeMounts: [{name: entra, mountPath: /var/run/entra}]
+//!   volumes: [{name: entra, projected: {sources: [{serviceAccountToken: {path: token, audience: "api://AzureADTokenExchange"}}]}}]
+//! ```
+//!
+//! # Passes
+//!
+//! ```yaml
+//! # all agrees, in a sovereign cloud too
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop}
+//! spec:
+//!   serviceAccountName: cart
+//!   containers:
+//!   - name: app
+//!     env: [{name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/entra/token}]
+//!     volumeMounts: [{name: entra, mountPath: /var/run/entra/}]
+//!   volumes: [{name: entra, projected: {sources: [{serviceAccountToken: {path: token, expirationSeconds: 86400, audience: "api://AzureADTokenExchangeUSGov"}}]}}]
+//! ```
+//!
+//! ```yaml
+//! # for another system
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop}
+//! spec:
+//!   serviceAccountName: cart
+//!   containers:
+//!   - name: app
+//!     env: [{name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/entra/token}]
+//!     volumeMounts: [{name: vault, mountPath: /var/run/vault}]
+//!   volumes: [{name: vault, projected: {sources: [{serviceAccountToken: {path: token, expirationSeconds: 172800, audience: vault}}]}}]
+//! ```
+//!
+//! ```yaml
+//! # the webhook brings the token that is looked for
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}
+//! spec:
+//!   serviceAccountName: cart
+//!   containers:
+//!   - name: app
+//!     env: [{name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/secrets/azure/tokens/azure-identity-token}]
+//!     volumeMounts: [{name: entra, mountPath: /var/run/entra}]
+//!   volumes: [{name: entra, projected: {sources: [{serviceAccountToken: {path: token, audience: "api://AzureADTokenExchange"}}]}}]
+//! ```
+//!
+//! ```yaml
+//! # a credential accepts the audience
+//! {name: prod, type: Microsoft.ContainerService/ManagedClusters, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart, name: cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, type: Microsoft.ManagedIdentity/userAssignedIdentities}]
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart/federatedIdentityCredentials/cart, name: cart, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audiences: ["api://AzureAdTokenExchange"]}]
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop}
+//! spec:
+//!   serviceAccountName: cart
+//!   containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: 5a1e2c3d-0001-4000-8000-000000000001}]}]
+//!   volumes: [{name: entra, projected: {sources: [{serviceAccountToken: {path: token, audience: "api://AzureAdTokenExchange"}}]}}]
+//! ```
+use crate::model::{DEFAULT_AUDIENCE, Token, is_placeholder};
+use crate::prelude::*;
+use crate::trust::Unknown;
+
+pub(super) static RULE: Rule = Rule {
+    summary: "a token that the pods project for Azure cannot be exchanged, or is not where it is looked for",
+    severity: Severity::Medium,
+    confidence: Confidence::High,
+    aadsts: &["700212"],
+    frameworks: &[],
+    yields_to: &[],
+    since: "0.1.0",
+    checks: &[Check::Workload(check)],
+};
+
+const VARIABLE: &str = "AZURE_FEDERATED_TOKEN_FILE";
+
+fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
+    let tokens: Vec<&Token> = workload.own_tokens().filter(|token| is_for_azure(token.audience.as_str())).collect();
+    if tokens.is_empty() {
+        return Ok(None);
+    }
+    if let Some(found) = misplaced(workload, &tokens).or_else(|| short_or_long(workload, &tokens)) {
+        return Ok(Some(found));
+    }
+    for token in tokens {
+        if is_known(&token.audience, trust) || is_accepted(workload, &token.audience, trust)? {
+            continue;
+        }
+        let field = volume(workload, token);
+        let message = format!("the projected token is for `{}`, which no credential of the identity accepts", token.audience);
+        let fix = format!("set the audience in `{field}` to `{DEFAULT_AUDIENCE}`, or to that of the credential");
+        return Ok(Some(Finding::new(RULE.severity, field, message).with("audience", token.audience.as_str()).fix(fix)));
+    }
+    Ok(None)
+}
+
+fn is_for_azure(audience: &str) -> bool {
+    audience.to_ascii_lowercase().contains("azureadtokenexchange")
+}
+
+/// Those of Azure's clouds (Microsoft Entra, a managed identity as a federated credential), and those declared.
+fn is_known(audience: &Audience, trust: &Trust<'_>) -> bool {
+    let cloud = audience.as_str().strip_prefix(DEFAULT_AUDIENCE);
+    trust.parameters().audiences.contains(audience)
+        || cloud.is_some_and(|cloud| ["", "USGov", "China", "USNat", "USSec"].contains(&cloud))
+}
+
+/// Whether a credential of the identity that the pods name accepts it; so it is where they name none.
+fn is_accepted(workload: &Workload, audience: &Audience, trust: &Trust<'_>) -> Result<bool, Unknown> {
+    let literal = workload.containers().find_map(|(container, _)| container.literal("AZURE_CLIENT_ID"));
+    let client_id = match literal {
+        Some(text) => Some(text.into()),
+        None => trust.service_account(workload).known()?.and_then(ServiceAccount::client_id),
+    };
+    let Some(client_id) = client_id else { return Ok(true) };
+    let Some(identity) = trust.identity(&client_id).known()? else { return Ok(true) };
+    let accepts = |credential: &&FederatedIdentityCredential| credential.audiences.contains(audience);
+    if trust.credentials_seen(identity).iter().any(accepts) {
+        return Ok(true);
+    }
+    trust.credentials(identity).map(|_| false)
+}
+
+fn short_or_long(workload: &Workload, tokens: &[&Token]) -> Option<Finding> {
+    tokens.iter().find_map(|token| {
+        let seconds = token.lifetime.filter(|seconds| !(600..=86400).contains(seconds))?;
+        let field = volume(workload, token);
+        let message = format!("the projected token is to last {seconds} seconds, which is not from 600 to 86400");
+        let fix = format!("set `expirationSeconds` in `{field}` to 3600");
+        Some(Finding::new(RULE.severity, field, message).with("seconds", seconds).fix(fix))
+    })
+}
+
+fn misplaced(workload: &Workload, tokens: &[&Token]) -> Option<Finding> {
+    if workload.opts_in() {
+        return None;
+    }
+    workload.containers().find_map(|(container, place)| {
+        let named = container.literal(VARIABLE).filter(|path| !is_placeholder(path))?;
+        let mounted = |token: &&Token| container.mounts.iter().any(|mount| mount.volume == token.volume);
+        let first = tokens.iter().copied().find(mounted)?;
+        let files = container.mounts.iter().flat_map(|mount| {
+            let of_mount = workload.own_tokens().filter(|token| token.volume == mount.volume);
+            of_mount.map(|token| format!("{}/{}", mount.path.trim_end_matches('/'), token.path))
+        });
+        let files: Vec<String> = files.collect();
+        // One file alone may be mounted, under its own path.
+        if files.iter().any(|file| file == named) || container.mounts.iter().any(|mount| mount.path == named) {
+            return None;
+        }
+        let field = format!("{place}.env[{VARIABLE}]");
+        let message = format!("container `{}` looks for the token at `{named}`, where none is mounted", container.name);
+        let file = files.into_iter().next().unwrap_or_default();
+        let finding = Finding::new(RULE.severity, field.as_str(), message).with("volume", first.volume.as_str());
+        Some(finding.with("file", file.as_str()).fix(format!("set `{field}` to `{file}`")))
+    })
+}
+
+fn volume(workload: &Workload, token: &Token) -> String {
+    format!("{}.volumes[{}]", workload.kind.spec_path(), token.volume)
+}

@@ -1,0 +1,127 @@
+//! A pod asks for the migration proxy.
+//!
+//! The proxy answers like the node's endpoint for tokens, for programs whose SDK does not know
+//! workload identity yet: an aid for the time of a migration. It comes with a privileged init container
+//! that turns the pod's traffic, which Pod Security admits neither at `baseline` nor at `restricted`. A
+//! Job with it does not complete before Kubernetes 1.32, where it became a native sidecar.
+//!
+//! Where it cannot work the finding is high: with `hostNetwork`, for which the webhook refuses the
+//! pod; on Windows, which has no such proxy; and without the label that opts in, when nobody injects
+//! it. Elsewhere it is medium. A pod that opts out is not judged.
+//!
+//! # Fails
+//!
+//! ```yaml
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: cart
+//!   labels: {azure.workload.identity/use: "true"}
+//!   annotations: {azure.workload.identity/inject-proxy-sidecar: "true"}
+//! spec: {serviceAccountName: cart}
+//! ```
+//!
+//! ```yaml
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: cart
+//!   labels: {azure.workload.identity/use: "true"}
+//!   annotations: {azure.workload.identity/inject-proxy-sidecar: "true"}
+//! spec: {serviceAccountName: cart, hostNetwork: true}
+//! ```
+//!
+//! ```yaml
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: cart
+//!   labels: {azure.workload.identity/use: "true"}
+//!   annotations: {azure.workload.identity/inject-proxy-sidecar: "true"}
+//! spec: {serviceAccountName: cart, nodeSelector: {kubernetes.io/os: windows}}
+//! ```
+//!
+//! ```yaml
+//! apiVersion: batch/v1
+//! kind: Job
+//! metadata: {name: cart}
+//! spec:
+//!   template:
+//!     metadata: {annotations: {azure.workload.identity/inject-proxy-sidecar: "true"}}
+//!     spec: {serviceAccountName: cart}
+//! ```
+//!
+//! # Passes
+//!
+//! ```yaml
+//! # no proxy, on the node's network and on Windows
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, labels: {azure.workload.identity/use: "true"}}
+//! spec: {serviceAccountName: cart, hostNetwork: true, os: {name: windows}}
+//! ```
+//!
+//! ```yaml
+//! # the pod opts out
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: cart
+//!   labels: {azure.workload.identity/use: "false"}
+//!   annotations: {azure.workload.identity/inject-proxy-sidecar: "true"}
+//! spec: {serviceAccountName: cart}
+//! ```
+//!
+//! # As CEL
+//!
+//! ```cel
+//! "azure.workload.identity/inject-proxy-sidecar" in variables.annotations && !variables.optsOut
+//! ```
+//!
+//! Only a warning:
+//!
+//! ```cel
+//! variables.optsIn
+//!   && variables.template.?spec.?hostNetwork.orValue(dyn(null)) != true
+//!   && variables.template.?spec.?os.?name.orValue(dyn(null)) != "windows"
+//!   && variables.template.?spec.?nodeSelector[?"kubernetes.io/os"].orValue(dyn(null)) != "windows"
+//! ```
+use crate::prelude::*;
+
+pub(super) static RULE: Rule = Rule {
+    summary: "a pod asks for the migration proxy",
+    severity: Severity::High,
+    confidence: Confidence::High,
+    aadsts: &[],
+    frameworks: &[],
+    yields_to: &["AWI101", "AWI102", "AWI103"],
+    since: "0.1.0",
+    checks: &[Check::Workload(check)],
+};
+
+fn check(workload: &Workload, _: &Trust<'_>) -> Verdict {
+    let asked = workload.template.annotations.get(annotation::INJECT_PROXY).is_some();
+    if !asked || workload.opts_out() {
+        return Ok(None);
+    }
+    let field = workload.annotation_path(annotation::INJECT_PROXY);
+    let placement = workload.template.placement;
+    let finishes = matches!(workload.kind.kind, "Job" | "CronJob");
+    let (severity, why) = if !workload.opts_in() {
+        (RULE.severity, "but they do not opt in, so nobody injects it")
+    } else if placement.host_network {
+        (RULE.severity, "but the webhook refuses it to pods on the node's network")
+    } else if placement.windows {
+        (RULE.severity, "but there is none for Windows")
+    } else if finishes {
+        (Severity::Medium, "with which a Job does not complete before Kubernetes 1.32")
+    } else {
+        (Severity::Medium, "an aid for migrations that brings a privileged container")
+    };
+    let message = format!("the pods ask for the migration proxy, {why}");
+    let fix = format!("update the Azure SDK to one that knows workload identity, and remove `{field}`");
+    let finding = Finding::new(severity, field, message);
+    Ok(Some(
+        finding.with("hostNetwork", placement.host_network).with("windows", placement.windows).with("optsIn", workload.opts_in()).fix(fix),
+    ))
+}

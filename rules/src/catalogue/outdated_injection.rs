@@ -1,0 +1,171 @@
+//! A running pod has what an annotation said once.
+//!
+//! The webhook writes the client id, the tenant and the token's lifetime into a pod as it is created.
+//! When the ServiceAccount's annotations change afterwards, pods that run go on with the old identity,
+//! and those that start get the new one: the same Deployment is two identities at once, until it is
+//! restarted.
+//!
+//! Variables that the manifest sets itself are no business of the annotation, so a pod is judged only
+//! if what makes it was read and sets none. The policy leaves it to the audit.
+//!
+//! # Fails
+//!
+//! ```yaml
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0002-4000-8000-000000000002}}}
+//! ---
+//! apiVersion: apps/v1
+//! kind: ReplicaSet
+//! metadata: {name: cart, namespace: shop}
+//! spec: {template: {metadata: {labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: cart, containers: [{name: app}]}}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: cart-x
+//!   namespace: shop
+//!   uid: 5f0c
+//!   labels: {azure.workload.identity/use: "true"}
+//!   ownerReferences: [{kind: ReplicaSet, name: cart, controller: true}]
+//! spec:
+//!   serviceAccountName: cart
+//!   containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: 5a1e2c3d-0001-4000-8000-000000000001}, {name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/secrets/azure/tokens/azure-identity-token}]}]
+//! ```
+//!
+//! ```yaml
+//! # the lifetime
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/service-account-token-expiration: "7200"}}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, uid: 5f0c, labels: {azure.workload.identity/use: "true"}}
+//! spec:
+//!   serviceAccountName: cart
+//!   containers: [{name: app, env: [{name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/secrets/azure/tokens/azure-identity-token}]}]
+//!   volumes: [{name: azure-identity-token, projected: {sources: [{serviceAccountToken: {path: azure-identity-token, expirationSeconds: 3600}}]}}]
+//! ```
+//!
+//! # Passes
+//!
+//! ```yaml
+//! # what the annotation says now
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
+//! ---
+//! apiVersion: apps/v1
+//! kind: ReplicaSet
+//! metadata: {name: cart, namespace: shop}
+//! spec: {template: {metadata: {labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: cart, containers: [{name: app}]}}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: cart-x
+//!   namespace: shop
+//!   uid: 5f0c
+//!   labels: {azure.workload.identity/use: "true"}
+//!   ownerReferences: [{kind: ReplicaSet, name: cart, controller: true}]
+//! spec:
+//!   serviceAccountName: cart
+//!   containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: 5a1e2c3d-0001-4000-8000-000000000001}]}]
+//!   volumes: [{name: azure-identity-token, projected: {sources: [{serviceAccountToken: {path: azure-identity-token, expirationSeconds: 3600}}]}}]
+//! ```
+//!
+//! ```yaml
+//! # the manifest sets the variable
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0002-4000-8000-000000000002}}}
+//! ---
+//! apiVersion: apps/v1
+//! kind: ReplicaSet
+//! metadata: {name: cart, namespace: shop}
+//! spec: {template: {metadata: {labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: 5a1e2c3d-0001-4000-8000-000000000001}]}]}}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: cart-x
+//!   namespace: shop
+//!   uid: 5f0c
+//!   labels: {azure.workload.identity/use: "true"}
+//!   ownerReferences: [{kind: ReplicaSet, name: cart, controller: true}]
+//! spec:
+//!   serviceAccountName: cart
+//!   containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: 5a1e2c3d-0001-4000-8000-000000000001}]}]
+//! ```
+//!
+//! ```yaml
+//! # nothing made it, so that the variable can be its own
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0002-4000-8000-000000000002}}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, uid: 5f0c, labels: {azure.workload.identity/use: "true"}}
+//! spec:
+//!   serviceAccountName: cart
+//!   containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: 5a1e2c3d-0001-4000-8000-000000000001}]}]
+//! ```
+use crate::model::Controller;
+use crate::prelude::*;
+use crate::webhook::{self, RESERVED, TOKEN_VOLUME};
+
+pub(super) static RULE: Rule = Rule {
+    summary: "a running pod has what an annotation said once",
+    severity: Severity::Medium,
+    confidence: Confidence::High,
+    aadsts: &[],
+    frameworks: &[],
+    yields_to: &[],
+    since: "0.1.0",
+    checks: &[Check::Workload(check)],
+};
+
+fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
+    if !workload.template.live || !workload.opts_in() || workload.projects_azure_token() {
+        return Ok(None);
+    }
+    let Some(account) = trust.service_account(workload).known()? else { return Ok(None) };
+    let mut outdated: Vec<(&str, String, String)> = Vec::new();
+    for (variable, key) in [("AZURE_CLIENT_ID", annotation::CLIENT_ID), ("AZURE_TENANT_ID", annotation::TENANT_ID)] {
+        let Some(now) = account.annotations.get(key).filter(|value| !value.is_empty()) else { continue };
+        let values = || workload.injected_containers().filter_map(|(container, _)| container.literal(variable));
+        if let Some(then) = values().find(|then| !then.eq_ignore_ascii_case(now))
+            && is_injected(workload, variable, trust)
+        {
+            outdated.push((variable, then.into(), now.into()));
+        }
+    }
+    if let (Some(then), Ok(now)) = (lifetime(workload), webhook::lifetime(&workload.template, account))
+        && then != now
+    {
+        outdated.push(("the token's lifetime", then.to_string(), now.to_string()));
+    }
+    let Some((what, ..)) = outdated.first() else { return Ok(None) };
+    let field = if what.starts_with("AZURE") { "containers" } else { "volumes" };
+    let said: Vec<String> =
+        outdated.iter().map(|(what, then, now)| format!("{what} is `{then}`, and the annotations now say `{now}`")).collect();
+    let restart = match &workload.controller {
+        Some(Controller { kind, name }) if kind != "ReplicaSet" => {
+            format!("kubectl rollout restart {}/{name} --namespace {}", kind.to_ascii_lowercase(), workload.namespace)
+        }
+        Some(_) => format!("kubectl rollout restart the Deployment of pod {}", workload.name),
+        None => format!("create pod {} anew", workload.name),
+    };
+    let finding = Finding::new(RULE.severity, format!("{}.{field}", workload.kind.spec_path()), said.join("; "));
+    Ok(Some(finding.with("outdated", said).fix(restart)))
+}
+
+/// Whether a variable of a pod is the webhook's: what makes the pod was read, and sets none.
+fn is_injected(pod: &Workload, variable: &str, trust: &Trust<'_>) -> bool {
+    let Some(controller) = &pod.controller else { return false };
+    let mut makers = trust
+        .workloads_of(pod.cluster, &pod.namespace, pod.service_account())
+        .iter()
+        .filter(|maker| maker.kind.kind == controller.kind && maker.name == controller.name)
+        .peekable();
+    makers.peek().is_some() && makers.all(|maker| maker.variable(variable).is_none())
+}
+
+/// The lifetime of the token in the webhook's volume.
+fn lifetime(pod: &Workload) -> Option<i64> {
+    let mut volumes = pod.template.token_volumes.iter();
+    let own = volumes.find(|volume| volume.name == TOKEN_VOLUME || volume.name.starts_with(RESERVED))?;
+    own.tokens.first()?.lifetime
+}

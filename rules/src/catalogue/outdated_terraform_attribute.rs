@@ -1,0 +1,134 @@
+//! Terraform's configuration sets attributes of credentials that its provider drops.
+//!
+//! From azurerm 4.65.0 on, `user_assigned_identity_id` takes the place of `parent_id`, and
+//! `resource_group_name` is read from it; 5.0 knows neither of the old ones, and its plans fail.
+//!
+//! Versions before 4.65.0 know only the old names. Where the document does not say which version it is
+//! for, as no state does, nothing is said.
+//!
+//! # Fails
+//!
+//! ```yaml
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 33333333-3333-3333-3333-333333333333, resourceGroup: rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! format_version: "1.2"
+//! terraform_version: 1.9.8
+//! resource_changes:
+//! - address: azurerm_federated_identity_credential.cart
+//!   mode: managed
+//!   type: azurerm_federated_identity_credential
+//!   change: {actions: [create], after: {name: fc, user_assigned_identity_id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audience: ["api://AzureADTokenExchange"]}, after_unknown: {}}
+//! configuration:
+//!   provider_config:
+//!     azurerm: {name: azurerm, version_constraint: "~> 5.0"}
+//!   root_module:
+//!     resources:
+//!     - {address: azurerm_federated_identity_credential.cart, mode: managed, type: azurerm_federated_identity_credential, name: cart, expressions: {name: {}, parent_id: {}, resource_group_name: {}, issuer: {}, subject: {}, audience: {}}}
+//! ```
+//!
+//! ```yaml
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 33333333-3333-3333-3333-333333333333, resourceGroup: rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! format_version: "1.2"
+//! terraform_version: 1.9.8
+//! resource_changes:
+//! - address: azurerm_federated_identity_credential.cart
+//!   mode: managed
+//!   type: azurerm_federated_identity_credential
+//!   change: {actions: [create], after: {name: fc, user_assigned_identity_id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audience: ["api://AzureADTokenExchange"]}, after_unknown: {}}
+//! configuration:
+//!   provider_config:
+//!     azurerm: {name: azurerm, version_constraint: ">= 4.65.0, < 5.0.0"}
+//!   root_module:
+//!     resources:
+//!     - {address: azurerm_federated_identity_credential.cart, mode: managed, type: azurerm_federated_identity_credential, name: cart, expressions: {name: {}, parent_id: {}, resource_group_name: {}, issuer: {}, subject: {}, audience: {}}}
+//! ```
+//!
+//! # Passes
+//!
+//! ```yaml
+//! # the new name
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 33333333-3333-3333-3333-333333333333, resourceGroup: rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! format_version: "1.2"
+//! terraform_version: 1.9.8
+//! resource_changes:
+//! - address: azurerm_federated_identity_credential.cart
+//!   mode: managed
+//!   type: azurerm_federated_identity_credential
+//!   change: {actions: [create], after: {name: fc, user_assigned_identity_id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audience: ["api://AzureADTokenExchange"]}, after_unknown: {}}
+//! configuration:
+//!   provider_config:
+//!     azurerm: {name: azurerm, version_constraint: "~> 5.0"}
+//!   root_module:
+//!     resources:
+//!     - {address: azurerm_federated_identity_credential.cart, mode: managed, type: azurerm_federated_identity_credential, name: cart, expressions: {name: {}, user_assigned_identity_id: {}, issuer: {}, subject: {}, audience: {}}}
+//! ```
+//!
+//! ```yaml
+//! # a version that has only the old ones
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 33333333-3333-3333-3333-333333333333, resourceGroup: rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! format_version: "1.2"
+//! terraform_version: 1.9.8
+//! resource_changes:
+//! - address: azurerm_federated_identity_credential.cart
+//!   mode: managed
+//!   type: azurerm_federated_identity_credential
+//!   change: {actions: [create], after: {name: fc, user_assigned_identity_id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audience: ["api://AzureADTokenExchange"]}, after_unknown: {}}
+//! configuration:
+//!   provider_config:
+//!     azurerm: {name: azurerm, version_constraint: "~> 4.20.0"}
+//!   root_module:
+//!     resources:
+//!     - {address: azurerm_federated_identity_credential.cart, mode: managed, type: azurerm_federated_identity_credential, name: cart, expressions: {name: {}, parent_id: {}, resource_group_name: {}, issuer: {}, subject: {}, audience: {}}}
+//! ```
+//!
+//! ```yaml
+//! # a state does not say which version is next
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 33333333-3333-3333-3333-333333333333, resourceGroup: rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! format_version: "1.0"
+//! terraform_version: 1.9.8
+//! values:
+//!   root_module:
+//!     resources:
+//!     - address: azurerm_federated_identity_credential.cart
+//!       mode: managed
+//!       type: azurerm_federated_identity_credential
+//!       values: {name: fc, user_assigned_identity_id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audience: ["api://AzureADTokenExchange"]}
+//! ```
+use crate::declared::{DeclaredCredential, Tool};
+use crate::prelude::*;
+
+pub(super) static RULE: Rule = Rule {
+    summary: "Terraform's configuration sets attributes that its provider drops",
+    severity: Severity::Low,
+    confidence: Confidence::High,
+    aadsts: &[],
+    frameworks: &[],
+    yields_to: &[],
+    since: "0.1.0",
+    checks: &[Check::Identity(check)],
+};
+
+/// What azurerm 5.0 takes away (azurerm, 5.0 upgrade guide).
+const OLD: [&str; 2] = ["parent_id", "resource_group_name"];
+
+fn check(identity: &Identity, trust: &Trust<'_>) -> Verdict {
+    let old = |it: &DeclaredCredential| -> Option<&'static str> {
+        let Tool::Terraform { written, .. } = &it.tool else { return None };
+        OLD.into_iter().find(|name| written.iter().any(|own| own == name)).filter(|_| it.tool.is_at_least(4, 65))
+    };
+    let found = trust.declared().of_identity(identity).iter().find_map(|it| Some((it, old(it)?)));
+    let Some((declared, attribute)) = found else { return Ok(None) };
+    let gone = declared.tool.is_at_least(5, 0);
+    let (severity, what) = if gone { (Severity::High, "does not know") } else { (RULE.severity, "is about to drop") };
+    let message = format!("{} sets `{attribute}`, which its version of the provider {what}", declared.address);
+    Ok(Some(
+        Finding::new(severity, "federatedIdentityCredentials", message)
+            .with("declaredAs", declared.address.as_str())
+            .with("attribute", attribute)
+            .fix("set user_assigned_identity_id to the id of the identity, and take out parent_id and resource_group_name"),
+    ))
+}

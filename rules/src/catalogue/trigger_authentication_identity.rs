@@ -1,0 +1,142 @@
+//! KEDA is told to authenticate by an identity that does not serve it.
+//!
+//! KEDA's operator asks for every token itself: whatever `identityId` a trigger names, that identity
+//! must trust the operator's ServiceAccount, not the scaled workload's. `identityId` is a client id. The
+//! provider `azure` stood for AAD Pod Identity, and KEDA 2.15 removed it.
+//!
+//! Without `identityId` the operator's own identity is used, whose ServiceAccount is judged itself. The
+//! operator's ServiceAccount is taken to have `keda` in its name: an identity that trusts such a one is
+//! right. A placeholder is not judged.
+//!
+//! # Fails
+//!
+//! ```yaml
+//! apiVersion: keda.sh/v1alpha1
+//! kind: TriggerAuthentication
+//! metadata: {name: queue, namespace: shop}
+//! spec: {podIdentity: {provider: azure}}
+//! ```
+//!
+//! ```yaml
+//! apiVersion: keda.sh/v1alpha1
+//! kind: ClusterTriggerAuthentication
+//! metadata: {name: queue}
+//! spec: {azureKeyVault: {vaultUri: "https://kv.vault.azure.net", podIdentity: {provider: azure-workload, identityId: id-cart}}}
+//! ```
+//!
+//! ```yaml
+//! {name: prod, type: Microsoft.ContainerService/ManagedClusters, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart, name: cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, type: Microsoft.ManagedIdentity/userAssignedIdentities}]
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart/federatedIdentityCredentials/cart, name: cart, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audiences: ["api://AzureADTokenExchange"]}]
+//! ---
+//! apiVersion: keda.sh/v1alpha1
+//! kind: TriggerAuthentication
+//! metadata: {name: queue, namespace: shop}
+//! spec: {podIdentity: {provider: azure-workload, identityId: 5a1e2c3d-0001-4000-8000-000000000001}}
+//! ```
+//!
+//! # Passes
+//!
+//! ```yaml
+//! # the identity trusts the operator
+//! {name: prod, type: Microsoft.ContainerService/ManagedClusters, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart, name: cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, type: Microsoft.ManagedIdentity/userAssignedIdentities}]
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart/federatedIdentityCredentials/keda, name: keda, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:kube-system:keda-operator", audiences: ["api://AzureADTokenExchange"]}]
+//! ---
+//! apiVersion: keda.sh/v1alpha1
+//! kind: TriggerAuthentication
+//! metadata: {name: queue, namespace: shop}
+//! spec: {podIdentity: {provider: azure-workload, identityId: 5a1e2c3d-0001-4000-8000-000000000001}}
+//! ```
+//!
+//! ```yaml
+//! # the operator's own identity
+//! apiVersion: keda.sh/v1alpha1
+//! kind: TriggerAuthentication
+//! metadata: {name: queue, namespace: shop}
+//! spec: {podIdentity: {provider: azure-workload}}
+//! ```
+//!
+//! ```yaml
+//! # a placeholder
+//! apiVersion: keda.sh/v1alpha1
+//! kind: TriggerAuthentication
+//! metadata: {name: queue, namespace: shop}
+//! spec: {podIdentity: {provider: azure-workload, identityId: "${CLIENT_ID}"}}
+//! ```
+//!
+//! ```yaml
+//! # another cloud's identity
+//! apiVersion: keda.sh/v1alpha1
+//! kind: TriggerAuthentication
+//! metadata: {name: queue, namespace: shop}
+//! spec: {podIdentity: {provider: aws, identityId: cart}}
+//! ```
+use crate::exchange::expression_of;
+use crate::model::{Body, is_guid, is_placeholder};
+use crate::prelude::*;
+use crate::trust::Unknown;
+
+pub(super) static RULE: Rule = Rule {
+    summary: "KEDA is told to authenticate by an identity that does not serve it",
+    severity: Severity::High,
+    confidence: Confidence::High,
+    aadsts: &["700213", "700016"],
+    frameworks: &["MCSB IM-3"],
+    yields_to: &[],
+    since: "0.1.0",
+    checks: &[Check::Custom(check)],
+};
+
+fn check(custom: &Custom, trust: &Trust<'_>) -> Verdict {
+    let Body::Trigger(said) = &custom.body else { return Ok(None) };
+    let id = said.identity_id.as_str();
+    let (member, message, fix) = match said.provider.as_str() {
+        "azure" => {
+            let message = "provider `azure` is AAD Pod Identity's, and KEDA has removed it".to_owned();
+            ("provider", message, "set `provider` to `azure-workload`".to_owned())
+        }
+        "azure-workload" if id.is_empty() || is_placeholder(id) => return Ok(None),
+        "azure-workload" if !is_guid(id) => {
+            let message = format!("`identityId` is `{id}`, which is no client id");
+            ("identityId", message, "set `identityId` to the identity's client id, a GUID".to_owned())
+        }
+        "azure-workload" => {
+            let Some(identity) = trust.identity(&id.into()).known()? else { return Ok(None) };
+            if trusts_keda(custom, identity, trust)? {
+                return Ok(None);
+            }
+            let message = format!("identity `{}` does not trust KEDA's operator, which asks for its tokens", identity.name);
+            let fix = format!(
+                "add a federated credential to identity `{}` for the ServiceAccount of KEDA's operator, such as system:serviceaccount:kube-system:keda-operator",
+                identity.name
+            );
+            ("identityId", message, fix)
+        }
+        _ => return Ok(None),
+    };
+    let field = format!("{}.{member}", said.path);
+    Ok(Some(
+        Finding::new(RULE.severity, field, message).with("provider", said.provider.as_str()).with("identityId", id).fix(fix),
+    ))
+}
+
+/// Whether a credential of the identity trusts a ServiceAccount of this cluster with `keda` in its name.
+fn trusts_keda(custom: &Custom, identity: &Identity, trust: &Trust<'_>) -> Result<bool, Unknown> {
+    let issuer = trust.issuer(custom.cluster)?;
+    let of_keda = |credential: &&FederatedIdentityCredential| {
+        credential.issuer == *issuer && credential.service_account().is_some_and(|(_, name)| name.contains("keda"))
+    };
+    if trust.credentials_seen(identity).iter().any(|credential| of_keda(credential)) {
+        return Ok(true);
+    }
+    let all = trust.credentials(identity)?;
+    match all.iter().find(|credential| credential.issuer == *issuer && credential.subject.is_none()) {
+        Some(flexible) => Err(expression_of(flexible)),
+        None => Ok(false),
+    }
+}

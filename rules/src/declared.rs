@@ -1,0 +1,305 @@
+//! What is declared: federated credentials as infrastructure as code writes them down, beside those
+//! that are. A declaration may lack what is known only once it is applied, and it says nothing of
+//! what else there is.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::cmp::Ordering;
+
+#[cfg(feature = "facts")]
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Audience, FederatedIdentityCredential, Identity, Issuer, Origin, Subject};
+
+/// Every declaration that was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Declared {
+    /// By identity, then as they were given.
+    credentials: Vec<DeclaredCredential>,
+    /// Whether all there are were given: the user's word, for no document can say it.
+    pub whole: bool,
+}
+
+/// A federated credential as it is declared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
+pub struct DeclaredCredential {
+    /// Where its document has it: a Terraform address, the name of a template's resource, an object
+    /// of Kubernetes.
+    pub address: String,
+    /// [`Identity::reference`] of its identity; empty if unknown.
+    pub identity: String,
+    /// Its name; empty if unknown.
+    pub name: String,
+    /// The issuer, if it is known before it is applied.
+    pub issuer: Option<Issuer>,
+    /// The subject, if it has one that is known before it is applied.
+    pub subject: Option<Subject>,
+    /// `claimsMatchingExpression.value`, if it has one that is known before it is applied.
+    pub expression: Option<String>,
+    /// The audiences, if they are known before it is applied.
+    pub audiences: Option<Vec<Audience>>,
+    /// Whether its document says that it is still to be made or changed.
+    pub pending: bool,
+    /// What applies it.
+    pub tool: Tool,
+    /// Where it was read.
+    pub origin: Origin,
+}
+
+/// What applies a declaration, as far as that bears on the result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
+pub enum Tool {
+    /// Terraform.
+    Terraform {
+        /// The version constraint of its provider, if the document has it.
+        constraint: Option<String>,
+        /// The attributes its configuration sets, if the document has them.
+        written: Vec<String>,
+    },
+    /// A template of Azure Resource Manager.
+    Template {
+        /// Whether it stands for several, as many as a `copy` says.
+        copied: bool,
+        /// Whether it waits for others of its identity: `dependsOn`, or a `copy` one at a time.
+        in_turn: bool,
+    },
+    /// An operator of Kubernetes.
+    Operator,
+}
+
+// === impl Declared ===
+
+impl Declared {
+    /// Puts declarations in order.
+    pub fn of(mut credentials: Vec<DeclaredCredential>, whole: bool) -> Self {
+        credentials.sort_by(|a, b| folded(&a.identity, &b.identity));
+        Self { credentials, whole }
+    }
+
+    /// Those of an identity.
+    pub fn of_identity(&self, identity: &Identity) -> &[DeclaredCredential] {
+        let reference = identity.reference();
+        let start = self.credentials.partition_point(|it| folded(&it.identity, reference).is_lt());
+        let end = self.credentials.partition_point(|it| folded(&it.identity, reference).is_le());
+        if reference.is_empty() { &[] } else { self.credentials.get(start..end).unwrap_or_default() }
+    }
+
+    /// Those of which no source says whose they are.
+    pub fn of_nobody(&self) -> impl Iterator<Item = &DeclaredCredential> {
+        self.credentials.iter().take_while(|it| it.identity.is_empty())
+    }
+
+    /// Whether nothing is declared.
+    pub fn is_empty(&self) -> bool {
+        self.credentials.is_empty()
+    }
+}
+
+// === impl DeclaredCredential ===
+
+impl DeclaredCredential {
+    /// Whether a credential of the same identity is what this declares: Azure tells the credentials
+    /// of an identity apart by name without regard to case, and has no two of one issuer and subject.
+    pub fn is(&self, credential: &FederatedIdentityCredential) -> bool {
+        let named = !self.name.is_empty() && self.name.eq_ignore_ascii_case(&credential.name);
+        named
+            || self.subject.is_some()
+                && self.subject == credential.subject
+                && self.issuer.as_ref() == Some(&credential.issuer)
+    }
+
+    /// The first property in which a credential differs from what is declared: its name, what is
+    /// declared, and what is.
+    pub fn difference(&self, credential: &FederatedIdentityCredential) -> Option<(&'static str, String, String)> {
+        let text = |text: &Option<Subject>| text.as_ref().map(|it| it.0.clone());
+        if let Some(issuer) = self.issuer.as_ref().filter(|issuer| **issuer != credential.issuer) {
+            return Some(("issuer", issuer.0.clone(), credential.issuer.0.clone()));
+        }
+        if self.subject.is_some() && self.subject != credential.subject {
+            let is = text(&credential.subject).or_else(|| credential.expression.clone());
+            return Some(("subject", text(&self.subject).unwrap_or_default(), is.unwrap_or_default()));
+        }
+        if self.expression.is_some() && self.expression != credential.expression {
+            let is = credential.expression.clone().or_else(|| text(&credential.subject));
+            return Some((
+                "claimsMatchingExpression",
+                self.expression.clone().unwrap_or_default(),
+                is.unwrap_or_default(),
+            ));
+        }
+        let audiences = self.audiences.as_ref().filter(|audiences| **audiences != credential.audiences)?;
+        let listed = |audiences: &[Audience]| audiences.iter().map(Audience::as_str).collect::<Vec<_>>().join(", ");
+        Some(("audiences", listed(audiences), listed(&credential.audiences)))
+    }
+}
+
+// === impl Tool ===
+
+impl Tool {
+    /// Whether both are of one kind.
+    pub fn is_like(&self, other: &Self) -> bool {
+        core::mem::discriminant(self) == core::mem::discriminant(other)
+    }
+
+    /// Whether every version that Terraform may take of its provider is below this one.
+    pub fn is_below(&self, major: u32, minor: u32) -> bool {
+        self.bounds().any(|bound| bound.below.is_some_and(|below| below <= (major, minor)))
+    }
+
+    /// Whether every version that Terraform may take of its provider is this one or later.
+    pub fn is_at_least(&self, major: u32, minor: u32) -> bool {
+        self.bounds().any(|bound| bound.from.is_some_and(|from| from >= (major, minor)))
+    }
+
+    fn bounds(&self) -> impl Iterator<Item = Bound> {
+        let constraint = match self {
+            Self::Terraform { constraint: Some(constraint), .. } => constraint.as_str(),
+            _ => "",
+        };
+        constraint.split(',').filter_map(|part| Bound::of(part.trim()))
+    }
+}
+
+/// What one part of a version constraint demands, in major and minor numbers (Terraform, version
+/// constraints).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Bound {
+    /// The least that may be taken.
+    from: Option<(u32, u32)>,
+    /// The least that may not.
+    below: Option<(u32, u32)>,
+}
+
+impl Bound {
+    fn of(part: &str) -> Option<Self> {
+        let digits = part.find(|letter: char| letter.is_ascii_digit())?;
+        let (operator, version) = part.split_at_checked(digits)?;
+        let mut numbers = version.split(['.', '-', '+']).map(|number| number.parse::<u32>().ok());
+        let major = numbers.next()??;
+        let minor = numbers.next().flatten();
+        let patch = numbers.next().flatten();
+        let exact = (major, minor.unwrap_or(0));
+        // the least version of the next minor number, which says more than is certain of no patch above
+        let after = (major, minor.unwrap_or(0).saturating_add(1));
+        Some(match operator.trim() {
+            "" | "=" => Self { from: Some(exact), below: Some(after) },
+            ">=" | ">" => Self { from: Some(exact), below: None },
+            "<" => Self { from: None, below: Some(if patch.unwrap_or(0) == 0 { exact } else { after }) },
+            "<=" => Self { from: None, below: Some(after) },
+            "~>" if patch.is_some() => Self { from: Some(exact), below: Some(after) },
+            "~>" => Self { from: Some(exact), below: Some((major.saturating_add(1), 0)) },
+            _ => Self { from: None, below: None },
+        })
+    }
+}
+
+/// The order of two texts without regard to the case of ASCII letters.
+fn folded(a: &str, b: &str) -> Ordering {
+    let lower = |byte: u8| byte.to_ascii_lowercase();
+    a.bytes().map(lower).cmp(b.bytes().map(lower))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn declared(identity: &str, name: &str) -> DeclaredCredential {
+        DeclaredCredential {
+            address: name.into(),
+            identity: identity.into(),
+            name: name.into(),
+            issuer: None,
+            subject: None,
+            expression: None,
+            audiences: None,
+            pending: false,
+            tool: Tool::Operator,
+            origin: Origin::default(),
+        }
+    }
+
+    fn live() -> FederatedIdentityCredential {
+        FederatedIdentityCredential {
+            name: "Fc".into(),
+            id: String::new(),
+            parent: crate::model::Parent::Unknown,
+            issuer: "https://issuer/".into(),
+            subject: Some("system:serviceaccount:shop:cart".into()),
+            audiences: alloc::vec!["a".into()],
+            expression: None,
+            declared: None,
+            origin: Origin::default(),
+        }
+    }
+
+    #[test]
+    fn declarations_are_found_by_their_identity() {
+        let of = ["b", "", "A", "a", "c"].map(|identity| declared(identity, "x"));
+        let all = Declared::of(of.into(), false);
+        let identity = |id: &str| Identity {
+            kind: crate::model::IdentityKind::UserAssigned,
+            name: String::new(),
+            client_id: "".into(),
+            id: id.into(),
+            principal_id: String::new(),
+            tenant_id: String::new(),
+            resource_group: String::new(),
+            location: String::new(),
+            credentials_complete: false,
+            declared: None,
+            origin: Origin::default(),
+        };
+        let count = |id: &str| all.of_identity(&identity(id)).len();
+        assert_eq!([count("A"), count("b"), count("d"), count("")], [2, 1, 0, 0]);
+        assert_eq!(all.of_nobody().count(), 1);
+    }
+
+    #[test]
+    fn what_is_unknown_neither_matches_nor_differs() {
+        let known = |name: &str| DeclaredCredential { issuer: Some("https://issuer/".into()), ..declared("i", name) };
+        assert!(known("fC").is(&live()), "names compare without regard to case");
+        assert!(!known("").is(&live()) && !known("other").is(&live()));
+        let mut alike = known("other");
+        alike.subject = live().subject;
+        assert!(alike.is(&live()), "issuer and subject tell it too");
+        assert_eq!(declared("i", "fc").difference(&live()), None);
+        alike.audiences = Some(live().audiences);
+        assert_eq!(alike.difference(&live()), None);
+        let differs = |change: fn(&mut DeclaredCredential)| {
+            let mut declared = alike.clone();
+            change(&mut declared);
+            declared.difference(&live()).map(|(field, ..)| field)
+        };
+        assert_eq!(differs(|it| it.issuer = Some("https://issuer".into())), Some("issuer"));
+        assert_eq!(differs(|it| it.subject = Some("x".into())), Some("subject"));
+        assert_eq!(differs(|it| it.audiences = Some(Vec::new())), Some("audiences"));
+        let flexible = |it: &mut DeclaredCredential| {
+            it.subject = None;
+            it.expression = Some("x".into());
+        };
+        assert_eq!(differs(flexible), Some("claimsMatchingExpression"));
+    }
+
+    fn terraform(constraint: &str) -> Tool {
+        Tool::Terraform { constraint: Some(constraint.into()), written: Vec::new() }
+    }
+
+    #[test]
+    fn constraints_bound_what_may_be_taken() {
+        for below in ["3.35.0", "= 3.39", "~> 3.39.1", "< 3.40", "<3.40.0", "<= 3.39.1", ">= 3.31, < 3.40.0"] {
+            assert!(terraform(below).is_below(3, 40), "{below}");
+        }
+        for open in ["~> 3.30", ">= 3.31", "3.40.0", "< 3.40.1", "<= 3.40", "!= 3.50", "~> 4.0", "", "latest"] {
+            assert!(!terraform(open).is_below(3, 40), "{open}");
+        }
+        for recent in ["~> 5.0", "5.1.0", ">= 5.0.0, < 6.0.0", "> 5.0"] {
+            assert!(terraform(recent).is_at_least(5, 0), "{recent}");
+        }
+        for open in ["~> 4.65", "< 6.0", ">= 4.99", "!= 5.0", ""] {
+            assert!(!terraform(open).is_at_least(5, 0), "{open}");
+        }
+        assert!(!Tool::Operator.is_below(9, 9) && !Tool::Operator.is_at_least(0, 0));
+    }
+}

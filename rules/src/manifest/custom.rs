@@ -1,0 +1,101 @@
+//! Custom resources: what they say of identities. Only the audit reads them.
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+
+use crate::json::{Fault, Json};
+use crate::model::{AzureParameters, Body, CustomKind, Store, Trigger};
+
+/// What an object of a kind says before its `spec` is read.
+pub(super) fn empty(kind: &CustomKind) -> Body {
+    match kind.group {
+        "keda.sh" => Body::Trigger(Trigger::default()),
+        "external-secrets.io" => Body::Store(Store::default()),
+        _ => Body::PodIdentity(false),
+    }
+}
+
+/// Reads a `spec`.
+pub(super) fn read(body: &mut Body, json: &mut dyn Json<'_>) -> Result<(), Fault> {
+    match body {
+        Body::PodIdentity(secret) => json.members(&mut |key, json| {
+            // `type` is 0 for a managed identity, 1 and 2 for a service principal; old objects write it `Type`.
+            if key.eq_ignore_ascii_case("type") {
+                *secret = ["1", "2"].contains(&&*json.loose()?.text);
+            }
+            Ok(())
+        }),
+        Body::Trigger(trigger) => {
+            let mut vault = Trigger::default();
+            json.object(&mut [
+                ("podIdentity", &mut |json| pod_identity(trigger, "spec.podIdentity", json)),
+                ("azureKeyVault", &mut |json| {
+                    json.object(&mut [("podIdentity", &mut |json| {
+                        pod_identity(&mut vault, "spec.azureKeyVault.podIdentity", json)
+                    })])
+                }),
+            ])?;
+            if !trigger.provider.starts_with("azure") {
+                *trigger = vault;
+            }
+            Ok(())
+        }
+        Body::Store(store) => json.object(&mut [("provider", &mut |json| {
+            json.object(&mut [("azurekv", &mut |json| key_vault(store, json))])
+        })]),
+        Body::ProviderClass(_) => Ok(()),
+    }
+}
+
+fn key_vault(store: &mut Store, json: &mut dyn Json<'_>) -> Result<(), Fault> {
+    store.azure = json.object_if_any(&mut [
+        ("authType", &mut |json| json.loose().map(|text| store.auth_type = text.text.into_owned())),
+        ("tenantId", &mut |json| json.loose().map(|text| store.tenant_id = text.text.into_owned())),
+        ("authSecretRef", &mut |json| {
+            json.keys(&mut |key| store.client_id_in_secret |= key.eq_ignore_ascii_case("clientId"))
+        }),
+        ("serviceAccountRef", &mut |json| {
+            let (mut namespace, mut name) = (None, None);
+            json.object(&mut [
+                ("namespace", &mut |json| json.text().map(|text| namespace = text.map(Cow::into_owned))),
+                ("name", &mut |json| json.text().map(|text| name = text.map(Cow::into_owned))),
+            ])?;
+            store.account = Some((namespace, name.ok_or_else(|| Fault::missing_field("name"))?));
+            Ok(())
+        }),
+    ])?;
+    Ok(())
+}
+
+fn pod_identity(trigger: &mut Trigger, path: &str, json: &mut dyn Json<'_>) -> Result<(), Fault> {
+    trigger.path = path.into();
+    json.object(&mut [
+        ("provider", &mut |json| json.loose().map(|text| trigger.provider = text.text.into_owned())),
+        ("identityId", &mut |json| json.loose().map(|text| trigger.identity_id = text.text.into_owned())),
+    ])
+}
+
+/// `spec` of a SecretProviderClass; nothing if its provider is another.
+pub(super) fn provider_class(json: &mut dyn Json<'_>) -> Result<Option<AzureParameters>, Fault> {
+    let (mut provider, mut said) = (String::new(), AzureParameters::default());
+    json.object(&mut [
+        ("provider", &mut |json| json.loose().map(|text| provider = text.text.into_owned())),
+        ("parameters", &mut |json| {
+            json.object(&mut [
+                ("clientID", &mut |json| json.loose().map(|text| said.client_id = text.text.into_owned())),
+                ("tenantId", &mut |json| json.loose().map(|text| said.tenant_id = text.text.into_owned())),
+                ("usePodIdentity", &mut |json| json.loose().map(|text| said.pod_identity = is_true(&text.text))),
+                ("useVMManagedIdentity", &mut |json| json.loose().map(|text| said.vm_identity = is_true(&text.text))),
+                ("useWorkloadIdentity", &mut |json| {
+                    json.is_present().map(|there| said.names_workload_identity = there)
+                }),
+            ])
+        }),
+    ])?;
+    Ok((provider == "azure").then_some(said))
+}
+
+/// As Go's `ParseBool` reads it.
+fn is_true(text: &str) -> bool {
+    ["1", "t", "T", "true", "TRUE", "True"].contains(&text)
+}

@@ -1,0 +1,186 @@
+//! Custom resources by which drivers and operators use identities, or used them once.
+
+use alloc::string::String;
+
+#[cfg(feature = "facts")]
+use serde::{Deserialize, Serialize};
+
+use super::{ClusterIx, Origin};
+
+/// A kind of custom resource.
+#[derive(Debug, PartialEq, Eq)]
+pub struct CustomKind {
+    /// The API group.
+    pub group: &'static str,
+    /// The API version as written in manifests.
+    pub api_version: &'static str,
+    /// The kind.
+    pub kind: &'static str,
+    /// The resource, as in a path.
+    pub resource: &'static str,
+    /// Whether its objects are in namespaces.
+    pub namespaced: bool,
+}
+
+/// A custom resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
+pub struct Custom {
+    /// Which kind it is.
+    pub kind: &'static CustomKind,
+    /// The cluster it lives in; one without a name if no source says.
+    #[cfg_attr(feature = "facts", serde(skip))]
+    pub cluster: ClusterIx,
+    /// Its namespace; empty if its kind has none.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// What it says.
+    pub body: Body,
+    /// Where it was read.
+    #[cfg_attr(feature = "facts", serde(skip))]
+    pub origin: Origin,
+}
+
+/// What a custom resource says of identities.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
+pub enum Body {
+    /// AAD Pod Identity; whether it carries a service principal's secret or certificate.
+    PodIdentity(bool),
+    /// A SecretProviderClass.
+    ProviderClass(AzureParameters),
+    /// A store of External Secrets.
+    Store(Store),
+    /// What KEDA authenticates with.
+    Trigger(Trigger),
+}
+
+/// What a store of External Secrets says of Azure Key Vault (`spec.provider.azurekv`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
+pub struct Store {
+    /// Whether it is of Azure Key Vault at all.
+    pub azure: bool,
+    /// `authType`; empty if there is none.
+    pub auth_type: String,
+    /// `tenantId`; empty if there is none.
+    pub tenant_id: String,
+    /// Whether a Secret brings the client id (`authSecretRef.clientId`).
+    pub client_id_in_secret: bool,
+    /// `serviceAccountRef`: namespace, if one is named, and name.
+    pub account: Option<(Option<String>, String)>,
+}
+
+/// What a SecretProviderClass of the provider `azure` says (`spec.parameters`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
+pub struct AzureParameters {
+    /// `clientID`; empty if there is none.
+    pub client_id: String,
+    /// `tenantId`; empty if there is none.
+    pub tenant_id: String,
+    /// `usePodIdentity`.
+    pub pod_identity: bool,
+    /// `useVMManagedIdentity`.
+    pub vm_identity: bool,
+    /// Whether there is a `useWorkloadIdentity`, which the provider does not know.
+    pub names_workload_identity: bool,
+}
+
+/// What a TriggerAuthentication of KEDA says of Azure, of the trigger or of a key vault.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
+pub struct Trigger {
+    /// The path of the `podIdentity`.
+    pub path: String,
+    /// `provider`.
+    pub provider: String,
+    /// `identityId`; empty if the operator's own is used.
+    pub identity_id: String,
+}
+
+const AAD: CustomKind = CustomKind {
+    group: "aadpodidentity.k8s.io",
+    api_version: "aadpodidentity.k8s.io/v1",
+    kind: "",
+    resource: "",
+    namespaced: true,
+};
+
+const STORE: CustomKind = CustomKind {
+    group: "external-secrets.io",
+    api_version: "external-secrets.io/v1",
+    kind: "SecretStore",
+    resource: "secretstores",
+    namespaced: true,
+};
+
+/// The custom resources that are read.
+pub static CUSTOM: [CustomKind; 9] = [
+    STORE,
+    CustomKind { kind: "ClusterSecretStore", resource: "clustersecretstores", namespaced: false, ..STORE },
+    CustomKind { kind: "AzureIdentity", resource: "azureidentities", ..AAD },
+    CustomKind { kind: "AzureIdentityBinding", resource: "azureidentitybindings", ..AAD },
+    CustomKind { kind: "AzureAssignedIdentity", resource: "azureassignedidentities", ..AAD },
+    CustomKind { kind: "AzurePodIdentityException", resource: "azurepodidentityexceptions", ..AAD },
+    CustomKind {
+        group: "keda.sh",
+        api_version: "keda.sh/v1alpha1",
+        kind: "TriggerAuthentication",
+        resource: "triggerauthentications",
+        namespaced: true,
+    },
+    CustomKind {
+        group: "keda.sh",
+        api_version: "keda.sh/v1alpha1",
+        kind: "ClusterTriggerAuthentication",
+        resource: "clustertriggerauthentications",
+        namespaced: false,
+    },
+    CustomKind {
+        group: "secrets-store.csi.x-k8s.io",
+        api_version: "secrets-store.csi.x-k8s.io/v1",
+        kind: "SecretProviderClass",
+        resource: "secretproviderclasses",
+        namespaced: true,
+    },
+];
+
+// === impl Custom ===
+
+impl Custom {
+    /// Namespace and name of the ServiceAccount whose tokens a store has External Secrets ask for. A
+    /// namespaced store's is its own namespace; another that names none is taken to mean `default`.
+    pub fn account(&self) -> Option<(&str, &str)> {
+        let Body::Store(Store { account: Some((namespace, name)), .. }) = &self.body else { return None };
+        let own = Some(self.namespace.as_str()).filter(|own| !own.is_empty());
+        Some((own.or(namespace.as_deref()).unwrap_or("default"), name))
+    }
+}
+
+// === impl CustomKind ===
+
+impl CustomKind {
+    /// The kind of that name in that API group; versions of a group are alike to us.
+    pub fn find(api_version: &str, kind: &str) -> Option<&'static Self> {
+        let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
+        CUSTOM.iter().find(|known| known.kind == kind && known.group == group)
+    }
+}
+
+#[cfg(feature = "facts")]
+impl Serialize for CustomKind {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (self.api_version, self.kind).serialize(serializer)
+    }
+}
+
+#[cfg(feature = "facts")]
+impl<'de> Deserialize<'de> for &'static CustomKind {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (api_version, kind) = <(String, String)>::deserialize(deserializer)?;
+        CustomKind::find(&api_version, &kind)
+            .ok_or_else(|| serde::de::Error::custom(alloc::format!("{kind} of {api_version} is no kind that is read")))
+    }
+}

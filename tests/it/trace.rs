@@ -1,0 +1,147 @@
+//! `wiguard trace`: the chain of one workload, read as somebody who looks for why a pod cannot
+//! authenticate.
+
+use crate::program::Folder;
+
+const ISSUER: &str = "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/";
+
+const CLIENT: &str = "33333333-3333-3333-3333-333333333333";
+
+const ACCOUNT: &str = "apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: cart
+  namespace: shop
+  annotations: {azure.workload.identity/client-id: 33333333-3333-3333-3333-333333333333}
+";
+
+/// A Deployment with a template whose metadata and spec get these members.
+fn deployment(metadata: &str, spec: &str) -> String {
+    format!(
+        "apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: cart, namespace: shop}}
+spec:
+  template:
+    metadata: {{{metadata}}}
+    spec: {{serviceAccountName: cart, containers: [{{name: app}}, {{name: istio-proxy}}]{spec}}}
+"
+    )
+}
+
+const LABELLED: &str = "labels: {azure.workload.identity/use: \"true\"}";
+
+/// A cluster, an identity with its one credential, and an app registration.
+fn azure(subject: &str) -> String {
+    let group = "/subscriptions/s/resourceGroups/rg/providers";
+    let identity = format!("{group}/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart");
+    format!(
+        "{{id: {group}/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, oidcIssuerProfile: {{enabled: true, issuerUrl: \"{ISSUER}\"}}, securityProfile: {{workloadIdentity: {{enabled: true}}}}}}
+---
+- {{id: {identity}, name: id-cart, clientId: {CLIENT}, tenantId: 11111111-1111-1111-1111-111111111111, resourceGroup: rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}}
+---
+- {{id: {identity}/federatedIdentityCredentials/fc-cart, name: fc-cart, issuer: \"{ISSUER}\", subject: \"{subject}\", audiences: [\"api://AzureADTokenExchange\"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}}
+---
+- {{appId: 5a1e2c3d-0001-4000-8000-000000000003, id: 5a1e2c3d-0001-4000-8000-000000000004, displayName: web}}
+"
+    )
+}
+
+/// What is said of Deployment `shop/cart` of these documents, with the exit status.
+fn traced(documents: &[&str]) -> String {
+    let folder = Folder::of(&[("all.yaml", &documents.join("---\n"))]);
+    let ran = folder.run(&["trace", "shop/deploy/cart", "--assume-complete", "all.yaml"]);
+    assert_eq!(ran.err, "");
+    format!("{}exit status {}\n", ran.out, ran.status)
+}
+
+#[test]
+fn a_chain_that_holds() {
+    let all = [&deployment(LABELLED, ""), ACCOUNT, &azure("system:serviceaccount:shop:cart")];
+    insta::assert_snapshot!(traced(&all));
+}
+
+#[test]
+fn a_label_in_the_wrong_place() {
+    let misplaced = deployment("", "")
+        .replace("namespace: shop}", "namespace: shop, labels: {azure.workload.identity/use: \"true\"}}");
+    insta::assert_snapshot!(traced(&[&misplaced, ACCOUNT, &azure("system:serviceaccount:shop:cart")]));
+}
+
+#[test]
+fn pods_that_the_webhook_refuses() {
+    let hour = format!("{LABELLED}, annotations: {{azure.workload.identity/service-account-token-expiration: 1h}}");
+    insta::assert_snapshot!(traced(&[&deployment(&hour, ""), ACCOUNT, &azure("system:serviceaccount:shop:cart")]));
+}
+
+#[test]
+fn a_service_account_that_does_not_exist() {
+    let other = ACCOUNT.replace("name: cart", "name: checkout");
+    insta::assert_snapshot!(traced(&[&deployment(LABELLED, ""), &other, &azure("system:serviceaccount:shop:cart")]));
+}
+
+#[test]
+fn no_client_id() {
+    let bare = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: cart, namespace: shop}\n";
+    insta::assert_snapshot!(traced(&[&deployment(LABELLED, ""), bare, &azure("system:serviceaccount:shop:cart")]));
+}
+
+#[test]
+fn an_identity_that_does_not_exist() {
+    let stranger = ACCOUNT.replace(CLIENT, "44444444-4444-4444-4444-444444444444");
+    insta::assert_snapshot!(traced(&[&deployment(LABELLED, ""), &stranger, &azure("system:serviceaccount:shop:cart")]));
+}
+
+#[test]
+fn a_credential_for_somebody_else() {
+    let skipping = format!("{LABELLED}, annotations: {{azure.workload.identity/skip-containers: istio-proxy}}");
+    insta::assert_snapshot!(traced(&[&deployment(&skipping, ""), ACCOUNT, &azure("system:serviceaccount:shop:carts")]));
+}
+
+#[test]
+fn what_was_not_read_is_named() {
+    let folder = Folder::of(&[("k.yaml", &[&deployment(LABELLED, ""), ACCOUNT].join("---\n"))]);
+    let ran = folder.run(&["trace", "shop/Deployment/cart", "k.yaml"]);
+    insta::assert_snapshot!(format!("{}exit status {}\n", ran.out, ran.status));
+}
+
+#[test]
+fn what_is_not_there_is_not_traced() {
+    let folder = Folder::of(&[("k.yaml", &deployment(LABELLED, "")), ("broken.json", "{")]);
+    let near = folder.run(&["trace", "shop/deploy/card", "k.yaml"]);
+    assert!(near.status == 2 && near.err.contains("did you mean shop/Deployment/cart?"), "{near:?}");
+    let unread = folder.run(&["trace", "shop/deploy/card", "k.yaml", "broken.json"]);
+    assert!(unread.status == 3 && unread.err.contains("broken.json"), "{unread:?}");
+    for wrong in [
+        &["trace"][..],
+        &["trace", "shop/cart", "k.yaml"],
+        &["trace", "shop/svc/cart", "k.yaml"],
+        &["trace", "shop/deploy/cart"],
+    ] {
+        let ran = folder.run(wrong);
+        assert!(ran.status == 2 && ran.out.is_empty() && !ran.err.is_empty(), "{ran:?}");
+    }
+}
+
+#[test]
+fn programs_read_the_same() {
+    let folder = Folder::of(&[(
+        "all.yaml",
+        &[deployment(LABELLED, ""), ACCOUNT.into(), azure("system:serviceaccount:shop:carts")].join("---\n"),
+    )]);
+    let ran = folder.run(&["trace", "shop/deploy/cart", "all.yaml", "--assume-complete", "-o", "json"]);
+    let walk = ran.report();
+    assert_eq!((ran.status, &walk["schema"], &walk["state"]), (1, &"wiguard.trace/v1".into(), &"broken".into()));
+    let links: Vec<&str> =
+        walk["links"].as_array().unwrap().iter().map(|step| step["link"].as_str().unwrap()).collect();
+    assert_eq!(links, ["pod label", "webhook", "ServiceAccount", "client id", "identity", "credential"]);
+    let subject = walk["links"][5]["compared"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|side| side["field"] == "subject")
+        .unwrap()
+        .clone();
+    assert_eq!(subject["expected"], "system:serviceaccount:shop:cart");
+    assert_eq!(subject["actual"], "system:serviceaccount:shop:carts");
+}
