@@ -298,6 +298,14 @@ impl<'a> Trust<'a> {
         self.parent_index(credential).and_then(|index| self.inventory.identities.get(index))
     }
 
+    /// The identity of a credential that is in Azure, if anything is declared to compare it with.
+    pub fn compared(&self, credential: &FederatedIdentityCredential) -> Result<Option<&'a Identity>, Unknown> {
+        if credential.declared.is_some() || self.declared().is_empty() {
+            return Ok(None);
+        }
+        self.parent(credential).map(Some).ok_or_else(|| Unknown(Key::Identity(self.parent_name(credential))))
+    }
+
     /// The name of the identity a credential belongs to, as far as it is known.
     pub fn parent_name(&self, credential: &FederatedIdentityCredential) -> String {
         match (self.parent(credential), &credential.parent) {
