@@ -13,7 +13,7 @@ use crate::index::{Index, Name};
 use crate::inventory::{ClusterCoverage, Extent, Inventory, SecretKeys, SecretProviderClass, TokenRequester, Tokens};
 use crate::model::{
     ClientId, Cluster, ClusterIx, FederatedIdentityCredential, Identity, Issuer, Parent, RoleAssignment,
-    ServiceAccount, Subject, Workload,
+    ServiceAccount, Subject, Workload, annotation,
 };
 #[cfg(feature = "audit")]
 use crate::model::{Role, RoleBinding};
@@ -112,6 +112,11 @@ impl<T> Link<T> {
     }
 }
 
+/// An index that rules of the audit alone look into; empty, and not linked, where only admission is judged.
+fn audited<'a, T: Copy>(items: impl Iterator<Item = (Name<'a>, T)>) -> Index<'a, T> {
+    if cfg!(feature = "audit") { Index::of(items) } else { Index::of([].into_iter()) }
+}
+
 // === impl Trust ===
 
 impl<'a> Trust<'a> {
@@ -129,13 +134,13 @@ impl<'a> Trust<'a> {
             service_accounts: Index::of(
                 accounts().map(|account| (Name::within(account.cluster, &account.namespace, &account.name), account)),
             ),
-            accounts_naming: Index::of(
+            accounts_naming: audited(
                 accounts().filter_map(|account| Some((Name::owned(account.client_id()?.folded()), account))),
             ),
-            workloads_of: Index::of(inventory.workloads.iter().map(|workload| {
+            workloads_of: audited(inventory.workloads.iter().map(|workload| {
                 (Name::within(workload.cluster, &workload.namespace, workload.service_account()), workload)
             })),
-            namespaces: Index::of(
+            namespaces: audited(
                 inventory.namespaces.iter().map(|namespace| (Name::within(namespace.cluster, &namespace.name, ""), ())),
             ),
             identities: Index::of(identities().map(|(identity, index)| (Name::folded(identity.reference()), index))),
@@ -144,7 +149,7 @@ impl<'a> Trust<'a> {
             trusting: Index::of(
                 inventory.credentials.iter().map(|credential| (Name::exact(credential.issuer.as_str()), credential)),
             ),
-            roles_of: Index::of(inventory.role_assignments.iter().map(|role| (Name::folded(&role.principal_id), role))),
+            roles_of: audited(inventory.role_assignments.iter().map(|role| (Name::folded(&role.principal_id), role))),
             #[cfg(feature = "audit")]
             roles: Index::of(
                 inventory.roles.iter().map(|role| (Name::within(role.cluster, &role.namespace, &role.name), role)),
@@ -313,6 +318,14 @@ impl<'a> Trust<'a> {
         self.parent_index(credential).and_then(|index| self.inventory.identities.get(index))
     }
 
+    /// The identity of a credential that is in Azure, if anything is declared to compare it with.
+    pub fn compared(&self, credential: &FederatedIdentityCredential) -> Result<Option<&'a Identity>, Unknown> {
+        if credential.declared.is_some() || self.declared().is_empty() {
+            return Ok(None);
+        }
+        self.parent(credential).map(Some).ok_or_else(|| Unknown(Key::Identity(self.parent_name(credential))))
+    }
+
     /// The name of the identity a credential belongs to, as far as it is known.
     pub fn parent_name(&self, credential: &FederatedIdentityCredential) -> String {
         match (self.parent(credential), &credential.parent) {
@@ -377,11 +390,18 @@ impl<'a> Trust<'a> {
         self.trusting.get(&Name::exact(issuer.as_str()))
     }
 
-    /// Whether an identity of that tenant was seen, so that its lists reach there.
-    pub fn sees_tenant(&self, tenant_id: &str) -> bool {
-        let here = |identity: &Identity| identity.tenant_id.eq_ignore_ascii_case(tenant_id);
+    /// Whether the lists of identities reach into the tenant that a ServiceAccount's tokens go to:
+    /// the one it names, else its cluster's, as far as Azure or the issuer tells it.
+    pub fn sees_tenant_of(&self, account: &ServiceAccount) -> bool {
+        let of_cluster = || {
+            let cluster = self.cluster(account.cluster)?;
+            let told = Some(cluster.tenant_id.as_str()).filter(|tenant| !tenant.is_empty());
+            told.or_else(|| Some(cluster.issuer.as_ref()?.azure_home()?.1))
+        };
+        let Some(tenant) = account.annotations.get(annotation::TENANT_ID).or_else(of_cluster) else { return true };
+        let here = |identity: &Identity| identity.tenant_id.eq_ignore_ascii_case(tenant);
         self.inventory.identities.iter().any(here)
-            || self.inventory.coverage.tenants.contains(tenant_id.to_ascii_lowercase().as_str())
+            || self.inventory.coverage.tenants.contains(tenant.to_ascii_lowercase().as_str())
     }
 
     /// The ServiceAccount a credential trusts, and its cluster, if both are known to exist.

@@ -176,6 +176,14 @@ impl Lists {
         (identities, applications)
     }
 
+    /// The tenants whose subscriptions were named.
+    fn tenants(&self) -> impl Iterator<Item = &str> {
+        self.proofs.iter().filter_map(|(_, proof)| match proof {
+            Proof::Subscriptions { tenant, .. } => Some(tenant.as_str()),
+            _ => None,
+        })
+    }
+
     /// What is proven of a cluster.
     fn clusters(&self, coverage: &mut Coverage) {
         for (cluster, proof) in &self.proofs {
@@ -230,6 +238,7 @@ pub(super) fn settle(lists: &Lists, inventory: &mut Inventory, gaps: &[Gap], ass
     let (identities, applications) = lists.azure();
     coverage.managed_identities = identities || all(lists.managed_identities);
     coverage.applications = applications || all(lists.applications);
+    coverage.tenants.extend(lists.tenants().map(str::to_ascii_lowercase));
 
     let accounts: BTreeSet<(ClusterIx, &str, &str)> = inventory
         .service_accounts
