@@ -139,9 +139,9 @@ impl Redactor {
         }
     }
 
-    /// The name of a role or of its binding, unless it is one of Kubernetes' own.
+    /// The name of a role or of its binding, unless every cluster has it.
     fn role(&self, name: &mut String) {
-        if !OWN_ROLES.contains(&name.as_str()) && !name.starts_with("system:") {
+        if !OWN_ROLES.contains(&name.as_str()) {
             self.text(name);
         }
     }

@@ -182,25 +182,17 @@ fn check(binding: &RoleBinding, trust: &Trust<'_>) -> Verdict {
         Ok(reached) if reached.is_empty() && role.open => return Err(Unknown(Key::Access(binding.cluster))),
         reached => reached?,
     };
-    let Some((namespace, _, credential)) = reached.first().copied() else { return Ok(None) };
+    let Some((namespace, ..)) = reached.first().copied() else { return Ok(None) };
     let who: Vec<String> = wide.iter().map(|(_, who)| who.to_string()).collect();
     let can: Vec<&str> = routes.iter().map(|(_, words)| *words).collect();
     let accounts: Vec<String> = reached.iter().map(|(namespace, name, _)| format!("{namespace}/{name}")).collect();
-    let more = match accounts.len().saturating_sub(NAMED) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    let listed = accounts.iter().take(NAMED).cloned().collect::<Vec<_>>().join("`, `");
+    let place = if binding.is_of_cluster() { "every namespace".into() } else { format!("namespace `{namespace}`") };
     let message = format!(
-        "by {} {} may {}{}, and so become what Azure trusts of `{listed}`{more}, such as identity `{}`",
+        "by {} {} may {} in {place}, and so {}",
         binding.role_name(),
         who.join(" and "),
         can.join(" and "),
-        if binding.is_of_cluster() { " in every namespace".into() } else { format!(" in namespace `{namespace}`") },
-        match trust.parent_name(credential).as_str() {
-            "" => credential.name.clone(),
-            parent => parent.to_owned(),
-        },
+        consequence(&reached, routes.iter().all(|(power, _)| *power == Power::AnnotateAccounts), trust),
     );
     let fix = format!(
         "bind the role to those who need it, by name and in their own namespaces, then: kubectl delete {}",
@@ -214,6 +206,24 @@ fn check(binding: &RoleBinding, trust: &Trust<'_>) -> Verdict {
             .with("serviceAccounts", accounts)
             .fix(fix),
     ))
+}
+
+/// What comes of it.
+fn consequence(reached: &[(&str, &str, &FederatedIdentityCredential)], annotates: bool, trust: &Trust<'_>) -> String {
+    let listed = reached.iter().take(NAMED).map(|(namespace, name, _)| format!("`{namespace}/{name}`"));
+    let listed = listed.collect::<Vec<_>>().join(", ");
+    let more = match reached.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    match reached {
+        _ if annotates => format!("have the pods of {listed}{more} sign in as somebody else"),
+        [(.., credential)] => match trust.parent_name(credential).as_str() {
+            "" => format!("become the identity of credential `{}`, which trusts {listed}", credential.name),
+            parent => format!("become identity `{parent}`, which trusts {listed}"),
+        },
+        _ => format!("become the identities that trust {listed}{more}"),
+    }
 }
 
 /// How grave it is that somebody has a role that leads to an identity; nothing if it is nobody's business.

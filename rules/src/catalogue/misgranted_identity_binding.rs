@@ -123,14 +123,14 @@ fn on_workload(workload: &Workload, trust: &Trust<'_>) -> Verdict {
         return Ok(None);
     }
     let (namespace, name) = (account.namespace.as_str(), account.name.as_str());
-    let role = format!("use-mi-{}", client_id.folded());
     let message = format!(
         "the pods ask for an identity binding, but no role lets ServiceAccount `{namespace}/{name}` use client id `{client_id}`, so they get no token"
     );
+    let (id, role) = (client_id.folded(), format!("use-mi-{}", client_id.folded()));
+    // kubectl creates no role on resources that the API server does not serve, unless it is a manifest.
     let fix = format!(
-        "kubectl create clusterrole {role} --verb={USE_IDENTITY} --resource={}.{IDENTITY_GROUP}; kubectl create clusterrolebinding {role}-{} --clusterrole={role} --serviceaccount={}; if kubectl does not find the resource, apply the same as a manifest",
-        client_id.folded(),
-        shell(name),
+        r#"echo '{{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRole","metadata":{{"name":"{role}"}},"rules":[{{"apiGroups":["{IDENTITY_GROUP}"],"resources":["{id}"],"verbs":["{USE_IDENTITY}"]}}]}}' | kubectl apply -f - && kubectl create clusterrolebinding {} --clusterrole={role} --serviceaccount={}"#,
+        shell(&format!("{role}-{namespace}-{name}")),
         shell(&format!("{namespace}:{name}")),
     );
     Ok(Some(
@@ -159,7 +159,7 @@ fn on_binding(binding: &RoleBinding, trust: &Trust<'_>) -> Verdict {
     } else {
         format!("client id `{}`", names.join("`, `"))
     };
-    let whom = if principal.is_everybody() { "any pod of the cluster is it" } else { "whatever is bound later is its too" };
+    let whom = if principal.is_everybody() { "any pod of the cluster can be it" } else { "it gets what is bound later as well" };
     let message = format!("lets {principal} use {what} by {}, so that {whom}", binding.role_name());
     let fix = format!(
         "name the client id in `resources` of the role, and the ServiceAccounts that need it in `subjects`, then: kubectl delete {}",

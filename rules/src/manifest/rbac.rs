@@ -194,3 +194,112 @@ impl Rule {
             && self.resources.iter().any(covers)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+    use alloc::format;
+    use alloc::string::ToString;
+    use alloc::vec;
+
+    use super::super::{Manifest, read};
+    use super::*;
+    use crate::model::{ClusterIx, Origin, Role};
+
+    fn role_of(json: &str) -> Role {
+        match read(json.as_bytes(), None, ClusterIx(0), Origin::default()).unwrap().manifest {
+            Manifest::Role(role) => role,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn grants(rules: &str) -> Vec<Grant> {
+        role_of(&format!(r#"{{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRole","rules":[{rules}]}}"#))
+            .grants
+    }
+
+    fn grant(power: Power, names: &[&str]) -> Grant {
+        Grant { power, names: names.iter().map(ToString::to_string).collect() }
+    }
+
+    fn rule(group: &str, resource: &str, verb: &str, names: &str) -> String {
+        format!(r#"{{"apiGroups":["{group}"],"resources":["{resource}"],"verbs":["{verb}"]{names}}}"#)
+    }
+
+    #[test]
+    fn a_rule_grants_what_leads_to_an_identity() {
+        let named = r#","resourceNames":["cart"]"#;
+        for (group, resource, verb, names, expected) in [
+            ("", "pods", "create", "", vec![grant(Power::MakePods, &[])]),
+            ("", "pods", "patch", "", vec![]),
+            ("", "pods", "create", named, vec![]),
+            ("", "pods/exec", "create", "", vec![]),
+            ("apps", "deployments", "patch", "", vec![grant(Power::MakePods, &[])]),
+            ("batch", "*", "create", "", vec![grant(Power::MakePods, &[])]),
+            ("apps", "deployments", "get", "", vec![]),
+            ("", "serviceaccounts/token", "create", named, vec![grant(Power::RequestTokens, &["cart"])]),
+            ("", "*/token", "create", "", vec![grant(Power::RequestTokens, &[])]),
+            ("", "serviceaccounts", "create", "", vec![grant(Power::CreateAccounts, &[])]),
+            ("", "serviceaccounts", "update", named, vec![grant(Power::AnnotateAccounts, &["cart"])]),
+            ("", "namespaces", "create", "", vec![grant(Power::CreateNamespaces, &[])]),
+            (GROUP, "clusterroles", "escalate", "", vec![grant(Power::GrantRoles, &[])]),
+            (GROUP, "clusterroles", "bind", r#","resourceNames":["edit"]"#, vec![]),
+            ("", "groups", "impersonate", "", vec![grant(Power::Impersonate, &[])]),
+            ("", "serviceaccounts", "impersonate", "", vec![]),
+            ("*", "*", "*", "", vec![grant(Power::Everything, &[])]),
+            (IDENTITY_GROUP, "a-b", USE_IDENTITY, "", vec![grant(Power::UseIdentity, &["a-b"])]),
+            (IDENTITY_GROUP, "*", "*", "", vec![grant(Power::UseIdentity, &["*"])]),
+            ("*", "*", USE_IDENTITY, "", vec![grant(Power::UseIdentity, &[])]),
+            ("*", "*", "get", "", vec![]),
+        ] {
+            assert_eq!(grants(&rule(group, resource, verb, names)), expected, "{verb} {resource}.{group}{names}");
+        }
+        let twice = format!("{0},{0}", rule("", "pods", "create", ""));
+        assert_eq!(grants(&twice), [grant(Power::MakePods, &[])]);
+    }
+
+    #[test]
+    fn everything_includes_each_thing() {
+        let role = Role { grants: vec![grant(Power::Everything, &[])], ..Role::default() };
+        assert!(role.is_admin() && role.grants_all(Power::CreateNamespaces));
+    }
+
+    #[test]
+    fn members_may_come_in_any_order() {
+        let json = r#"{"aggregationRule":{"clusterRoleSelectors":[]},"rules":[{"apiGroups":[""],"resources":["pods"],"verbs":["create"]}],
+            "apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRole","metadata":{"name":"a"}}"#;
+        let role = role_of(json);
+        assert_eq!((role.grants, role.open), (vec![grant(Power::MakePods, &[])], true));
+        let live = r#"{"aggregationRule":{},"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRole","metadata":{"name":"a","uid":"1"},"rules":null}"#;
+        assert!(!role_of(live).open, "an API server has filled it in");
+    }
+
+    #[test]
+    fn a_binding_says_who_has_which_role() {
+        let json = r#"{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"RoleBinding","metadata":{"name":"b","namespace":"shop"},
+            "roleRef":{"kind":"ClusterRole","name":"edit"},"subjects":[{"kind":"ServiceAccount","name":"cart"},
+            {"kind":"User","name":"system:serviceaccount:ci:build"},{"kind":"Group","name":"team"},{"kind":"User","name":"ann"},{"kind":"Robot","name":"x"}]}"#;
+        let read = read(json.as_bytes(), None, ClusterIx(0), Origin::default()).unwrap().manifest;
+        let Manifest::RoleBinding(binding) = read else { panic!("{read:?}") };
+        assert_eq!((binding.kind(), binding.role_name().as_str()), ("RoleBinding", "ClusterRole/edit"));
+        let account = |namespace: &str, name: &str| Principal::ServiceAccount(namespace.into(), name.into());
+        let expected = [
+            account("shop", "cart"),
+            account("ci", "build"),
+            Principal::Group("team".into()),
+            Principal::User("ann".into()),
+        ];
+        assert_eq!(binding.subjects, expected);
+    }
+
+    #[test]
+    fn what_is_no_role_is_named() {
+        let json = r#"{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"Role","metadata":{"name":"a","namespace":"shop"},"rules":{}}"#;
+        let error = read(json.as_bytes(), None, ClusterIx(0), Origin::default()).unwrap_err();
+        assert!(error.to_string().starts_with("Role shop/a: "), "{error}");
+        // Other kinds have such members as well.
+        let other = r#"{"subjects":7,"apiVersion":"example.com/v1","kind":"Exam","rules":"none"}"#;
+        assert!(read(other.as_bytes(), None, ClusterIx(0), Origin::default()).is_ok());
+    }
+}

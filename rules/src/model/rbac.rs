@@ -247,3 +247,38 @@ impl core::fmt::Display for Principal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_principal_includes_those_it_stands_for() {
+        let account = Principal::ServiceAccount("shop".into(), "cart".into());
+        let group = |name: &str| Principal::Group(name.into());
+        for (principal, expected) in [
+            (account, true),
+            (Principal::ServiceAccount("shop".into(), "till".into()), false),
+            (group("system:serviceaccounts:shop"), true),
+            (group("system:serviceaccounts:shops"), false),
+            (group("system:serviceaccounts"), true),
+            (group("system:authenticated"), true),
+            (group("system:unauthenticated"), false),
+            (group("shop"), false),
+            (Principal::User("shop".into()), false),
+        ] {
+            assert_eq!(principal.includes("shop", "cart"), expected, "{principal}");
+        }
+    }
+
+    #[test]
+    fn components_are_told_from_everybody_and_from_teams() {
+        let group = |name: &str| Principal::Group(name.into());
+        assert!(group("system:masters").is_built_in() && group("system:serviceaccounts:kube-system").is_built_in());
+        assert!(!group("system:authenticated").is_built_in() && group("system:authenticated").is_everybody());
+        assert!(!group("system:serviceaccounts:ci").is_built_in() && !group("team").is_built_in());
+        assert!(Principal::ServiceAccount("kube-system".into(), "default".into()).is_built_in());
+        assert!(Principal::User(ANONYMOUS.into()).is_anonymous() && !Principal::User(ANONYMOUS.into()).is_built_in());
+        assert_eq!(Principal::ServiceAccount("ci".into(), "default".into()).any_pod_of(), Some("ci"));
+    }
+}
