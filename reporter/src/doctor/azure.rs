@@ -21,7 +21,8 @@ pub(super) fn examine(granted: Granted, subscription: &[Need], tenant: &[Need]) 
             place(name, subscription, answer)
         }
         Granted::Tenant(name, applications, root) => {
-            let of = |need: &Need| if matches!(need.what, What::Action(_)) { Some(&root) } else { applications.as_ref() };
+            let of =
+                |need: &Need| if matches!(need.what, What::Action(_)) { Some(&root) } else { applications.as_ref() };
             let asked: Vec<Need> = tenant.iter().filter(|need| of(need).is_some()).cloned().collect();
             place(name, &asked, |need| match of(need) {
                 Some(Ok(true)) => Answer::Has,
@@ -77,7 +78,11 @@ mod tests {
             let place = examine(Granted::Subscription("s".into(), roles), &need::of_subscription(), &[]);
             assert!(place.answers.iter().all(|(_, answer)| matches!(answer, Answer::Unknown(_))), "{place:?}");
         }
-        let place = examine(Granted::Tenant("t".into(), Some(Err("no token".into())), Err("no token".into())), &[], &need::of_tenant());
+        let place = examine(
+            Granted::Tenant("t".into(), Some(Err("no token".into())), Err("no token".into())),
+            &[],
+            &need::of_tenant(),
+        );
         assert!(place.answers.iter().all(|(_, answer)| matches!(answer, Answer::Unknown(_))), "{place:?}");
     }
 }
