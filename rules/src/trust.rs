@@ -13,7 +13,7 @@ use crate::index::{Index, Name};
 use crate::inventory::{ClusterCoverage, Extent, Inventory, SecretKeys, SecretProviderClass, TokenRequester, Tokens};
 use crate::model::{
     ClientId, Cluster, ClusterIx, FederatedIdentityCredential, Identity, Issuer, Parent, RoleAssignment,
-    ServiceAccount, Subject, Workload, annotation,
+    ServiceAccount, Subject, Workload,
 };
 #[cfg(feature = "audit")]
 use crate::model::{Role, RoleBinding};
@@ -390,18 +390,11 @@ impl<'a> Trust<'a> {
         self.trusting.get(&Name::exact(issuer.as_str()))
     }
 
-    /// Whether the lists of identities reach into the tenant that a ServiceAccount's tokens go to:
-    /// the one it names, else its cluster's, as far as Azure or the issuer tells it.
-    pub fn sees_tenant_of(&self, account: &ServiceAccount) -> bool {
-        let of_cluster = || {
-            let cluster = self.cluster(account.cluster)?;
-            let told = Some(cluster.tenant_id.as_str()).filter(|tenant| !tenant.is_empty());
-            told.or_else(|| Some(cluster.issuer.as_ref()?.azure_home()?.1))
-        };
-        let Some(tenant) = account.annotations.get(annotation::TENANT_ID).or_else(of_cluster) else { return true };
-        let here = |identity: &Identity| identity.tenant_id.eq_ignore_ascii_case(tenant);
+    /// Whether an identity of that tenant was seen, so that its lists reach there.
+    pub fn sees_tenant(&self, tenant_id: &str) -> bool {
+        let here = |identity: &Identity| identity.tenant_id.eq_ignore_ascii_case(tenant_id);
         self.inventory.identities.iter().any(here)
-            || self.inventory.coverage.tenants.contains(tenant.to_ascii_lowercase().as_str())
+            || self.inventory.coverage.tenants.contains(tenant_id.to_ascii_lowercase().as_str())
     }
 
     /// The ServiceAccount a credential trusts, and its cluster, if both are known to exist.

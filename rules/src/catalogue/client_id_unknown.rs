@@ -6,9 +6,8 @@
 //!
 //! An unknown client id is accused only if managed identities and app registrations are both listed,
 //! as either could have it (at admission: if the published trust inventory lists every client id);
-//! and not if none of those listed is of the tenant that the tokens go to: the one that the
-//! ServiceAccount names, else its cluster's. A value that is no GUID is for `client-id-not-a-guid` to
-//! tell, a placeholder for `unresolved-placeholder`.
+//! and not if the ServiceAccount names a tenant from which none of those listed comes. A value that is
+//! no GUID is for `client-id-not-a-guid` to tell, a placeholder for `unresolved-placeholder`.
 //!
 //! # Fails
 //!
@@ -75,22 +74,6 @@
 //! ```
 //!
 //! ```yaml
-//! # the cluster is of another tenant
-//! - id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart
-//!   name: id-cart
-//!   clientId: 5a1e2c3d-0001-4000-8000-000000000001
-//!   principalId: 5a1e2c3d-0001-4000-8000-000000000002
-//!   tenantId: 11111111-1111-1111-1111-111111111111
-//!   type: Microsoft.ManagedIdentity/userAssignedIdentities
-//! ---
-//! - {appId: 5a1e2c3d-0001-4000-8000-000000000003, id: 5a1e2c3d-0001-4000-8000-000000000004, displayName: web}
-//! ---
-//! {issuer: "https://westeurope.oic.prod-aks.azure.com/99999999-9999-9999-9999-999999999999/22222222-2222-2222-2222-222222222222/", jwks_uri: "https://westeurope.oic.prod-aks.azure.com/99999999-9999-9999-9999-999999999999/22222222-2222-2222-2222-222222222222/openid/v1/jwks"}
-//! ---
-//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0009-4000-8000-000000000009}}}
-//! ```
-//!
-//! ```yaml
 //! # no GUID, and a placeholder
 //! - id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart
 //!   name: id-cart
@@ -144,7 +127,7 @@ fn check(account: &ServiceAccount, trust: &Trust<'_>) -> Verdict {
         ));
     }
     looked_up.known()?;
-    if !trust.sees_tenant_of(account) {
+    if account.annotations.get(annotation::TENANT_ID).is_some_and(|tenant| !trust.sees_tenant(tenant)) {
         return Err(Unknown(Key::Identity(client_id.0)));
     }
     let message =
