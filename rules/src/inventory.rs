@@ -14,7 +14,7 @@ use crate::model::{
     Origin, RoleAssignment, ServiceAccount, Subject, Workload,
 };
 #[cfg(feature = "audit")]
-use crate::model::{Role, RoleBinding};
+use crate::model::{IdentityBinding, Role, RoleBinding};
 
 /// Everything known.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -42,6 +42,9 @@ pub struct Inventory {
     /// RoleBindings and ClusterRoleBindings.
     #[cfg(feature = "audit")]
     pub role_bindings: Vec<RoleBinding>,
+    /// Identity bindings of AKS.
+    #[cfg(feature = "audit")]
+    pub identity_bindings: Vec<IdentityBinding>,
     /// Managed identities and app registrations.
     pub identities: Vec<Identity>,
     /// Federated identity credentials.
@@ -169,6 +172,9 @@ pub struct ClusterCoverage {
     /// ClusterRoleBindings.
     #[cfg(feature = "audit")]
     pub cluster_role_bindings: Extent,
+    /// Whether its identity bindings are all listed.
+    #[cfg(feature = "audit")]
+    pub identity_bindings: bool,
     /// Whether External Secrets is installed while its stores were not read.
     pub token_requesters_missing: bool,
 }

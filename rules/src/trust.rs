@@ -56,6 +56,9 @@ pub enum Key {
     /// The Roles and ClusterRoles of a cluster, and who they are bound to.
     #[cfg(feature = "audit")]
     Access(ClusterIx),
+    /// The identity bindings of a cluster of AKS.
+    #[cfg(feature = "audit")]
+    IdentityBindings(ClusterIx),
     /// The identity of a client id.
     Identity(String),
     /// All credentials of an identity, by its name or client id.
@@ -435,6 +438,8 @@ impl fmt::Display for Key {
             Self::Deployments(_) => f.write_str("the cluster's Deployments"),
             #[cfg(feature = "audit")]
             Self::Access(_) => f.write_str("the cluster's roles and their bindings"),
+            #[cfg(feature = "audit")]
+            Self::IdentityBindings(_) => f.write_str("the cluster's identity bindings"),
             Self::Identity(client_id) => write!(f, "the identity of client id {client_id}"),
             Self::Credentials(name) => write!(f, "all credentials of identity {name}"),
             Self::Trusting(issuer) => write!(f, "every credential that trusts issuer {issuer}"),
@@ -460,6 +465,8 @@ impl Key {
             Self::Deployments(_) => "list of Deployments",
             #[cfg(feature = "audit")]
             Self::Access(_) => "roles and their bindings",
+            #[cfg(feature = "audit")]
+            Self::IdentityBindings(_) => "identity bindings of a cluster",
             Self::Identity(_) => "lists of managed identities and app registrations",
             Self::Credentials(_) | Self::Trusting(_) => "federated credentials of an identity",
             Self::Parent(_) => "identity of a credential",

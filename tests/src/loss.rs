@@ -26,6 +26,8 @@ pub enum Loss {
     Role(usize),
     /// A RoleBinding or ClusterRoleBinding.
     RoleBinding(usize),
+    /// An identity binding of AKS.
+    IdentityBinding(usize),
     /// A workload.
     Workload(usize),
     /// An identity.
@@ -75,6 +77,8 @@ pub enum Kind {
     RoleBindings,
     /// ClusterRoleBindings.
     ClusterRoleBindings,
+    /// Identity bindings of AKS.
+    IdentityBindings,
     /// Resources of External Secrets.
     Requesters,
 }
@@ -109,6 +113,7 @@ pub fn losses(of: &Inventory) -> Vec<Loss> {
     all.extend((0..of.token_requesters.len()).map(Loss::Requester));
     all.extend((0..of.roles.len()).map(Loss::Role));
     all.extend((0..of.role_bindings.len()).map(Loss::RoleBinding));
+    all.extend((0..of.identity_bindings.len()).map(Loss::IdentityBinding));
     all.extend((0..of.workloads.len()).map(Loss::Workload));
     all.extend((0..of.identities.len()).flat_map(|index| [Loss::Identity(index), Loss::CredentialsOf(index)]));
     all.extend((0..of.credentials.len()).map(Loss::Credential));
@@ -127,6 +132,7 @@ pub fn losses(of: &Inventory) -> Vec<Loss> {
         ];
         let read = read.into_iter().filter(|(_, extent)| **extent != Extent::Nothing);
         all.extend(read.map(|(kind, _)| Loss::Wholeness(*cluster, kind)));
+        all.extend(coverage.identity_bindings.then_some(Loss::Wholeness(*cluster, Kind::IdentityBindings)));
         all.push(Loss::Wholeness(*cluster, Kind::Requesters));
     }
     all.extend(of.coverage.trust_of.iter().cloned().map(Loss::TrustOf));
@@ -155,6 +161,7 @@ pub fn without(of: &Inventory, lost: &[Loss]) -> Rest {
             keep(&mut left.provider_classes, |index| !lost.contains(&Loss::ProviderClass(index)));
             keep(&mut left.namespaces, |index| !lost.contains(&Loss::Namespace(index)));
             keep(&mut left.roles, |index| !lost.contains(&Loss::Role(index)));
+            keep(&mut left.identity_bindings, |index| !lost.contains(&Loss::IdentityBinding(index)));
             keep(&mut left.token_requesters, |index| !lost.contains(&Loss::Requester(index)));
             left
         },
@@ -196,6 +203,15 @@ fn uncover(left: &mut Inventory, of: &Inventory, loss: &Loss) {
             let of_cluster = lost.is_of_cluster();
             *(if of_cluster { &mut coverage.cluster_role_bindings } else { &mut coverage.role_bindings }) =
                 Extent::Nothing;
+        }
+        Loss::IdentityBinding(index) => {
+            let Some(lost) = of.identity_bindings.get(*index) else { return };
+            let of_cluster = |cluster: &ClusterIx| {
+                let id = of.clusters.get(cluster.0 as usize).map(|cluster| cluster.id.as_str());
+                id.is_some_and(|id| id.eq_ignore_ascii_case(lost.cluster()))
+            };
+            let clusters = left.coverage.of_cluster.iter_mut().filter(|(cluster, _)| of_cluster(cluster));
+            clusters.for_each(|(_, coverage)| coverage.identity_bindings = false);
         }
         Loss::Workload(index) => {
             let Some(lost) = of.workloads.get(*index) else { return };
@@ -241,6 +257,7 @@ fn uncover(left: &mut Inventory, of: &Inventory, loss: &Loss) {
                 Kind::ClusterRoles => coverage.cluster_roles = Extent::Nothing,
                 Kind::RoleBindings => coverage.role_bindings = Extent::Nothing,
                 Kind::ClusterRoleBindings => coverage.cluster_role_bindings = Extent::Nothing,
+                Kind::IdentityBindings => coverage.identity_bindings = false,
                 Kind::Requesters => coverage.token_requesters_missing = true,
             }
         }

@@ -31,6 +31,9 @@ pub(super) struct Lists {
     external_secrets: BTreeMap<ClusterIx, Seen>,
     managed_identities: Seen,
     applications: Seen,
+    /// Clusters of AKS by resource id, in lower case, of which there are identity bindings, and whether
+    /// they are all listed.
+    identity_bindings: BTreeMap<String, bool>,
     /// Clusters that were read themselves.
     homes: BTreeSet<ClusterIx>,
     /// What live sources prove, by cluster where they are of one.
@@ -150,6 +153,10 @@ impl Lists {
         seen.has_admin |= name == "cluster-admin";
     }
 
+    pub(super) fn identity_binding(&mut self, cluster: &str, whole: bool) {
+        *self.identity_bindings.entry(cluster.to_ascii_lowercase()).or_default() |= whole;
+    }
+
     pub(super) fn home(&mut self, cluster: ClusterIx) {
         self.homes.insert(cluster);
     }
@@ -174,6 +181,10 @@ impl Lists {
         let applications =
             !tenants.is_empty() && tenants.into_iter().all(|it| proven(Proof::Applications { tenant: it.clone() }));
         (identities, applications)
+    }
+
+    fn proves_identity_bindings(&self, cluster: &str) -> bool {
+        self.proofs.contains(&(None, Proof::IdentityBindings { cluster: cluster.to_ascii_lowercase() }))
     }
 
     /// The tenants whose subscriptions were named.
@@ -310,6 +321,13 @@ pub(super) fn settle(lists: &Lists, inventory: &mut Inventory, gaps: &[Gap], ass
         coverage.cluster(*cluster).provider_classes = Extent::Everything;
     }
     access(lists, coverage);
+    for (cluster, described) in (0..).map(ClusterIx).zip(&inventory.clusters) {
+        let seen = lists.identity_bindings.get(&described.id.to_ascii_lowercase()).copied();
+        let whole = seen.is_some_and(|whole| whole || assume_complete) || lists.proves_identity_bindings(&described.id);
+        if whole && !described.id.is_empty() {
+            coverage.cluster(cluster).identity_bindings = true;
+        }
+    }
     for (cluster, seen) in &lists.external_secrets {
         coverage.cluster(*cluster).token_requesters_missing = *seen == Seen::Some && !assume_complete;
     }

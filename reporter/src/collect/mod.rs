@@ -371,6 +371,10 @@ impl<'a> Assembly<'a> {
                     }
                     Resource::Discovery(issuer) => kept.push((line, list, Resource::Discovery(issuer))),
                     Resource::Role(role) => inventory.role_assignments.push(role),
+                    Resource::Binding(binding) => {
+                        self.lists.identity_binding(binding.cluster(), whole(list).is_some());
+                        inventory.identity_bindings.push(binding);
+                    }
                     Resource::Identity(identity) => {
                         self.lists.identity(identity.kind, whole(list));
                         let key = identity_key(&identity);
@@ -412,6 +416,9 @@ impl<'a> Assembly<'a> {
         let roles = &mut inventory.role_assignments;
         roles.sort_by_cached_key(|role| role.id.to_ascii_lowercase());
         roles.dedup_by(|one, other| !one.id.is_empty() && one.id.eq_ignore_ascii_case(&other.id));
+        let bindings = &mut inventory.identity_bindings;
+        bindings.sort_by_cached_key(|binding| binding.id.to_ascii_lowercase());
+        bindings.dedup_by(|one, other| !one.id.is_empty() && one.id.eq_ignore_ascii_case(&other.id));
         self.credentials(loose, &mut seen_credentials, sources);
     }
 

@@ -314,6 +314,11 @@ impl Redactor {
             Resource::Credential(credential) => self.credential(credential),
             Resource::Cluster(cluster) => self.cluster(cluster),
             Resource::Discovery(issuer) => self.text(&mut issuer.0),
+            Resource::Binding(binding) => {
+                for text in [&mut binding.id, &mut binding.identity, &mut binding.client_id.0] {
+                    self.text(text);
+                }
+            }
             // What a role allows is known by its id, which is everybody's.
             Resource::Role(role) => {
                 [&mut role.id, &mut role.principal_id, &mut role.scope].into_iter().for_each(|text| self.text(text));
@@ -401,6 +406,7 @@ impl Redactor {
             }
             Proof::ManagedIdentities { subscription } => self.text(subscription),
             Proof::Applications { tenant } => self.text(tenant),
+            Proof::IdentityBindings { cluster } => self.text(cluster),
             Proof::Credentials { identity } => self.text(identity),
         }
     }

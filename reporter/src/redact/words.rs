@@ -99,6 +99,7 @@ pub(super) const KNOWN: &[&str] = &[
     "federatedidentitycredentials",
     "containerservice",
     "managedclusters",
+    "identitybindings",
     "connectedclusters",
     "applications",
     "apps",

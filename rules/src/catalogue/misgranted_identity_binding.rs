@@ -4,7 +4,7 @@
 //! Kubernetes alone: verb `use-managed-identity` on a resource that is the client id, in the API group
 //! `cid.wi.aks.azure.com`. Without it the pods get no token. With `*` in place of the client id, or
 //! granted to everybody (`system:serviceaccounts`, `system:authenticated`), any pod of the cluster is
-//! the identity, and no credential shows it.
+//! the identity, and no credential shows it. A grant of what is not bound to the cluster gives no token either.
 //!
 //! Who is granted everything, as `cluster-admin` grants it, is an administrator and not judged here. The
 //! group of one namespace's ServiceAccounts is as narrow as a namespace, and may have the role. A pod that
@@ -38,10 +38,28 @@
 //! {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: use-cart}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: use-cart}, subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: "system:serviceaccounts"}]}
 //! ```
 //!
+//! ```yaml
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! - {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod/identityBindings/till, name: till, type: Microsoft.ContainerService/managedClusters/identityBindings, resourceGroup: rg, properties: {managedIdentity: {clientId: 5a1e2c3d-0002-4000-8000-000000000002, resourceId: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/till}, oidcIssuer: {oidcIssuerUrl: "https://ib.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/5a1e2c3d-0002-4000-8000-000000000002"}}}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
+//! ---
+//! {apiVersion: v1, kind: Pod, metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}, annotations: {azure.workload.identity/use-identity-binding: "true"}}, spec: {serviceAccountName: cart}}
+//! ---
+//! {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: use-cart}, rules: [{verbs: [use-managed-identity], apiGroups: [cid.wi.aks.azure.com], resources: [5a1e2c3d-0001-4000-8000-000000000001]}]}
+//! ---
+//! {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: use-cart}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: use-cart}, subjects: [{kind: ServiceAccount, name: cart, namespace: shop}]}
+//! ```
+//!
 //! # Passes
 //!
 //! ```yaml
 //! # the ServiceAccount may use the client id it names
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! - {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod/identityBindings/cart, name: cart, type: Microsoft.ContainerService/managedClusters/identityBindings, resourceGroup: rg, properties: {managedIdentity: {clientId: 5a1e2c3d-0001-4000-8000-000000000001, resourceId: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart}, oidcIssuer: {oidcIssuerUrl: "https://ib.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/5a1e2c3d-0001-4000-8000-000000000001"}}}
+//! ---
 //! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
 //! ---
 //! {apiVersion: v1, kind: Pod, metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}, annotations: {azure.workload.identity/use-identity-binding: "true"}}, spec: {serviceAccountName: cart}}
@@ -53,6 +71,10 @@
 //!
 //! ```yaml
 //! # all ServiceAccounts of one namespace may
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! - {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod/identityBindings/cart, name: cart, type: Microsoft.ContainerService/managedClusters/identityBindings, resourceGroup: rg, properties: {managedIdentity: {clientId: 5a1e2c3d-0001-4000-8000-000000000001, resourceId: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart}, oidcIssuer: {oidcIssuerUrl: "https://ib.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/5a1e2c3d-0001-4000-8000-000000000001"}}}
+//! ---
 //! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
 //! ---
 //! {apiVersion: v1, kind: Pod, metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}, annotations: {azure.workload.identity/use-identity-binding: "true"}}, spec: {serviceAccountName: cart}}
@@ -96,7 +118,7 @@
 use crate::model::rbac::{IDENTITY_GROUP, USE_IDENTITY};
 use crate::model::{Power, Principal, RoleBinding, is_guid};
 use crate::prelude::*;
-use crate::repair::shell;
+use crate::repair::{self, shell};
 use crate::trust::{Key, Unknown};
 
 pub(super) static RULE: Rule = Rule {
@@ -120,7 +142,10 @@ fn on_workload(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     let Some(account) = trust.service_account(workload).known()? else { return Ok(None) };
     let Some(client_id) = account.client_id().filter(|id| is_guid(id.as_str())) else { return Ok(None) };
     if trust.may_use(account, &client_id).known()?.is_some() {
-        return Ok(None);
+        return match trust.identity_binding(workload.cluster, &client_id).known()? {
+            Some(_) => Ok(None),
+            None => Ok(Some(unbound(workload, &client_id, trust))),
+        };
     }
     let (namespace, name) = (account.namespace.as_str(), account.name.as_str());
     let message = format!(
@@ -139,6 +164,35 @@ fn on_workload(workload: &Workload, trust: &Trust<'_>) -> Verdict {
             .with("clientId", client_id.as_str())
             .fix(fix),
     ))
+}
+
+/// The pods may use an identity that is not bound to their cluster.
+fn unbound(workload: &Workload, client_id: &ClientId, trust: &Trust<'_>) -> Finding {
+    let (mut name, mut group, mut subscription) = ("CLUSTER", "RESOURCE_GROUP", String::new());
+    if let Some(cluster) = trust.cluster(workload.cluster) {
+        name = &cluster.name;
+        group = if cluster.resource_group.is_empty() { group } else { &cluster.resource_group };
+        let named = repair::subscription(&cluster.id);
+        subscription = named.map_or_else(String::new, |id| format!(" --subscription {}", shell(id)));
+    }
+    let identity = match trust.identity(client_id) {
+        Link::Found(identity) if !identity.id.is_empty() => identity.id.as_str(),
+        _ => "IDENTITY_RESOURCE_ID",
+    };
+    let message = format!(
+        "the pods ask for an identity binding, and none ties client id `{client_id}` to cluster `{name}`, so they get no token"
+    );
+    let fix = format!(
+        "az aks identity-binding create --cluster-name {} --resource-group {}{subscription} --name {} --managed-identity-resource-id {}",
+        shell(name),
+        shell(group),
+        client_id.folded(),
+        shell(identity),
+    );
+    Finding::new(RULE.severity, workload.annotation_path(annotation::USE_IDENTITY_BINDING), message)
+        .with("clientId", client_id.as_str())
+        .with("cluster", name)
+        .fix(fix)
 }
 
 fn on_binding(binding: &RoleBinding, trust: &Trust<'_>) -> Verdict {

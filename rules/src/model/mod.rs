@@ -14,7 +14,8 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 pub use azure::{
-    Cluster, FederatedIdentityCredential, Identity, IdentityKind, OwnIdentity, Parent, Platform, RoleAssignment,
+    Cluster, FederatedIdentityCredential, Identity, IdentityBinding, IdentityKind, OwnIdentity, Parent, Platform,
+    RoleAssignment,
 };
 pub use custom::{AzureParameters, Body, CUSTOM, Custom, CustomKind, Store, Trigger};
 pub use name::{Audience, ClientId, DEFAULT_AUDIENCE, Issuer, Subject, is_guid, is_placeholder};

@@ -6,7 +6,9 @@ use alloc::vec::Vec;
 use super::{Key, Link, Trust, Unknown};
 use crate::index::Name;
 use crate::inventory::Extent;
-use crate::model::{ClientId, ClusterIx, FederatedIdentityCredential, Power, Role, RoleBinding, ServiceAccount};
+use crate::model::{
+    ClientId, ClusterIx, FederatedIdentityCredential, IdentityBinding, Power, Role, RoleBinding, ServiceAccount,
+};
 
 impl<'a> Trust<'a> {
     /// The role that is bound.
@@ -42,6 +44,26 @@ impl<'a> Trust<'a> {
             }
         }
         Link::look(None, all_known, || Key::Access(cluster))
+    }
+
+    /// The identity binding that ties an identity to a cluster of AKS.
+    pub fn identity_binding(&self, cluster: ClusterIx, client_id: &ClientId) -> Link<&'a IdentityBinding> {
+        let id = self.cluster(cluster).map_or("", |cluster| cluster.id.as_str());
+        let listed = self.inventory.coverage.of(cluster).is_some_and(|coverage| coverage.identity_bindings);
+        let mut all_known = listed && !id.is_empty();
+        let of_cluster = self.inventory.identity_bindings.iter().filter(|it| it.cluster().eq_ignore_ascii_case(id));
+        for binding in of_cluster.filter(|_| !id.is_empty()) {
+            let own = match binding.client_id.as_str() {
+                "" => self.identity_by_id(&binding.identity).map(|identity| &identity.client_id),
+                _ => Some(&binding.client_id),
+            };
+            match own {
+                Some(own) if own.as_str().eq_ignore_ascii_case(client_id.as_str()) => return Link::Found(binding),
+                Some(_) => {}
+                None => all_known = false,
+            }
+        }
+        Link::look(None, all_known, || Key::IdentityBindings(cluster))
     }
 
     /// Whether all bindings of a namespace were seen, or with an empty one all ClusterRoleBindings.
