@@ -14,7 +14,7 @@ use wiguard_tests::cluster::{Cluster, ISSUER, wait};
 use crate::shop::PROGRAM;
 
 /// The kinds that are read by default, as kubectl names them.
-const KINDS: [&str; 10] = [
+const KINDS: [&str; 14] = [
     "namespaces",
     "serviceaccounts",
     "pods",
@@ -25,6 +25,10 @@ const KINDS: [&str; 10] = [
     "replicationcontrollers",
     "jobs",
     "cronjobs",
+    "roles",
+    "rolebindings",
+    "clusterroles",
+    "clusterrolebindings",
 ];
 
 /// What came of a scan.

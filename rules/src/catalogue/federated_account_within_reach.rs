@@ -190,8 +190,8 @@ fn check(binding: &RoleBinding, trust: &Trust<'_>) -> Verdict {
     let message = format!(
         "by {} {} may {} in {place}, and so {}",
         binding.role_name(),
-        who.join(" and "),
-        can.join(" and "),
+        series(&who),
+        series(&can),
         consequence(&reached, routes.iter().all(|(power, _)| *power == Power::AnnotateAccounts), trust),
     );
     let fix = format!(
@@ -206,6 +206,20 @@ fn check(binding: &RoleBinding, trust: &Trust<'_>) -> Verdict {
             .with("serviceAccounts", accounts)
             .fix(fix),
     ))
+}
+
+/// As prose lists things: `a, b and c`.
+fn series<T: AsRef<str>>(words: &[T]) -> String {
+    let mut said = String::new();
+    for (place, word) in words.iter().enumerate() {
+        said += match place {
+            0 => "",
+            last if last + 1 == words.len() => " and ",
+            _ => ", ",
+        };
+        said += word.as_ref();
+    }
+    said
 }
 
 /// What comes of it.

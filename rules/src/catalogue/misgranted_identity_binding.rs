@@ -9,7 +9,7 @@
 //! Who is granted everything, as `cluster-admin` grants it, is an administrator and not judged here. The
 //! group of one namespace's ServiceAccounts is as narrow as a namespace, and may have the role. A pod that
 //! lacks what a binding takes is `inconsistent-identity-binding`'s, and a client id that is none is
-//! `client-id-not-a-guid`'s. Roles that aggregate others count once an API server has filled them in. The roles
+//! `client-id-not-a-guid`'s. Roles that aggregate others count once the cluster has filled them in. The roles
 //! `admin`, `edit` and `view` that Kubernetes comes with name no client id.
 //!
 //! The policy leaves it to the audit: it would have to read the roles of the cluster.

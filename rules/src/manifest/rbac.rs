@@ -16,6 +16,8 @@ pub(super) const GROUP: &str = "rbac.authorization.k8s.io";
 #[derive(Default)]
 pub(super) struct Said {
     rules: Option<Vec<Grant>>,
+    /// Whether there is any rule, also one that grants nothing of interest.
+    has_rules: bool,
     subjects: Option<Vec<Principal>>,
     role: Option<(bool, String)>,
     aggregated: bool,
@@ -34,7 +36,10 @@ impl Said {
             _ if twice => Err(Fault::duplicate_field(key)),
             "rules" => {
                 let mut grants = Vec::new();
-                json.elements(&mut |json| rule(&mut grants, json))?;
+                json.elements(&mut |json| {
+                    self.has_rules = true;
+                    rule(&mut grants, json)
+                })?;
                 grants.sort_unstable();
                 grants.dedup();
                 self.rules = Some(grants);
@@ -63,10 +68,10 @@ impl Said {
         }
     }
 
-    /// What a role grants, and whether that is not all of it: an API server writes into a role what it
-    /// aggregates.
+    /// What a role grants, and whether that is not all of it: a controller of the cluster writes into
+    /// a role what it aggregates, and until it did so there is nothing.
     pub(super) fn role(self, live: bool) -> (Vec<Grant>, bool) {
-        (self.rules.unwrap_or_default(), self.aggregated && !live)
+        (self.rules.unwrap_or_default(), self.aggregated && !(live && self.has_rules))
     }
 
     /// The role that is bound, whether it is a ClusterRole, and who has it. A ServiceAccount that names no
@@ -271,8 +276,12 @@ mod tests {
             "apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRole","metadata":{"name":"a"}}"#;
         let role = role_of(json);
         assert_eq!((role.grants, role.open), (vec![grant(Power::MakePods, &[])], true));
-        let live = r#"{"aggregationRule":{},"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRole","metadata":{"name":"a","uid":"1"},"rules":null}"#;
-        assert!(!role_of(live).open, "an API server has filled it in");
+        for (rules, open) in [("null", true), ("[]", true), (r#"[{"verbs":["get"]}]"#, false)] {
+            let live = format!(
+                r#"{{"aggregationRule":{{}},"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRole","metadata":{{"name":"a","uid":"1"}},"rules":{rules}}}"#
+            );
+            assert_eq!(role_of(&live).open, open, "{rules}");
+        }
     }
 
     #[test]

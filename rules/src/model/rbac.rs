@@ -32,8 +32,8 @@ pub struct Role {
     /// What it grants, each power once for each set of names.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub grants: Vec<Grant>,
-    /// Whether it grants more than it says: it has an `aggregationRule`, and no API server has
-    /// written the rules of others into it yet.
+    /// Whether it grants more than it says: it has an `aggregationRule`, and the rules of others were
+    /// not written into it yet, as a controller of the cluster does.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "super::is_false"))]
     pub open: bool,
 }
