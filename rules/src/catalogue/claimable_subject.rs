@@ -150,3 +150,95 @@ fn can_claim(who: &Principal, trust: &Trust<'_>) -> bool {
     };
     !who.is_built_in() && !is_operator
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::inventory::{Extent, Inventory};
+    use crate::model::{ClusterIx, Grant, Origin, Parent, Role};
+    use crate::parameters::Parameters;
+
+    const ISSUER: &str = "https://oidc.prod-aks.azure.com/22222222-2222-2222-2222-222222222222/";
+
+    /// A cluster without namespaces in which a role is bound, all of it read.
+    fn cluster(grants: Vec<Power>, who: Principal) -> Inventory {
+        let mut inventory = Inventory::default();
+        inventory.clusters.push(Cluster { name: "prod".into(), issuer: Some(ISSUER.into()), ..Cluster::default() });
+        let grants = grants.into_iter().map(|power| Grant { power, names: Vec::new() }).collect();
+        inventory.roles.push(Role { name: "r".into(), grants, ..Role::default() });
+        inventory.role_bindings.push(RoleBinding {
+            name: "b".into(),
+            of_cluster_role: true,
+            role: "r".into(),
+            subjects: vec![who],
+            ..RoleBinding::default()
+        });
+        let of = inventory.coverage.cluster(ClusterIx(0));
+        (of.namespaces, of.cluster_roles) = (Extent::Everything, Extent::Everything);
+        of.cluster_role_bindings = Extent::Everything;
+        inventory
+    }
+
+    fn verdict(inventory: &Inventory, parameters: &Parameters) -> Verdict {
+        let credential = FederatedIdentityCredential {
+            name: "fc".into(),
+            id: String::new(),
+            parent: Parent::Unknown,
+            issuer: ISSUER.into(),
+            subject: Some(Subject::of("review-17", "cart")),
+            audiences: Vec::new(),
+            expression: None,
+            declared: None,
+            origin: Origin::default(),
+        };
+        check(&credential, &Trust::join(inventory, parameters))
+    }
+
+    #[test]
+    fn others_than_administrators_are_named() {
+        let everybody = || Principal::Group("system:authenticated".into());
+        let team = || Principal::Group("developers".into());
+        for (grants, who, expected) in [
+            (vec![Power::CreateNamespaces], team(), true),
+            (vec![Power::CreateNamespaces], everybody(), true),
+            (vec![Power::Everything], team(), false),
+            (vec![Power::Everything], everybody(), true),
+            (vec![Power::CreateNamespaces, Power::GrantRoles], team(), false),
+            (vec![Power::CreateNamespaces, Power::Impersonate], team(), false),
+            (vec![Power::MakePods], team(), false),
+        ] {
+            let shown = format!("{grants:?} {who}");
+            let found = verdict(&cluster(grants, who), &Parameters::default()).unwrap();
+            assert_eq!(found.is_some(), expected, "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_pending_namespace_may_come_later() {
+        let inventory = cluster(vec![Power::CreateNamespaces], Principal::User("ann".into()));
+        let pending = Parameters { pending_namespaces: vec!["review-*".into()], ..Parameters::default() };
+        assert!(verdict(&inventory, &Parameters::default()).unwrap().is_some());
+        assert_eq!(verdict(&inventory, &pending), Ok(None));
+    }
+
+    #[test]
+    fn what_was_not_read_may_let_somebody() {
+        let nobody = || cluster(vec![Power::MakePods], Principal::User("ann".into()));
+        assert_eq!(verdict(&nobody(), &Parameters::default()), Ok(None));
+        let lose: [fn(&mut Inventory); 3] = [
+            |of| of.coverage.cluster(ClusterIx(0)).cluster_role_bindings = Extent::Nothing,
+            |of| {
+                of.roles.clear();
+                of.coverage.cluster(ClusterIx(0)).cluster_roles = Extent::Nothing;
+            },
+            |of| of.roles.iter_mut().for_each(|role| role.open = true),
+        ];
+        for (which, lose) in lose.into_iter().enumerate() {
+            let mut inventory = nobody();
+            lose(&mut inventory);
+            let expected = Err(Unknown(Key::Access(ClusterIx(0))));
+            assert_eq!(verdict(&inventory, &Parameters::default()), expected, "{which}");
+        }
+    }
+}

@@ -272,3 +272,90 @@ fn is_foreign(subject: &Principal, namespace: &str) -> bool {
 fn reaches(role: &Role, power: Power, name: &str) -> bool {
     role.grants_of(power).any(|grant| grant.names.is_empty() || grant.names.iter().any(|own| own == name))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::inventory::{Extent, Inventory};
+    use crate::model::{ClusterIx, Grant, Origin, Parent};
+    use crate::parameters::Parameters;
+
+    /// What is said of a binding of this power in a cluster where Azure trusts `shop/cart`.
+    fn said(power: Power, namespace: &str, who: Principal) -> Option<Severity> {
+        let issuer: Issuer = "https://oidc.prod-aks.azure.com/22222222-2222-2222-2222-222222222222/".into();
+        let mut inventory = Inventory::default();
+        inventory.clusters.push(Cluster { issuer: Some(issuer.clone()), ..Cluster::default() });
+        inventory.credentials.push(FederatedIdentityCredential {
+            name: "fc".into(),
+            id: String::new(),
+            parent: Parent::Unknown,
+            issuer: issuer.clone(),
+            subject: Some(Subject::of("shop", "cart")),
+            audiences: Vec::new(),
+            expression: None,
+            declared: None,
+            origin: Origin::default(),
+        });
+        inventory.coverage.trust_of.insert(crate::inventory::Tokens::of(&issuer));
+        inventory.coverage.cluster(ClusterIx(0)).cluster_roles = Extent::Everything;
+        let grants = vec![Grant { power, names: Vec::new() }];
+        inventory.roles.push(Role { name: "r".into(), grants, ..Role::default() });
+        let binding = RoleBinding {
+            namespace: namespace.into(),
+            of_cluster_role: true,
+            role: "r".into(),
+            subjects: vec![who],
+            ..RoleBinding::default()
+        };
+        let parameters = Parameters::default();
+        check(&binding, &Trust::join(&inventory, &parameters)).unwrap().map(|found| found.severity)
+    }
+
+    #[test]
+    fn the_wider_the_circle_the_graver_it_is() {
+        let group = |name: &str| Principal::Group(name.into());
+        let account = |namespace: &str, name: &str| Principal::ServiceAccount(namespace.into(), name.into());
+        for (namespace, who, expected) in [
+            ("", Principal::User("system:anonymous".into()), Some(Severity::Critical)),
+            ("shop", group("system:unauthenticated"), Some(Severity::Critical)),
+            ("", group("system:authenticated"), Some(Severity::High)),
+            ("shop", group("system:serviceaccounts"), Some(Severity::High)),
+            ("till", group("system:serviceaccounts"), None),
+            ("", group("system:serviceaccounts:till"), Some(Severity::Medium)),
+            ("", group("system:serviceaccounts:shop"), None),
+            ("", group("system:serviceaccounts:kube-system"), None),
+            ("shop", account("till", "default"), Some(Severity::Medium)),
+            ("shop", account("till", "deployer"), Some(Severity::Info)),
+            ("", account("till", "deployer"), None),
+            ("shop", account("shop", "default"), None),
+            ("shop", account("kube-system", "deployer"), None),
+            ("shop", account("flux-system", "helm-controller"), None),
+            ("", group("developers"), None),
+            ("", group("system:masters"), None),
+            ("", Principal::User("ann".into()), None),
+        ] {
+            let shown = format!("{who} in `{namespace}`");
+            assert_eq!(said(Power::MakePods, namespace, who), expected, "{shown}");
+        }
+    }
+
+    #[test]
+    fn each_power_that_leads_there_counts_and_no_other() {
+        let everybody = || Principal::Group("system:authenticated".into());
+        for (power, namespace, expected) in [
+            (Power::Everything, "shop", true),
+            (Power::RequestTokens, "shop", true),
+            (Power::AnnotateAccounts, "shop", true),
+            (Power::GrantRoles, "shop", true),
+            (Power::Impersonate, "", true),
+            // Users and groups are in no namespace.
+            (Power::Impersonate, "shop", false),
+            (Power::CreateAccounts, "", false),
+            (Power::CreateNamespaces, "", false),
+            (Power::UseIdentity, "", false),
+        ] {
+            assert_eq!(said(power, namespace, everybody()).is_some(), expected, "{power:?} in `{namespace}`");
+        }
+    }
+}

@@ -108,6 +108,26 @@
 //! ```
 //!
 //! ```yaml
+//! # a pod without the label, and a client id that is none
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: cart}}}
+//! ---
+//! {apiVersion: v1, kind: Pod, metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}, annotations: {azure.workload.identity/use-identity-binding: "true"}}, spec: {serviceAccountName: cart}}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: till, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
+//! ---
+//! {apiVersion: v1, kind: Pod, metadata: {name: till, namespace: shop, annotations: {azure.workload.identity/use-identity-binding: "true"}}, spec: {serviceAccountName: till}}
+//! ---
+//! {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: view}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}, subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: shop-team}]}
+//! ```
+//!
+//! ```yaml
+//! # a team that may use one client id
+//! {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: use-cart}, rules: [{verbs: [use-managed-identity], apiGroups: [cid.wi.aks.azure.com], resources: [5a1e2c3d-0001-4000-8000-000000000001]}]}
+//! ---
+//! {apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: team, namespace: shop}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: use-cart}, subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: shop-team}]}
+//! ```
+//!
+//! ```yaml
 //! # the pod asks for no identity binding
 //! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
 //! ---

@@ -118,3 +118,129 @@ fn lets_use(role: &Role, client_id: &ClientId) -> bool {
     let named = |name: &str| name == "*" || name.eq_ignore_ascii_case(client_id.as_str());
     role.grants_of(Power::UseIdentity).any(|grant| grant.names.is_empty() || grant.names.iter().any(|name| named(name)))
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+    use crate::inventory::Inventory;
+    use crate::model::{Cluster, Grant, Origin, Pairs, Principal};
+    use crate::parameters::Parameters;
+
+    const CLIENT: &str = "5a1e2c3d-0001-4000-8000-000000000001";
+    const HERE: ClusterIx = ClusterIx(0);
+
+    fn account() -> ServiceAccount {
+        ServiceAccount {
+            cluster: HERE,
+            namespace: "shop".into(),
+            name: "cart".into(),
+            labels: Pairs::default(),
+            annotations: Pairs::default(),
+            origin: Origin::default(),
+        }
+    }
+
+    fn binding(namespace: &str, who: Principal) -> RoleBinding {
+        RoleBinding {
+            namespace: namespace.into(),
+            name: "b".into(),
+            of_cluster_role: true,
+            role: "use".into(),
+            subjects: vec![who],
+            ..RoleBinding::default()
+        }
+    }
+
+    /// A cluster whose one ClusterRole lets somebody use a client id, bound once, all of it read.
+    fn cluster(client_id: &str, bound: RoleBinding) -> Inventory {
+        let mut inventory = Inventory::default();
+        let grants = vec![Grant { power: Power::UseIdentity, names: vec![client_id.into()] }];
+        inventory.roles.push(Role { name: "use".into(), grants, ..Role::default() });
+        inventory.role_bindings.push(bound);
+        let of = inventory.coverage.cluster(HERE);
+        (of.cluster_roles, of.cluster_role_bindings) = (Extent::Everything, Extent::Everything);
+        of.role_bindings.add_namespace("shop");
+        inventory
+    }
+
+    fn may_use(inventory: &Inventory) -> Link<(), ()> {
+        let parameters = Parameters::default();
+        match Trust::join(inventory, &parameters).may_use(&account(), &ClientId(CLIENT.into())) {
+            Link::Found(_) => Link::Found(()),
+            Link::Absent => Link::Absent,
+            Link::Unknown(_) => Link::Unknown(()),
+        }
+    }
+
+    #[test]
+    fn who_may_use_an_identity_is_told_by_the_bindings_of_its_namespace_and_of_the_cluster() {
+        let own = || Principal::ServiceAccount("shop".into(), "cart".into());
+        let group = || Principal::Group("system:serviceaccounts:shop".into());
+        for (bound, client_id, expected) in [
+            (binding("", own()), CLIENT, Link::Found(())),
+            (binding("shop", own()), CLIENT, Link::Found(())),
+            (binding("", group()), CLIENT, Link::Found(())),
+            (binding("", own()), "*", Link::Found(())),
+            (binding("till", own()), CLIENT, Link::Absent),
+            (binding("", Principal::User("cart".into())), CLIENT, Link::Absent),
+            (binding("", own()), "another", Link::Absent),
+        ] {
+            let said = alloc::format!("{bound:?} {client_id}");
+            assert_eq!(may_use(&cluster(client_id, bound)), expected, "{said}");
+        }
+    }
+
+    #[test]
+    fn what_was_not_read_may_grant_it() {
+        let narrow = || cluster("another", binding("", Principal::ServiceAccount("shop".into(), "cart".into())));
+        assert_eq!(may_use(&narrow()), Link::Absent);
+        let lose: [fn(&mut Inventory); 4] = [
+            |of| of.coverage.cluster(HERE).cluster_role_bindings = Extent::Nothing,
+            |of| of.coverage.cluster(HERE).role_bindings = Extent::Nothing,
+            |of| {
+                of.roles.clear();
+                of.coverage.cluster(HERE).cluster_roles = Extent::Nothing;
+            },
+            |of| of.roles.iter_mut().for_each(|role| role.open = true),
+        ];
+        for (which, lose) in lose.into_iter().enumerate() {
+            let mut inventory = narrow();
+            lose(&mut inventory);
+            assert_eq!(may_use(&inventory), Link::Unknown(()), "{which}");
+        }
+        let mut gone = narrow();
+        gone.roles.clear();
+        assert_eq!(may_use(&gone), Link::Absent, "a role that is not there grants nothing");
+    }
+
+    #[test]
+    fn an_identity_binding_is_its_clusters_and_absent_where_all_are_listed() {
+        let id = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod";
+        let look = |inventory: &Inventory| {
+            let parameters = Parameters::default();
+            match Trust::join(inventory, &parameters).identity_binding(HERE, &ClientId(CLIENT.into())) {
+                Link::Found(_) => Link::Found(()),
+                Link::Absent => Link::Absent,
+                Link::Unknown(_) => Link::Unknown(()),
+            }
+        };
+        let mut inventory = Inventory::default();
+        inventory.clusters.push(Cluster { id: id.into(), ..Cluster::default() });
+        assert_eq!(look(&inventory), Link::<(), ()>::Unknown(()));
+        inventory.coverage.cluster(HERE).identity_bindings = true;
+        assert_eq!(look(&inventory), Link::Absent);
+        let of = |cluster: &str, client_id: &str| IdentityBinding {
+            id: alloc::format!("{cluster}/identityBindings/b"),
+            identity: "/subscriptions/s/cart".into(),
+            client_id: ClientId(client_id.into()),
+        };
+        inventory.identity_bindings.push(of("/another", CLIENT));
+        assert_eq!(look(&inventory), Link::Absent, "another cluster's");
+        inventory.identity_bindings.push(of(id, ""));
+        assert_eq!(look(&inventory), Link::Unknown(()), "whose client id nobody knows");
+        inventory.identity_bindings.push(of(&id.to_ascii_lowercase(), CLIENT));
+        assert_eq!(look(&inventory), Link::Found(()));
+    }
+}
