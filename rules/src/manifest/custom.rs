@@ -40,9 +40,20 @@ pub(super) fn read(body: &mut Body, json: &mut dyn Json<'_>) -> Result<(), Fault
             }
             Ok(())
         }
-        Body::Store(store) => json.object(&mut [("provider", &mut |json| {
-            json.object(&mut [("azurekv", &mut |json| key_vault(store, json))])
-        })]),
+        Body::Store(store) => {
+            let mut restricted = false;
+            json.object(&mut [
+                ("conditions", &mut |json| {
+                    json.elements(&mut |_| {
+                        restricted = true;
+                        Ok(())
+                    })
+                }),
+                ("provider", &mut |json| json.object(&mut [("azurekv", &mut |json| key_vault(store, json))])),
+            ])?;
+            store.restricted = restricted;
+            Ok(())
+        }
         Body::ProviderClass(_) => Ok(()),
     }
 }

@@ -23,6 +23,7 @@ fn every_pod_bearing_kind_has_its_template_read() {
         let spec = match kind.shape {
             Shape::Pod => pod.trim_matches(['{', '}']).to_string() + "}}",
             Shape::Template => alloc::format!(r#""spec":{{"template":{pod}}}"#),
+            Shape::Under(_) => continue,
             Shape::CronJob => alloc::format!(r#""spec":{{"jobTemplate":{{"spec":{{"template":{pod}}}}}}}"#),
         };
         let spec = if kind.shape == Shape::Pod {
@@ -35,6 +36,26 @@ fn every_pod_bearing_kind_has_its_template_read() {
         assert!(workload.opts_in(), "{json}");
         assert_eq!(workload.service_account(), "cart");
         assert_eq!(workload.template.containers.len(), 1);
+    }
+}
+
+#[test]
+fn a_custom_kind_has_its_template_read_if_it_has_one() {
+    let pod = r#"{"metadata":{"labels":{"azure.workload.identity/use":"true"}},"spec":{"serviceAccountName":"cart"}}"#;
+    for (api_version, kind, spec) in [
+        ("argoproj.io/v1alpha1", "Rollout", alloc::format!(r#"{{"replicas":2,"template":{pod}}}"#)),
+        ("keda.sh/v1alpha1", "ScaledJob", alloc::format!(r#"{{"jobTargetRef":{{"template":{pod}}}}}"#)),
+        ("serving.knative.dev/v1", "Service", alloc::format!(r#"{{"template":{pod}}}"#)),
+    ] {
+        let json = alloc::format!(r#"{{"apiVersion":"{api_version}","kind":"{kind}","spec":{spec}}}"#);
+        let workload = workload(&json);
+        assert!(workload.opts_in() && workload.service_account() == "cart", "{json}");
+        assert_eq!((workload.kind.kind, workload.kind.at_admission()), (kind, false));
+    }
+    for spec in [r#"{"workloadRef":{"kind":"Deployment","name":"cart"}}"#, r#"{"template":null}"#, "null"] {
+        let json = alloc::format!(r#"{{"apiVersion":"argoproj.io/v1alpha1","kind":"Rollout","spec":{spec}}}"#);
+        let read = read(json.as_bytes(), None, ClusterIx(0), Origin::default()).unwrap();
+        assert!(matches!(read.manifest, Manifest::Other { .. }), "{json}");
     }
 }
 

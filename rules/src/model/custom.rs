@@ -70,6 +70,9 @@ pub struct Store {
     pub client_id_in_secret: bool,
     /// `serviceAccountRef`: namespace, if one is named, and name.
     pub account: Option<(Option<String>, String)>,
+    /// Whether it says which namespaces may use it (`spec.conditions`).
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "super::is_false"))]
+    pub restricted: bool,
 }
 
 /// What a SecretProviderClass of the provider `azure` says (`spec.parameters`).

@@ -17,6 +17,8 @@ pub use azure::{
 pub use custom::{AzureParameters, Body, CUSTOM, Custom, CustomKind, Store, Trigger};
 pub use name::{Audience, ClientId, DEFAULT_AUDIENCE, Issuer, Subject, is_guid, is_placeholder};
 pub use service_account::ServiceAccount;
+#[cfg(feature = "audit")]
+pub use workload::{CUSTOM_BEARING, TemplatePath};
 pub use workload::{
     Container, Controller, EnvFrom, EnvVar, Mount, POD_BEARING, Place, Placement, PodBearing, PodTemplate,
     ProjectedToken, Shape, Token, TokenPath, TokenVolume, Value, VirtualNode, Volume, Workload,

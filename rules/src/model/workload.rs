@@ -34,6 +34,21 @@ pub enum Shape {
     Template,
     /// `spec.jobTemplate.spec.template`.
     CronJob,
+    /// A template elsewhere in `spec`, which an object need not have. Only the audit reads it.
+    #[cfg(feature = "audit")]
+    Under(&'static TemplatePath),
+}
+
+/// Where a custom kind keeps its pod template.
+#[cfg(feature = "audit")]
+#[derive(Debug, PartialEq, Eq)]
+pub struct TemplatePath {
+    /// The members from `spec` down to the template.
+    pub members: &'static [&'static str],
+    /// The path of the template's `metadata`.
+    pub metadata: &'static str,
+    /// The path of the template's `spec`.
+    pub spec: &'static str,
 }
 
 /// A pod, or an object with a pod template.
@@ -322,6 +337,44 @@ pub static POD_BEARING: [PodBearing; 8] = [
     },
 ];
 
+#[cfg(feature = "audit")]
+static SPEC_TEMPLATE: TemplatePath =
+    TemplatePath { members: &["template"], metadata: "spec.template.metadata", spec: "spec.template.spec" };
+
+#[cfg(feature = "audit")]
+static JOB_TARGET: TemplatePath = TemplatePath {
+    members: &["jobTargetRef", "template"],
+    metadata: "spec.jobTargetRef.template.metadata",
+    spec: "spec.jobTargetRef.template.spec",
+};
+
+/// The pod-bearing kinds of others. Only the audit reads them: at admission their pods are judged. A
+/// Rollout with `workloadRef` has no template of its own, and its Deployment is judged instead.
+#[cfg(feature = "audit")]
+pub static CUSTOM_BEARING: [PodBearing; 3] = [
+    PodBearing {
+        group: "argoproj.io",
+        api_version: "argoproj.io/v1alpha1",
+        kind: "Rollout",
+        resource: "rollouts",
+        shape: Shape::Under(&SPEC_TEMPLATE),
+    },
+    PodBearing {
+        group: "keda.sh",
+        api_version: "keda.sh/v1alpha1",
+        kind: "ScaledJob",
+        resource: "scaledjobs",
+        shape: Shape::Under(&JOB_TARGET),
+    },
+    PodBearing {
+        group: "serving.knative.dev",
+        api_version: "serving.knative.dev/v1",
+        kind: "Service",
+        resource: "services",
+        shape: Shape::Under(&SPEC_TEMPLATE),
+    },
+];
+
 // === impl Placement ===
 
 impl Placement {
@@ -337,7 +390,25 @@ impl PodBearing {
     /// The kind of that name in that API group; versions of a group are alike to us.
     pub fn find(api_version: &str, kind: &str) -> Option<&'static Self> {
         let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
-        POD_BEARING.iter().find(|known| known.kind == kind && known.group == group)
+        Self::all().find(|known| known.kind == kind && known.group == group)
+    }
+
+    /// Every kind that is known.
+    #[cfg(not(feature = "audit"))]
+    fn all() -> impl Iterator<Item = &'static Self> {
+        POD_BEARING.iter()
+    }
+
+    /// Every kind that is known.
+    #[cfg(feature = "audit")]
+    pub fn all() -> impl Iterator<Item = &'static Self> {
+        POD_BEARING.iter().chain(&CUSTOM_BEARING)
+    }
+
+    /// Whether an admission request can carry it: a kind of Kubernetes itself.
+    #[cfg(feature = "audit")]
+    pub const fn at_admission(&self) -> bool {
+        !matches!(self.shape, Shape::Under(_))
     }
 
     /// The path of the pod template's `metadata`.
@@ -346,6 +417,8 @@ impl PodBearing {
             Shape::Pod => "metadata",
             Shape::Template => "spec.template.metadata",
             Shape::CronJob => "spec.jobTemplate.spec.template.metadata",
+            #[cfg(feature = "audit")]
+            Shape::Under(path) => path.metadata,
         }
     }
 
@@ -355,6 +428,8 @@ impl PodBearing {
             Shape::Pod => "spec",
             Shape::Template => "spec.template.spec",
             Shape::CronJob => "spec.jobTemplate.spec.template.spec",
+            #[cfg(feature = "audit")]
+            Shape::Under(path) => path.spec,
         }
     }
 }
