@@ -111,6 +111,7 @@ catalogue! {
     audit AWI803 => secret_provider_class_identity,
     audit AWI804 => secret_store_identity,
     audit AWI805 => trigger_authentication_identity,
+    audit AWI806 => operator_identity,
     audit AWI807 => borrowed_identity,
     audit AWI901 => credential_out_of_bounds,
     admission AWI902 => unresolved_placeholder,

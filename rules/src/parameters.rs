@@ -56,7 +56,6 @@ pub struct SharedIdentity {
 }
 
 /// An environment, such as production.
-#[cfg(feature = "audit")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Environment {
@@ -129,6 +128,22 @@ impl Environment {
 // === impl Parameters ===
 
 impl Parameters {
+    /// Issuers that credentials may trust; any, if there is none.
+    pub fn allowed_issuers(&self) -> &[String] {
+        #[cfg(feature = "audit")]
+        return &self.allowed_issuers;
+        #[cfg(not(feature = "audit"))]
+        &[]
+    }
+
+    /// Which places belong to which environment.
+    pub fn environments(&self) -> &[Environment] {
+        #[cfg(feature = "audit")]
+        return &self.environments;
+        #[cfg(not(feature = "audit"))]
+        &[]
+    }
+
     /// Reads those that are there.
     ///
     /// # Errors

@@ -54,7 +54,7 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn check(identity: &Identity, trust: &Trust<'_>) -> Verdict {
-    let environments = &trust.parameters().environments;
+    let environments = trust.parameters().environments();
     if environments.is_empty() {
         return Ok(None);
     }

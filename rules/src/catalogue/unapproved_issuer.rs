@@ -53,7 +53,7 @@ pub(super) static RULE: Rule = Rule {
 const ENTRA: [&str; 4] = ["login.microsoftonline.com", "login.windows.net", "login.microsoft.com", "sts.windows.net"];
 
 fn check(credential: &FederatedIdentityCredential, trust: &Trust<'_>) -> Verdict {
-    let (issuer, allowed) = (&credential.issuer, &trust.parameters().allowed_issuers);
+    let (issuer, allowed) = (&credential.issuer, trust.parameters().allowed_issuers());
     if is_placeholder(issuer.as_str()) || issuer.is_identity_binding() {
         return Ok(None);
     }
@@ -74,7 +74,7 @@ fn check(credential: &FederatedIdentityCredential, trust: &Trust<'_>) -> Verdict
     Ok(Some(
         Finding::new(RULE.severity, "issuer", message)
             .with("issuer", issuer.as_str())
-            .with("allowedIssuers", allowed.clone())
+            .with("allowedIssuers", allowed.to_vec())
             .fix(format!("{remedy}; else: {}", repair::removal(trust, credential))),
     ))
 }

@@ -4,6 +4,8 @@
 #[cfg(feature = "audit")]
 mod custom;
 mod object;
+#[cfg(feature = "audit")]
+mod operators;
 mod pod;
 
 use alloc::borrow::Cow;

@@ -266,7 +266,7 @@ impl<'a> Spec<'a> {
             #[cfg(not(feature = "audit"))]
             Self::SecretProviderClass(_) => {}
             #[cfg(feature = "audit")]
-            Self::Custom(_, body) => custom::read(body, json)?,
+            Self::Custom(kind, body) => custom::read(kind, body, json)?,
             Self::ServiceAccount | Self::Namespace | Self::Secret(_) | Self::List | Self::Other => {}
         }
         Ok(spec)

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use azure::{
     Cluster, FederatedIdentityCredential, Identity, IdentityKind, OwnIdentity, Parent, Platform, RoleAssignment,
 };
-pub use custom::{AzureParameters, Body, CUSTOM, Custom, CustomKind, Store, Trigger};
+pub use custom::{AzureParameters, Body, CUSTOM, Custom, CustomKind, Login, Means, Store, Trigger};
 pub use name::{Audience, ClientId, DEFAULT_AUDIENCE, Issuer, Subject, is_guid, is_placeholder};
 pub use service_account::ServiceAccount;
 #[cfg(feature = "audit")]

@@ -107,7 +107,12 @@ const OTHERS: [Kind; 5] = [
 
 /// The versions in which a group is read.
 fn versions(group: &str) -> &'static [&'static str] {
-    if ["keda.sh", "argoproj.io"].contains(&group) { &["v1alpha1"] } else { &["v1"] }
+    match group {
+        "keda.sh" | "argoproj.io" => &["v1alpha1"],
+        "azure.upbound.io" | "azure.m.upbound.io" => &["v1beta1"],
+        "source.toolkit.fluxcd.io" | "image.toolkit.fluxcd.io" => &["v1", "v1beta2"],
+        _ => &["v1"],
+    }
 }
 
 /// The kind of that name.
