@@ -107,6 +107,13 @@ impl Config {
                 return Err(format!("there is no rule `{rule}`; `wiguard rules` lists them"));
             }
         }
+        for place in self.parameters.environments().iter().flat_map(|environment| &environment.places) {
+            if !place.contains(':') {
+                return Err(format!(
+                    "`{place}` is no place of an environment; write CLUSTER:NAMESPACE, such as prod-*:*"
+                ));
+            }
+        }
         for suppression in &self.suppressions {
             if suppression.reason.trim().is_empty() {
                 return Err(format!(

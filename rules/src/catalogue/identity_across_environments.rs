@@ -39,7 +39,7 @@
 //! ```
 use alloc::collections::BTreeMap;
 
-use crate::parameters::{Environment, any_glob};
+use crate::parameters::{Environment, glob};
 use crate::prelude::*;
 
 pub(super) static RULE: Rule = Rule {
@@ -64,9 +64,10 @@ fn check(identity: &Identity, trust: &Trust<'_>) -> Verdict {
         if credential.issuer.is_identity_binding() {
             continue;
         }
-        let cluster = trust.cluster_of(&credential.issuer).map_or("", |(_, cluster)| cluster.name.as_str());
+        let cluster = trust.cluster_of(&credential.issuer).map(|(_, cluster)| cluster.name.as_str());
         let Some(environment) = environment(environments, cluster, namespace) else { continue };
-        let workload = format!("{cluster}:{namespace}/{name}");
+        let place = cluster.map_or_else(String::new, |cluster| format!("{cluster}:"));
+        let workload = format!("{place}{namespace}/{name}");
         let first = served.entry(environment).or_insert_with(|| workload.clone());
         if workload < *first {
             *first = workload;
@@ -90,14 +91,22 @@ fn check(identity: &Identity, trust: &Trust<'_>) -> Verdict {
     ))
 }
 
-fn environment<'e>(environments: &'e [Environment], cluster: &str, namespace: &str) -> Option<&'e str> {
-    let place = format!("{cluster}:{namespace}");
-    environments.iter().find(|known| any_glob(&known.places, &place)).map(|known| known.name.as_str())
+/// The first environment that a place belongs to. Of a cluster that is not known only what holds of every
+/// cluster is said.
+fn environment<'e>(environments: &'e [Environment], cluster: Option<&str>, namespace: &str) -> Option<&'e str> {
+    let holds = |place: &String| {
+        place.split_once(':').is_some_and(|(of, within)| {
+            glob(within, namespace) && cluster.is_none_or(|cluster| glob(of, cluster))
+        })
+    };
+    let of_any = |place: &String| holds(place) && (cluster.is_some() || place.starts_with("*:"));
+    let first = environments.iter().find(|known| known.places.iter().any(holds))?;
+    first.places.iter().any(of_any).then_some(first.name.as_str())
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
     use super::*;
     use crate::inventory::Inventory;
     use crate::model::{IdentityKind, Origin, Parent};
@@ -138,6 +147,17 @@ mod tests {
     }
 
     #[test]
+    fn a_cluster_that_is_not_known_may_be_any() {
+        let known = |name: &str, place: &str| Environment { name: name.into(), places: vec![place.into()] };
+        let of = |environments: &[Environment], cluster| environment(environments, cluster, "a-test").map(str::to_owned);
+        let both = [known("production", "west:*"), known("test", "*:*-test")];
+        assert_eq!(of(&both, Some("west")).as_deref(), Some("production"));
+        assert_eq!(of(&both, Some("east")).as_deref(), Some("test"));
+        assert_eq!(of(&both, None), None);
+        assert_eq!(of(&both[1..], None).as_deref(), Some("test"));
+    }
+
+    #[test]
     fn only_declared_environments_count() {
         let environment = |name: &str, place: &str| Environment { name: name.into(), places: vec![place.into()] };
         let two = || vec![environment("production", "west:*-prod"), environment("test", "*:*-test")];
@@ -146,7 +166,8 @@ mod tests {
             (two(), ["shop-prod", "other-prod"], false),
             (two(), ["shop-prod", "shop"], false),
             (vec![], ["shop-prod", "shop-test"], false),
-            (vec![environment("all", "*"), environment("test", "*:*-test")], ["shop-prod", "shop-test"], false),
+            (vec![environment("all", "we?t:*"), environment("test", "*:*-test")], ["shop-prod", "shop-test"], false),
+            (vec![environment("all", "*:*"), environment("test", "*:*-test")], ["shop-prod", "shop-test"], false),
         ] {
             let parameters = Parameters { environments, ..Parameters::default() };
             let mut inventory = inventory(namespaces);
