@@ -110,6 +110,23 @@ pub(super) fn parse<'a>(visit: &mut Visit<'_, 'a>, hint: Option<Hint<'a>>) -> Re
     }
 }
 
+/// Reads an object of a kind that a user declared.
+#[cfg(feature = "audit")]
+pub(super) fn parse_as<'a>(
+    visit: &mut Visit<'_, 'a>,
+    hint: Option<Hint<'a>>,
+    kind: &'static PodBearing,
+) -> Result<Object<'a>, ManifestError> {
+    let family = Family::Pods(kind);
+    let (reading, result) = Reading::of(visit, hint, Some(family));
+    let metadata = reading.metadata.unwrap_or_default();
+    if let Err(error) = result {
+        return Err(malformed(kind.kind, &metadata, &error));
+    }
+    let spec = reading.spec.unwrap_or_else(|| Spec::empty(Some(family)));
+    Ok(Object { api_version: kind.api_version.into(), kind: kind.kind.into(), metadata, spec })
+}
+
 /// Something before `kind` was odd: look for the head alone, so that the object can be named.
 fn unidentified(visit: &mut Visit<'_, '_>, metadata: &Metadata<'_>, error: &serde_json::Error) -> ManifestError {
     let (mut api_version, mut kind) = (None, None);

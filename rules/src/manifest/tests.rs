@@ -60,6 +60,27 @@ fn a_custom_kind_has_its_template_read_if_it_has_one() {
 }
 
 #[test]
+fn a_declared_kind_has_its_template_read() {
+    let kind = PodBearing::declared("example.com/v1/Widget=spec.pods.template").unwrap();
+    let json = br#"{"apiVersion":"example.com/v1","kind":"Widget","metadata":{"name":"cart"},
+        "spec":{"pods":{"template":{"metadata":{"labels":{"azure.workload.identity/use":"true"}},"spec":{}}}}}"#;
+    let read = read_as(json, None, kind, ClusterIx(0), Origin::default()).unwrap();
+    let Manifest::Workload(workload) = read.manifest else { panic!("{:?}", read.manifest) };
+    assert!(workload.opts_in() && workload.name == "cart");
+    assert_eq!(workload.label_path("a"), "spec.pods.template.metadata.labels[a]");
+    assert!(kind.is("example.com/v2", "Widget") && !kind.is("example.com/v2", "Gadget"));
+    for wrong in ["Widget", "v1/Widget=spec.a", "a/v1/=spec.a", "a/v1/B=a", "a/v1/B=spec.", "apps/v1/Deployment=spec.a"]
+    {
+        assert!(PodBearing::declared(wrong).is_err(), "{wrong}");
+    }
+    #[cfg(feature = "facts")]
+    {
+        let kept = serde_json::to_string(&workload).unwrap();
+        assert_eq!(serde_json::from_str::<Workload>(&kept).unwrap(), workload);
+    }
+}
+
+#[test]
 fn the_order_of_members_does_not_matter() {
     let first = r#"{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"a","namespace":"b"},"spec":{"template":{"spec":{"serviceAccount":"old"}}}}"#;
     let last = r#"{"spec":{"template":{"spec":{"serviceAccount":"old"}}},"metadata":{"namespace":"b","name":"a"},"kind":"Deployment","apiVersion":"apps/v1"}"#;
