@@ -15,7 +15,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use wiguard_rules::inventory::{Inventory, TokenRequester};
 use wiguard_rules::manifest::Manifest;
-use wiguard_rules::model::{Cluster, ClusterIx, FederatedIdentityCredential, Identity, IdentityKind, Origin, Parent};
+use wiguard_rules::model::{
+    Cluster, ClusterIx, FederatedIdentityCredential, Identity, IdentityKind, Origin, Parent, PodBearing,
+};
 
 use crate::read::{self, Defect, Limits, Root, Source, SourceSummary, Stdin, Wrapper};
 use crate::snapshot::{self, Kept, Section};
@@ -39,6 +41,8 @@ pub struct Wanted {
     pub declared: Vec<Cluster>,
     /// Whether every kind of which something is given is given wholly.
     pub assume_complete: bool,
+    /// Kinds with a pod template that are declared.
+    pub bearing: Vec<&'static PodBearing>,
 }
 
 /// What came of it.
@@ -95,14 +99,18 @@ pub(crate) struct Reading {
 
 /// Collects: what was fed, then what is named.
 pub fn collect(wanted: &Wanted, feeds: Vec<Feed>, stdin: impl FnOnce() -> Stdin) -> Collected {
-    let (reading, sections) = read(&wanted.roots, stdin);
+    let (reading, sections) = read(&wanted.roots, &wanted.bearing, stdin);
     let (sections, gaps) = snapshot::settle(sections);
     join(wanted, reading, sections, gaps, feeds)
 }
 
 /// Reads files; the snapshots among them are returned apart.
-pub(crate) fn read(roots: &[Root], stdin: impl FnOnce() -> Stdin) -> (Reading, Vec<Section>) {
-    let outcome = read::read_all(roots, stdin, &Limits::default(), facts::of);
+pub(crate) fn read(
+    roots: &[Root],
+    bearing: &[&'static PodBearing],
+    stdin: impl FnOnce() -> Stdin,
+) -> (Reading, Vec<Section>) {
+    let outcome = read::read_all(roots, stdin, &Limits::default(), |batch| facts::of(batch, bearing));
     let mut kept: Vec<(Arc<Source>, Vec<Kept>)> = Vec::new();
     let mut by_source: Vec<(Arc<Source>, Facts)> = Vec::new();
     for (source, mut batch) in outcome.results {

@@ -123,6 +123,7 @@ impl Explain {
             paths: self.from,
             identity: self.identity,
             assume_complete: self.assume_complete,
+            bearing: Vec::new(),
             progress: self.progress,
             #[cfg(feature = "live")]
             live: self.live,

@@ -98,6 +98,7 @@ impl Preview {
             identities: self.identity.clone(),
             declared: config.declared(),
             assume_complete: self.assume_complete,
+            ..Wanted::default()
         };
         let mut collected = collect(&wanted, Vec::new(), || input.stdin());
         let outcome = self.judge(&mut collected, &input, &policy, &settings);

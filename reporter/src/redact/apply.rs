@@ -183,6 +183,12 @@ impl Redactor {
                 }
             }
             Body::Trigger(trigger) => self.text(&mut trigger.identity_id),
+            Body::Operator(logins) => {
+                for login in logins {
+                    self.text(&mut login.client_id);
+                    login.account.iter_mut().for_each(|name| self.text(name));
+                }
+            }
         }
     }
 
