@@ -104,6 +104,7 @@ catalogue! {
     audit AWI701 => cluster_not_enabled,
     audit AWI704 => issuer_differs_from_profile,
     admission AWI707 => inconsistent_identity_binding,
+    audit AWI801 => outdated_library,
     audit AWI802 => outdated_terraform_attribute,
     audit AWI803 => secret_provider_class_identity,
     audit AWI804 => secret_store_identity,

@@ -5,6 +5,8 @@ use alloc::string::{String, ToString};
 use crate::catalogue::Entry;
 use crate::finding::Finding;
 use crate::inventory::Inventory;
+#[cfg(feature = "audit")]
+use crate::model::Software;
 use crate::model::{
     Cluster, ClusterIx, Custom, FederatedIdentityCredential, Identity, Origin, ServiceAccount, Workload,
 };
@@ -26,6 +28,9 @@ pub enum Object<'a> {
     Custom(&'a Custom),
     /// A cluster.
     Cluster(&'a Cluster),
+    /// What a bill of materials or a lock file describes.
+    #[cfg(feature = "audit")]
+    Software(&'a Software),
 }
 
 /// What a rule has to say about an object, other than that it is right.
@@ -65,21 +70,26 @@ fn verdict(check: Check, object: Object<'_>, trust: &Trust<'_>) -> Option<Verdic
         (Check::Identity(check), Object::Identity(identity)) => Some(check(identity, trust)),
         (Check::Custom(check), Object::Custom(custom)) => Some(check(custom, trust)),
         (Check::Cluster(check), Object::Cluster(cluster)) => Some(check(cluster, trust)),
+        #[cfg(feature = "audit")]
+        (Check::Software(check), Object::Software(software)) => Some(check(software, trust)),
         _ => None,
     }
 }
 
 impl Inventory {
     /// Every object that can be judged: clusters, identities, credentials, custom
-    /// resources, ServiceAccounts, workloads.
+    /// resources, ServiceAccounts, workloads, software.
     pub fn objects(&self) -> impl Iterator<Item = Object<'_>> {
         let clusters = self.clusters.iter().filter(|cluster| !cluster.name.is_empty()).map(Object::Cluster);
-        clusters
+        let objects = clusters
             .chain(self.identities.iter().map(Object::Identity))
             .chain(self.credentials.iter().map(Object::Credential))
             .chain(self.customs.iter().map(Object::Custom))
             .chain(self.service_accounts.iter().map(Object::ServiceAccount))
-            .chain(self.workloads.iter().map(Object::Workload))
+            .chain(self.workloads.iter().map(Object::Workload));
+        #[cfg(feature = "audit")]
+        let objects = objects.chain(self.software.iter().map(Object::Software));
+        objects
     }
 }
 
@@ -102,6 +112,8 @@ impl Object<'_> {
             Self::Custom(custom) => custom.kind.api_version,
             Self::ServiceAccount(_) => "v1",
             Self::Credential(_) | Self::Identity(_) | Self::Cluster(_) => "",
+            #[cfg(feature = "audit")]
+            Self::Software(_) => "",
         }
     }
 
@@ -114,6 +126,8 @@ impl Object<'_> {
             Self::Credential(_) => "FederatedIdentityCredential",
             Self::Identity(identity) => identity.kind_name(),
             Self::Cluster(_) => "Cluster",
+            #[cfg(feature = "audit")]
+            Self::Software(_) => "Software",
         }
     }
 
@@ -139,6 +153,8 @@ impl Object<'_> {
             },
             Self::Identity(identity) => identity.name.clone(),
             Self::Cluster(cluster) => cluster.name.clone(),
+            #[cfg(feature = "audit")]
+            Self::Software(software) => software.name.clone(),
         }
     }
 
@@ -159,6 +175,8 @@ impl Object<'_> {
             Self::Identity(identity) => identity.declared.as_deref(),
             Self::Cluster(cluster) => cluster.declared.as_deref(),
             Self::Workload(_) | Self::ServiceAccount(_) | Self::Custom(_) => None,
+            #[cfg(feature = "audit")]
+            Self::Software(_) => None,
         }
     }
 
@@ -181,6 +199,8 @@ impl Object<'_> {
             Self::Credential(credential) => credential.origin,
             Self::Identity(identity) => identity.origin,
             Self::Cluster(cluster) => cluster.origin,
+            #[cfg(feature = "audit")]
+            Self::Software(software) => software.origin,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A rule: plain data about a flaw, and the functions that see it.
 
 use crate::finding::{Confidence, Finding, Severity};
-use crate::model::{Cluster, Custom, FederatedIdentityCredential, Identity, ServiceAccount, Workload};
+use crate::model::{Cluster, Custom, FederatedIdentityCredential, Identity, ServiceAccount, Software, Workload};
 use crate::trust::{Trust, Unknown};
 
 /// `Ok(None)`: the object is right. `Ok(Some)`: it is not. `Err`: what would have to be known to tell.
@@ -42,6 +42,8 @@ pub enum Check {
     Custom(fn(&Custom, &Trust<'_>) -> Verdict),
     /// A cluster, as Azure describes it.
     Cluster(fn(&Cluster, &Trust<'_>) -> Verdict),
+    /// What a bill of materials or a lock file describes.
+    Software(fn(&Software, &Trust<'_>) -> Verdict),
 }
 
 impl Check {
@@ -54,6 +56,7 @@ impl Check {
             Self::Identity(_) => "identity",
             Self::Custom(_) => "custom resource",
             Self::Cluster(_) => "cluster",
+            Self::Software(_) => "software",
         }
     }
 

@@ -2,8 +2,10 @@
 
 mod azure;
 mod custom;
+mod image;
 mod name;
 mod service_account;
+mod software;
 mod workload;
 
 use alloc::string::String;
@@ -15,8 +17,10 @@ pub use azure::{
     Cluster, FederatedIdentityCredential, Identity, IdentityKind, OwnIdentity, Parent, Platform, RoleAssignment,
 };
 pub use custom::{AzureParameters, Body, CUSTOM, Custom, CustomKind, Store, Trigger};
+pub use image::ImageReference;
 pub use name::{Audience, ClientId, DEFAULT_AUDIENCE, Issuer, Subject, is_guid, is_placeholder};
 pub use service_account::ServiceAccount;
+pub use software::{Ecosystem, Library, PACKAGES, Package, Role, Software};
 pub use workload::{
     Container, Controller, EnvFrom, EnvVar, Mount, POD_BEARING, Place, Placement, PodBearing, PodTemplate,
     ProjectedToken, Shape, Token, TokenPath, TokenVolume, Value, VirtualNode, Volume, Workload,
