@@ -24,6 +24,9 @@ pub struct Sources {
     /// Tie the credentials at PATH to the identity NAME; repeatable
     #[arg(long, value_name = "NAME=PATH", value_parser = Tie::parse)]
     pub identity: Vec<Tie>,
+    /// Say that what the lock file or bill of materials at PATH describes is in the image IMAGE; repeatable
+    #[arg(long, value_name = "IMAGE=PATH", value_parser = Tie::parse)]
+    pub image: Vec<Tie>,
     /// Take every kind of which something is given as given wholly, so that what is not there does not exist
     #[arg(long)]
     pub assume_complete: bool,
@@ -71,6 +74,7 @@ impl Sources {
             roots: self.roots()?,
             clusters,
             identities: self.identity.clone(),
+            images: self.image.clone(),
             declared: config.declared(),
             assume_complete: self.assume_complete,
         };

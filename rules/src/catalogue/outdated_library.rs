@@ -170,6 +170,7 @@ const BINDING_BETA: &str = "1.18.0-beta.3";
 /// A library that does not do, and what would.
 struct Short<'a> {
     library: &'a Library,
+    why: &'static str,
     needed: String,
 }
 
@@ -183,8 +184,9 @@ fn check(software: &Software, trust: &Trust<'_>) -> Verdict {
     let bound = users.iter().any(|it| it.opts_in() && it.uses_identity_binding());
     let mut short: Vec<Short<'_>> = software.delivered().filter_map(|library| too_old(library, software)).collect();
     if bound {
-        short.extend(software.delivered().filter_map(|library| unbound(library, software)));
-        short.dedup_by(|later, first| later.library == first.library);
+        let of_bindings = software.delivered().filter_map(|library| unbound(library, software));
+        let more: Vec<Short<'_>> = of_bindings.filter(|it| short.iter().all(|own| own.library != it.library)).collect();
+        short.extend(more);
     }
     let Some(first) = short.first() else { return unread(software) };
     let severity = if users.is_empty() { Severity::Medium } else { RULE.severity };
@@ -193,13 +195,16 @@ fn check(software: &Software, trust: &Trust<'_>) -> Verdict {
         1 => ", and another library is too old as well".into(),
         more => format!(", and {more} other libraries are too old as well"),
     };
-    let message = format!("`{}`{others}; {}", first.library.shown(), used_by(&users));
+    let message = format!("`{}` {}{others}; {}", first.library.shown(), first.why, used_by(&users));
+    let mut needed: Vec<&str> = short.iter().map(|it| it.needed.as_str()).collect();
+    needed.sort_unstable();
+    needed.dedup();
     let shown = || short.iter().map(|it| it.library.shown()).collect::<Vec<_>>();
     Ok(Some(
         Finding::new(severity, format!("libraries[{}]", first.library.package.name), message)
             .with_made("libraries", shown)
             .with_made("workloads", || standing(&users).into_iter().map(address).collect::<Vec<_>>())
-            .fix(format!("use {}, and build and deploy anew", first.needed)),
+            .fix(format!("use {}; build and deploy anew", needed.join(", and "))),
     ))
 }
 
@@ -224,7 +229,7 @@ fn too_old<'a>(library: &'a Library, software: &Software) -> Option<Short<'a>> {
         }
         format!("{} in place of `{}`", needed(successor.name, successor.least), package.name)
     };
-    Some(Short { library, needed })
+    Some(Short { library, why: "cannot use the token that the webhook injects", needed })
 }
 
 /// A library by which pods with an identity binding get no token.
@@ -241,7 +246,8 @@ fn unbound<'a>(library: &'a Library, software: &Software) -> Option<Short<'a>> {
     let least = package.binding?;
     (Release::is_below(&library.version, least) == Some(true)).then(|| Short {
         library,
-        needed: format!("{}, which knows identity bindings,", needed(package.name, Some(least))),
+        why: "knows nothing of identity bindings",
+        needed: needed(package.name, Some(least)),
     })
 }
 
