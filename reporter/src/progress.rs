@@ -20,6 +20,7 @@ use log::Log;
 
 /// How it is to be shown, as typed.
 #[derive(Clone, Copy, Debug, Default, Args)]
+#[group(id = "progress-flags")]
 pub struct Flags {
     /// Show no progress
     #[arg(short, long, conflicts_with = "progress")]

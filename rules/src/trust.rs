@@ -101,6 +101,11 @@ impl<T> Link<T> {
     }
 }
 
+/// An index that rules of the audit alone look into; empty, and not linked, where only admission is judged.
+fn audited<'a, T: Copy>(items: impl Iterator<Item = (Name<'a>, T)>) -> Index<'a, T> {
+    if cfg!(feature = "audit") { Index::of(items) } else { Index::of([].into_iter()) }
+}
+
 // === impl Trust ===
 
 impl<'a> Trust<'a> {
@@ -118,13 +123,13 @@ impl<'a> Trust<'a> {
             service_accounts: Index::of(
                 accounts().map(|account| (Name::within(account.cluster, &account.namespace, &account.name), account)),
             ),
-            accounts_naming: Index::of(
+            accounts_naming: audited(
                 accounts().filter_map(|account| Some((Name::owned(account.client_id()?.folded()), account))),
             ),
-            workloads_of: Index::of(inventory.workloads.iter().map(|workload| {
+            workloads_of: audited(inventory.workloads.iter().map(|workload| {
                 (Name::within(workload.cluster, &workload.namespace, workload.service_account()), workload)
             })),
-            namespaces: Index::of(
+            namespaces: audited(
                 inventory.namespaces.iter().map(|namespace| (Name::within(namespace.cluster, &namespace.name, ""), ())),
             ),
             identities: Index::of(identities().map(|(identity, index)| (Name::folded(identity.reference()), index))),
@@ -133,7 +138,7 @@ impl<'a> Trust<'a> {
             trusting: Index::of(
                 inventory.credentials.iter().map(|credential| (Name::exact(credential.issuer.as_str()), credential)),
             ),
-            roles_of: Index::of(inventory.role_assignments.iter().map(|role| (Name::folded(&role.principal_id), role))),
+            roles_of: audited(inventory.role_assignments.iter().map(|role| (Name::folded(&role.principal_id), role))),
         };
         trust.credentials_of = Index::of(
             inventory
@@ -300,6 +305,14 @@ impl<'a> Trust<'a> {
     /// The identity a credential belongs to.
     pub fn parent(&self, credential: &FederatedIdentityCredential) -> Option<&'a Identity> {
         self.parent_index(credential).and_then(|index| self.inventory.identities.get(index))
+    }
+
+    /// The identity of a credential that is in Azure, if anything is declared to compare it with.
+    pub fn compared(&self, credential: &FederatedIdentityCredential) -> Result<Option<&'a Identity>, Unknown> {
+        if credential.declared.is_some() || self.declared().is_empty() {
+            return Ok(None);
+        }
+        self.parent(credential).map(Some).ok_or_else(|| Unknown(Key::Identity(self.parent_name(credential))))
     }
 
     /// The name of the identity a credential belongs to, as far as it is known.

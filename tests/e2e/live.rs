@@ -144,6 +144,12 @@ fn dump(kubeconfig: &Path, folder: &Path) -> PathBuf {
     dumped
 }
 
+/// What the program said beside how far it is.
+fn complaints(err: &str) -> Vec<&str> {
+    let progress = |line: &&str| *line == "test: started" || line.starts_with("test: ended, ");
+    err.lines().filter(|line| !progress(line)).collect()
+}
+
 fn kinds_of(findings: &[Value]) -> BTreeSet<&str> {
     findings.iter().map(|found| found["rule"].as_str().unwrap()).collect()
 }
@@ -163,7 +169,7 @@ fn ten_thousand_pods_are_judged_as_kubectl_shows_them_and_while_they_go() {
         let start = std::time::Instant::now();
         let read = live(&admin, &[], &[&azure]);
         let took = start.elapsed();
-        assert_eq!((read.status, read.err.as_str()), (1, ""), "{:?}", read.gaps());
+        assert_eq!((read.status, complaints(&read.err)), (1, vec![]), "{:?}", read.gaps());
         assert_eq!(read.gaps(), []);
         let (few, many) = (thousand.peak, live(&admin, &[], &[]).peak);
         println!("peak memory: {few} KiB at 1,000 pods, {many} KiB at 10,000; read and judged in {took:?}");
@@ -330,9 +336,13 @@ fn the_trust_inventory_of_a_live_cluster_is_that_of_its_dump() {
             let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
             (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
         };
+        let quietly = |(status, out, err): (i32, String, String)| {
+            let complaints: Vec<String> = complaints(&err).into_iter().map(str::to_owned).collect();
+            (status, out, complaints)
+        };
         let live = trust(&["--kube", "--kubeconfig", admin.to_str().unwrap()]);
         assert!(live.1.contains("name: trust.team-003"), "{}{}", live.1, live.2);
-        assert_eq!(live, trust(&[dumped.to_str().unwrap()]));
+        assert_eq!(quietly(live), quietly(trust(&[dumped.to_str().unwrap()])));
     });
 }
 

@@ -76,7 +76,9 @@ fn a_list_that_expires_goes_on_or_begins_anew_and_counts_nothing_twice() {
         let (expected, _) = untroubled().await;
         let given = |scanned: &Scanned| {
             let rows = scanned.report["coverage"].as_array().unwrap();
-            rows.iter().find(|row| row["source"] == "kube://test/pods").cloned()
+            let mut row = rows.iter().find(|row| row["source"] == "kube://test/pods").unwrap().clone();
+            assert!(row.as_object_mut().unwrap().remove("collected").is_some(), "{row}");
+            row
         };
         for anew in [true, false] {
             let (scanned, asked) = through(&format!("expired-{anew}"), move |before, asked| {

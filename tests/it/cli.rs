@@ -201,6 +201,35 @@ fn suppressions_need_a_reason_and_end() {
 }
 
 #[test]
+fn explain_names_what_of_an_estate_causes_a_code_and_what_foresees_it_first() {
+    let causes = |what: &str| {
+        let ran = Folder::new().run(&["explain", what, "--from", ESTATE, "-o", "json", "-q"]);
+        assert_eq!(ran.status, 0, "{ran:?}");
+        ran.report()["estate"]["causes"].as_array().unwrap().clone()
+    };
+    let text = |cause: &Value, member: &str| cause[member].as_str().unwrap().to_owned();
+    for (code, first, at_least) in [
+        ("AADSTS700213", "shipping/shipping-returns", 1),
+        ("AADSTS700211", "orders/orders-allocation", 3),
+        ("AADSTS700212", "fleet/fleet-geofence", 1),
+        ("AADSTS70021", "fleet/fleet-geofence", 5),
+    ] {
+        let causes = causes(code);
+        assert_eq!(text(&causes[0], "object"), first, "{code}");
+        let foreseen: Vec<String> = causes
+            .iter()
+            .map(|cause| text(cause, "message"))
+            .filter(|message| message.contains("Entra will answer"))
+            .collect();
+        assert!(foreseen.len() >= at_least, "{code}: {foreseen:?}");
+        let strange = foreseen.iter().find(|message| !message.contains(&format!("Entra will answer {code}")));
+        assert!(strange.is_none(), "{code}: {strange:?}");
+    }
+    let line = "AADSTS700213: No matching federated identity record found for presented assertion subject 'system:serviceaccount:tracking:tracking-eta'";
+    assert_eq!(text(&causes(line)[0], "object"), "tracking/tracking-eta", "what a text names comes first");
+}
+
+#[test]
 fn explain_knows_rules_codes_and_log_lines() {
     let folder = known();
     let explain = |what: &[&str]| folder.run(&[&["explain"], what].concat());

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use wiguard_rules::inventory::{Coverage, Extent, Inventory};
-use wiguard_rules::model::{ClusterIx, IdentityKind, Workload};
+use wiguard_rules::model::{Cluster, ClusterIx, IdentityKind, Workload, is_guid};
 
 use super::Gap;
 use super::facts::Ended;
@@ -149,6 +149,14 @@ impl Lists {
         (identities, applications)
     }
 
+    /// The tenants whose subscriptions were named.
+    fn tenants(&self) -> impl Iterator<Item = &str> {
+        self.proofs.iter().filter_map(|(_, proof)| match proof {
+            Proof::Subscriptions { tenant, .. } => Some(tenant.as_str()),
+            _ => None,
+        })
+    }
+
     /// What is proven of a cluster.
     fn clusters(&self, coverage: &mut Coverage) {
         for (cluster, proof) in &self.proofs {
@@ -186,6 +194,13 @@ impl Lists {
     }
 }
 
+/// The tenant of a cluster, as Azure describes it or its issuer names it.
+fn tenant_of(cluster: &Cluster) -> Option<String> {
+    let told = Some(cluster.tenant_id.as_str()).filter(|tenant| !tenant.is_empty());
+    let named = || Some(cluster.issuer.as_ref()?.azure_home()?.1);
+    told.or_else(named).map(str::to_ascii_lowercase)
+}
+
 /// Writes into the inventory's coverage what the lists prove.
 pub(super) fn settle(lists: &Lists, inventory: &mut Inventory, gaps: &[Gap], assume_complete: bool) {
     let described = super::iac::any_is_described(inventory);
@@ -196,9 +211,15 @@ pub(super) fn settle(lists: &Lists, inventory: &mut Inventory, gaps: &[Gap], ass
     };
     coverage.clusters = described && !gaps.iter().any(untold);
     let all = |seen: Seen| seen == Seen::All || (assume_complete && seen == Seen::Some);
-    let (identities, applications) = lists.azure();
+    let tenants: BTreeSet<String> = lists.tenants().map(str::to_ascii_lowercase).collect();
+    // The identities of a cluster's pods may be in its own tenant, wherever the others are. A tenant
+    // that goes by a domain may be any.
+    let elsewhere = tenants.iter().all(|tenant| is_guid(tenant))
+        && inventory.clusters.iter().filter_map(tenant_of).any(|tenant| !tenants.contains(&tenant));
+    let (identities, applications) = if elsewhere { (false, false) } else { lists.azure() };
     coverage.managed_identities = identities || all(lists.managed_identities);
     coverage.applications = applications || all(lists.applications);
+    coverage.tenants.extend(tenants);
 
     let accounts: BTreeSet<(ClusterIx, &str, &str)> = inventory
         .service_accounts

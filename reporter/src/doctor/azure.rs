@@ -20,11 +20,17 @@ pub(super) fn examine(granted: Granted, subscription: &[Need], tenant: &[Need]) 
             };
             place(name, subscription, answer)
         }
-        Granted::Tenant(name, readable) => place(name, tenant, |_| match &readable {
-            Ok(true) => Answer::Has,
-            Ok(false) => Answer::Lacks,
-            Err(why) => Answer::Unknown(why.clone()),
-        }),
+        Granted::Tenant(name, applications, root) => {
+            let of =
+                |need: &Need| if matches!(need.what, What::Action(_)) { Some(&root) } else { applications.as_ref() };
+            let asked: Vec<Need> = tenant.iter().filter(|need| of(need).is_some()).cloned().collect();
+            place(name, &asked, |need| match of(need) {
+                Some(Ok(true)) => Answer::Has,
+                Some(Ok(false)) => Answer::Lacks,
+                Some(Err(why)) => Answer::Unknown(why.clone()),
+                None => Answer::Unknown("it was not asked".into()),
+            })
+        }
     }
 }
 
@@ -72,7 +78,11 @@ mod tests {
             let place = examine(Granted::Subscription("s".into(), roles), &need::of_subscription(), &[]);
             assert!(place.answers.iter().all(|(_, answer)| matches!(answer, Answer::Unknown(_))), "{place:?}");
         }
-        let place = examine(Granted::Tenant("t".into(), Err("no token".into())), &[], &need::of_tenant());
+        let place = examine(
+            Granted::Tenant("t".into(), Some(Err("no token".into())), Err("no token".into())),
+            &[],
+            &need::of_tenant(),
+        );
         assert!(place.answers.iter().all(|(_, answer)| matches!(answer, Answer::Unknown(_))), "{place:?}");
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use crate::live::azure::actions::{ACTIONS, PERMISSIONS};
+use crate::live::azure::actions::{ACTIONS, PERMISSIONS, ROOT};
 use crate::live::kube::kinds::{ISSUER_PATH, Kind};
 
 /// The name of the roles.
@@ -84,7 +84,8 @@ pub fn of_tenant() -> Vec<Need> {
         purpose: it.purpose,
         optional: it.optional,
     };
-    PERMISSIONS.iter().map(need).collect()
+    let root = Need { what: What::Action(ROOT.name), purpose: ROOT.purpose, optional: ROOT.optional };
+    PERMISSIONS.iter().map(need).chain([root]).collect()
 }
 
 /// The application permissions of Microsoft Graph among the needs.

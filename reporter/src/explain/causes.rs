@@ -1,5 +1,6 @@
 //! Causes: what of an estate leads to an error, most likely first. A finding counts for more if it is
-//! about what the text names, then by how directly its rule leads to the error, then by severity.
+//! about what the text names, then if it foresees the very code, then by how directly its rule leads
+//! to the error, then by severity. One that foresees another code leads elsewhere.
 
 use std::collections::BTreeSet;
 
@@ -62,7 +63,8 @@ pub(super) fn of(text: &Text, collected: &Collected, config: &Config) -> Causes 
     let inventory = &collected.inventory;
     let mut causes = Causes { known: known(&text.values, inventory), ..Causes::default() };
     let named = Named::of(&text.values, inventory);
-    let mut found: Vec<(Vec<&'static str>, usize, Reported)> = assess(collected, config, None, |report| {
+    let codes: Vec<&str> = text.known().into_iter().filter_map(|(_, code)| code).collect();
+    let mut found: Vec<(Vec<&'static str>, bool, usize, Reported)> = assess(collected, config, None, |report| {
         place::refine(&mut report.findings);
         let leads = |found: Reported| {
             let rank = rules.iter().position(|rule| *rule == found.rule.id);
@@ -70,22 +72,35 @@ pub(super) fn of(text: &Text, collected: &Collected, config: &Config) -> Causes 
             // what the text names exactly may be at fault in a way the table does not foresee
             let certain = about.iter().any(|what| matches!(*what, "subject" | "client id"));
             let rank = rank.or_else(|| certain.then_some(rules.len()))?;
-            Some((about, rank, found))
+            let foreseen = answer(&found);
+            // An older code says in general what those that begin with it say in particular.
+            let asked = |code: &str| codes.iter().any(|asked| code.starts_with(asked));
+            let other = foreseen.is_some_and(|code| !codes.is_empty() && !asked(code));
+            if other && about.is_empty() {
+                return None;
+            }
+            let otherwise = other || foreseen.is_none();
+            Some((about, otherwise, rank, found))
         };
         std::mem::take(&mut report.findings).into_iter().filter_map(leads).collect()
     });
     // stable: what is alike stays in the report's order, the gravest first
-    found.sort_by_key(|(about, rank, _)| (std::cmp::Reverse(about.len()), *rank));
+    found.sort_by_key(|(about, otherwise, rank, _)| (std::cmp::Reverse(about.len()), *otherwise, *rank));
     if found.first().is_some_and(|(about, ..)| !about.is_empty()) {
         let all = found.len();
         found.retain(|(about, ..)| !about.is_empty());
         causes.more = all - found.len();
     }
     causes.more += found.len().saturating_sub(TOLD);
-    causes.causes = found.into_iter().take(TOLD).map(|(about, _, found)| cause(about, found)).collect();
+    causes.causes = found.into_iter().take(TOLD).map(|(about, _, _, found)| cause(about, found)).collect();
     let gaps = collected.gaps.iter().filter(|gap| gap.extent != crate::collect::Missing::Nothing);
     causes.not_read = gaps.map(|gap| (gap.path.clone(), gap.reason.clone())).collect();
     causes
+}
+
+/// The code with which Entra will answer, if the finding tells, digits only.
+fn answer(found: &Reported) -> Option<&str> {
+    found.finding.evidence.get("aadsts")?.as_str()?.strip_prefix("AADSTS")
 }
 
 /// The rules that lead to the errors of a text, likely ones first.

@@ -13,6 +13,7 @@ use crate::cli::Failure;
 /// Which part, as typed.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Parts of a fleet")]
+#[group(id = "shard-flags")]
 pub(super) struct Flags {
     /// Read the I-th of N parts of the clusters and subscriptions named, I from 1
     #[arg(long, value_name = "I/N", value_parser = Shard::parse, conflicts_with = "shards")]

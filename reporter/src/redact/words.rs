@@ -67,6 +67,9 @@ pub(super) const KNOWN: &[&str] = &[
     // Azure, and workload identity
     "azure",
     "aks",
+    "aad",
+    "nmi",
+    "mic",
     "azurek8s",
     "arc",
     "arck8s",

@@ -5,8 +5,8 @@
 //! ```text
 //! {"schema":"wiguard.snapshot/v1","header":{…}}
 //! {"schema":"wiguard.snapshot/v1","feed":{…}}      a page of a cluster or of Azure
-//! {"schema":"wiguard.snapshot/v1","batch":{…}}     a part of a file
 //! {"schema":"wiguard.snapshot/v1","files":{…}}     the files, and what of them could not be read
+//! {"schema":"wiguard.snapshot/v1","batch":{…}}     a part of a file
 //! {"schema":"wiguard.snapshot/v1","end":{…}}
 //! ```
 

@@ -29,8 +29,9 @@ pub(crate) struct Section {
 /// A section that is being read.
 struct Open {
     section: Section,
-    /// The files named so far; what comes next is of the next ones.
     files: Files,
+    /// Where the files named last begin among all: what comes next is of those.
+    first: usize,
     batches: Vec<Batch>,
     lines: u64,
     begun: bool,
@@ -59,6 +60,7 @@ pub(crate) fn sections(path: &str, lines: Vec<Kept>, broken: bool) -> Vec<Sectio
             Ok(Some(Line::Feed(feed))) => open.section.feeds.push(*feed),
             Ok(Some(Line::Batch(batch))) => open.batch(*batch),
             Ok(Some(Line::Files(files))) => {
+                open.first = open.files.sources.len();
                 open.files.sources.extend(files.sources);
                 open.files.defects.extend(files.defects);
             }
@@ -86,12 +88,12 @@ impl Open {
             digest: Digest::default(),
             gaps: Vec::new(),
         };
-        Self { section, files: Files::default(), batches: Vec::new(), lines: 0, begun: false, maimed: false }
+        Self { section, files: Files::default(), first: 0, batches: Vec::new(), lines: 0, begun: false, maimed: false }
     }
 
     fn batch(&mut self, mut batch: Batch) {
-        let before = u32::try_from(self.files.sources.len()).unwrap_or(u32::MAX);
-        batch.file = batch.file.saturating_add(before);
+        let first = u32::try_from(self.first).unwrap_or(u32::MAX);
+        batch.file = batch.file.saturating_add(first);
         self.batches.push(batch);
     }
 
@@ -167,7 +169,7 @@ fn reading(files: Files, batches: Vec<Batch>) -> Reading {
     let mut facts: Vec<(Arc<Source>, Facts)> = Vec::new();
     for Batch { file, facts: batch } in batches {
         let index = file as usize;
-        // The line that names the files comes last, and may be lost.
+        // The line that names the files may be lost.
         while sources.len() <= index.min(u16::MAX.into()) {
             let path = format!("file {}", sources.len() + 1);
             sources.push(SourceSummary { source: Source { root: 0, path, found: false }.into(), pieces: 1, lists: 0 });

@@ -60,6 +60,9 @@ impl<W: Write> Writer<W> {
         if reading.sources.is_empty() && reading.defects.is_empty() {
             return Ok(());
         }
+        self.objects += reading.sources.iter().map(|it| it.pieces).sum::<u64>();
+        let sources = reading.sources.iter().map(Into::into).collect();
+        self.line(&Line::Files(Files { sources, defects: reading.defects }))?;
         for (source, facts) in reading.facts {
             let file = reading.sources.iter().position(|it| it.source == source).unwrap_or_default();
             let file = u32::try_from(file).unwrap_or(u32::MAX);
@@ -67,9 +70,7 @@ impl<W: Write> Writer<W> {
                 self.line(&Line::Batch(Box::new(Batch { file, facts })))?;
             }
         }
-        self.objects += reading.sources.iter().map(|it| it.pieces).sum::<u64>();
-        let sources = reading.sources.iter().map(Into::into).collect();
-        self.line(&Line::Files(Files { sources, defects: reading.defects }))
+        Ok(())
     }
 
     /// Writes the last line of a section; another may follow. How many objects there are.

@@ -6,9 +6,8 @@
 //!
 //! An unknown client id is accused only if managed identities and app registrations are both listed,
 //! as either could have it (at admission: if the published trust inventory lists every client id);
-//! and not if the ServiceAccount names a tenant from which none of those
-//! listed comes. A value that is no GUID is for `client-id-not-a-guid` to tell, a
-//! placeholder for `unresolved-placeholder`.
+//! and not if the ServiceAccount names a tenant from which none of those listed comes. A value that is
+//! no GUID is for `client-id-not-a-guid` to tell, a placeholder for `unresolved-placeholder`.
 //!
 //! # Fails
 //!

@@ -4,7 +4,8 @@
 //! cluster needs and a life that ends with it. They have no federated credential, so the exchange fails; or
 //! somebody gave them one, and then the workload may do what the cluster may.
 //!
-//! A client id in a variable counts where a container opts in. Without a description of the cluster
+//! A client id in a variable counts where a container opts in; of a running pod, where its ServiceAccount
+//! does not name the same, which would be accused instead. Without a description of the cluster
 //! by Azure nothing is said; a cluster of Azure Arc has no such identities. The policy leaves it to the
 //! audit, which sees that description.
 //!
@@ -80,11 +81,20 @@ fn on_workload(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     for (container, place) in workload.injected_containers() {
         let Some(client_id) = container.literal("AZURE_CLIENT_ID") else { continue };
         let Some(own) = own(workload.cluster, client_id, trust)? else { continue };
+        if workload.template.live && injected(client_id, trust.service_account(workload).known()?) {
+            continue;
+        }
         let field = format!("{place}.env[AZURE_CLIENT_ID]");
         let fix = format!("make an identity for the workload, and set its client id in `{field}`");
         return Ok(Some(finding(field, &own.role, client_id).fix(fix)));
     }
     Ok(None)
+}
+
+/// Whether the webhook would write this client id into the pods of a ServiceAccount, which is then
+/// the one to accuse.
+fn injected(client_id: &str, account: Option<&ServiceAccount>) -> bool {
+    account.and_then(ServiceAccount::client_id).is_some_and(|of| of.as_str().eq_ignore_ascii_case(client_id))
 }
 
 fn own<'a>(cluster: ClusterIx, client_id: &str, trust: &Trust<'a>) -> Result<Option<&'a OwnIdentity>, Unknown> {

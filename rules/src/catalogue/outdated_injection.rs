@@ -105,6 +105,7 @@
 use crate::model::Controller;
 use crate::prelude::*;
 use crate::webhook::{self, RESERVED, TOKEN_VOLUME};
+use crate::trust::{Key, Unknown};
 
 pub(super) static RULE: Rule = Rule {
     summary: "a running pod has what an annotation said once",
@@ -127,7 +128,7 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
         let Some(now) = account.annotations.get(key).filter(|value| !value.is_empty()) else { continue };
         let values = || workload.injected_containers().filter_map(|(container, _)| container.literal(variable));
         if let Some(then) = values().find(|then| !then.eq_ignore_ascii_case(now))
-            && is_injected(workload, variable, trust)
+            && is_injected(workload, variable, trust)?
         {
             outdated.push((variable, then.into(), now.into()));
         }
@@ -152,15 +153,20 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     Ok(Some(finding.with("outdated", said).fix(restart)))
 }
 
-/// Whether a variable of a pod is the webhook's: what makes the pod was read, and sets none.
-fn is_injected(pod: &Workload, variable: &str, trust: &Trust<'_>) -> bool {
-    let Some(controller) = &pod.controller else { return false };
+/// Whether a variable of a pod is the webhook's: what makes the pod sets none. Of a pod that nothing
+/// makes it cannot be told.
+fn is_injected(pod: &Workload, variable: &str, trust: &Trust<'_>) -> Result<bool, Unknown> {
+    let Some(controller) = &pod.controller else { return Ok(false) };
     let mut makers = trust
         .workloads_of(pod.cluster, &pod.namespace, pod.service_account())
         .iter()
         .filter(|maker| maker.kind.kind == controller.kind && maker.name == controller.name)
         .peekable();
-    makers.peek().is_some() && makers.all(|maker| maker.variable(variable).is_none())
+    if makers.peek().is_none() {
+        let Controller { kind, name } = controller;
+        return Err(Unknown(Key::Value(format!("whether {kind} {}/{name} sets {variable}", pod.namespace))));
+    }
+    Ok(makers.all(|maker| maker.variable(variable).is_none()))
 }
 
 /// The lifetime of the token in the webhook's volume.

@@ -102,7 +102,7 @@ use crate::declared::{DeclaredCredential, Tool};
 use crate::prelude::*;
 
 pub(super) static RULE: Rule = Rule {
-    summary: "Terraform's configuration sets attributes that its provider drops",
+    summary: "a configuration of Terraform sets attributes that its provider drops",
     severity: Severity::Low,
     confidence: Confidence::High,
     aadsts: &[],

@@ -125,7 +125,7 @@ pub(super) static RULE: Rule = Rule {
 const OF_BINDINGS: &str = "aks-identity-binding";
 
 fn check(credential: &FederatedIdentityCredential, trust: &Trust<'_>) -> Verdict {
-    let Some(identity) = trust.parent(credential).filter(|_| credential.declared.is_none()) else { return Ok(None) };
+    let Some(identity) = trust.compared(credential)? else { return Ok(None) };
     let declared = trust.declared().of_identity(identity);
     let Some(beside) = declared.first() else { return Ok(None) };
     if credential.name == OF_BINDINGS || declared.iter().any(|it| it.is(credential)) {

@@ -281,7 +281,7 @@ mod tests {
             "[reference('x').properties.issuerURL]",
             "[parameters('names')[0]]",
             "[variables('loop')]",
-            "[concat('a'",
+            "[concat('a']",
             "[concat('a') 'b']",
             "[format('{0:N}', 1)]",
             "[format('{1}', 'a')]",

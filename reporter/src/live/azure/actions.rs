@@ -62,7 +62,19 @@ pub const ACTIONS: &[Action] = &[
         purpose: "to list all of these in a few requests; without it each subscription is asked by itself",
         optional: true,
     },
+    Action {
+        name: "Microsoft.Authorization/permissions/read",
+        purpose: "to ask, as here, what the caller may do; a scan does not",
+        optional: true,
+    },
 ];
+
+/// What is asked of a tenant's root management group.
+pub const ROOT: Action = Action {
+    name: "Microsoft.Management/managementGroups/descendants/read",
+    purpose: "at the root management group, to know that no subscription is hidden; without it nothing is said of client ids that exist nowhere",
+    optional: true,
+};
 
 /// What is asked of Microsoft Graph.
 pub const PERMISSIONS: &[Permission] = &[Permission {

@@ -6,8 +6,8 @@ use anyhow::anyhow;
 use serde_json::Value;
 
 use super::client::Trouble;
-use super::tenant::{Tenant, Visible};
-use super::{Flags, place};
+use super::tenant::{Subscription, Tenant, Visible};
+use super::{Flags, home_of, place};
 use crate::cli::Failure;
 use crate::live::Session;
 
@@ -16,8 +16,9 @@ use crate::live::Session;
 pub enum Granted {
     /// In a subscription: what each of its roles there lets it do.
     Subscription(String, Result<Vec<Value>, String>),
-    /// In a tenant: whether it may read app registrations.
-    Tenant(String, Result<bool, String>),
+    /// In a tenant: whether it may read app registrations, if that was asked, and what its root
+    /// management group has below it.
+    Tenant(String, Option<Result<bool, String>>, Result<bool, String>),
 }
 
 impl Flags {
@@ -41,6 +42,8 @@ impl Flags {
                 let why = format!("its subscriptions could not be listed: {trouble}");
                 subscriptions.insert(format!("{name}/subscriptions"), Err(why));
             }
+            let applications = if plan.graph { Some(tenant.reads_applications().await) } else { None };
+            granted.push(Granted::Tenant(name.into(), applications, tenant.reads_root(&visible).await));
             let mut members = Vec::new();
             for (group, why) in &mut below {
                 match tenant.below(group).await {
@@ -61,9 +64,6 @@ impl Flags {
                     let roles = tenant.roles(&it.id).await;
                     subscriptions.insert(it.id, roles);
                 }
-            }
-            if plan.graph {
-                granted.push(Granted::Tenant(name.into(), tenant.reads_applications().await));
             }
         }
         let unseen = wanted.into_iter().map(|it| (it, Err("no such subscription is visible".into())));
@@ -101,6 +101,19 @@ impl Tenant {
             }
             other => other.to_string(),
         })
+    }
+
+    /// Whether the root management group says what is below it.
+    async fn reads_root(&self, visible: &[Subscription]) -> Result<bool, String> {
+        let root = if self.name.contains('.') || self.name.is_empty() { home_of(visible) } else { self.name.clone() };
+        if root.is_empty() {
+            return Err("no subscription tells which tenant it is".into());
+        }
+        match self.descendants(&root).await {
+            Ok(_) => Ok(true),
+            Err(Trouble::Denied(_)) => Ok(false),
+            Err(trouble) => Err(trouble.to_string()),
+        }
     }
 
     /// Whether an app registration can be read.

@@ -46,6 +46,7 @@ use tenant::{Subscription, Tenant, Visible};
 /// Which subscriptions.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Live Azure")]
+#[group(id = "azure-flags")]
 pub struct Flags {
     /// Read every subscription that is visible, and the app registrations
     #[arg(long)]

@@ -119,7 +119,7 @@ impl Tenant {
     }
 
     /// The subscriptions that a management group itself names as below it.
-    async fn descendants(&self, group: &str) -> Result<BTreeSet<String>, Trouble> {
+    pub(super) async fn descendants(&self, group: &str) -> Result<BTreeSet<String>, Trouble> {
         let items = self.azure.pages(self.places.descendants(group)?).await?;
         let is = |item: &&Value| {
             item.get("type")

@@ -48,6 +48,7 @@ const AT_ONCE: usize = 16;
 /// Which clusters, in kubectl's words.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Live clusters")]
+#[group(id = "kube-flags")]
 pub struct Flags {
     /// Read the cluster of the current context, or the one this pod runs in
     #[arg(long)]
