@@ -160,7 +160,7 @@ impl Facts {
                 None => return false,
                 Some(Ok(software)) => (software, Vec::new()),
                 Some(Err(error)) => {
-                    self.defects.push(defect(line, written_in_json(piece), &error.to_string()));
+                    self.defects.push(defect(line, written_in_json(piece), &format!("what it lists: {error}")));
                     return true;
                 }
             }
