@@ -10,7 +10,7 @@ use crate::model::{
     Container, EnvFrom, EnvVar, Pairs, Placement, PodTemplate, Token, TokenPath, Value, VirtualNode, Volume, label,
 };
 #[cfg(feature = "audit")]
-use crate::model::{Mount, ProjectedToken, TokenVolume};
+use crate::model::{ImageReference, Mount, ProjectedToken, TokenVolume};
 #[cfg(feature = "audit")]
 use crate::webhook;
 
@@ -178,7 +178,7 @@ fn containers(list: &mut Vec<Container>, json: &mut dyn Json<'_>) -> Result<(), 
             #[cfg(feature = "audit")]
             ("image", &mut |json| {
                 let image = json.loose()?.text;
-                container.image = (!image.is_empty()).then(|| image.into_owned());
+                container.image = ImageReference::of(&image).is_sound().then(|| image.into_owned());
                 Ok(())
             }),
         ])?;

@@ -31,6 +31,22 @@ impl<'a> ImageReference<'a> {
         Self { repository: familiar(repository.unwrap_or_default()), tag: tag.filter(|tag| !tag.is_empty()), digest }
     }
 
+    /// Whether a runtime could take it for a reference: a path, and behind `@` nothing but a digest,
+    /// so that nobody's password stands there.
+    pub fn is_sound(&self) -> bool {
+        let path = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:[]".contains(&byte);
+        let digest = |digest: &str| {
+            let hexadecimal = digest.split_once(':').map_or("", |(_, hexadecimal)| hexadecimal);
+            !hexadecimal.is_empty() && hexadecimal.bytes().all(|byte| byte.is_ascii_hexdigit())
+        };
+        !self.repository.is_empty()
+            && self.repository.len() <= 255
+            && !self.repository.contains("://")
+            && self.repository.bytes().all(path)
+            && self.tag.is_none_or(|tag| tag.len() <= 128 && tag.bytes().all(path))
+            && self.digest.is_none_or(digest)
+    }
+
     /// The tag by which it is pulled: `latest` if neither a tag nor a digest is written.
     pub fn pulled_tag(&self) -> Option<&'a str> {
         self.tag.or_else(|| self.digest.is_none().then_some("latest"))
@@ -51,6 +67,18 @@ mod tests {
     fn parts(text: &str) -> (&str, Option<&str>, Option<&str>) {
         let it = ImageReference::of(text);
         (it.repository, it.pulled_tag(), it.digest)
+    }
+
+    #[test]
+    fn what_is_no_reference_is_told() {
+        for sound in ["cart", "reg:5000/shop/cart:1.4", "[::1]:5000/cart", "reg.io/cart:1@sha256:0aF"] {
+            assert!(ImageReference::of(sound).is_sound(), "{sound}");
+        }
+        for unsound in
+            ["", "a b", "user:word@reg.io/cart", "https://reg.io/cart", "cart@sha256:", "cart@sha256:x", "c\u{e4}rt"]
+        {
+            assert!(!ImageReference::of(unsound).is_sound(), "{unsound}");
+        }
     }
 
     #[test]
