@@ -100,6 +100,7 @@ fn without_zeros(numbers: &mut Vec<u64>) {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::panic, clippy::indexing_slicing, reason = "a test may")]
     use alloc::format;
     use alloc::string::String;
 

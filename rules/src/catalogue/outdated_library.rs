@@ -13,10 +13,11 @@
 //! 1.26.0b2; in .NET `Azure.Core` 1.55.0, or exactly 1.18.0-beta.3 of `Azure.Identity`.
 //!
 //! What a program is made of is read in its bill of materials (CycloneDX or SPDX) and in lock files. The
-//! finding is high if a workload that uses workload identity runs the image, and medium if nobody is known
-//! to run it. If those who run it do not use workload identity, nothing is said; nor of libraries that
-//! are there for tests or development, or are not delivered. An old library beside a sufficient one of its
-//! language is most often somebody else's dependency, and is passed over too.
+//! finding is high if a workload that uses workload identity runs the image, medium if nobody is known to
+//! run it, and info if those who are known to do not use workload identity: they could not.
+//!
+//! Libraries that are there for tests or development, or are not delivered, are passed over, and so is a
+//! retired one beside a sufficient one of its language, which is most often somebody else's dependency.
 //!
 //! # Fails
 //!
@@ -73,6 +74,19 @@
 //! spec: {serviceAccountName: cart, containers: [{name: cart, image: "registry.example.com/shop/cart:1.4"}]}
 //! ```
 //!
+//! ```yaml
+//! # those who run it do not use workload identity yet
+//! bomFormat: CycloneDX
+//! metadata: {component: {type: container, name: "registry.example.com/shop/cart:1.4"}}
+//! components:
+//! - {type: library, name: Azure.Identity, version: 1.8.2, purl: "pkg:nuget/Azure.Identity@1.8.2"}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop}
+//! spec: {serviceAccountName: cart, containers: [{name: cart, image: "registry.example.com/shop/cart:1.4"}]}
+//! ```
+//!
 //! # Passes
 //!
 //! ```yaml
@@ -97,20 +111,7 @@
 //! ```
 //!
 //! ```yaml
-//! # those who run it do not use workload identity
-//! bomFormat: CycloneDX
-//! metadata: {component: {type: container, name: "registry.example.com/shop/cart:1.4"}}
-//! components:
-//! - {type: library, name: Azure.Identity, version: 1.8.2, purl: "pkg:nuget/Azure.Identity@1.8.2"}
-//! ---
-//! apiVersion: v1
-//! kind: Pod
-//! metadata: {name: cart, namespace: shop}
-//! spec: {serviceAccountName: cart, containers: [{name: cart, image: "registry.example.com/shop/cart:1.4"}]}
-//! ```
-//!
-//! ```yaml
-//! # an old library beside a sufficient one
+//! # a retired library beside a sufficient one
 //! bomFormat: CycloneDX
 //! components:
 //! - {type: library, name: adal, version: 1.2.7, purl: "pkg:pypi/adal@1.2.7"}
@@ -178,9 +179,6 @@ fn check(software: &Software, trust: &Trust<'_>) -> Verdict {
     let running = trust.running(software);
     let users: Vec<&Workload> =
         running.iter().copied().filter(|it| it.opts_in() || it.projects_azure_token()).collect();
-    if users.is_empty() && !running.is_empty() {
-        return Ok(None);
-    }
     let bound = users.iter().any(|it| it.opts_in() && it.uses_identity_binding());
     let mut short: Vec<Short<'_>> = software.delivered().filter_map(|library| too_old(library, software)).collect();
     if bound {
@@ -189,13 +187,17 @@ fn check(software: &Software, trust: &Trust<'_>) -> Verdict {
         short.extend(more);
     }
     let Some(first) = short.first() else { return unread(software) };
-    let severity = if users.is_empty() { Severity::Medium } else { RULE.severity };
+    let severity = match (users.is_empty(), running.is_empty()) {
+        (false, _) => RULE.severity,
+        (true, true) => Severity::Medium,
+        (true, false) => Severity::Info,
+    };
     let others = match short.len() - 1 {
         0 => String::new(),
         1 => ", and another library is too old as well".into(),
         more => format!(", and {more} other libraries are too old as well"),
     };
-    let message = format!("`{}` {}{others}; {}", first.library.shown(), first.why, used_by(&users));
+    let message = format!("`{}` {}{others}; {}", first.library.shown(), first.why, used_by(&users, &running));
     let mut needed: Vec<&str> = short.iter().map(|it| it.needed.as_str()).collect();
     needed.sort_unstable();
     needed.dedup();
@@ -203,7 +205,7 @@ fn check(software: &Software, trust: &Trust<'_>) -> Verdict {
     Ok(Some(
         Finding::new(severity, format!("libraries[{}]", first.library.package.name), message)
             .with_made("libraries", shown)
-            .with_made("workloads", || standing(&users).into_iter().map(address).collect::<Vec<_>>())
+            .with_made("workloads", || standing(&running).into_iter().map(address).collect::<Vec<_>>())
             .fix(format!("use {}; build and deploy anew", needed.join(", and "))),
     ))
 }
@@ -272,9 +274,10 @@ fn standing<'a>(users: &[&'a Workload]) -> Vec<&'a Workload> {
     if own.is_empty() { users.to_vec() } else { own }
 }
 
-fn used_by(users: &[&Workload]) -> String {
+fn used_by(users: &[&Workload], running: &[&Workload]) -> String {
     match standing(users).as_slice() {
-        [] => "no workload that was read is known to run it".into(),
+        [] if running.is_empty() => "no workload that was read is known to run it".into(),
+        [] => "no workload that was read and runs it uses workload identity".into(),
         [one] => format!("{} runs it with workload identity", address(one)),
         [one, others @ ..] => format!("{} and {} more run it with workload identity", address(one), others.len()),
     }
