@@ -18,7 +18,7 @@ use crate::read::{Root, Stdin};
 /// The arguments of whatever reads an estate.
 #[derive(Debug, Args)]
 pub struct Sources {
-    /// Files, folders, or `-` for standard input; kubectl and az output in JSON or YAML, and snapshots; plain, gzip or zstd; also az://CONTAINER/PREFIX and s3://BUCKET/PREFIX
+    /// Files, folders, or `-` for standard input; kubectl and az output in JSON or YAML, bills of materials, lock files, and snapshots; plain, gzip or zstd; also az://CONTAINER/PREFIX and s3://BUCKET/PREFIX
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// Tie the credentials at PATH to the identity NAME; repeatable
