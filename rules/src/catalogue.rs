@@ -19,11 +19,11 @@ pub struct Entry {
 }
 
 macro_rules! catalogue {
-    ($($occasion:ident $id:ident => $module:ident,)*) => {
-        $(mod $module;)*
+    ($($(#[$gate:meta])? $occasion:ident $id:ident => $module:ident,)*) => {
+        $($(#[$gate])? mod $module;)*
 
         /// Every rule, by id.
-        pub static CATALOGUE: &[Entry] = &[$(catalogue!(@entry $id $module)),*];
+        pub static CATALOGUE: &[Entry] = &[$($(#[$gate])? catalogue!(@entry $id $module)),*];
 
         catalogue!(@admission [] $($occasion $id $module)*);
     };
@@ -107,6 +107,12 @@ catalogue! {
     audit AWI704 => issuer_differs_from_profile,
     audit AWI705 => node_identity_within_reach,
     admission AWI707 => inconsistent_identity_binding,
+    #[cfg(feature = "audit")]
+    audit AWI708 => misgranted_identity_binding,
+    #[cfg(feature = "audit")]
+    audit AWI709 => federated_account_within_reach,
+    #[cfg(feature = "audit")]
+    audit AWI710 => claimable_subject,
     audit AWI802 => outdated_terraform_attribute,
     audit AWI803 => secret_provider_class_identity,
     audit AWI804 => secret_store_identity,

@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wiguard_rules::model::{
-    Audience, ClientId, Cluster, FederatedIdentityCredential, Identity, IdentityKind, Issuer, Origin, OwnIdentity,
-    Parent, Platform, RoleAssignment,
+    Audience, ClientId, Cluster, FederatedIdentityCredential, Identity, IdentityBinding, IdentityKind, Issuer, Origin,
+    OwnIdentity, Parent, Platform, RoleAssignment,
 };
 
 /// An object of Azure that bears on the chain.
@@ -20,6 +20,8 @@ pub enum Resource {
     Cluster(Box<Cluster>),
     /// A role assignment.
     Role(RoleAssignment),
+    /// An identity binding of AKS.
+    Binding(IdentityBinding),
     /// An OpenID discovery document: the issuer an API server says it has.
     Discovery(Issuer),
 }
@@ -34,6 +36,7 @@ impl Resource {
             Self::Credential(credential) => {
                 (3, format!("{:?}", credential.parent).to_ascii_lowercase(), credential.name.clone())
             }
+            Self::Binding(binding) => (5, binding.id.to_ascii_lowercase(), String::new()),
             Self::Role(role) => (4, role.id.to_ascii_lowercase(), role.principal_id.clone()),
         }
     }
@@ -67,6 +70,9 @@ pub fn recognise(value: &Value) -> Result<Resource, Unrecognised> {
     }
     if is("microsoft.managedidentity/userassignedidentities", "/userassignedidentities") {
         return Ok(Resource::Identity(managed_identity(view)));
+    }
+    if is("microsoft.containerservice/managedclusters/identitybindings", "/identitybindings") {
+        return Ok(Resource::Binding(identity_binding(view)));
     }
     if is("microsoft.containerservice/managedclusters", "/managedclusters") {
         return Ok(Resource::Cluster(Box::new(cluster(view, Platform::Aks))));
@@ -165,6 +171,18 @@ fn role_assignment(view: View<'_>) -> RoleAssignment {
         principal_id: view.text("principalId").into(),
         role: view.text("roleDefinitionId").rsplit('/').next().unwrap_or_default().to_ascii_lowercase(),
         scope: view.text("scope").into(),
+    }
+}
+
+fn identity_binding(view: View<'_>) -> IdentityBinding {
+    let managed = |name: &str| {
+        let identity = view.get("managedIdentity")?;
+        identity.get(name)?.as_str()
+    };
+    IdentityBinding {
+        id: view.text("id").into(),
+        identity: managed("resourceId").unwrap_or_default().into(),
+        client_id: ClientId(managed("clientId").unwrap_or_default().into()),
     }
 }
 

@@ -379,6 +379,10 @@ impl<'a> Assembly<'a> {
                     }
                     Resource::Discovery(issuer) => kept.push((line, list, Resource::Discovery(issuer))),
                     Resource::Role(role) => inventory.role_assignments.push(role),
+                    Resource::Binding(binding) => {
+                        self.lists.identity_binding(binding.cluster(), whole(list).is_some());
+                        inventory.identity_bindings.push(binding);
+                    }
                     Resource::Identity(identity) => {
                         self.lists.identity(identity.kind, whole(list));
                         let key = identity_key(&identity);
@@ -420,6 +424,9 @@ impl<'a> Assembly<'a> {
         let roles = &mut inventory.role_assignments;
         roles.sort_by_cached_key(|role| role.id.to_ascii_lowercase());
         roles.dedup_by(|one, other| !one.id.is_empty() && one.id.eq_ignore_ascii_case(&other.id));
+        let bindings = &mut inventory.identity_bindings;
+        bindings.sort_by_cached_key(|binding| binding.id.to_ascii_lowercase());
+        bindings.dedup_by(|one, other| !one.id.is_empty() && one.id.eq_ignore_ascii_case(&other.id));
         self.credentials(loose, &mut seen_credentials, sources);
     }
 
@@ -619,6 +626,22 @@ impl<'a> Assembly<'a> {
                         if first(custom.kind.kind, &custom.namespace, &custom.name) {
                             inventory.token_requesters.extend(TokenRequester::of(&custom));
                             inventory.customs.push(custom);
+                        }
+                    }
+                    Manifest::Role(mut role) => {
+                        role.cluster = cluster;
+                        self.lists.access(cluster, list, role.kind(), &role.namespace, &role.name, read.live);
+                        if first(role.kind(), &role.namespace, &role.name) {
+                            inventory.roles.push(role);
+                        }
+                    }
+                    Manifest::RoleBinding(mut binding) => {
+                        binding.cluster = cluster;
+                        binding.origin = origin;
+                        let (kind, namespace, name) = (binding.kind(), &binding.namespace, &binding.name);
+                        self.lists.access(cluster, list, kind, namespace, name, read.live);
+                        if first(kind, namespace, name) {
+                            inventory.role_bindings.push(binding);
                         }
                     }
                     Manifest::List(_) | Manifest::Other { .. } => {}

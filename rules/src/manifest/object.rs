@@ -6,10 +6,10 @@ use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
-#[cfg(feature = "audit")]
-use super::custom;
 use super::pod::{PodSpec, Template};
 use super::{Hint, ManifestError, Visit};
+#[cfg(feature = "audit")]
+use super::{custom, rbac};
 use crate::json::{Fault, Json, Loose};
 use crate::model::{AzureParameters, Controller, Pair, Pairs, PodBearing, Shape, is_relevant_key, label};
 #[cfg(feature = "audit")]
@@ -33,6 +33,10 @@ pub(super) enum Spec<'a> {
     SecretProviderClass(Option<AzureParameters>),
     #[cfg(feature = "audit")]
     Custom(&'static CustomKind, Body),
+    #[cfg(feature = "audit")]
+    Role(rbac::Said),
+    #[cfg(feature = "audit")]
+    RoleBinding(rbac::Said),
     List,
     Other,
 }
@@ -62,6 +66,10 @@ enum Family {
     SecretProviderClass,
     #[cfg(feature = "audit")]
     Custom(&'static CustomKind),
+    #[cfg(feature = "audit")]
+    Role,
+    #[cfg(feature = "audit")]
+    RoleBinding,
     List,
     Other,
 }
@@ -80,6 +88,11 @@ struct Reading<'a> {
     is_there: bool,
     has_spec: bool,
     has_data: bool,
+    #[cfg(feature = "audit")]
+    access: rbac::Said,
+    /// Whether a part of the body came before it was known what it means.
+    #[cfg(feature = "audit")]
+    early: bool,
 }
 
 /// Reads an object.
@@ -92,7 +105,7 @@ pub(super) fn parse<'a>(visit: &mut Visit<'_, 'a>, hint: Option<Hint<'a>>) -> Re
         });
     };
     let family = Some(Family::of(&api_version, &kind));
-    if result.is_ok() && (reading.has_spec || reading.has_data) && reading.family != family {
+    if result.is_ok() && reading.is_premature(family) {
         // The body came before `kind`: once more, now that it is known.
         (reading, result) = Reading::of(visit, hint, family);
     }
@@ -101,6 +114,10 @@ pub(super) fn parse<'a>(visit: &mut Visit<'_, 'a>, hint: Option<Hint<'a>>) -> Re
         Ok(()) => {
             let spec = match (reading.spec, family) {
                 (_, Some(Family::Secret)) => Spec::Secret(reading.keys),
+                #[cfg(feature = "audit")]
+                (_, Some(Family::Role)) => Spec::Role(reading.access),
+                #[cfg(feature = "audit")]
+                (_, Some(Family::RoleBinding)) => Spec::RoleBinding(reading.access),
                 (Some(spec), _) => spec,
                 (None, family) => Spec::empty(family),
             };
@@ -162,6 +179,10 @@ impl Family {
             ("", "Namespace") => Self::Namespace,
             ("", "Secret") => Self::Secret,
             ("secrets-store.csi.x-k8s.io", "SecretProviderClass") => Self::SecretProviderClass,
+            #[cfg(feature = "audit")]
+            (rbac::GROUP, "Role" | "ClusterRole") => Self::Role,
+            #[cfg(feature = "audit")]
+            (rbac::GROUP, "RoleBinding" | "ClusterRoleBinding") => Self::RoleBinding,
             _ => match PodBearing::find(api_version, kind) {
                 Some(kind) => Self::Pods(kind),
                 #[cfg(feature = "audit")]
@@ -212,8 +233,39 @@ impl<'a> Reading<'a> {
                     _ => Ok(()),
                 }
             }
+            #[cfg(feature = "audit")]
+            "rules" => self.access("rules", json),
+            #[cfg(feature = "audit")]
+            "aggregationRule" => self.access("aggregationRule", json),
+            #[cfg(feature = "audit")]
+            "roleRef" => self.access("roleRef", json),
+            #[cfg(feature = "audit")]
+            "subjects" => self.access("subjects", json),
             _ => Ok(()),
         }
+    }
+
+    /// A member of a Role or of a binding, if it is one.
+    #[cfg(feature = "audit")]
+    fn access(&mut self, key: &'static str, json: &mut dyn Json<'a>) -> Result<(), Fault> {
+        self.identify();
+        match self.family {
+            Some(Family::Role | Family::RoleBinding) => self.access.member(key, json),
+            Some(_) => Ok(()),
+            None => {
+                self.early = true;
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether the body was read as something else than it is.
+    fn is_premature(&self, family: Option<Family>) -> bool {
+        #[cfg(feature = "audit")]
+        if self.early {
+            return true;
+        }
+        (self.has_spec || self.has_data) && self.family != family
     }
 
     fn identify(&mut self) {
@@ -258,6 +310,10 @@ impl<'a> Spec<'a> {
             Some(Family::SecretProviderClass) => Self::SecretProviderClass(None),
             #[cfg(feature = "audit")]
             Some(Family::Custom(kind)) => Self::Custom(kind, custom::empty(kind)),
+            #[cfg(feature = "audit")]
+            Some(Family::Role) => Self::Role(rbac::Said::default()),
+            #[cfg(feature = "audit")]
+            Some(Family::RoleBinding) => Self::RoleBinding(rbac::Said::default()),
             Some(Family::List) => Self::List,
             Some(Family::Other) | None => Self::Other,
         }
@@ -284,6 +340,8 @@ impl<'a> Spec<'a> {
             Self::SecretProviderClass(_) => {}
             #[cfg(feature = "audit")]
             Self::Custom(kind, body) => custom::read(kind, body, json)?,
+            #[cfg(feature = "audit")]
+            Self::Role(_) | Self::RoleBinding(_) => {}
             Self::ServiceAccount | Self::Namespace | Self::Secret(_) | Self::List | Self::Other => {}
         }
         Ok(spec)

@@ -4,6 +4,8 @@ mod azure;
 mod bearing;
 mod custom;
 mod name;
+#[cfg(feature = "audit")]
+pub mod rbac;
 mod service_account;
 mod workload;
 
@@ -13,13 +15,16 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 pub use azure::{
-    Cluster, FederatedIdentityCredential, Identity, IdentityKind, OwnIdentity, Parent, Platform, RoleAssignment,
+    Cluster, FederatedIdentityCredential, Identity, IdentityBinding, IdentityKind, OwnIdentity, Parent, Platform,
+    RoleAssignment,
 };
 #[cfg(feature = "audit")]
 pub use bearing::{CUSTOM_BEARING, TemplatePath};
 pub use bearing::{POD_BEARING, PodBearing, Shape};
 pub use custom::{AzureParameters, Body, CUSTOM, Custom, CustomKind, Login, Means, Store, Trigger};
 pub use name::{Audience, ClientId, DEFAULT_AUDIENCE, Issuer, Subject, is_guid, is_placeholder};
+#[cfg(feature = "audit")]
+pub use rbac::{Grant, Power, Principal, Role, RoleBinding};
 pub use service_account::ServiceAccount;
 pub use workload::{
     Container, Controller, EnvFrom, EnvVar, Mount, Place, Placement, PodTemplate, ProjectedToken, Token, TokenPath,

@@ -35,6 +35,8 @@ rules:
   - apiGroups: [external-secrets.io]
     resources: [secretstores, clustersecretstores]
     verbs: [list]
+  - apiGroups: [rbac.authorization.k8s.io]
+    resources: [roles, rolebindings, clusterroles, clusterrolebindings]
   - apiGroups: [cert-manager.io]
     resources: [issuers, clusterissuers]
     verbs: [get, list]

@@ -61,8 +61,14 @@ const CORE: Kind = Kind {
 
 const CUSTOM: Kind = Kind { built_in: false, ..CORE };
 
+const RBAC: Kind = Kind {
+    group: "rbac.authorization.k8s.io",
+    serves: "who can become an identity: by creating pods, by asking for tokens, by an identity binding",
+    ..CORE
+};
+
 /// The kinds beside those that bear pods.
-const OTHERS: [Kind; 5] = [
+const OTHERS: [Kind; 9] = [
     Kind {
         resource: "namespaces",
         kind: "Namespace",
@@ -103,6 +109,10 @@ const OTHERS: [Kind; 5] = [
         serves: "which ServiceAccounts External Secrets asks tokens of",
         ..CUSTOM
     },
+    Kind { resource: "roles", kind: "Role", ..RBAC },
+    Kind { resource: "rolebindings", kind: "RoleBinding", ..RBAC },
+    Kind { resource: "clusterroles", kind: "ClusterRole", namespaced: false, ..RBAC },
+    Kind { resource: "clusterrolebindings", kind: "ClusterRoleBinding", namespaced: false, ..RBAC },
 ];
 
 /// The versions in which a group is read.
@@ -159,6 +169,11 @@ impl Kind {
         }
     }
 
+    /// Whether the chain is judged without it, as far as it is known then.
+    pub fn is_optional(&self) -> bool {
+        !self.built_in || self.group == RBAC.group
+    }
+
     /// The path of its objects in a version: of a namespace, or of all.
     pub fn path(&self, version: &str, namespace: Option<&str>) -> String {
         let root = if self.group.is_empty() { "/api".into() } else { format!("/apis/{}", self.group) };
@@ -200,5 +215,6 @@ mod tests {
         assert_eq!(path("Pod", None), "/api/v1/pods");
         assert_eq!(path("Deployment", Some("shop")), "/apis/apps/v1/namespaces/shop/deployments");
         assert_eq!(path("Namespace", Some("shop")), "/api/v1/namespaces");
+        assert_eq!(path("ClusterRole", Some("shop")), "/apis/rbac.authorization.k8s.io/v1/clusterroles");
     }
 }
