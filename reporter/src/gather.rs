@@ -74,6 +74,7 @@ impl Gather {
             redacted: redactor.is_some(),
             clusters: ties(&self.cluster),
             identities: ties(&self.sources.identity),
+            images: ties(&self.sources.image),
         };
         let mut snapshot = Snapshot {
             writer: Writer::new(&mut target),
@@ -97,7 +98,7 @@ impl Gather {
         }
         progress.say("reading");
         let roots = self.sources.roots()?;
-        let (reading, sections) = read(&roots, || Box::new(io::stdin()));
+        let (reading, sections) = read(&roots, &self.sources.bearing, || Box::new(io::stdin()));
         let (sections, gaps) = settle(sections);
         if !reading.sources.is_empty() {
             // Whether what cannot be read is a loss is told by what stands beside it.

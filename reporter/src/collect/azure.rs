@@ -253,6 +253,8 @@ fn cluster(view: View<'_>, platform: Platform) -> Cluster {
             .into(),
         pod_identity_enabled: (platform == Platform::Aks).then(|| switch(view.get("podIdentityProfile"))).flatten(),
         virtual_nodes: (platform == Platform::Aks).then(|| switch(addon(view, "aciConnectorLinux"))).flatten(),
+        metadata_restricted: metadata_restricted(view),
+        windows_nodes: windows_nodes(view),
         own_identities: own_identities(view),
         declared: None,
         origin: Origin::default(),
@@ -263,6 +265,22 @@ fn cluster(view: View<'_>, platform: Platform) -> Cluster {
 fn addon<'a>(view: View<'a>, name: &str) -> Option<&'a Value> {
     let addons = view.get("addonProfiles")?.as_object()?;
     addons.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, profile)| profile)
+}
+
+/// `IMDS` lets pods reach the metadata service, `None` does not. Versions of the API without the
+/// member say nothing of it.
+fn metadata_restricted(view: View<'_>) -> Option<bool> {
+    match view.get("networkProfile")?.get("podLinkLocalAccess")?.as_str()? {
+        "IMDS" => Some(false),
+        "None" => Some(true),
+        _ => None,
+    }
+}
+
+fn windows_nodes(view: View<'_>) -> bool {
+    let pools = view.get("agentPoolProfiles").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let system = |pool: &Value| pool.get("osType").and_then(Value::as_str).map(str::to_owned);
+    pools.iter().filter_map(system).any(|system| system.eq_ignore_ascii_case("Windows"))
 }
 
 /// The identities of the nodes and of add-ons. A cluster's own user-assigned identities are named by

@@ -122,7 +122,9 @@ impl Explain {
         let sources = Sources {
             paths: self.from,
             identity: self.identity,
+            image: Vec::new(),
             assume_complete: self.assume_complete,
+            bearing: Vec::new(),
             progress: self.progress,
             #[cfg(feature = "live")]
             live: self.live,

@@ -96,8 +96,10 @@ impl Preview {
             roots: input.roots.clone(),
             clusters: self.cluster.clone(),
             identities: self.identity.clone(),
+            images: Vec::new(),
             declared: config.declared(),
             assume_complete: self.assume_complete,
+            ..Wanted::default()
         };
         let mut collected = collect(&wanted, Vec::new(), || input.stdin());
         let outcome = self.judge(&mut collected, &input, &policy, &settings);

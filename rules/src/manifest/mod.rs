@@ -4,6 +4,8 @@
 #[cfg(feature = "audit")]
 mod custom;
 mod object;
+#[cfg(feature = "audit")]
+mod operators;
 mod pod;
 #[cfg(feature = "audit")]
 mod rbac;
@@ -19,7 +21,7 @@ use crate::inventory::{Namespace, SecretKeys, SecretProviderClass};
 use crate::json::{self, Take};
 use crate::model::{ClusterIx, Custom, Origin, ServiceAccount, Workload};
 #[cfg(feature = "audit")]
-use crate::model::{PodTemplate, Role, RoleBinding, Shape};
+use crate::model::{PodBearing, PodTemplate, Role, RoleBinding, Shape};
 use object::{Object, Spec};
 use pod::Template;
 
@@ -101,6 +103,23 @@ pub type Visit<'v, 'a> = dyn FnMut(&mut Take<'_, 'a>) -> Result<(), serde_json::
 /// If it is not an object of Kubernetes, or not as its kind must be.
 pub fn read(json: &[u8], hint: Option<Hint<'_>>, cluster: ClusterIx, origin: Origin) -> Result<Read, ManifestError> {
     read_within(&mut |take| json::read(json, take), hint, cluster, origin)
+}
+
+/// Reads one object of a kind that a user declared; an object without a template is of no kind that is read.
+///
+/// # Errors
+/// If it is not as its kind must be.
+#[cfg(feature = "audit")]
+pub fn read_as(
+    json: &[u8],
+    hint: Option<Hint<'_>>,
+    kind: &'static PodBearing,
+    cluster: ClusterIx,
+    origin: Origin,
+) -> Result<Read, ManifestError> {
+    let object = object::parse_as(&mut |take| json::read(json, take), hint, kind)?;
+    let (live, deleting) = (object.metadata.live, object.metadata.deleting);
+    Ok(Read { manifest: manifest(object, cluster, origin), live, deleting })
 }
 
 /// Reads one object where it stands in a larger document.

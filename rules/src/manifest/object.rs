@@ -13,7 +13,7 @@ use super::{custom, rbac};
 use crate::json::{Fault, Json, Loose};
 use crate::model::{AzureParameters, Controller, Pair, Pairs, PodBearing, Shape, is_relevant_key, label};
 #[cfg(feature = "audit")]
-use crate::model::{Body, CustomKind};
+use crate::model::{Body, CustomKind, TemplatePath};
 
 /// An object before it is known what it means.
 pub(super) struct Object<'a> {
@@ -125,6 +125,23 @@ pub(super) fn parse<'a>(visit: &mut Visit<'_, 'a>, hint: Option<Hint<'a>>) -> Re
         }
         Err(error) => Err(malformed(&kind, &metadata, &error)),
     }
+}
+
+/// Reads an object of a kind that a user declared.
+#[cfg(feature = "audit")]
+pub(super) fn parse_as<'a>(
+    visit: &mut Visit<'_, 'a>,
+    hint: Option<Hint<'a>>,
+    kind: &'static PodBearing,
+) -> Result<Object<'a>, ManifestError> {
+    let family = Family::Pods(kind);
+    let (reading, result) = Reading::of(visit, hint, Some(family));
+    let metadata = reading.metadata.unwrap_or_default();
+    if let Err(error) = result {
+        return Err(malformed(kind.kind, &metadata, &error));
+    }
+    let spec = reading.spec.unwrap_or_else(|| Spec::empty(Some(family)));
+    Ok(Object { api_version: kind.api_version.into(), kind: kind.kind.into(), metadata, spec })
 }
 
 /// Something before `kind` was odd: look for the head alone, so that the object can be named.
@@ -284,6 +301,8 @@ impl<'a> Spec<'a> {
     fn empty(family: Option<Family>) -> Self {
         match family {
             Some(Family::Pods(kind)) if kind.shape == Shape::Pod => Self::Pod(kind, Box::default()),
+            #[cfg(feature = "audit")]
+            Some(Family::Pods(kind)) if matches!(kind.shape, Shape::Under(_)) => Self::Other,
             Some(Family::Pods(kind)) => Self::Template(kind, None, false, Box::default()),
             Some(Family::ServiceAccount) => Self::ServiceAccount,
             Some(Family::Namespace) => Self::Namespace,
@@ -301,6 +320,12 @@ impl<'a> Spec<'a> {
     }
 
     fn read(family: Family, json: &mut dyn Json<'a>) -> Result<Self, Fault> {
+        #[cfg(feature = "audit")]
+        if let Family::Pods(kind) = family
+            && let Shape::Under(path) = kind.shape
+        {
+            return under(kind, path, json);
+        }
         let mut spec = Self::empty(Some(family));
         match &mut spec {
             Self::Pod(_, pod) => pod.read(json)?,
@@ -314,7 +339,7 @@ impl<'a> Spec<'a> {
             #[cfg(not(feature = "audit"))]
             Self::SecretProviderClass(_) => {}
             #[cfg(feature = "audit")]
-            Self::Custom(_, body) => custom::read(body, json)?,
+            Self::Custom(kind, body) => custom::read(kind, body, json)?,
             #[cfg(feature = "audit")]
             Self::Role(_) | Self::RoleBinding(_) => {}
             Self::ServiceAccount | Self::Namespace | Self::Secret(_) | Self::List | Self::Other => {}
@@ -331,15 +356,44 @@ fn template_spec<'a>(
 ) -> Result<(), Fault> {
     json.object(&mut [
         ("replicas", &mut |json| json.integer().map(|number| *replicas = number)),
-        ("selector", &mut |json| {
-            json.members(&mut |key, json| {
-                // A ReplicationController's selector is the labels themselves.
-                *selects_label |= key == label::USE;
-                if key == "matchLabels" { json.keys(&mut |key| *selects_label |= key == label::USE) } else { Ok(()) }
-            })
-        }),
+        ("selector", &mut |json| selector(selects_label, json)),
         ("template", &mut |json| template.read(json)),
     ])
+}
+
+fn selector(selects_label: &mut bool, json: &mut dyn Json<'_>) -> Result<(), Fault> {
+    json.members(&mut |key, json| {
+        // A ReplicationController's selector is the labels themselves.
+        *selects_label |= key == label::USE;
+        if key == "matchLabels" { json.keys(&mut |key| *selects_label |= key == label::USE) } else { Ok(()) }
+    })
+}
+
+/// `spec` of a custom kind: without a template it makes no pods itself.
+#[cfg(feature = "audit")]
+fn under<'a>(kind: &'static PodBearing, path: &TemplatePath, json: &mut dyn Json<'a>) -> Result<Spec<'a>, Fault> {
+    let (mut replicas, mut selects_label, mut template) = (None, false, None);
+    let Some((first, rest)) = path.members.split_first() else { return Ok(Spec::Other) };
+    json.object(&mut [
+        ("replicas", &mut |json| json.loose().map(|number| replicas = number.text.parse().ok())),
+        ("selector", &mut |json| selector(&mut selects_label, json)),
+        (*first, &mut |json| descend(rest, &mut template, json)),
+    ])?;
+    Ok(template.map_or(Spec::Other, |template| Spec::Template(kind, replicas, selects_label, template)))
+}
+
+#[cfg(feature = "audit")]
+fn descend<'a>(
+    members: &[&'static str],
+    template: &mut Option<Box<Template<'a>>>,
+    json: &mut dyn Json<'a>,
+) -> Result<(), Fault> {
+    if let Some((first, rest)) = members.split_first() {
+        return json.object(&mut [(*first, &mut |json| descend(rest, template, json))]);
+    }
+    let mut read = Box::<Template<'a>>::default();
+    *template = read.read_if_any(json)?.then_some(read);
+    Ok(())
 }
 
 // === impl Metadata ===

@@ -10,7 +10,7 @@ use crate::model::{
     Container, EnvFrom, EnvVar, Pairs, Placement, PodTemplate, Token, TokenPath, Value, VirtualNode, Volume, label,
 };
 #[cfg(feature = "audit")]
-use crate::model::{Mount, ProjectedToken, TokenVolume};
+use crate::model::{ImageReference, Mount, ProjectedToken, TokenVolume};
 #[cfg(feature = "audit")]
 use crate::webhook;
 
@@ -50,7 +50,12 @@ struct Csi<'a> {
 
 impl<'a> Template<'a> {
     pub(super) fn read(&mut self, json: &mut dyn Json<'a>) -> Result<(), Fault> {
-        json.object(&mut [
+        self.read_if_any(json).map(drop)
+    }
+
+    /// False if there is none.
+    pub(super) fn read_if_any(&mut self, json: &mut dyn Json<'a>) -> Result<bool, Fault> {
+        json.object_if_any(&mut [
             ("metadata", &mut |json| self.metadata.read(json)),
             ("spec", &mut |json| self.spec.read(json)),
         ])
@@ -178,7 +183,7 @@ fn containers(list: &mut Vec<Container>, json: &mut dyn Json<'_>) -> Result<(), 
             #[cfg(feature = "audit")]
             ("image", &mut |json| {
                 let image = json.loose()?.text;
-                container.image = IMAGES.iter().any(|ours| image.contains(ours)).then(|| image.into_owned());
+                container.image = ImageReference::of(&image).is_sound().then(|| image.into_owned());
                 Ok(())
             }),
         ])?;
@@ -188,10 +193,6 @@ fn containers(list: &mut Vec<Container>, json: &mut dyn Json<'_>) -> Result<(), 
         Ok(())
     })
 }
-
-/// Images by which AAD Pod Identity, the mutating webhook and its proxy are told.
-#[cfg(feature = "audit")]
-const IMAGES: [&str; 3] = ["aad-pod-identity/", "workload-identity/webhook", webhook::PROXY_IMAGE];
 
 #[cfg(feature = "audit")]
 fn texts(list: &'static str, paths: &mut Vec<TokenPath>, json: &mut dyn Json<'_>) -> Result<(), Fault> {

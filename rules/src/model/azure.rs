@@ -175,6 +175,13 @@ pub struct Cluster {
     /// Whether its add-on for virtual nodes is enabled.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
     pub virtual_nodes: Option<bool>,
+    /// Whether pods without the host's network are kept from the node's metadata service
+    /// (`networkProfile.podLinkLocalAccess`), where its description says.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub metadata_restricted: Option<bool>,
+    /// Whether a node pool of it runs Windows.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "super::is_false"))]
+    pub windows_nodes: bool,
     /// The identities of its nodes, its control plane and its add-ons.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub own_identities: Vec<OwnIdentity>,

@@ -1,7 +1,7 @@
 //! The kinds that are read of a cluster: one table for whoever reads, and for whoever asks whether
 //! it may.
 
-use wiguard_rules::model::{CUSTOM as CUSTOMS, POD_BEARING};
+use wiguard_rules::model::{CUSTOM as CUSTOMS, PodBearing};
 
 /// A kind that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,7 +117,12 @@ const OTHERS: [Kind; 9] = [
 
 /// The versions in which a group is read.
 fn versions(group: &str) -> &'static [&'static str] {
-    if group == "keda.sh" { &["v1alpha1"] } else { &["v1"] }
+    match group {
+        "keda.sh" | "argoproj.io" => &["v1alpha1"],
+        "azure.upbound.io" | "azure.m.upbound.io" => &["v1beta1"],
+        "source.toolkit.fluxcd.io" | "image.toolkit.fluxcd.io" => &["v1", "v1beta2"],
+        _ => &["v1"],
+    }
 }
 
 /// The kind of that name.
@@ -127,10 +132,12 @@ pub fn named(kind: &str) -> Option<Kind> {
 
 /// Every kind that is read by default, those that show what exists first.
 pub fn kinds() -> impl Iterator<Item = Kind> {
-    let bearing = POD_BEARING.iter().map(|bearing| Kind {
+    let bearing = PodBearing::all().map(|bearing| Kind {
         group: bearing.group,
+        versions: versions(bearing.group),
         resource: bearing.resource,
         kind: bearing.kind,
+        built_in: bearing.at_admission(),
         serves: "which pods run, as whom and with which labels",
         ..CORE
     });
@@ -195,8 +202,8 @@ mod tests {
 
     #[test]
     fn the_version_of_every_kind_that_bears_pods_is_the_one_that_rules_know() {
-        for bearing in &POD_BEARING {
-            let kind = kinds().find(|kind| kind.kind == bearing.kind).unwrap();
+        for bearing in PodBearing::all() {
+            let kind = kinds().find(|kind| kind.kind == bearing.kind && kind.group == bearing.group).unwrap();
             let version = bearing.api_version.rsplit('/').next().unwrap();
             assert_eq!(kind.versions, [version], "{}", bearing.kind);
         }
