@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use wiguard_rules::manifest::Manifest;
-use wiguard_rules::model::rbac::{ANONYMOUS, group};
 use wiguard_rules::model::{
     Body, Cluster, Container, Custom, EnvFrom, FederatedIdentityCredential, Identity, ImageReference, Pairs, Parent,
-    PodTemplate, Principal, Software, Token, Value, Volume, Workload, annotation, label,
+    PodTemplate, Software, Token, Value, Volume, Workload, annotation, label,
 };
 use wiguard_rules::webhook::{MOUNT_PATHS, RESERVED, TOKEN_VOLUME, Version};
 
@@ -15,13 +14,6 @@ use crate::collect::iac::{Declaration, Declarations, DeclaredIdentity, Key, Whos
 use crate::collect::{Feed, Gap, Home, Proof, Reading, Resource};
 use crate::read::Source;
 use crate::snapshot::Header;
-
-/// Roles that every cluster has (Kubernetes, Using RBAC Authorization, user-facing roles).
-const OWN_ROLES: [&str; 4] = ["cluster-admin", "admin", "edit", "view"];
-
-/// Users and groups of Kubernetes' own that rules tell apart from others.
-const OWN_PRINCIPALS: [&str; 6] =
-    [group::AUTHENTICATED, group::UNAUTHENTICATED, group::SERVICE_ACCOUNTS, ANONYMOUS, "system:masters", "aks-support"];
 
 impl Redactor {
     /// What a snapshot says of itself.
@@ -128,46 +120,10 @@ impl Redactor {
                 }
             }
             Manifest::Custom(custom) => self.custom(custom),
-            Manifest::Role(role) => {
-                self.name(&mut role.namespace);
-                self.role(&mut role.name);
-                role.grants.iter_mut().flat_map(|grant| &mut grant.names).for_each(|name| self.text(name));
-            }
-            Manifest::RoleBinding(binding) => {
-                self.name(&mut binding.namespace);
-                self.role(&mut binding.name);
-                self.role(&mut binding.role);
-                binding.subjects.iter_mut().for_each(|subject| self.principal(subject));
-            }
+            Manifest::Role(role) => self.role(role),
+            Manifest::RoleBinding(binding) => self.role_binding(binding),
             // Kinds alone.
             Manifest::List(_) | Manifest::Other { .. } => {}
-        }
-    }
-
-    /// The name of a role or of its binding, unless every cluster has it.
-    fn role(&self, name: &mut String) {
-        if !OWN_ROLES.contains(&name.as_str()) {
-            self.text(name);
-        }
-    }
-
-    /// Who has a role. Groups and users of Kubernetes' own are everybody's, but for the namespace in the
-    /// name of a group of ServiceAccounts.
-    fn principal(&self, principal: &mut Principal) {
-        match principal {
-            Principal::ServiceAccount(namespace, name) => {
-                self.text(namespace);
-                self.text(name);
-            }
-            Principal::User(name) | Principal::Group(name) => match name.strip_prefix(group::SERVICE_ACCOUNTS_OF) {
-                Some(of) => {
-                    let mut of = of.to_owned();
-                    self.text(&mut of);
-                    *name = format!("{}{of}", group::SERVICE_ACCOUNTS_OF);
-                }
-                None if OWN_PRINCIPALS.contains(&name.as_str()) => {}
-                None => self.text(name),
-            },
         }
     }
 

@@ -5,6 +5,7 @@
 //! cannot try names out. A text is cut into words at whatever is no letter and no digit, and each
 //! word is replaced by itself; so case, slashes, spaces and the order of words survive.
 
+mod access;
 mod apply;
 mod key;
 mod text;

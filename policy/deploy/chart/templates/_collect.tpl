@@ -37,6 +37,7 @@ rules:
     verbs: [list]
   - apiGroups: [rbac.authorization.k8s.io]
     resources: [roles, rolebindings, clusterroles, clusterrolebindings]
+    verbs: [get, list]
   - apiGroups: [cert-manager.io]
     resources: [issuers, clusterissuers]
     verbs: [get, list]
