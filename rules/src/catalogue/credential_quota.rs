@@ -4,9 +4,10 @@
 //! pipelines and the one of an identity binding all count. The next cluster or namespace then cannot
 //! be added, usually in the middle of a migration. ServiceAccounts that name the identity and that no
 //! credential of it trusts yet are counted as needed, and so are credentials that infrastructure as code
-//! declares and that are not there yet.
+//! declares and that are not there yet. A ServiceAccount whose pods use an identity binding needs none of
+//! its own: all bindings of an identity share one.
 //!
-//! There is no exception; limit and threshold are parameters, should Microsoft lift them.
+//! There is no other exception; limit and threshold are parameters, should Microsoft lift them.
 //!
 //! # Fails
 //!
@@ -45,7 +46,7 @@ use crate::exchange::expression_of;
 use crate::model::DEFAULT_AUDIENCE;
 use crate::near::{self, Token};
 use crate::prelude::*;
-use crate::trust::Unknown;
+use crate::trust::{Key, Unknown};
 use alloc::collections::{BTreeMap, BTreeSet};
 
 pub(super) static RULE: Rule = Rule {
@@ -135,6 +136,7 @@ fn planned<'a>(identity: &Identity, trust: &Trust<'a>) -> (BTreeSet<(&'a Issuer,
 fn needs<'a>(identity: &Identity, trust: &Trust<'a>) -> (BTreeSet<(&'a Issuer, Subject)>, Option<Unknown>) {
     let seen = trust.credentials_seen(identity);
     let (mut needs, mut unknown) = (BTreeSet::new(), None);
+    let is_bound = seen.iter().any(|credential| credential.issuer.is_identity_binding());
     for account in trust.accounts_naming(&identity.client_id) {
         let issuer = match trust.issuer(account.cluster) {
             Ok(issuer) => issuer,
@@ -147,6 +149,19 @@ fn needs<'a>(identity: &Identity, trust: &Trust<'a>) -> (BTreeSet<(&'a Issuer, S
         let of_cluster = || seen.iter().filter(|credential| credential.issuer == *issuer);
         if of_cluster().any(|credential| credential.admits(&subject) == Some(true)) {
             continue;
+        }
+        let mut pods = trust
+            .workloads_of(account.cluster, &account.namespace, &account.name)
+            .iter()
+            .filter(|workload| workload.opts_in());
+        match pods.next() {
+            Some(first) if first.uses_identity_binding() && pods.all(|pod| pod.uses_identity_binding()) => continue,
+            None if is_bound => {
+                let what = format!("the pods of ServiceAccount `{}/{}`", account.namespace, account.name);
+                unknown = unknown.or(Some(Unknown(Key::Value(what))));
+                continue;
+            }
+            _ => {}
         }
         if let Some(flexible) = of_cluster().find(|credential| credential.admits(&subject).is_none()) {
             unknown = unknown.or(Some(expression_of(flexible)));
@@ -235,6 +250,28 @@ mod tests {
             let found = verdict(&estate(used, needed)).unwrap().map(|finding| finding.severity);
             assert_eq!(found, severity, "{used} {needed}");
         }
+    }
+
+    #[test]
+    fn who_uses_an_identity_binding_needs_no_credential() {
+        let pod = |index: usize, binding: bool| {
+            let json = format!(
+                r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"p{index}","namespace":"shop","labels":{{"azure.workload.identity/use":"true"}},"annotations":{{"azure.workload.identity/use-identity-binding":"{binding}"}}}},"spec":{{"serviceAccountName":"account-{index}"}}}}"#
+            );
+            match crate::manifest::read(json.as_bytes(), None, ClusterIx(0), Origin::default()).unwrap().manifest {
+                crate::manifest::Manifest::Workload(workload) => workload,
+                other => unreachable!("{other:?}"),
+            }
+        };
+        let mut inventory = estate(1, 30);
+        inventory.credentials.first_mut().unwrap().issuer = "https://ib.oic.prod-aks.azure.com/t/c".into();
+        assert!(verdict(&inventory).is_err(), "nothing is known of their pods");
+        inventory.workloads.extend((0..30).map(|index| pod(index, true)));
+        assert_eq!(verdict(&inventory), Ok(None));
+        inventory.workloads.extend((0..20).map(|index| pod(index, false)));
+        assert_eq!(verdict(&inventory).unwrap().unwrap().severity, Severity::Critical);
+        // Without any binding, a ServiceAccount of which no pod was seen waits for a credential.
+        assert_eq!(verdict(&estate(1, 30)).unwrap().unwrap().severity, Severity::Critical);
     }
 
     #[test]

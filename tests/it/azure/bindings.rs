@@ -36,7 +36,8 @@ fn said(is_bound: bool, options: Options) -> Vec<String> {
 #[test]
 fn a_pod_whose_identity_is_not_bound_to_its_cluster_is_named() {
     assert_eq!(said(true, Options::default()), [""; 0]);
-    let [message] = &said(false, Options::default())[..] else { panic!("not named") };
+    let messages = said(false, Options::default());
+    let [message] = messages.as_slice() else { panic!("{messages:?}") };
     assert!(message.contains("none ties client id") && message.contains("`prod`"), "{message}");
 }
 
