@@ -20,7 +20,8 @@
 //! | a ServiceAccount of another namespace, by a RoleBinding in this one: a pipeline, as a rule, of which the namespace's owner should know | info |
 //!
 //! Operators declared in the configuration are not judged. Rights limited to ServiceAccounts by
-//! name count for those alone. Entering pods that run already (`pods/exec`) is not looked at.
+//! name count for those alone. Entering pods that run already (`pods/exec`) is not looked at, nor are
+//! ServiceAccounts that have their identity by an identity binding alone.
 //!
 //! # Fails
 //!
