@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use wiguard_rules::catalogue::Entry;
 use wiguard_rules::finding::Severity;
-use wiguard_rules::model::{Cluster, Issuer};
+use wiguard_rules::model::{Cluster, Issuer, PodBearing};
 use wiguard_rules::parameters::Parameters;
 
 /// `wiguard.toml`.
@@ -18,6 +18,8 @@ pub struct Config {
     pub ignore: Vec<String>,
     /// Clusters that no source describes, or whose issuer it does not say.
     pub clusters: Vec<DeclaredCluster>,
+    /// Kinds with a pod template, `API_VERSION/KIND=PATH`, beside those that are known.
+    pub pod_bearing: Vec<String>,
     /// What the rules are to know.
     pub parameters: Parameters,
     /// Findings that are waived.
@@ -107,6 +109,16 @@ impl Config {
                 return Err(format!("there is no rule `{rule}`; `wiguard rules` lists them"));
             }
         }
+        for declared in &self.pod_bearing {
+            PodBearing::declared(declared).map_err(|why| format!("`{declared}` declares no kind: {why}"))?;
+        }
+        for place in self.parameters.environments().iter().flat_map(|environment| &environment.places) {
+            if !place.contains(':') {
+                return Err(format!(
+                    "`{place}` is no place of an environment; write CLUSTER:NAMESPACE, such as prod-*:*"
+                ));
+            }
+        }
         for suppression in &self.suppressions {
             if suppression.reason.trim().is_empty() {
                 return Err(format!(
@@ -121,6 +133,11 @@ impl Config {
             }
         }
         Ok(())
+    }
+
+    /// The kinds declared.
+    pub fn bearing(&self) -> impl Iterator<Item = &'static PodBearing> {
+        self.pod_bearing.iter().filter_map(|declared| PodBearing::declared(declared).ok())
     }
 
     /// The clusters declared.

@@ -98,7 +98,7 @@ impl Gather {
         }
         progress.say("reading");
         let roots = self.sources.roots()?;
-        let (reading, sections) = read(&roots, || Box::new(io::stdin()));
+        let (reading, sections) = read(&roots, &self.sources.bearing, || Box::new(io::stdin()));
         let (sections, gaps) = settle(sections);
         if !reading.sources.is_empty() {
             // Whether what cannot be read is a loss is told by what stands beside it.

@@ -60,7 +60,7 @@ impl Merge {
             let progress = self.progress.show();
             progress.say("reading");
             let roots = store::roots(&self.paths)?;
-            let (reading, sections) = read(&roots, || Box::new(std::io::stdin()));
+            let (reading, sections) = read(&roots, &[], || Box::new(std::io::stdin()));
             strangers(&reading, &sections)?;
             let (sections, mut gaps) = settle(sections);
             gaps.extend(unread(&reading));

@@ -16,6 +16,10 @@ pub fn remedy(kind: &str) -> &'static str {
         "PersistentVolumeClaims" => "look at them yourself: they are not read yet",
         "stores of External Secrets" => "give the output of `kubectl get secretstores,clustersecretstores -A -o json`",
         "list of Deployments" => "give the output of `kubectl get deployments -A -o json`",
+        "roles and their bindings" => {
+            "give the output of `kubectl get roles,rolebindings,clusterroles,clusterrolebindings -A -o json`"
+        }
+        "identity bindings of a cluster" => "give the output of `az aks identity-binding list` of each cluster",
         "lists of managed identities and app registrations" => {
             "give the output of `az identity list` and `az ad app list --all`"
         }
@@ -59,6 +63,8 @@ mod tests {
             Key::Claim(cluster, text(), text()),
             Key::TokenRequesters(cluster),
             Key::Deployments(cluster),
+            Key::Access(cluster),
+            Key::IdentityBindings(cluster),
             Key::Identity(text()),
             Key::Credentials(text()),
             Key::Parent(text()),

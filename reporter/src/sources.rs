@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use clap::Args;
 
+use wiguard_rules::model::PodBearing;
+
 use crate::cli::Failure;
 use crate::collect::{Collected, Tie, Wanted, collect};
 use crate::config::Config;
@@ -24,6 +26,9 @@ pub struct Sources {
     /// Tie the credentials at PATH to the identity NAME; repeatable
     #[arg(long, value_name = "NAME=PATH", value_parser = Tie::parse)]
     pub identity: Vec<Tie>,
+    /// Read the objects of this kind too, whose pod template is at PATH: example.com/v1/Widget=spec.podTemplate; repeatable
+    #[arg(long = "pod-bearing", value_name = "API_VERSION/KIND=PATH", value_parser = PodBearing::declared)]
+    pub bearing: Vec<&'static PodBearing>,
     /// Say that what the lock file or bill of materials at PATH describes is in the image IMAGE; repeatable
     #[arg(long, value_name = "IMAGE=PATH", value_parser = Tie::parse)]
     pub image: Vec<Tie>,
@@ -77,6 +82,7 @@ impl Sources {
             images: self.image.clone(),
             declared: config.declared(),
             assume_complete: self.assume_complete,
+            bearing: self.bearing.iter().copied().chain(config.bearing()).collect(),
         };
         Ok(collect(&wanted, feeds, stdin))
     }

@@ -19,11 +19,11 @@ pub struct Entry {
 }
 
 macro_rules! catalogue {
-    ($($occasion:ident $id:ident => $module:ident,)*) => {
-        $(mod $module;)*
+    ($($(#[$gate:meta])? $occasion:ident $id:ident => $module:ident,)*) => {
+        $($(#[$gate])? mod $module;)*
 
         /// Every rule, by id.
-        pub static CATALOGUE: &[Entry] = &[$(catalogue!(@entry $id $module)),*];
+        pub static CATALOGUE: &[Entry] = &[$($(#[$gate])? catalogue!(@entry $id $module)),*];
 
         catalogue!(@admission [] $($occasion $id $module)*);
     };
@@ -83,8 +83,10 @@ catalogue! {
     audit AWI310 => duplicate_credential,
     audit AWI311 => dangling_credential,
     audit AWI312 => credential_for_shared_account,
+    audit AWI313 => unapproved_issuer,
     audit AWI401 => credential_quota,
     audit AWI402 => shared_identity,
+    audit AWI403 => identity_across_environments,
     audit AWI404 => identity_of_the_cluster,
     audit AWI405 => region_without_federation,
     audit AWI406 => concurrent_credential_writes,
@@ -103,12 +105,21 @@ catalogue! {
     audit AWI607 => credential_chain_without_workload_identity,
     audit AWI701 => cluster_not_enabled,
     audit AWI704 => issuer_differs_from_profile,
+    audit AWI705 => node_identity_within_reach,
     admission AWI707 => inconsistent_identity_binding,
+    #[cfg(feature = "audit")]
+    audit AWI708 => misgranted_identity_binding,
+    #[cfg(feature = "audit")]
+    audit AWI709 => federated_account_within_reach,
+    #[cfg(feature = "audit")]
+    audit AWI710 => claimable_subject,
     audit AWI801 => outdated_library,
     audit AWI802 => outdated_terraform_attribute,
     audit AWI803 => secret_provider_class_identity,
     audit AWI804 => secret_store_identity,
     audit AWI805 => trigger_authentication_identity,
+    audit AWI806 => operator_identity,
+    audit AWI807 => borrowed_identity,
     audit AWI901 => credential_out_of_bounds,
     admission AWI902 => unresolved_placeholder,
     audit AWI903 => declared_credential_differs,

@@ -8,7 +8,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::model::{
-    Audience, ClientId, FederatedIdentityCredential, Identity, Issuer, Subject, Value, Workload, is_guid,
+    Audience, ClientId, ClusterIx, FederatedIdentityCredential, Identity, Issuer, Subject, Value, Workload, is_guid,
     is_placeholder,
 };
 use crate::near::{Miss, Token};
@@ -217,6 +217,27 @@ impl Refusal<'_> {
             Some(identity) => repair::repair(identity, correct.map(|miss| miss.credential), token),
             None => repair::addition(&self.client_id, token),
         }
+    }
+}
+
+/// Whether an identity trusts a ServiceAccount of a cluster that is like what is asked for, by namespace and name.
+pub fn trusts_one_like(
+    identity: &Identity,
+    cluster: ClusterIx,
+    trust: &Trust<'_>,
+    is_like: impl Fn(&str, &str) -> bool,
+) -> Result<bool, Unknown> {
+    let issuer = trust.issuer(cluster)?;
+    let is_of_one = |credential: &&FederatedIdentityCredential| {
+        credential.issuer == *issuer && credential.service_account().is_some_and(|(of, name)| is_like(of, name))
+    };
+    if trust.credentials_seen(identity).iter().any(|credential| is_of_one(credential)) {
+        return Ok(true);
+    }
+    let all = trust.credentials(identity)?;
+    match all.iter().find(|credential| credential.issuer == *issuer && credential.subject.is_none()) {
+        Some(flexible) => Err(expression_of(flexible)),
+        None => Ok(false),
     }
 }
 

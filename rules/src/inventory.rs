@@ -15,6 +15,8 @@ use crate::model::{
     AzureParameters, Body, Cluster, ClusterIx, Custom, CustomKind, FederatedIdentityCredential, Identity, Issuer,
     Origin, RoleAssignment, ServiceAccount, Subject, Workload,
 };
+#[cfg(feature = "audit")]
+use crate::model::{IdentityBinding, Role, RoleBinding};
 
 /// Everything known.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -36,6 +38,15 @@ pub struct Inventory {
     pub token_requesters: Vec<TokenRequester>,
     /// Custom resources that are judged themselves.
     pub customs: Vec<Custom>,
+    /// Roles and ClusterRoles.
+    #[cfg(feature = "audit")]
+    pub roles: Vec<Role>,
+    /// RoleBindings and ClusterRoleBindings.
+    #[cfg(feature = "audit")]
+    pub role_bindings: Vec<RoleBinding>,
+    /// Identity bindings of AKS.
+    #[cfg(feature = "audit")]
+    pub identity_bindings: Vec<IdentityBinding>,
     /// Managed identities and app registrations.
     pub identities: Vec<Identity>,
     /// Federated identity credentials.
@@ -154,6 +165,21 @@ pub struct ClusterCoverage {
     pub secrets: Extent,
     /// SecretProviderClasses.
     pub provider_classes: Extent,
+    /// Roles.
+    #[cfg(feature = "audit")]
+    pub roles: Extent,
+    /// ClusterRoles.
+    #[cfg(feature = "audit")]
+    pub cluster_roles: Extent,
+    /// RoleBindings.
+    #[cfg(feature = "audit")]
+    pub role_bindings: Extent,
+    /// ClusterRoleBindings.
+    #[cfg(feature = "audit")]
+    pub cluster_role_bindings: Extent,
+    /// Whether its identity bindings are all listed.
+    #[cfg(feature = "audit")]
+    pub identity_bindings: bool,
     /// Whether External Secrets is installed while its stores were not read.
     pub token_requesters_missing: bool,
 }

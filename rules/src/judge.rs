@@ -5,11 +5,11 @@ use alloc::string::{String, ToString};
 use crate::catalogue::Entry;
 use crate::finding::Finding;
 use crate::inventory::Inventory;
-#[cfg(feature = "audit")]
-use crate::model::Software;
 use crate::model::{
     Cluster, ClusterIx, Custom, FederatedIdentityCredential, Identity, Origin, ServiceAccount, Workload,
 };
+#[cfg(feature = "audit")]
+use crate::model::{RoleBinding, Software};
 use crate::rule::{Check, Verdict};
 use crate::trust::{Trust, Unknown};
 
@@ -26,6 +26,9 @@ pub enum Object<'a> {
     Identity(&'a Identity),
     /// A custom resource.
     Custom(&'a Custom),
+    /// A RoleBinding or ClusterRoleBinding.
+    #[cfg(feature = "audit")]
+    RoleBinding(&'a RoleBinding),
     /// A cluster.
     Cluster(&'a Cluster),
     /// What a bill of materials or a lock file describes.
@@ -69,6 +72,8 @@ fn verdict(check: Check, object: Object<'_>, trust: &Trust<'_>) -> Option<Verdic
         (Check::Credential(check), Object::Credential(credential)) => Some(check(credential, trust)),
         (Check::Identity(check), Object::Identity(identity)) => Some(check(identity, trust)),
         (Check::Custom(check), Object::Custom(custom)) => Some(check(custom, trust)),
+        #[cfg(feature = "audit")]
+        (Check::RoleBinding(check), Object::RoleBinding(binding)) => Some(check(binding, trust)),
         (Check::Cluster(check), Object::Cluster(cluster)) => Some(check(cluster, trust)),
         #[cfg(feature = "audit")]
         (Check::Software(check), Object::Software(software)) => Some(check(software, trust)),
@@ -78,13 +83,16 @@ fn verdict(check: Check, object: Object<'_>, trust: &Trust<'_>) -> Option<Verdic
 
 impl Inventory {
     /// Every object that can be judged: clusters, identities, credentials, custom
-    /// resources, ServiceAccounts, workloads, software.
+    /// resources, bindings of roles, ServiceAccounts, workloads, software.
     pub fn objects(&self) -> impl Iterator<Item = Object<'_>> {
         let clusters = self.clusters.iter().filter(|cluster| !cluster.name.is_empty()).map(Object::Cluster);
         let objects = clusters
             .chain(self.identities.iter().map(Object::Identity))
             .chain(self.credentials.iter().map(Object::Credential))
-            .chain(self.customs.iter().map(Object::Custom))
+            .chain(self.customs.iter().map(Object::Custom));
+        #[cfg(feature = "audit")]
+        let objects = objects.chain(self.role_bindings.iter().map(Object::RoleBinding));
+        let objects = objects
             .chain(self.service_accounts.iter().map(Object::ServiceAccount))
             .chain(self.workloads.iter().map(Object::Workload));
         #[cfg(feature = "audit")]
@@ -111,6 +119,8 @@ impl Object<'_> {
             Self::Workload(workload) => workload.kind.api_version,
             Self::Custom(custom) => custom.kind.api_version,
             Self::ServiceAccount(_) => "v1",
+            #[cfg(feature = "audit")]
+            Self::RoleBinding(_) => "rbac.authorization.k8s.io/v1",
             Self::Credential(_) | Self::Identity(_) | Self::Cluster(_) => "",
             #[cfg(feature = "audit")]
             Self::Software(_) => "",
@@ -123,6 +133,8 @@ impl Object<'_> {
             Self::Workload(workload) => workload.kind.kind,
             Self::Custom(custom) => custom.kind.kind,
             Self::ServiceAccount(_) => "ServiceAccount",
+            #[cfg(feature = "audit")]
+            Self::RoleBinding(binding) => binding.kind(),
             Self::Credential(_) => "FederatedIdentityCredential",
             Self::Identity(identity) => identity.kind_name(),
             Self::Cluster(_) => "Cluster",
@@ -137,6 +149,8 @@ impl Object<'_> {
             Self::Workload(workload) => &workload.namespace,
             Self::ServiceAccount(account) => &account.namespace,
             Self::Custom(custom) => &custom.namespace,
+            #[cfg(feature = "audit")]
+            Self::RoleBinding(binding) => &binding.namespace,
             _ => "",
         }
     }
@@ -147,6 +161,8 @@ impl Object<'_> {
             Self::Workload(workload) => workload.name.clone(),
             Self::ServiceAccount(account) => account.name.clone(),
             Self::Custom(custom) => custom.name.clone(),
+            #[cfg(feature = "audit")]
+            Self::RoleBinding(binding) => binding.name.clone(),
             Self::Credential(credential) => match trust.parent_name(credential).as_str() {
                 "" => credential.name.clone(),
                 parent => alloc::format!("{parent}/{}", credential.name),
@@ -176,7 +192,7 @@ impl Object<'_> {
             Self::Cluster(cluster) => cluster.declared.as_deref(),
             Self::Workload(_) | Self::ServiceAccount(_) | Self::Custom(_) => None,
             #[cfg(feature = "audit")]
-            Self::Software(_) => None,
+            Self::RoleBinding(_) | Self::Software(_) => None,
         }
     }
 
@@ -186,6 +202,8 @@ impl Object<'_> {
             Self::Workload(workload) => Some(workload.cluster),
             Self::ServiceAccount(account) => Some(account.cluster),
             Self::Custom(custom) => Some(custom.cluster),
+            #[cfg(feature = "audit")]
+            Self::RoleBinding(binding) => Some(binding.cluster),
             _ => None,
         }
     }
@@ -196,6 +214,8 @@ impl Object<'_> {
             Self::Workload(workload) => workload.origin,
             Self::ServiceAccount(account) => account.origin,
             Self::Custom(custom) => custom.origin,
+            #[cfg(feature = "audit")]
+            Self::RoleBinding(binding) => binding.origin,
             Self::Credential(credential) => credential.origin,
             Self::Identity(identity) => identity.origin,
             Self::Cluster(cluster) => cluster.origin,

@@ -29,6 +29,12 @@ pub struct Parameters {
     pub pending_namespaces: Vec<String>,
     /// Regions in which no managed identity can have a federated credential, as documented in 2026.
     pub regions_without_federation: Vec<String>,
+    /// Issuers that credentials may trust, with `*` and `?`; any, if there is none. Only the audit's.
+    #[cfg(feature = "audit")]
+    pub allowed_issuers: Vec<String>,
+    /// Which places belong to which environment. Only the audit's.
+    #[cfg(feature = "audit")]
+    pub environments: Vec<Environment>,
     /// Containers that other admission controllers add, so that `skip-containers` may name them.
     pub injected_containers: Vec<String>,
     /// Whether `${…}` and the like are filled in by a later stage, and are no flaw here.
@@ -47,6 +53,16 @@ pub struct SharedIdentity {
     pub subjects: Vec<String>,
     /// Why.
     pub reason: String,
+}
+
+/// An environment, such as production.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Environment {
+    /// Its name.
+    pub name: String,
+    /// What belongs to it: `CLUSTER:NAMESPACE`, with `*` and `?`.
+    pub places: Vec<String>,
 }
 
 impl Default for Parameters {
@@ -69,6 +85,10 @@ impl Default for Parameters {
             default_account_namespaces: Vec::new(),
             pending_namespaces: Vec::new(),
             regions_without_federation: list(&["malaysiasouth", "newzealandnorth"]),
+            #[cfg(feature = "audit")]
+            allowed_issuers: Vec::new(),
+            #[cfg(feature = "audit")]
+            environments: Environment::usual(),
             injected_containers: list(&[
                 "istio-proxy",
                 "istio-init",
@@ -85,9 +105,45 @@ impl Default for Parameters {
     }
 }
 
+// === impl Environment ===
+
+#[cfg(feature = "audit")]
+impl Environment {
+    /// Namespaces that say by their last word what they are for.
+    fn usual() -> Vec<Self> {
+        let known: [(&str, &[&str]); 4] = [
+            ("production", &["*:prod", "*:production", "*:*-prod", "*:*-production"]),
+            ("staging", &["*:staging", "*:*-staging"]),
+            ("test", &["*:test", "*:*-test"]),
+            ("development", &["*:dev", "*:development", "*:*-dev", "*:*-development"]),
+        ];
+        let environment = |(name, places): (&str, &[&str])| Self {
+            name: name.into(),
+            places: places.iter().map(|&place| place.into()).collect(),
+        };
+        known.into_iter().map(environment).collect()
+    }
+}
+
 // === impl Parameters ===
 
 impl Parameters {
+    /// Issuers that credentials may trust; any, if there is none.
+    pub fn allowed_issuers(&self) -> &[String] {
+        #[cfg(feature = "audit")]
+        return &self.allowed_issuers;
+        #[cfg(not(feature = "audit"))]
+        &[]
+    }
+
+    /// Which places belong to which environment.
+    pub fn environments(&self) -> &[Environment] {
+        #[cfg(feature = "audit")]
+        return &self.environments;
+        #[cfg(not(feature = "audit"))]
+        &[]
+    }
+
     /// Reads those that are there.
     ///
     /// # Errors
@@ -104,6 +160,17 @@ impl Parameters {
             ("defaultAccountNamespaces", &mut |json| json.texts(&mut self.default_account_namespaces)),
             ("pendingNamespaces", &mut |json| json.texts(&mut self.pending_namespaces)),
             ("regionsWithoutFederation", &mut |json| json.texts(&mut self.regions_without_federation)),
+            // The audit's alone: settings of the policy that would do nothing are refused.
+            #[cfg(feature = "audit")]
+            ("allowedIssuers", &mut |json| json.texts(&mut self.allowed_issuers)),
+            #[cfg(feature = "audit")]
+            ("environments", &mut |json| {
+                let mut given = Vec::new();
+                if json.elements_if_any(&mut |json| environment(&mut given, json))? {
+                    self.environments = given;
+                }
+                Ok(())
+            }),
             ("injectedContainers", &mut |json| json.texts(&mut self.injected_containers)),
             ("templated", &mut |json| flag(&mut self.templated, json)),
             ("selfManagedWebhook", &mut |json| flag(&mut self.self_managed_webhook, json)),
@@ -121,6 +188,17 @@ fn count(slot: &mut u32, json: &mut dyn Json<'_>) -> Result<(), Fault> {
 
 fn flag(slot: &mut bool, json: &mut dyn Json<'_>) -> Result<(), Fault> {
     *slot = json.boolean()?.unwrap_or(*slot);
+    Ok(())
+}
+
+#[cfg(feature = "audit")]
+fn environment(list: &mut Vec<Environment>, json: &mut dyn Json<'_>) -> Result<(), Fault> {
+    let (mut name, mut places) = (None, Vec::new());
+    json.exact_object(&mut [
+        ("name", &mut |json| json.text().map(|text| name = text)),
+        ("places", &mut |json| json.texts(&mut places)),
+    ])?;
+    list.push(Environment { name: name.ok_or_else(|| Fault::missing_field("name"))?.into_owned(), places });
     Ok(())
 }
 
@@ -196,6 +274,10 @@ mod tests {
             default_account_namespaces: alloc::vec!["d".into()],
             pending_namespaces: alloc::vec!["p".into()],
             regions_without_federation: alloc::vec!["r".into()],
+            #[cfg(feature = "audit")]
+            allowed_issuers: alloc::vec!["a".into()],
+            #[cfg(feature = "audit")]
+            environments: alloc::vec![Environment { name: "e".into(), places: alloc::vec!["p".into()] }],
             injected_containers: Vec::new(),
             templated: true,
             self_managed_webhook: true,

@@ -1,6 +1,8 @@
 //! A rule: plain data about a flaw, and the functions that see it.
 
 use crate::finding::{Confidence, Finding, Severity};
+#[cfg(feature = "audit")]
+use crate::model::RoleBinding;
 use crate::model::{Cluster, Custom, FederatedIdentityCredential, Identity, ServiceAccount, Software, Workload};
 use crate::trust::{Trust, Unknown};
 
@@ -40,6 +42,9 @@ pub enum Check {
     Identity(fn(&Identity, &Trust<'_>) -> Verdict),
     /// A custom resource.
     Custom(fn(&Custom, &Trust<'_>) -> Verdict),
+    /// A RoleBinding or ClusterRoleBinding.
+    #[cfg(feature = "audit")]
+    RoleBinding(fn(&RoleBinding, &Trust<'_>) -> Verdict),
     /// A cluster, as Azure describes it.
     Cluster(fn(&Cluster, &Trust<'_>) -> Verdict),
     /// What a bill of materials or a lock file describes.
@@ -55,6 +60,8 @@ impl Check {
             Self::Credential(_) => "credential",
             Self::Identity(_) => "identity",
             Self::Custom(_) => "custom resource",
+            #[cfg(feature = "audit")]
+            Self::RoleBinding(_) => "role binding",
             Self::Cluster(_) => "cluster",
             Self::Software(_) => "software",
         }

@@ -1,6 +1,9 @@
 //! The join: the only place where two objects of the chain meet. Every hop is a [`Link`]: found,
 //! absent, or unknown.
 
+#[cfg(feature = "audit")]
+mod access;
+
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -13,6 +16,8 @@ use crate::model::{
     ClientId, Cluster, ClusterIx, FederatedIdentityCredential, Identity, Issuer, Parent, RoleAssignment,
     ServiceAccount, Software, Subject, Workload,
 };
+#[cfg(feature = "audit")]
+use crate::model::{Role, RoleBinding};
 use crate::parameters::Parameters;
 
 /// A hop of the chain.
@@ -49,6 +54,12 @@ pub enum Key {
     TokenRequesters(ClusterIx),
     /// The Deployments of a cluster.
     Deployments(ClusterIx),
+    /// The Roles and ClusterRoles of a cluster, and who they are bound to.
+    #[cfg(feature = "audit")]
+    Access(ClusterIx),
+    /// The identity bindings of a cluster of AKS.
+    #[cfg(feature = "audit")]
+    IdentityBindings(ClusterIx),
     /// The identity of a client id.
     Identity(String),
     /// All credentials of an identity, by its name or client id.
@@ -78,6 +89,10 @@ pub struct Trust<'a> {
     credentials_of: Index<'a, &'a FederatedIdentityCredential>,
     trusting: Index<'a, &'a FederatedIdentityCredential>,
     roles_of: Index<'a, &'a RoleAssignment>,
+    #[cfg(feature = "audit")]
+    roles: Index<'a, &'a Role>,
+    #[cfg(feature = "audit")]
+    bindings: Index<'a, &'a RoleBinding>,
 }
 
 // === impl Link ===
@@ -139,6 +154,14 @@ impl<'a> Trust<'a> {
                 inventory.credentials.iter().map(|credential| (Name::exact(credential.issuer.as_str()), credential)),
             ),
             roles_of: audited(inventory.role_assignments.iter().map(|role| (Name::folded(&role.principal_id), role))),
+            #[cfg(feature = "audit")]
+            roles: Index::of(
+                inventory.roles.iter().map(|role| (Name::within(role.cluster, &role.namespace, &role.name), role)),
+            ),
+            #[cfg(feature = "audit")]
+            bindings: Index::of(
+                inventory.role_bindings.iter().map(|it| (Name::within(it.cluster, &it.namespace, ""), it)),
+            ),
         };
         trust.credentials_of = Index::of(
             inventory
@@ -422,6 +445,10 @@ impl fmt::Display for Key {
             Self::Claim(_, namespace, name) => write!(f, "PersistentVolumeClaim {namespace}/{name}"),
             Self::TokenRequesters(_) => f.write_str("the stores of External Secrets"),
             Self::Deployments(_) => f.write_str("the cluster's Deployments"),
+            #[cfg(feature = "audit")]
+            Self::Access(_) => f.write_str("the cluster's roles and their bindings"),
+            #[cfg(feature = "audit")]
+            Self::IdentityBindings(_) => f.write_str("the cluster's identity bindings"),
             Self::Identity(client_id) => write!(f, "the identity of client id {client_id}"),
             Self::Credentials(name) => write!(f, "all credentials of identity {name}"),
             Self::Trusting(issuer) => write!(f, "every credential that trusts issuer {issuer}"),
@@ -445,6 +472,10 @@ impl Key {
             Self::Claim(..) => "PersistentVolumeClaims",
             Self::TokenRequesters(_) => "stores of External Secrets",
             Self::Deployments(_) => "list of Deployments",
+            #[cfg(feature = "audit")]
+            Self::Access(_) => "roles and their bindings",
+            #[cfg(feature = "audit")]
+            Self::IdentityBindings(_) => "identity bindings of a cluster",
             Self::Identity(_) => "lists of managed identities and app registrations",
             Self::Credentials(_) | Self::Trusting(_) => "federated credentials of an identity",
             Self::Parent(_) => "identity of a credential",

@@ -14,7 +14,7 @@ use wiguard_tests::cluster::{Cluster, ISSUER, wait};
 use crate::shop::PROGRAM;
 
 /// The kinds that are read by default, as kubectl names them.
-const KINDS: [&str; 10] = [
+const KINDS: [&str; 14] = [
     "namespaces",
     "serviceaccounts",
     "pods",
@@ -25,6 +25,10 @@ const KINDS: [&str; 10] = [
     "replicationcontrollers",
     "jobs",
     "cronjobs",
+    "roles",
+    "rolebindings",
+    "clusterroles",
+    "clusterrolebindings",
 ];
 
 /// What came of a scan.
@@ -241,7 +245,9 @@ fn what_a_user_may_not_read_is_named_and_nobody_is_accused_for_it() {
                 .contains("system:service-account-issuer-discovery")
         );
         assert!(of("kube://test").unwrap().contains("have the verb `get` on namespaces granted"), "{gaps:?}");
-        assert_eq!(gaps.len(), 5, "{gaps:?}");
+        let roles = "may not list clusterroles.rbac.authorization.k8s.io in the cluster; have the verb `list` granted";
+        assert_eq!(of("kube://test/clusterroles.rbac.authorization.k8s.io"), Some(roles));
+        assert_eq!(gaps.len(), 9, "{gaps:?}");
         let all = live(&cluster.kubeconfig("admin", "system:masters"), &[], &[&azure]);
         assert_eq!((all.status, all.gaps()), (1, vec![]));
         let (seen, all) = (scanned.findings(), all.findings());

@@ -1,6 +1,7 @@
 //! `wiguard scan --azure` against an emulated cloud that was written from what is published of
 //! Azure's APIs, without regard to how the scan asks them.
 
+mod bindings;
 mod faults;
 mod pace;
 mod resume;

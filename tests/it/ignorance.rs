@@ -155,6 +155,8 @@ fn objects(rest: &wiguard_tests::loss::Rest) -> Vec<(Id, Object<'_>)> {
     let accounts = inventory.service_accounts.iter().map(Object::ServiceAccount);
     let customs = inventory.customs.iter().map(Object::Custom).enumerate();
     all.extend(customs.map(|(index, custom)| (("custom", index), custom)));
+    let bindings = inventory.role_bindings.iter().map(Object::RoleBinding);
+    all.extend(with("binding", &rest.bindings).into_iter().zip(bindings));
     all.extend(with("account", &rest.accounts).into_iter().zip(accounts));
     all.extend(with("workload", &rest.workloads).into_iter().zip(inventory.workloads.iter().map(Object::Workload)));
     all

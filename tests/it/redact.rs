@@ -84,6 +84,38 @@ fn what_was_read_live_has_the_same_findings_under_other_names() {
 }
 
 #[test]
+fn who_may_do_what_is_said_of_others_without_their_names() {
+    const ROLES: &str = r#"
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: till-user}
+rules: [{verbs: [use-managed-identity], apiGroups: [cid.wi.aks.azure.com], resources: ["*"]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: till-binding}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: till-user}
+subjects:
+- {apiGroup: rbac.authorization.k8s.io, kind: Group, name: "system:authenticated"}
+- {apiGroup: rbac.authorization.k8s.io, kind: Group, name: "system:serviceaccounts:checkout"}
+- {apiGroup: rbac.authorization.k8s.io, kind: Group, name: cashiers}
+- {apiGroup: rbac.authorization.k8s.io, kind: User, name: ann@norvind.example}
+- {kind: ServiceAccount, name: cart, namespace: basket}
+"#;
+    let folder = Folder::of(&[("roles.yaml", ROLES)]);
+    assert_eq!(folder.run(&["collect", "roles.yaml", "-o", "plain.gz"]).status, 0);
+    assert_eq!(folder.run(&["collect", "roles.yaml", "--redact", "-o", "red.gz"]).status, 0);
+    let (plain, red) = (folder.run(&["scan", "plain.gz", "-o", "json"]), folder.run(&["scan", "red.gz", "-o", "json"]));
+    assert!(counts(&plain).keys().any(|(rule, _)| rule.contains("AWI708")), "{plain:?}");
+    assert_eq!(counts(&red), counts(&plain));
+    let text = unpacked(&folder, "red.gz");
+    assert!(text.contains("system:authenticated"), "{text}");
+    for name in ["till", "checkout", "cashiers", "ann@", "norvind", "\"cart\"", "basket"] {
+        assert!(!text.contains(name), "{name}: {text}");
+    }
+}
+
+#[test]
 fn a_key_makes_pseudonyms_that_last_and_none_makes_others_each_time() {
     let small = testdata("small").display().to_string();
     let folder = Folder::of(&[("key", KEY), ("other", "another key for tests alone"), ("short", "short")]);

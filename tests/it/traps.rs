@@ -28,7 +28,7 @@ fn server() -> Arc<ApiServer> {
 fn object(kind: &PodBearing, pod: Value) -> Value {
     let mut object = match kind.shape {
         Shape::Pod => pod,
-        Shape::Template => json!({"spec": {"template": pod}}),
+        Shape::Template | Shape::Under(_) => json!({"spec": {"template": pod}}),
         Shape::CronJob => json!({"spec": {"jobTemplate": {"spec": {"template": pod}}}}),
     };
     (object["apiVersion"], object["kind"]) = (json!(kind.api_version), json!(kind.kind));

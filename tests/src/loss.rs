@@ -22,6 +22,12 @@ pub enum Loss {
     Namespace(usize),
     /// A resource by which an operator asks for tokens.
     Requester(usize),
+    /// A Role or ClusterRole.
+    Role(usize),
+    /// A RoleBinding or ClusterRoleBinding.
+    RoleBinding(usize),
+    /// An identity binding of AKS.
+    IdentityBinding(usize),
     /// A workload.
     Workload(usize),
     /// An identity.
@@ -63,6 +69,16 @@ pub enum Kind {
     Secrets,
     /// SecretProviderClasses.
     ProviderClasses,
+    /// Roles.
+    Roles,
+    /// ClusterRoles.
+    ClusterRoles,
+    /// RoleBindings.
+    RoleBindings,
+    /// ClusterRoleBindings.
+    ClusterRoleBindings,
+    /// Identity bindings of AKS.
+    IdentityBindings,
     /// Resources of External Secrets.
     Requesters,
 }
@@ -78,6 +94,8 @@ pub struct Rest {
     pub identities: Vec<usize>,
     /// Credentials.
     pub credentials: Vec<usize>,
+    /// RoleBindings and ClusterRoleBindings.
+    pub bindings: Vec<usize>,
     /// ServiceAccounts.
     pub accounts: Vec<usize>,
     /// Workloads.
@@ -93,6 +111,9 @@ pub fn losses(of: &Inventory) -> Vec<Loss> {
     all.extend((0..of.provider_classes.len()).map(Loss::ProviderClass));
     all.extend((0..of.namespaces.len()).map(Loss::Namespace));
     all.extend((0..of.token_requesters.len()).map(Loss::Requester));
+    all.extend((0..of.roles.len()).map(Loss::Role));
+    all.extend((0..of.role_bindings.len()).map(Loss::RoleBinding));
+    all.extend((0..of.identity_bindings.len()).map(Loss::IdentityBinding));
     all.extend((0..of.workloads.len()).map(Loss::Workload));
     all.extend((0..of.identities.len()).flat_map(|index| [Loss::Identity(index), Loss::CredentialsOf(index)]));
     all.extend((0..of.credentials.len()).map(Loss::Credential));
@@ -104,9 +125,14 @@ pub fn losses(of: &Inventory) -> Vec<Loss> {
             (Kind::Deployments, &coverage.deployments),
             (Kind::Secrets, &coverage.secrets),
             (Kind::ProviderClasses, &coverage.provider_classes),
+            (Kind::Roles, &coverage.roles),
+            (Kind::ClusterRoles, &coverage.cluster_roles),
+            (Kind::RoleBindings, &coverage.role_bindings),
+            (Kind::ClusterRoleBindings, &coverage.cluster_role_bindings),
         ];
         let read = read.into_iter().filter(|(_, extent)| **extent != Extent::Nothing);
         all.extend(read.map(|(kind, _)| Loss::Wholeness(*cluster, kind)));
+        all.extend(coverage.identity_bindings.then_some(Loss::Wholeness(*cluster, Kind::IdentityBindings)));
         all.push(Loss::Wholeness(*cluster, Kind::Requesters));
     }
     all.extend(of.coverage.trust_of.iter().cloned().map(Loss::TrustOf));
@@ -127,12 +153,15 @@ pub fn without(of: &Inventory, lost: &[Loss]) -> Rest {
         clusters: (0..of.clusters.len()).filter(|index| !touched(index)).collect(),
         identities: keep(&mut left.identities, |index| !lost.contains(&Loss::Identity(index))),
         credentials: keep(&mut left.credentials, |index| !lost.contains(&Loss::Credential(index))),
+        bindings: keep(&mut left.role_bindings, |index| !lost.contains(&Loss::RoleBinding(index))),
         accounts: keep(&mut left.service_accounts, |index| !lost.contains(&Loss::Account(index))),
         workloads: keep(&mut left.workloads, |index| !lost.contains(&Loss::Workload(index))),
         inventory: {
             keep(&mut left.secrets, |index| !lost.contains(&Loss::Secret(index)));
             keep(&mut left.provider_classes, |index| !lost.contains(&Loss::ProviderClass(index)));
             keep(&mut left.namespaces, |index| !lost.contains(&Loss::Namespace(index)));
+            keep(&mut left.roles, |index| !lost.contains(&Loss::Role(index)));
+            keep(&mut left.identity_bindings, |index| !lost.contains(&Loss::IdentityBinding(index)));
             keep(&mut left.token_requesters, |index| !lost.contains(&Loss::Requester(index)));
             left
         },
@@ -161,6 +190,28 @@ fn uncover(left: &mut Inventory, of: &Inventory, loss: &Loss) {
         Loss::Requester(index) => {
             let Some(lost) = of.token_requesters.get(*index) else { return };
             left.coverage.cluster(lost.cluster).token_requesters_missing = true;
+        }
+        Loss::Role(index) => {
+            let Some(lost) = of.roles.get(*index) else { return };
+            let coverage = left.coverage.cluster(lost.cluster);
+            *(if lost.namespace.is_empty() { &mut coverage.cluster_roles } else { &mut coverage.roles }) =
+                Extent::Nothing;
+        }
+        Loss::RoleBinding(index) => {
+            let Some(lost) = of.role_bindings.get(*index) else { return };
+            let coverage = left.coverage.cluster(lost.cluster);
+            let of_cluster = lost.is_of_cluster();
+            *(if of_cluster { &mut coverage.cluster_role_bindings } else { &mut coverage.role_bindings }) =
+                Extent::Nothing;
+        }
+        Loss::IdentityBinding(index) => {
+            let Some(lost) = of.identity_bindings.get(*index) else { return };
+            let of_cluster = |cluster: &ClusterIx| {
+                let id = of.clusters.get(cluster.0 as usize).map(|cluster| cluster.id.as_str());
+                id.is_some_and(|id| id.eq_ignore_ascii_case(lost.cluster()))
+            };
+            let clusters = left.coverage.of_cluster.iter_mut().filter(|(cluster, _)| of_cluster(cluster));
+            clusters.for_each(|(_, coverage)| coverage.identity_bindings = false);
         }
         Loss::Workload(index) => {
             let Some(lost) = of.workloads.get(*index) else { return };
@@ -202,6 +253,11 @@ fn uncover(left: &mut Inventory, of: &Inventory, loss: &Loss) {
                 Kind::Deployments => coverage.deployments = Extent::Nothing,
                 Kind::Secrets => coverage.secrets = Extent::Nothing,
                 Kind::ProviderClasses => coverage.provider_classes = Extent::Nothing,
+                Kind::Roles => coverage.roles = Extent::Nothing,
+                Kind::ClusterRoles => coverage.cluster_roles = Extent::Nothing,
+                Kind::RoleBindings => coverage.role_bindings = Extent::Nothing,
+                Kind::ClusterRoleBindings => coverage.cluster_role_bindings = Extent::Nothing,
+                Kind::IdentityBindings => coverage.identity_bindings = false,
                 Kind::Requesters => coverage.token_requesters_missing = true,
             }
         }

@@ -265,7 +265,7 @@ fn workload(kind: usize, labels: Value, annotations: Value, own_labels: Value, o
             "metadata": { "name": "cart", "namespace": "shop", "labels": labels, "annotations": annotations },
             "spec": template["spec"] });
         }
-        Shape::Template => json!({ "spec": { "template": template } }),
+        Shape::Template | Shape::Under(_) => json!({ "spec": { "template": template } }),
         Shape::CronJob => json!({ "spec": { "jobTemplate": { "spec": { "template": template } } } }),
     };
     object["apiVersion"] = json!(kind.api_version);

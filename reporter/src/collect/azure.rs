@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wiguard_rules::model::{
-    Audience, ClientId, Cluster, FederatedIdentityCredential, Identity, IdentityKind, Issuer, Origin, OwnIdentity,
-    Parent, Platform, RoleAssignment,
+    Audience, ClientId, Cluster, FederatedIdentityCredential, Identity, IdentityBinding, IdentityKind, Issuer, Origin,
+    OwnIdentity, Parent, Platform, RoleAssignment,
 };
 
 /// An object of Azure that bears on the chain.
@@ -20,6 +20,8 @@ pub enum Resource {
     Cluster(Box<Cluster>),
     /// A role assignment.
     Role(RoleAssignment),
+    /// An identity binding of AKS.
+    Binding(IdentityBinding),
     /// An OpenID discovery document: the issuer an API server says it has.
     Discovery(Issuer),
 }
@@ -34,6 +36,7 @@ impl Resource {
             Self::Credential(credential) => {
                 (3, format!("{:?}", credential.parent).to_ascii_lowercase(), credential.name.clone())
             }
+            Self::Binding(binding) => (5, binding.id.to_ascii_lowercase(), String::new()),
             Self::Role(role) => (4, role.id.to_ascii_lowercase(), role.principal_id.clone()),
         }
     }
@@ -67,6 +70,9 @@ pub fn recognise(value: &Value) -> Result<Resource, Unrecognised> {
     }
     if is("microsoft.managedidentity/userassignedidentities", "/userassignedidentities") {
         return Ok(Resource::Identity(managed_identity(view)));
+    }
+    if is("microsoft.containerservice/managedclusters/identitybindings", "/identitybindings") {
+        return Ok(Resource::Binding(identity_binding(view)));
     }
     if is("microsoft.containerservice/managedclusters", "/managedclusters") {
         return Ok(Resource::Cluster(Box::new(cluster(view, Platform::Aks))));
@@ -168,6 +174,18 @@ fn role_assignment(view: View<'_>) -> RoleAssignment {
     }
 }
 
+fn identity_binding(view: View<'_>) -> IdentityBinding {
+    let managed = |name: &str| {
+        let identity = view.get("managedIdentity")?;
+        identity.get(name)?.as_str()
+    };
+    IdentityBinding {
+        id: view.text("id").into(),
+        identity: managed("resourceId").unwrap_or_default().into(),
+        client_id: ClientId(managed("clientId").unwrap_or_default().into()),
+    }
+}
+
 fn credential(view: View<'_>) -> FederatedIdentityCredential {
     let id = view.text("id");
     let audiences = match view.get("audiences") {
@@ -235,6 +253,8 @@ fn cluster(view: View<'_>, platform: Platform) -> Cluster {
             .into(),
         pod_identity_enabled: (platform == Platform::Aks).then(|| switch(view.get("podIdentityProfile"))).flatten(),
         virtual_nodes: (platform == Platform::Aks).then(|| switch(addon(view, "aciConnectorLinux"))).flatten(),
+        metadata_restricted: metadata_restricted(view),
+        windows_nodes: windows_nodes(view),
         own_identities: own_identities(view),
         declared: None,
         origin: Origin::default(),
@@ -245,6 +265,22 @@ fn cluster(view: View<'_>, platform: Platform) -> Cluster {
 fn addon<'a>(view: View<'a>, name: &str) -> Option<&'a Value> {
     let addons = view.get("addonProfiles")?.as_object()?;
     addons.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, profile)| profile)
+}
+
+/// `IMDS` lets pods reach the metadata service, `None` does not. Versions of the API without the
+/// member say nothing of it.
+fn metadata_restricted(view: View<'_>) -> Option<bool> {
+    match view.get("networkProfile")?.get("podLinkLocalAccess")?.as_str()? {
+        "IMDS" => Some(false),
+        "None" => Some(true),
+        _ => None,
+    }
+}
+
+fn windows_nodes(view: View<'_>) -> bool {
+    let pools = view.get("agentPoolProfiles").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let system = |pool: &Value| pool.get("osType").and_then(Value::as_str).map(str::to_owned);
+    pools.iter().filter_map(system).any(|system| system.eq_ignore_ascii_case("Windows"))
 }
 
 /// The identities of the nodes and of add-ons. A cluster's own user-assigned identities are named by

@@ -21,6 +21,8 @@ pub(super) struct Lists {
     deployments: BTreeSet<ClusterIx>,
     secrets: BTreeMap<(ClusterIx, ListId), BTreeSet<String>>,
     provider_classes: BTreeSet<ClusterIx>,
+    /// Roles and their bindings, by kind.
+    access: BTreeMap<(ClusterIx, &'static str, ListId), Access>,
     /// ServiceAccounts that running pods use, and namespaces that live objects are in.
     used: BTreeSet<(ClusterIx, String, String)>,
     lived_in: BTreeSet<(ClusterIx, String)>,
@@ -29,6 +31,9 @@ pub(super) struct Lists {
     external_secrets: BTreeMap<ClusterIx, Seen>,
     managed_identities: Seen,
     applications: Seen,
+    /// Clusters of AKS by resource id, in lower case, of which there are identity bindings, and whether
+    /// they are all listed.
+    identity_bindings: BTreeMap<String, bool>,
     /// Clusters that were read themselves.
     homes: BTreeSet<ClusterIx>,
     /// What live sources prove, by cluster where they are of one.
@@ -42,6 +47,14 @@ enum Seen {
     /// Something of the kind, but not all.
     Some,
     All,
+}
+
+/// What a list holds of a kind of roles or bindings.
+#[derive(Debug, Default)]
+struct Access {
+    namespaces: BTreeSet<String>,
+    live: bool,
+    has_admin: bool,
 }
 
 #[derive(Debug, Default)]
@@ -123,6 +136,27 @@ impl Lists {
         }
     }
 
+    /// A Role or ClusterRole, or a binding.
+    pub(super) fn access(
+        &mut self,
+        cluster: ClusterIx,
+        list: Option<ListId>,
+        kind: &'static str,
+        namespace: &str,
+        name: &str,
+        live: bool,
+    ) {
+        let Some(list) = list else { return };
+        let seen = self.access.entry((cluster, kind, list)).or_default();
+        seen.namespaces.insert(namespace.into());
+        seen.live |= live;
+        seen.has_admin |= name == "cluster-admin";
+    }
+
+    pub(super) fn identity_binding(&mut self, cluster: &str, whole: bool) {
+        *self.identity_bindings.entry(cluster.to_ascii_lowercase()).or_default() |= whole;
+    }
+
     pub(super) fn home(&mut self, cluster: ClusterIx) {
         self.homes.insert(cluster);
     }
@@ -149,6 +183,10 @@ impl Lists {
         (identities, applications)
     }
 
+    fn proves_identity_bindings(&self, cluster: &str) -> bool {
+        self.proofs.contains(&(None, Proof::IdentityBindings { cluster: cluster.to_ascii_lowercase() }))
+    }
+
     /// The tenants whose subscriptions were named.
     fn tenants(&self) -> impl Iterator<Item = &str> {
         self.proofs.iter().filter_map(|(_, proof)| match proof {
@@ -168,6 +206,10 @@ impl Lists {
                 "Deployment" => &mut of.deployments,
                 "Secret" => &mut of.secrets,
                 "SecretProviderClass" => &mut of.provider_classes,
+                "Role" => &mut of.roles,
+                "ClusterRole" => &mut of.cluster_roles,
+                "RoleBinding" => &mut of.role_bindings,
+                "ClusterRoleBinding" => &mut of.cluster_role_bindings,
                 _ => continue,
             };
             match proof {
@@ -278,6 +320,14 @@ pub(super) fn settle(lists: &Lists, inventory: &mut Inventory, gaps: &[Gap], ass
     for cluster in &lists.provider_classes {
         coverage.cluster(*cluster).provider_classes = Extent::Everything;
     }
+    access(lists, coverage);
+    for (cluster, described) in (0..).map(ClusterIx).zip(&inventory.clusters) {
+        let seen = lists.identity_bindings.get(&described.id.to_ascii_lowercase()).copied();
+        let whole = seen.is_some_and(|whole| whole || assume_complete) || lists.proves_identity_bindings(&described.id);
+        if whole && !described.id.is_empty() {
+            coverage.cluster(cluster).identity_bindings = true;
+        }
+    }
     for (cluster, seen) in &lists.external_secrets {
         coverage.cluster(*cluster).token_requesters_missing = *seen == Seen::Some && !assume_complete;
     }
@@ -287,9 +337,39 @@ pub(super) fn settle(lists: &Lists, inventory: &mut Inventory, gaps: &[Gap], ass
     }
 }
 
-/// Takes every kind of which something is there as wholly there.
+/// What lists prove of roles and their bindings.
+fn access(lists: &Lists, coverage: &mut Coverage) {
+    for ((cluster, kind, _), seen) in &lists.access {
+        let of = coverage.cluster(*cluster);
+        let extent = match *kind {
+            "Role" => &mut of.roles,
+            "RoleBinding" => &mut of.role_bindings,
+            "ClusterRole" => &mut of.cluster_roles,
+            _ => &mut of.cluster_role_bindings,
+        };
+        if kind.starts_with("Cluster") {
+            // Every cluster has a ClusterRole `cluster-admin` and a binding of that name: where a live
+            // list lacks it, it was filtered.
+            if seen.has_admin || !seen.live {
+                *extent = Extent::Everything;
+            }
+        } else if seen.namespaces.len() > 1 {
+            *extent = Extent::Everything;
+        } else {
+            seen.namespaces.iter().for_each(|namespace| extent.add_namespace(namespace));
+        }
+    }
+}
+
+/// Takes every kind of which something is there as wholly there; of roles and bindings, all four.
 fn assume(inventory: &mut Inventory) {
     let Inventory { service_accounts, namespaces, workloads, secrets, provider_classes, coverage, .. } = inventory;
+    let (roles, bindings) = (inventory.roles.iter(), inventory.role_bindings.iter());
+    for cluster in roles.map(|it| it.cluster).chain(bindings.map(|it| it.cluster)) {
+        let of = coverage.cluster(cluster);
+        (of.roles, of.cluster_roles) = (Extent::Everything, Extent::Everything);
+        (of.role_bindings, of.cluster_role_bindings) = (Extent::Everything, Extent::Everything);
+    }
     service_accounts.iter().for_each(|it| coverage.cluster(it.cluster).service_accounts = Extent::Everything);
     namespaces.iter().for_each(|it| coverage.cluster(it.cluster).namespaces = Extent::Everything);
     workloads.iter().for_each(|it| coverage.cluster(it.cluster).deployments = Extent::Everything);

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wiguard_rules::manifest::{self, Hint, Manifest, ManifestError};
-use wiguard_rules::model::{ClusterIx, Origin, Software};
+use wiguard_rules::model::{ClusterIx, Origin, PodBearing, Software};
 
 use super::azure::{self, Resource};
 use super::iac::{self, Declarations};
@@ -93,16 +93,16 @@ const fn is_false(value: &bool) -> bool {
 }
 
 /// Reads a batch.
-pub(super) fn of(batch: &Batch) -> Facts {
+pub(super) fn of(batch: &Batch, declared: &[&'static PodBearing]) -> Facts {
     let mut facts = Facts::default();
     for piece in batch.pieces() {
-        facts.add(&piece, &batch.source.path);
+        facts.add(&piece, declared, &batch.source.path);
     }
     facts
 }
 
 impl Facts {
-    fn add(&mut self, piece: &Piece<'_>, path: &str) {
+    fn add(&mut self, piece: &Piece<'_>, declared: &[&'static PodBearing], path: &str) {
         let line = u32::try_from(piece.line).unwrap_or(u32::MAX);
         if *piece.place == Place::Alone
             && let Some(kept) = snapshot::recognise(piece.json)
@@ -126,7 +126,14 @@ impl Facts {
                 (Some(*envelope), hint, list.wrapper == Wrapper::Items)
             }
         };
-        match manifest::read(piece.json, hint, ClusterIx(0), Origin { source: 0, line }) {
+        let origin = Origin { source: 0, line };
+        let mut read = manifest::read(piece.json, hint, ClusterIx(0), origin);
+        if let Ok(manifest::Read { manifest: Manifest::Other { api_version, kind }, .. }) = &read
+            && let Some(bearing) = declared.iter().find(|declared| declared.is(api_version, kind))
+        {
+            read = manifest::read_as(piece.json, hint, bearing, ClusterIx(0), origin);
+        }
+        match read {
             Ok(read) => match &read.manifest {
                 Manifest::Other { api_version, kind } if iac::is_ours(api_version, kind) => self.operator(piece, line),
                 _ => self.kubernetes(read, line, list),

@@ -101,6 +101,11 @@ pub enum Proof {
         /// The tenant, empty if unknown.
         tenant: String,
     },
+    /// All identity bindings of a cluster of AKS.
+    IdentityBindings {
+        /// Its resource id, in lower case.
+        cluster: String,
+    },
     /// All federated credentials of an identity.
     Credentials {
         /// The resource id of a managed identity, the object id of an app registration.

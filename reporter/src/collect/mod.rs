@@ -16,7 +16,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use wiguard_rules::inventory::{Inventory, TokenRequester};
 use wiguard_rules::manifest::Manifest;
-use wiguard_rules::model::{Cluster, ClusterIx, FederatedIdentityCredential, Identity, IdentityKind, Origin, Parent};
+use wiguard_rules::model::{
+    Cluster, ClusterIx, FederatedIdentityCredential, Identity, IdentityKind, Origin, Parent, PodBearing,
+};
 
 use crate::read::{self, Defect, Limits, Root, Source, SourceSummary, Stdin, Wrapper};
 use crate::snapshot::{self, Kept, Section};
@@ -42,6 +44,8 @@ pub struct Wanted {
     pub declared: Vec<Cluster>,
     /// Whether every kind of which something is given is given wholly.
     pub assume_complete: bool,
+    /// Kinds with a pod template that are declared.
+    pub bearing: Vec<&'static PodBearing>,
 }
 
 /// What came of it.
@@ -98,14 +102,18 @@ pub(crate) struct Reading {
 
 /// Collects: what was fed, then what is named.
 pub fn collect(wanted: &Wanted, feeds: Vec<Feed>, stdin: impl FnOnce() -> Stdin) -> Collected {
-    let (reading, sections) = read(&wanted.roots, stdin);
+    let (reading, sections) = read(&wanted.roots, &wanted.bearing, stdin);
     let (sections, gaps) = snapshot::settle(sections);
     join(wanted, reading, sections, gaps, feeds)
 }
 
 /// Reads files; the snapshots among them are returned apart.
-pub(crate) fn read(roots: &[Root], stdin: impl FnOnce() -> Stdin) -> (Reading, Vec<Section>) {
-    let outcome = read::read_all(roots, stdin, &Limits::default(), facts::of);
+pub(crate) fn read(
+    roots: &[Root],
+    bearing: &[&'static PodBearing],
+    stdin: impl FnOnce() -> Stdin,
+) -> (Reading, Vec<Section>) {
+    let outcome = read::read_all(roots, stdin, &Limits::default(), |batch| facts::of(batch, bearing));
     let mut kept: Vec<(Arc<Source>, Vec<Kept>)> = Vec::new();
     let mut by_source: Vec<(Arc<Source>, Facts)> = Vec::new();
     for (source, mut batch) in outcome.results {
@@ -386,6 +394,10 @@ impl<'a> Assembly<'a> {
                     }
                     Resource::Discovery(issuer) => kept.push((line, list, Resource::Discovery(issuer))),
                     Resource::Role(role) => inventory.role_assignments.push(role),
+                    Resource::Binding(binding) => {
+                        self.lists.identity_binding(binding.cluster(), whole(list).is_some());
+                        inventory.identity_bindings.push(binding);
+                    }
                     Resource::Identity(identity) => {
                         self.lists.identity(identity.kind, whole(list));
                         let key = identity_key(&identity);
@@ -427,6 +439,9 @@ impl<'a> Assembly<'a> {
         let roles = &mut inventory.role_assignments;
         roles.sort_by_cached_key(|role| role.id.to_ascii_lowercase());
         roles.dedup_by(|one, other| !one.id.is_empty() && one.id.eq_ignore_ascii_case(&other.id));
+        let bindings = &mut inventory.identity_bindings;
+        bindings.sort_by_cached_key(|binding| binding.id.to_ascii_lowercase());
+        bindings.dedup_by(|one, other| !one.id.is_empty() && one.id.eq_ignore_ascii_case(&other.id));
         self.credentials(loose, &mut seen_credentials, sources);
     }
 
@@ -627,6 +642,22 @@ impl<'a> Assembly<'a> {
                         if first(custom.kind.kind, &custom.namespace, &custom.name) {
                             inventory.token_requesters.extend(TokenRequester::of(&custom));
                             inventory.customs.push(custom);
+                        }
+                    }
+                    Manifest::Role(mut role) => {
+                        role.cluster = cluster;
+                        self.lists.access(cluster, list, role.kind(), &role.namespace, &role.name, read.live);
+                        if first(role.kind(), &role.namespace, &role.name) {
+                            inventory.roles.push(role);
+                        }
+                    }
+                    Manifest::RoleBinding(mut binding) => {
+                        binding.cluster = cluster;
+                        binding.origin = origin;
+                        let (kind, namespace, name) = (binding.kind(), &binding.namespace, &binding.name);
+                        self.lists.access(cluster, list, kind, namespace, name, read.live);
+                        if first(kind, namespace, name) {
+                            inventory.role_bindings.push(binding);
                         }
                     }
                     Manifest::List(_) | Manifest::Other { .. } => {}

@@ -124,6 +124,7 @@ impl Explain {
             identity: self.identity,
             image: Vec::new(),
             assume_complete: self.assume_complete,
+            bearing: Vec::new(),
             progress: self.progress,
             #[cfg(feature = "live")]
             live: self.live,

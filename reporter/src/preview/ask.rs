@@ -58,7 +58,9 @@ impl<'a> Wanted<'a> {
         let sources = collected.paths.iter().map(String::as_str).zip(0..).collect();
         let mut wanted = Self { places: HashMap::new(), sources, objects: Vec::new(), retired: 0 };
         let accounts = inventory.service_accounts.iter().map(Object::ServiceAccount);
-        for object in accounts.chain(inventory.workloads.iter().map(Object::Workload)) {
+        // A custom kind is never sent to the policy, only its pods are.
+        let asked_about = inventory.workloads.iter().filter(|workload| workload.kind.at_admission());
+        for object in accounts.chain(asked_about.map(Object::Workload)) {
             let (kind, name) = match object {
                 Object::Workload(workload) => (workload.kind.kind, &workload.name),
                 Object::ServiceAccount(account) => ("ServiceAccount", &account.name),

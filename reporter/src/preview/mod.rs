@@ -99,6 +99,7 @@ impl Preview {
             images: Vec::new(),
             declared: config.declared(),
             assume_complete: self.assume_complete,
+            ..Wanted::default()
         };
         let mut collected = collect(&wanted, Vec::new(), || input.stdin());
         let outcome = self.judge(&mut collected, &input, &policy, &settings);

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use wiguard_rules::manifest::Manifest;
+use wiguard_rules::model::rbac::{ANONYMOUS, group};
 use wiguard_rules::model::{
     Body, Cluster, Container, Custom, EnvFrom, FederatedIdentityCredential, Identity, ImageReference, Pairs, Parent,
-    PodTemplate, Software, Token, Value, Volume, Workload, annotation, label,
+    PodTemplate, Principal, Software, Token, Value, Volume, Workload, annotation, label,
 };
 use wiguard_rules::webhook::{MOUNT_PATHS, RESERVED, TOKEN_VOLUME, Version};
 
@@ -14,6 +15,13 @@ use crate::collect::iac::{Declaration, Declarations, DeclaredIdentity, Key, Whos
 use crate::collect::{Feed, Gap, Home, Proof, Reading, Resource};
 use crate::read::Source;
 use crate::snapshot::Header;
+
+/// Roles that every cluster has (Kubernetes, Using RBAC Authorization, user-facing roles).
+const OWN_ROLES: [&str; 4] = ["cluster-admin", "admin", "edit", "view"];
+
+/// Users and groups of Kubernetes' own that rules tell apart from others.
+const OWN_PRINCIPALS: [&str; 6] =
+    [group::AUTHENTICATED, group::UNAUTHENTICATED, group::SERVICE_ACCOUNTS, ANONYMOUS, "system:masters", "aks-support"];
 
 impl Redactor {
     /// What a snapshot says of itself.
@@ -120,8 +128,46 @@ impl Redactor {
                 }
             }
             Manifest::Custom(custom) => self.custom(custom),
+            Manifest::Role(role) => {
+                self.name(&mut role.namespace);
+                self.role(&mut role.name);
+                role.grants.iter_mut().flat_map(|grant| &mut grant.names).for_each(|name| self.text(name));
+            }
+            Manifest::RoleBinding(binding) => {
+                self.name(&mut binding.namespace);
+                self.role(&mut binding.name);
+                self.role(&mut binding.role);
+                binding.subjects.iter_mut().for_each(|subject| self.principal(subject));
+            }
             // Kinds alone.
             Manifest::List(_) | Manifest::Other { .. } => {}
+        }
+    }
+
+    /// The name of a role or of its binding, unless every cluster has it.
+    fn role(&self, name: &mut String) {
+        if !OWN_ROLES.contains(&name.as_str()) {
+            self.text(name);
+        }
+    }
+
+    /// Who has a role. Groups and users of Kubernetes' own are everybody's, but for the namespace in the
+    /// name of a group of ServiceAccounts.
+    fn principal(&self, principal: &mut Principal) {
+        match principal {
+            Principal::ServiceAccount(namespace, name) => {
+                self.text(namespace);
+                self.text(name);
+            }
+            Principal::User(name) | Principal::Group(name) => match name.strip_prefix(group::SERVICE_ACCOUNTS_OF) {
+                Some(of) => {
+                    let mut of = of.to_owned();
+                    self.text(&mut of);
+                    *name = format!("{}{of}", group::SERVICE_ACCOUNTS_OF);
+                }
+                None if OWN_PRINCIPALS.contains(&name.as_str()) => {}
+                None => self.text(name),
+            },
         }
     }
 
@@ -142,6 +188,12 @@ impl Redactor {
                 }
             }
             Body::Trigger(trigger) => self.text(&mut trigger.identity_id),
+            Body::Operator(logins) => {
+                for login in logins {
+                    self.text(&mut login.client_id);
+                    login.account.iter_mut().for_each(|name| self.text(name));
+                }
+            }
         }
     }
 
@@ -299,6 +351,11 @@ impl Redactor {
             Resource::Credential(credential) => self.credential(credential),
             Resource::Cluster(cluster) => self.cluster(cluster),
             Resource::Discovery(issuer) => self.text(&mut issuer.0),
+            Resource::Binding(binding) => {
+                for text in [&mut binding.id, &mut binding.identity, &mut binding.client_id.0] {
+                    self.text(text);
+                }
+            }
             // What a role allows is known by its id, which is everybody's.
             Resource::Role(role) => {
                 [&mut role.id, &mut role.principal_id, &mut role.scope].into_iter().for_each(|text| self.text(text));
@@ -386,6 +443,7 @@ impl Redactor {
             }
             Proof::ManagedIdentities { subscription } => self.text(subscription),
             Proof::Applications { tenant } => self.text(tenant),
+            Proof::IdentityBindings { cluster } => self.text(cluster),
             Proof::Credentials { identity } => self.text(identity),
         }
     }

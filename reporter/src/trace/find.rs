@@ -5,11 +5,11 @@ use std::str::FromStr;
 
 use anyhow::anyhow;
 use wiguard_rules::inventory::Inventory;
-use wiguard_rules::model::{POD_BEARING, PodBearing, Workload};
+use wiguard_rules::model::{PodBearing, Workload};
 use wiguard_rules::near::edits_within;
 
 /// kubectl's short forms (Kubernetes, `kubectl api-resources`).
-const SHORT: [(&str, &str); 7] = [
+const SHORT: [(&str, &str); 10] = [
     ("po", "Pod"),
     ("deploy", "Deployment"),
     ("sts", "StatefulSet"),
@@ -17,6 +17,9 @@ const SHORT: [(&str, &str); 7] = [
     ("rs", "ReplicaSet"),
     ("rc", "ReplicationController"),
     ("cj", "CronJob"),
+    ("ro", "Rollout"),
+    ("sj", "ScaledJob"),
+    ("ksvc", "Service"),
 ];
 
 /// A workload as it is typed.
@@ -48,7 +51,7 @@ impl FromStr for Target {
             return Err("a part of it is empty; expected NAMESPACE/KIND/NAME, such as shop/deploy/cart".into());
         }
         let known = kind_called(kind).ok_or_else(|| {
-            let all: Vec<&str> = POD_BEARING.iter().map(|kind| kind.resource).collect();
+            let all: Vec<&str> = PodBearing::all().map(|kind| kind.resource).collect();
             format!("`{kind}` is no kind that makes pods; expected one of {}", all.join(", "))
         })?;
         Ok(Self { cluster, namespace: (*namespace).into(), kind: known.kind.into(), name: (*name).into() })
@@ -61,7 +64,7 @@ fn kind_called(name: &str) -> Option<&'static PodBearing> {
     let name = name.split('.').next().unwrap_or_default().to_ascii_lowercase();
     let short = SHORT.iter().find(|(short, _)| *short == name).map(|(_, kind)| kind.to_ascii_lowercase());
     let name = short.unwrap_or(name);
-    POD_BEARING.iter().find(|kind| kind.kind.to_ascii_lowercase() == name || kind.resource == name)
+    PodBearing::all().find(|kind| kind.kind.to_ascii_lowercase() == name || kind.resource == name)
 }
 
 impl fmt::Display for Target {

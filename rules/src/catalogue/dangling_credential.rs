@@ -4,6 +4,9 @@
 //! or the ServiceAccount anew gets the identity with it. Credentials are not deleted with the
 //! workloads they were made for, and each takes one of twenty places.
 //!
+//! Where it is known that others than administrators can create the namespace, `claimable-subject`
+//! says so in its place.
+//!
 //! Namespaces declared as pending are provisioned later than their credentials. Identity bindings,
 //! flexible credentials and other issuers trust no ServiceAccount by name; a malformed subject is
 //! `malformed-subject`'s. The ServiceAccount `default` exists wherever its namespace does.
@@ -105,12 +108,47 @@ pub(super) static RULE: Rule = Rule {
     confidence: Confidence::Medium,
     aadsts: &[],
     frameworks: &["MCSB IM-3", "NIST 800-53 AC-2"],
-    yields_to: &[],
+    yields_to: &["AWI710"],
     since: "0.1.0",
     checks: &[Check::Credential(check)],
 };
 
+/// What a credential trusts and a cluster lacks.
+pub(super) struct Missing<'a> {
+    /// The name of the cluster.
+    pub(super) cluster: &'a str,
+    /// The namespace.
+    pub(super) namespace: &'a str,
+    /// The ServiceAccount, if the namespace is there.
+    pub(super) name: Option<&'a str>,
+}
+
 fn check(credential: &FederatedIdentityCredential, trust: &Trust<'_>) -> Verdict {
+    let Some(missing) = missing(credential, trust)? else { return Ok(None) };
+    let gone = match missing {
+        Missing { namespace, name: Some(name), .. } => format!("ServiceAccount `{namespace}/{name}`"),
+        Missing { namespace, name: None, .. } => format!("namespace `{namespace}`"),
+    };
+    let subject = credential.subject.as_ref().map(Subject::as_str).unwrap_or_default();
+    let message = format!(
+        "trusts `{subject}`, but cluster `{}` has no {gone}: whoever creates it gets the identity",
+        missing.cluster
+    );
+    Ok(Some(
+        Finding::new(RULE.severity, "subject", message)
+            .with("subject", subject)
+            .with("issuer", credential.issuer.as_str())
+            .with("cluster", missing.cluster)
+            .with("missing", gone.replace('`', ""))
+            .fix(repair::removal(trust, credential)),
+    ))
+}
+
+/// What is missing of what a credential trusts by name.
+pub(super) fn missing<'a>(
+    credential: &'a FederatedIdentityCredential,
+    trust: &Trust<'a>,
+) -> Result<Option<Missing<'a>>, Unknown> {
     let Some(subject) = credential.subject.as_ref().filter(|subject| is_well_formed(subject)) else { return Ok(None) };
     let Some((namespace, name)) = subject.service_account() else { return Ok(None) };
     if credential.issuer.is_identity_binding() || any_glob(&trust.parameters().pending_namespaces, namespace) {
@@ -123,26 +161,15 @@ fn check(credential: &FederatedIdentityCredential, trust: &Trust<'_>) -> Verdict
             Err(Unknown(Key::Clusters(credential.issuer.clone())))
         };
     };
-    let gone = match (trust.service_account_named(index, namespace, name), trust.namespace(index, namespace)) {
-        (Link::Found(_), _) => return Ok(None),
-        (_, Link::Absent) => format!("namespace `{namespace}`"),
-        (_, Link::Found(())) if name == "default" => return Ok(None),
-        (_, Link::Unknown(key)) if name == "default" => return Err(Unknown(key)),
-        (Link::Absent, _) => format!("ServiceAccount `{namespace}/{name}`"),
-        (Link::Unknown(key), _) => return Err(Unknown(key)),
-    };
-    let message = format!(
-        "trusts `{subject}`, but cluster `{}` has no {gone}: whoever creates it gets the identity",
-        cluster.name
-    );
-    Ok(Some(
-        Finding::new(RULE.severity, "subject", message)
-            .with("subject", subject.as_str())
-            .with("issuer", credential.issuer.as_str())
-            .with("cluster", cluster.name.as_str())
-            .with("missing", gone.replace('`', ""))
-            .fix(repair::removal(trust, credential)),
-    ))
+    let missing = |name| Missing { cluster: &cluster.name, namespace, name };
+    match (trust.service_account_named(index, namespace, name), trust.namespace(index, namespace)) {
+        (Link::Found(_), _) => Ok(None),
+        (_, Link::Absent) => Ok(Some(missing(None))),
+        (_, Link::Found(())) if name == "default" => Ok(None),
+        (_, Link::Unknown(key)) if name == "default" => Err(Unknown(key)),
+        (Link::Absent, _) => Ok(Some(missing(Some(name)))),
+        (Link::Unknown(key), _) => Err(Unknown(key)),
+    }
 }
 
 #[cfg(test)]

@@ -149,7 +149,7 @@
 //!   annotations: {azure.workload.identity/use-identity-binding: "true"}
 //! spec: {serviceAccountName: cart, containers: [{name: cart, image: "registry.example.com/shop/cart:1.4"}]}
 //! ```
-use crate::model::{Ecosystem, Library, PACKAGES, Role};
+use crate::model::{Ecosystem, Library, PACKAGES, Part};
 use crate::prelude::*;
 use crate::release::Release;
 use crate::trust::{Key, Unknown};
@@ -216,16 +216,16 @@ fn check(software: &Software, trust: &Trust<'_>) -> Verdict {
 /// A library that cannot exchange the token of a workload.
 fn too_old<'a>(library: &'a Library, software: &Software) -> Option<Short<'a>> {
     let package = library.package;
-    if package.role == Role::Transport {
+    if package.part == Part::Transport {
         return None;
     }
     if package.least.is_some_and(|least| Release::is_below(&library.version, least) != Some(true)) {
         return None;
     }
-    let needed = if package.role == Role::Identity {
+    let needed = if package.part == Part::Identity {
         needed(package.name, package.least)
     } else {
-        let successor = PACKAGES.iter().find(|it| it.role == Role::Identity && it.ecosystem == package.ecosystem)?;
+        let successor = PACKAGES.iter().find(|it| it.part == Part::Identity && it.ecosystem == package.ecosystem)?;
         let sufficient = |it: &Library| {
             it.package == successor && Release::is_below(&it.version, successor.least.unwrap_or_default()) != Some(true)
         };
@@ -242,11 +242,11 @@ fn unbound<'a>(library: &'a Library, software: &Software) -> Option<Short<'a>> {
     let package = library.package;
     if package.ecosystem == Ecosystem::NuGet {
         // It is the transport that has to know; where it is not listed, nothing is known.
-        let beta = |it: &Library| it.package.role == Role::Identity && it.version == BINDING_BETA;
-        if package.role != Role::Transport || software.delivered().any(beta) {
+        let beta = |it: &Library| it.package.part == Part::Identity && it.version == BINDING_BETA;
+        if package.part != Part::Transport || software.delivered().any(beta) {
             return None;
         }
-        software.delivered().find(|it| it.package.role == Role::Identity && it.package.ecosystem == Ecosystem::NuGet)?;
+        software.delivered().find(|it| it.package.part == Part::Identity && it.package.ecosystem == Ecosystem::NuGet)?;
     }
     let least = package.binding?;
     (Release::is_below(&library.version, least) == Some(true)).then(|| Short {
@@ -260,7 +260,7 @@ fn unbound<'a>(library: &'a Library, software: &Software) -> Option<Short<'a>> {
 fn unread(software: &Software) -> Verdict {
     let unread = |it: &&Library| it.package.least.is_some() && Release::of(&it.version).is_none();
     match software.delivered().find(unread) {
-        Some(library) if library.package.role == Role::Identity => {
+        Some(library) if library.package.part == Part::Identity => {
             Err(Unknown(Key::Value(format!("the version of {} in {}", library.package.name, software.name))))
         }
         _ => Ok(None),

@@ -76,10 +76,9 @@
 //! metadata: {name: queue, namespace: shop}
 //! spec: {podIdentity: {provider: aws, identityId: cart}}
 //! ```
-use crate::exchange::expression_of;
+use crate::exchange::trusts_one_like;
 use crate::model::{Body, is_guid, is_placeholder};
 use crate::prelude::*;
-use crate::trust::Unknown;
 
 pub(super) static RULE: Rule = Rule {
     summary: "KEDA is told to authenticate by an identity that does not serve it",
@@ -107,7 +106,7 @@ fn check(custom: &Custom, trust: &Trust<'_>) -> Verdict {
         }
         "azure-workload" => {
             let Some(identity) = trust.identity(&id.into()).known()? else { return Ok(None) };
-            if trusts_keda(custom, identity, trust)? {
+            if trusts_one_like(identity, custom.cluster, trust, |_, name| name.contains("keda"))? {
                 return Ok(None);
             }
             let message = format!("identity `{}` does not trust KEDA's operator, which asks for its tokens", identity.name);
@@ -123,20 +122,4 @@ fn check(custom: &Custom, trust: &Trust<'_>) -> Verdict {
     Ok(Some(
         Finding::new(RULE.severity, field, message).with("provider", said.provider.as_str()).with("identityId", id).fix(fix),
     ))
-}
-
-/// Whether a credential of the identity trusts a ServiceAccount of this cluster with `keda` in its name.
-fn trusts_keda(custom: &Custom, identity: &Identity, trust: &Trust<'_>) -> Result<bool, Unknown> {
-    let issuer = trust.issuer(custom.cluster)?;
-    let of_keda = |credential: &&FederatedIdentityCredential| {
-        credential.issuer == *issuer && credential.service_account().is_some_and(|(_, name)| name.contains("keda"))
-    };
-    if trust.credentials_seen(identity).iter().any(|credential| of_keda(credential)) {
-        return Ok(true);
-    }
-    let all = trust.credentials(identity)?;
-    match all.iter().find(|credential| credential.issuer == *issuer && credential.subject.is_none()) {
-        Some(flexible) => Err(expression_of(flexible)),
-        None => Ok(false),
-    }
 }

@@ -2,7 +2,9 @@
 
 use alloc::borrow::Cow;
 use alloc::string::String;
+use alloc::vec::Vec;
 
+use super::operators;
 use crate::json::{Fault, Json};
 use crate::model::{AzureParameters, Body, CustomKind, Store, Trigger};
 
@@ -11,12 +13,13 @@ pub(super) fn empty(kind: &CustomKind) -> Body {
     match kind.group {
         "keda.sh" => Body::Trigger(Trigger::default()),
         "external-secrets.io" => Body::Store(Store::default()),
+        group if operators::reads(group) => Body::Operator(Vec::new()),
         _ => Body::PodIdentity(false),
     }
 }
 
 /// Reads a `spec`.
-pub(super) fn read(body: &mut Body, json: &mut dyn Json<'_>) -> Result<(), Fault> {
+pub(super) fn read(kind: &CustomKind, body: &mut Body, json: &mut dyn Json<'_>) -> Result<(), Fault> {
     match body {
         Body::PodIdentity(secret) => json.members(&mut |key, json| {
             // `type` is 0 for a managed identity, 1 and 2 for a service principal; old objects write it `Type`.
@@ -40,9 +43,21 @@ pub(super) fn read(body: &mut Body, json: &mut dyn Json<'_>) -> Result<(), Fault
             }
             Ok(())
         }
-        Body::Store(store) => json.object(&mut [("provider", &mut |json| {
-            json.object(&mut [("azurekv", &mut |json| key_vault(store, json))])
-        })]),
+        Body::Store(store) => {
+            let mut restricted = false;
+            json.object(&mut [
+                ("conditions", &mut |json| {
+                    json.elements(&mut |_| {
+                        restricted = true;
+                        Ok(())
+                    })
+                }),
+                ("provider", &mut |json| json.object(&mut [("azurekv", &mut |json| key_vault(store, json))])),
+            ])?;
+            store.restricted = restricted;
+            Ok(())
+        }
+        Body::Operator(logins) => operators::read(kind, logins, json),
         Body::ProviderClass(_) => Ok(()),
     }
 }

@@ -4,7 +4,11 @@
 #[cfg(feature = "audit")]
 mod custom;
 mod object;
+#[cfg(feature = "audit")]
+mod operators;
 mod pod;
+#[cfg(feature = "audit")]
+mod rbac;
 
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -17,7 +21,7 @@ use crate::inventory::{Namespace, SecretKeys, SecretProviderClass};
 use crate::json::{self, Take};
 use crate::model::{ClusterIx, Custom, Origin, ServiceAccount, Workload};
 #[cfg(feature = "audit")]
-use crate::model::{PodTemplate, Shape};
+use crate::model::{PodBearing, PodTemplate, Role, RoleBinding, Shape};
 use object::{Object, Spec};
 use pod::Template;
 
@@ -38,6 +42,12 @@ pub enum Manifest {
     SecretProviderClass(SecretProviderClass),
     /// A custom resource of a kind in [`crate::model::CUSTOM`].
     Custom(Custom),
+    /// A Role or ClusterRole.
+    #[cfg(feature = "audit")]
+    Role(Role),
+    /// A RoleBinding or ClusterRoleBinding.
+    #[cfg(feature = "audit")]
+    RoleBinding(RoleBinding),
     /// A list that was not taken apart: its kind.
     List(String),
     /// An object of a kind that no rule reads.
@@ -95,6 +105,23 @@ pub fn read(json: &[u8], hint: Option<Hint<'_>>, cluster: ClusterIx, origin: Ori
     read_within(&mut |take| json::read(json, take), hint, cluster, origin)
 }
 
+/// Reads one object of a kind that a user declared; an object without a template is of no kind that is read.
+///
+/// # Errors
+/// If it is not as its kind must be.
+#[cfg(feature = "audit")]
+pub fn read_as(
+    json: &[u8],
+    hint: Option<Hint<'_>>,
+    kind: &'static PodBearing,
+    cluster: ClusterIx,
+    origin: Origin,
+) -> Result<Read, ManifestError> {
+    let object = object::parse_as(&mut |take| json::read(json, take), hint, kind)?;
+    let (live, deleting) = (object.metadata.live, object.metadata.deleting);
+    Ok(Read { manifest: manifest(object, cluster, origin), live, deleting })
+}
+
 /// Reads one object where it stands in a larger document.
 ///
 /// # Errors
@@ -136,6 +163,26 @@ fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest 
             let namespace = if kind.namespaced { namespace } else { String::new() };
             return Manifest::Custom(Custom { kind, cluster, namespace, name, body, origin });
         }
+        #[cfg(feature = "audit")]
+        Spec::Role(said) => {
+            let namespace = if kind == "Role" { namespace } else { String::new() };
+            let (grants, open) = said.role(metadata.live);
+            return Manifest::Role(Role { cluster, namespace, name, grants, open });
+        }
+        #[cfg(feature = "audit")]
+        Spec::RoleBinding(said) => {
+            let namespace = if kind == "RoleBinding" { namespace } else { String::new() };
+            let ((of_cluster_role, role), subjects) = said.binding(&namespace);
+            return Manifest::RoleBinding(RoleBinding {
+                cluster,
+                namespace,
+                name,
+                of_cluster_role,
+                role,
+                subjects,
+                origin,
+            });
+        }
         Spec::List => return Manifest::List(kind.into_owned()),
         Spec::Other => return Manifest::Other { api_version: api_version.into_owned(), kind: kind.into_owned() },
     };
@@ -167,6 +214,10 @@ impl Manifest {
             Self::Secret(it) => ("Secret", &it.namespace, &it.name),
             Self::SecretProviderClass(it) => ("SecretProviderClass", &it.namespace, &it.name),
             Self::Custom(it) => (it.kind.kind, &it.namespace, &it.name),
+            #[cfg(feature = "audit")]
+            Self::Role(it) => (it.kind(), &it.namespace, &it.name),
+            #[cfg(feature = "audit")]
+            Self::RoleBinding(it) => (it.kind(), &it.namespace, &it.name),
             Self::List(_) | Self::Other { .. } => return None,
         })
     }

@@ -6,14 +6,14 @@ use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
-#[cfg(feature = "audit")]
-use super::custom;
 use super::pod::{PodSpec, Template};
 use super::{Hint, ManifestError, Visit};
+#[cfg(feature = "audit")]
+use super::{custom, rbac};
 use crate::json::{Fault, Json, Loose};
 use crate::model::{AzureParameters, Controller, Pair, Pairs, PodBearing, Shape, is_relevant_key, label};
 #[cfg(feature = "audit")]
-use crate::model::{Body, CustomKind};
+use crate::model::{Body, CustomKind, TemplatePath};
 
 /// An object before it is known what it means.
 pub(super) struct Object<'a> {
@@ -33,6 +33,10 @@ pub(super) enum Spec<'a> {
     SecretProviderClass(Option<AzureParameters>),
     #[cfg(feature = "audit")]
     Custom(&'static CustomKind, Body),
+    #[cfg(feature = "audit")]
+    Role(rbac::Said),
+    #[cfg(feature = "audit")]
+    RoleBinding(rbac::Said),
     List,
     Other,
 }
@@ -62,6 +66,10 @@ enum Family {
     SecretProviderClass,
     #[cfg(feature = "audit")]
     Custom(&'static CustomKind),
+    #[cfg(feature = "audit")]
+    Role,
+    #[cfg(feature = "audit")]
+    RoleBinding,
     List,
     Other,
 }
@@ -80,6 +88,11 @@ struct Reading<'a> {
     is_there: bool,
     has_spec: bool,
     has_data: bool,
+    #[cfg(feature = "audit")]
+    access: rbac::Said,
+    /// Whether a part of the body came before it was known what it means.
+    #[cfg(feature = "audit")]
+    early: bool,
 }
 
 /// Reads an object.
@@ -92,7 +105,7 @@ pub(super) fn parse<'a>(visit: &mut Visit<'_, 'a>, hint: Option<Hint<'a>>) -> Re
         });
     };
     let family = Some(Family::of(&api_version, &kind));
-    if result.is_ok() && (reading.has_spec || reading.has_data) && reading.family != family {
+    if result.is_ok() && reading.is_premature(family) {
         // The body came before `kind`: once more, now that it is known.
         (reading, result) = Reading::of(visit, hint, family);
     }
@@ -101,6 +114,10 @@ pub(super) fn parse<'a>(visit: &mut Visit<'_, 'a>, hint: Option<Hint<'a>>) -> Re
         Ok(()) => {
             let spec = match (reading.spec, family) {
                 (_, Some(Family::Secret)) => Spec::Secret(reading.keys),
+                #[cfg(feature = "audit")]
+                (_, Some(Family::Role)) => Spec::Role(reading.access),
+                #[cfg(feature = "audit")]
+                (_, Some(Family::RoleBinding)) => Spec::RoleBinding(reading.access),
                 (Some(spec), _) => spec,
                 (None, family) => Spec::empty(family),
             };
@@ -108,6 +125,23 @@ pub(super) fn parse<'a>(visit: &mut Visit<'_, 'a>, hint: Option<Hint<'a>>) -> Re
         }
         Err(error) => Err(malformed(&kind, &metadata, &error)),
     }
+}
+
+/// Reads an object of a kind that a user declared.
+#[cfg(feature = "audit")]
+pub(super) fn parse_as<'a>(
+    visit: &mut Visit<'_, 'a>,
+    hint: Option<Hint<'a>>,
+    kind: &'static PodBearing,
+) -> Result<Object<'a>, ManifestError> {
+    let family = Family::Pods(kind);
+    let (reading, result) = Reading::of(visit, hint, Some(family));
+    let metadata = reading.metadata.unwrap_or_default();
+    if let Err(error) = result {
+        return Err(malformed(kind.kind, &metadata, &error));
+    }
+    let spec = reading.spec.unwrap_or_else(|| Spec::empty(Some(family)));
+    Ok(Object { api_version: kind.api_version.into(), kind: kind.kind.into(), metadata, spec })
 }
 
 /// Something before `kind` was odd: look for the head alone, so that the object can be named.
@@ -145,6 +179,10 @@ impl Family {
             ("", "Namespace") => Self::Namespace,
             ("", "Secret") => Self::Secret,
             ("secrets-store.csi.x-k8s.io", "SecretProviderClass") => Self::SecretProviderClass,
+            #[cfg(feature = "audit")]
+            (rbac::GROUP, "Role" | "ClusterRole") => Self::Role,
+            #[cfg(feature = "audit")]
+            (rbac::GROUP, "RoleBinding" | "ClusterRoleBinding") => Self::RoleBinding,
             _ => match PodBearing::find(api_version, kind) {
                 Some(kind) => Self::Pods(kind),
                 #[cfg(feature = "audit")]
@@ -195,8 +233,39 @@ impl<'a> Reading<'a> {
                     _ => Ok(()),
                 }
             }
+            #[cfg(feature = "audit")]
+            "rules" => self.access("rules", json),
+            #[cfg(feature = "audit")]
+            "aggregationRule" => self.access("aggregationRule", json),
+            #[cfg(feature = "audit")]
+            "roleRef" => self.access("roleRef", json),
+            #[cfg(feature = "audit")]
+            "subjects" => self.access("subjects", json),
             _ => Ok(()),
         }
+    }
+
+    /// A member of a Role or of a binding, if it is one.
+    #[cfg(feature = "audit")]
+    fn access(&mut self, key: &'static str, json: &mut dyn Json<'a>) -> Result<(), Fault> {
+        self.identify();
+        match self.family {
+            Some(Family::Role | Family::RoleBinding) => self.access.member(key, json),
+            Some(_) => Ok(()),
+            None => {
+                self.early = true;
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether the body was read as something else than it is.
+    fn is_premature(&self, family: Option<Family>) -> bool {
+        #[cfg(feature = "audit")]
+        if self.early {
+            return true;
+        }
+        (self.has_spec || self.has_data) && self.family != family
     }
 
     fn identify(&mut self) {
@@ -232,6 +301,8 @@ impl<'a> Spec<'a> {
     fn empty(family: Option<Family>) -> Self {
         match family {
             Some(Family::Pods(kind)) if kind.shape == Shape::Pod => Self::Pod(kind, Box::default()),
+            #[cfg(feature = "audit")]
+            Some(Family::Pods(kind)) if matches!(kind.shape, Shape::Under(_)) => Self::Other,
             Some(Family::Pods(kind)) => Self::Template(kind, None, false, Box::default()),
             Some(Family::ServiceAccount) => Self::ServiceAccount,
             Some(Family::Namespace) => Self::Namespace,
@@ -239,12 +310,22 @@ impl<'a> Spec<'a> {
             Some(Family::SecretProviderClass) => Self::SecretProviderClass(None),
             #[cfg(feature = "audit")]
             Some(Family::Custom(kind)) => Self::Custom(kind, custom::empty(kind)),
+            #[cfg(feature = "audit")]
+            Some(Family::Role) => Self::Role(rbac::Said::default()),
+            #[cfg(feature = "audit")]
+            Some(Family::RoleBinding) => Self::RoleBinding(rbac::Said::default()),
             Some(Family::List) => Self::List,
             Some(Family::Other) | None => Self::Other,
         }
     }
 
     fn read(family: Family, json: &mut dyn Json<'a>) -> Result<Self, Fault> {
+        #[cfg(feature = "audit")]
+        if let Family::Pods(kind) = family
+            && let Shape::Under(path) = kind.shape
+        {
+            return under(kind, path, json);
+        }
         let mut spec = Self::empty(Some(family));
         match &mut spec {
             Self::Pod(_, pod) => pod.read(json)?,
@@ -258,7 +339,9 @@ impl<'a> Spec<'a> {
             #[cfg(not(feature = "audit"))]
             Self::SecretProviderClass(_) => {}
             #[cfg(feature = "audit")]
-            Self::Custom(_, body) => custom::read(body, json)?,
+            Self::Custom(kind, body) => custom::read(kind, body, json)?,
+            #[cfg(feature = "audit")]
+            Self::Role(_) | Self::RoleBinding(_) => {}
             Self::ServiceAccount | Self::Namespace | Self::Secret(_) | Self::List | Self::Other => {}
         }
         Ok(spec)
@@ -273,15 +356,44 @@ fn template_spec<'a>(
 ) -> Result<(), Fault> {
     json.object(&mut [
         ("replicas", &mut |json| json.integer().map(|number| *replicas = number)),
-        ("selector", &mut |json| {
-            json.members(&mut |key, json| {
-                // A ReplicationController's selector is the labels themselves.
-                *selects_label |= key == label::USE;
-                if key == "matchLabels" { json.keys(&mut |key| *selects_label |= key == label::USE) } else { Ok(()) }
-            })
-        }),
+        ("selector", &mut |json| selector(selects_label, json)),
         ("template", &mut |json| template.read(json)),
     ])
+}
+
+fn selector(selects_label: &mut bool, json: &mut dyn Json<'_>) -> Result<(), Fault> {
+    json.members(&mut |key, json| {
+        // A ReplicationController's selector is the labels themselves.
+        *selects_label |= key == label::USE;
+        if key == "matchLabels" { json.keys(&mut |key| *selects_label |= key == label::USE) } else { Ok(()) }
+    })
+}
+
+/// `spec` of a custom kind: without a template it makes no pods itself.
+#[cfg(feature = "audit")]
+fn under<'a>(kind: &'static PodBearing, path: &TemplatePath, json: &mut dyn Json<'a>) -> Result<Spec<'a>, Fault> {
+    let (mut replicas, mut selects_label, mut template) = (None, false, None);
+    let Some((first, rest)) = path.members.split_first() else { return Ok(Spec::Other) };
+    json.object(&mut [
+        ("replicas", &mut |json| json.loose().map(|number| replicas = number.text.parse().ok())),
+        ("selector", &mut |json| selector(&mut selects_label, json)),
+        (*first, &mut |json| descend(rest, &mut template, json)),
+    ])?;
+    Ok(template.map_or(Spec::Other, |template| Spec::Template(kind, replicas, selects_label, template)))
+}
+
+#[cfg(feature = "audit")]
+fn descend<'a>(
+    members: &[&'static str],
+    template: &mut Option<Box<Template<'a>>>,
+    json: &mut dyn Json<'a>,
+) -> Result<(), Fault> {
+    if let Some((first, rest)) = members.split_first() {
+        return json.object(&mut [(*first, &mut |json| descend(rest, template, json))]);
+    }
+    let mut read = Box::<Template<'a>>::default();
+    *template = read.read_if_any(json)?.then_some(read);
+    Ok(())
 }
 
 // === impl Metadata ===

@@ -50,7 +50,12 @@ struct Csi<'a> {
 
 impl<'a> Template<'a> {
     pub(super) fn read(&mut self, json: &mut dyn Json<'a>) -> Result<(), Fault> {
-        json.object(&mut [
+        self.read_if_any(json).map(drop)
+    }
+
+    /// False if there is none.
+    pub(super) fn read_if_any(&mut self, json: &mut dyn Json<'a>) -> Result<bool, Fault> {
+        json.object_if_any(&mut [
             ("metadata", &mut |json| self.metadata.read(json)),
             ("spec", &mut |json| self.spec.read(json)),
         ])

@@ -23,6 +23,7 @@ fn every_pod_bearing_kind_has_its_template_read() {
         let spec = match kind.shape {
             Shape::Pod => pod.trim_matches(['{', '}']).to_string() + "}}",
             Shape::Template => alloc::format!(r#""spec":{{"template":{pod}}}"#),
+            Shape::Under(_) => continue,
             Shape::CronJob => alloc::format!(r#""spec":{{"jobTemplate":{{"spec":{{"template":{pod}}}}}}}"#),
         };
         let spec = if kind.shape == Shape::Pod {
@@ -35,6 +36,47 @@ fn every_pod_bearing_kind_has_its_template_read() {
         assert!(workload.opts_in(), "{json}");
         assert_eq!(workload.service_account(), "cart");
         assert_eq!(workload.template.containers.len(), 1);
+    }
+}
+
+#[test]
+fn a_custom_kind_has_its_template_read_if_it_has_one() {
+    let pod = r#"{"metadata":{"labels":{"azure.workload.identity/use":"true"}},"spec":{"serviceAccountName":"cart"}}"#;
+    for (api_version, kind, spec) in [
+        ("argoproj.io/v1alpha1", "Rollout", alloc::format!(r#"{{"replicas":2,"template":{pod}}}"#)),
+        ("keda.sh/v1alpha1", "ScaledJob", alloc::format!(r#"{{"jobTargetRef":{{"template":{pod}}}}}"#)),
+        ("serving.knative.dev/v1", "Service", alloc::format!(r#"{{"template":{pod}}}"#)),
+    ] {
+        let json = alloc::format!(r#"{{"apiVersion":"{api_version}","kind":"{kind}","spec":{spec}}}"#);
+        let workload = workload(&json);
+        assert!(workload.opts_in() && workload.service_account() == "cart", "{json}");
+        assert_eq!((workload.kind.kind, workload.kind.at_admission()), (kind, false));
+    }
+    for spec in [r#"{"workloadRef":{"kind":"Deployment","name":"cart"}}"#, r#"{"template":null}"#, "null"] {
+        let json = alloc::format!(r#"{{"apiVersion":"argoproj.io/v1alpha1","kind":"Rollout","spec":{spec}}}"#);
+        let read = read(json.as_bytes(), None, ClusterIx(0), Origin::default()).unwrap();
+        assert!(matches!(read.manifest, Manifest::Other { .. }), "{json}");
+    }
+}
+
+#[test]
+fn a_declared_kind_has_its_template_read() {
+    let kind = PodBearing::declared("example.com/v1/Widget=spec.pods.template").unwrap();
+    let json = br#"{"apiVersion":"example.com/v1","kind":"Widget","metadata":{"name":"cart"},
+        "spec":{"pods":{"template":{"metadata":{"labels":{"azure.workload.identity/use":"true"}},"spec":{}}}}}"#;
+    let read = read_as(json, None, kind, ClusterIx(0), Origin::default()).unwrap();
+    let Manifest::Workload(workload) = read.manifest else { panic!("{:?}", read.manifest) };
+    assert!(workload.opts_in() && workload.name == "cart");
+    assert_eq!(workload.label_path("a"), "spec.pods.template.metadata.labels[a]");
+    assert!(kind.is("example.com/v2", "Widget") && !kind.is("example.com/v2", "Gadget"));
+    for wrong in ["Widget", "v1/Widget=spec.a", "a/v1/=spec.a", "a/v1/B=a", "a/v1/B=spec.", "apps/v1/Deployment=spec.a"]
+    {
+        assert!(PodBearing::declared(wrong).is_err(), "{wrong}");
+    }
+    #[cfg(feature = "facts")]
+    {
+        let kept = serde_json::to_string(&workload).unwrap();
+        assert_eq!(serde_json::from_str::<Workload>(&kept).unwrap(), workload);
     }
 }
 

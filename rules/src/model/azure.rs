@@ -72,6 +72,20 @@ pub struct RoleAssignment {
     pub scope: String,
 }
 
+/// An identity binding of AKS: an identity that pods of a cluster may use where Kubernetes lets them
+/// (`Microsoft.ContainerService/managedClusters/identityBindings`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
+pub struct IdentityBinding {
+    /// Its resource id, which names the cluster.
+    pub id: String,
+    /// The resource id of the managed identity; empty if unknown.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "String::is_empty"))]
+    pub identity: String,
+    /// The client id of the managed identity; empty if unknown.
+    pub client_id: ClientId,
+}
+
 /// A federated identity credential: whose tokens an identity trusts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
@@ -161,6 +175,13 @@ pub struct Cluster {
     /// Whether its add-on for virtual nodes is enabled.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
     pub virtual_nodes: Option<bool>,
+    /// Whether pods without the host's network are kept from the node's metadata service
+    /// (`networkProfile.podLinkLocalAccess`), where its description says.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub metadata_restricted: Option<bool>,
+    /// Whether a node pool of it runs Windows.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "super::is_false"))]
+    pub windows_nodes: bool,
     /// The identities of its nodes, its control plane and its add-ons.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub own_identities: Vec<OwnIdentity>,
@@ -209,6 +230,16 @@ impl Identity {
             IdentityKind::UserAssigned => "ManagedIdentity",
             IdentityKind::Application => "Application",
         }
+    }
+}
+
+// === impl IdentityBinding ===
+
+impl IdentityBinding {
+    /// The resource id of its cluster.
+    pub fn cluster(&self) -> &str {
+        let at = self.id.to_ascii_lowercase().find("/identitybindings/");
+        at.and_then(|at| self.id.get(..at)).unwrap_or_default()
     }
 }
 

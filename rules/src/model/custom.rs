@@ -1,6 +1,8 @@
 //! Custom resources by which drivers and operators use identities, or used them once.
 
 use alloc::string::String;
+#[cfg(feature = "audit")]
+use alloc::vec::Vec;
 
 #[cfg(feature = "facts")]
 use serde::{Deserialize, Serialize};
@@ -54,6 +56,37 @@ pub enum Body {
     Store(Store),
     /// What KEDA authenticates with.
     Trigger(Trigger),
+    /// What other operators authenticate with, by place.
+    #[cfg(feature = "audit")]
+    Operator(Vec<Login>),
+}
+
+/// How an operator is told to authenticate to Azure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
+pub struct Login {
+    /// The path of what says so.
+    pub path: String,
+    /// By what.
+    pub means: Means,
+    /// The client id; empty if there is none.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "String::is_empty"))]
+    pub client_id: String,
+    /// The ServiceAccount of its namespace whose tokens are to be used, if one is named.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub account: Option<String>,
+}
+
+/// What an operator authenticates by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
+pub enum Means {
+    /// Workload identity.
+    Workload,
+    /// A secret that lasts.
+    Secret,
+    /// An identity of the node.
+    Node,
 }
 
 /// What a store of External Secrets says of Azure Key Vault (`spec.provider.azurekv`).
@@ -70,6 +103,9 @@ pub struct Store {
     pub client_id_in_secret: bool,
     /// `serviceAccountRef`: namespace, if one is named, and name.
     pub account: Option<(Option<String>, String)>,
+    /// Whether it says which namespaces may use it (`spec.conditions`).
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "super::is_false"))]
+    pub restricted: bool,
 }
 
 /// What a SecretProviderClass of the provider `azure` says (`spec.parameters`).
@@ -116,8 +152,72 @@ const STORE: CustomKind = CustomKind {
     namespaced: true,
 };
 
+const CERT_MANAGER: CustomKind = CustomKind {
+    group: "cert-manager.io",
+    api_version: "cert-manager.io/v1",
+    kind: "Issuer",
+    resource: "issuers",
+    namespaced: true,
+};
+
+const FLUX: CustomKind = CustomKind {
+    group: "source.toolkit.fluxcd.io",
+    api_version: "source.toolkit.fluxcd.io/v1",
+    kind: "OCIRepository",
+    resource: "ocirepositories",
+    namespaced: true,
+};
+
+const CROSSPLANE: CustomKind = CustomKind {
+    group: "azure.upbound.io",
+    api_version: "azure.upbound.io/v1beta1",
+    kind: "ProviderConfig",
+    resource: "providerconfigs",
+    namespaced: false,
+};
+
 /// The custom resources that are read.
-pub static CUSTOM: [CustomKind; 9] = [
+pub static CUSTOM: [CustomKind; 20] = [
+    CERT_MANAGER,
+    CustomKind { kind: "ClusterIssuer", resource: "clusterissuers", namespaced: false, ..CERT_MANAGER },
+    FLUX,
+    CustomKind { kind: "Bucket", resource: "buckets", ..FLUX },
+    CustomKind { kind: "GitRepository", resource: "gitrepositories", ..FLUX },
+    CustomKind {
+        group: "image.toolkit.fluxcd.io",
+        api_version: "image.toolkit.fluxcd.io/v1",
+        kind: "ImageRepository",
+        resource: "imagerepositories",
+        namespaced: true,
+    },
+    CustomKind {
+        group: "azconfig.io",
+        api_version: "azconfig.io/v1",
+        kind: "AzureAppConfigurationProvider",
+        resource: "azureappconfigurationproviders",
+        namespaced: true,
+    },
+    CustomKind {
+        group: "velero.io",
+        api_version: "velero.io/v1",
+        kind: "BackupStorageLocation",
+        resource: "backupstoragelocations",
+        namespaced: true,
+    },
+    CROSSPLANE,
+    CustomKind {
+        group: "azure.m.upbound.io",
+        api_version: "azure.m.upbound.io/v1beta1",
+        namespaced: true,
+        ..CROSSPLANE
+    },
+    CustomKind {
+        group: "azure.m.upbound.io",
+        api_version: "azure.m.upbound.io/v1beta1",
+        kind: "ClusterProviderConfig",
+        resource: "clusterproviderconfigs",
+        ..CROSSPLANE
+    },
     STORE,
     CustomKind { kind: "ClusterSecretStore", resource: "clustersecretstores", namespaced: false, ..STORE },
     CustomKind { kind: "AzureIdentity", resource: "azureidentities", ..AAD },
@@ -150,9 +250,21 @@ pub static CUSTOM: [CustomKind; 9] = [
 // === impl Custom ===
 
 impl Custom {
-    /// Namespace and name of the ServiceAccount whose tokens a store has External Secrets ask for. A
+    /// How it tells its operator to authenticate to Azure; nothing of the kinds that have a body of their own.
+    pub fn logins(&self) -> &[Login] {
+        match &self.body {
+            #[cfg(feature = "audit")]
+            Body::Operator(logins) => logins,
+            _ => &[],
+        }
+    }
+
+    /// Namespace and name of the ServiceAccount whose tokens its operator asks for, if it names one. A
     /// namespaced store's is its own namespace; another that names none is taken to mean `default`.
     pub fn account(&self) -> Option<(&str, &str)> {
+        if let Some(named) = self.logins().iter().find_map(|login| login.account.as_deref()) {
+            return Some((&self.namespace, named));
+        }
         let Body::Store(Store { account: Some((namespace, name)), .. }) = &self.body else { return None };
         let own = Some(self.namespace.as_str()).filter(|own| !own.is_empty());
         Some((own.or(namespace.as_deref()).unwrap_or("default"), name))

@@ -1,9 +1,12 @@
 //! The objects of the chain, reduced to the facts the rules read.
 
 mod azure;
+mod bearing;
 mod custom;
 mod image;
 mod name;
+#[cfg(feature = "audit")]
+pub mod rbac;
 mod service_account;
 mod software;
 mod workload;
@@ -14,16 +17,22 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 pub use azure::{
-    Cluster, FederatedIdentityCredential, Identity, IdentityKind, OwnIdentity, Parent, Platform, RoleAssignment,
+    Cluster, FederatedIdentityCredential, Identity, IdentityBinding, IdentityKind, OwnIdentity, Parent, Platform,
+    RoleAssignment,
 };
-pub use custom::{AzureParameters, Body, CUSTOM, Custom, CustomKind, Store, Trigger};
+#[cfg(feature = "audit")]
+pub use bearing::{CUSTOM_BEARING, TemplatePath};
+pub use bearing::{POD_BEARING, PodBearing, Shape};
+pub use custom::{AzureParameters, Body, CUSTOM, Custom, CustomKind, Login, Means, Store, Trigger};
 pub use image::ImageReference;
 pub use name::{Audience, ClientId, DEFAULT_AUDIENCE, Issuer, Subject, is_guid, is_placeholder};
+#[cfg(feature = "audit")]
+pub use rbac::{Grant, Power, Principal, Role, RoleBinding};
 pub use service_account::ServiceAccount;
-pub use software::{Ecosystem, Library, PACKAGES, Package, Role, Software};
+pub use software::{Ecosystem, Library, PACKAGES, Package, Part, Software};
 pub use workload::{
-    Container, Controller, EnvFrom, EnvVar, Mount, POD_BEARING, Place, Placement, PodBearing, PodTemplate,
-    ProjectedToken, Shape, Token, TokenPath, TokenVolume, Value, VirtualNode, Volume, Workload,
+    Container, Controller, EnvFrom, EnvVar, Mount, Place, Placement, PodTemplate, ProjectedToken, Token, TokenPath,
+    TokenVolume, Value, VirtualNode, Volume, Workload,
 };
 
 /// Labels the chain reads.

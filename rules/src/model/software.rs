@@ -70,7 +70,7 @@ pub struct Package {
     /// Its name there.
     pub name: &'static str,
     /// What it is.
-    pub role: Role,
+    pub part: Part,
     /// The first version that exchanges the token of a workload, if any does.
     pub least: Option<&'static str>,
     /// The first version that does so through an identity binding of AKS, if that is up to it.
@@ -79,7 +79,7 @@ pub struct Package {
 
 /// What a package is to a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
+pub enum Part {
     /// The Azure Identity library of its language.
     Identity,
     /// What was used before there was one.
@@ -94,11 +94,11 @@ const fn identity(
     least: &'static str,
     binding: Option<&'static str>,
 ) -> Package {
-    Package { ecosystem, name, role: Role::Identity, least: Some(least), binding }
+    Package { ecosystem, name, part: Part::Identity, least: Some(least), binding }
 }
 
 const fn legacy(ecosystem: Ecosystem, name: &'static str, least: Option<&'static str>) -> Package {
-    Package { ecosystem, name, role: Role::Legacy, least, binding: None }
+    Package { ecosystem, name, part: Part::Legacy, least, binding: None }
 }
 
 /// The packages that rules read, with the minimum versions of Microsoft's documentation (AKS,
@@ -113,7 +113,7 @@ pub static PACKAGES: [Package; 16] = [
     Package {
         ecosystem: Ecosystem::NuGet,
         name: "Azure.Core",
-        role: Role::Transport,
+        part: Part::Transport,
         least: None,
         binding: Some("1.55.0"),
     },

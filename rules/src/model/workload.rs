@@ -1,5 +1,4 @@
-//! A workload: a pod, or anything with a pod template. One type for all of them, and one table of
-//! the kinds, so that no rule and no door has a list of its own.
+//! A workload: a pod, or anything with a pod template. One type for all of them.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -8,33 +7,8 @@ use core::fmt;
 #[cfg(feature = "facts")]
 use serde::{Deserialize, Serialize};
 
+use super::bearing::{PodBearing, Shape};
 use super::{Audience, ClusterIx, Origin, Pairs, Subject, annotation, label};
-
-/// A pod-bearing kind.
-#[derive(Debug, PartialEq, Eq)]
-pub struct PodBearing {
-    /// The API group, empty for the core group.
-    pub group: &'static str,
-    /// The API version as written in manifests.
-    pub api_version: &'static str,
-    /// The kind.
-    pub kind: &'static str,
-    /// The resource, as in an admission rule.
-    pub resource: &'static str,
-    /// Where its pod template is.
-    pub shape: Shape,
-}
-
-/// Where a kind keeps its pod.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
-    /// The object is the pod.
-    Pod,
-    /// `spec.template`.
-    Template,
-    /// `spec.jobTemplate.spec.template`.
-    CronJob,
-}
 
 /// A pod, or an object with a pod template.
 #[derive(Clone, Debug, PartialEq)]
@@ -274,104 +248,12 @@ pub struct Token {
     pub lifetime: Option<i64>,
 }
 
-/// The pod-bearing kinds of Kubernetes.
-pub static POD_BEARING: [PodBearing; 8] = [
-    PodBearing { group: "", api_version: "v1", kind: "Pod", resource: "pods", shape: Shape::Pod },
-    PodBearing {
-        group: "apps",
-        api_version: "apps/v1",
-        kind: "Deployment",
-        resource: "deployments",
-        shape: Shape::Template,
-    },
-    PodBearing {
-        group: "apps",
-        api_version: "apps/v1",
-        kind: "StatefulSet",
-        resource: "statefulsets",
-        shape: Shape::Template,
-    },
-    PodBearing {
-        group: "apps",
-        api_version: "apps/v1",
-        kind: "DaemonSet",
-        resource: "daemonsets",
-        shape: Shape::Template,
-    },
-    PodBearing {
-        group: "apps",
-        api_version: "apps/v1",
-        kind: "ReplicaSet",
-        resource: "replicasets",
-        shape: Shape::Template,
-    },
-    PodBearing {
-        group: "",
-        api_version: "v1",
-        kind: "ReplicationController",
-        resource: "replicationcontrollers",
-        shape: Shape::Template,
-    },
-    PodBearing { group: "batch", api_version: "batch/v1", kind: "Job", resource: "jobs", shape: Shape::Template },
-    PodBearing {
-        group: "batch",
-        api_version: "batch/v1",
-        kind: "CronJob",
-        resource: "cronjobs",
-        shape: Shape::CronJob,
-    },
-];
-
 // === impl Placement ===
 
 impl Placement {
     /// Whether nothing is said.
     pub fn is_anywhere(&self) -> bool {
         *self == Self::default()
-    }
-}
-
-// === impl PodBearing ===
-
-impl PodBearing {
-    /// The kind of that name in that API group; versions of a group are alike to us.
-    pub fn find(api_version: &str, kind: &str) -> Option<&'static Self> {
-        let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
-        POD_BEARING.iter().find(|known| known.kind == kind && known.group == group)
-    }
-
-    /// The path of the pod template's `metadata`.
-    pub const fn metadata_path(&self) -> &'static str {
-        match self.shape {
-            Shape::Pod => "metadata",
-            Shape::Template => "spec.template.metadata",
-            Shape::CronJob => "spec.jobTemplate.spec.template.metadata",
-        }
-    }
-
-    /// The path of the pod's `spec`.
-    pub const fn spec_path(&self) -> &'static str {
-        match self.shape {
-            Shape::Pod => "spec",
-            Shape::Template => "spec.template.spec",
-            Shape::CronJob => "spec.jobTemplate.spec.template.spec",
-        }
-    }
-}
-
-#[cfg(feature = "facts")]
-impl Serialize for PodBearing {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        (self.api_version, self.kind).serialize(serializer)
-    }
-}
-
-#[cfg(feature = "facts")]
-impl<'de> Deserialize<'de> for &'static PodBearing {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let (api_version, kind) = <(String, String)>::deserialize(deserializer)?;
-        PodBearing::find(&api_version, &kind)
-            .ok_or_else(|| serde::de::Error::custom(alloc::format!("{kind} of {api_version} bears no pods")))
     }
 }
 

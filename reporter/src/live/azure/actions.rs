@@ -48,6 +48,11 @@ pub const ACTIONS: &[Action] = &[
         optional: false,
     },
     Action {
+        name: "Microsoft.ContainerService/managedClusters/identityBindings/read",
+        purpose: "to know which identities are bound to AKS clusters, a preview",
+        optional: true,
+    },
+    Action {
         name: "Microsoft.Kubernetes/connectedClusters/read",
         purpose: "to know the issuers of clusters that are connected by Azure Arc",
         optional: true,

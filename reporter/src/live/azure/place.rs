@@ -19,6 +19,8 @@ const SUBSCRIPTIONS: &str = "2022-12-01";
 const AKS: &str = "2024-09-01";
 /// The issuers of connected clusters are in preview versions alone.
 const ARC: &str = "2024-12-01-preview";
+/// Identity bindings are in preview versions alone.
+const BINDINGS: &str = "2025-10-02-preview";
 const ROLES: &str = "2022-04-01";
 const PERMISSIONS: &str = "2022-04-01";
 const RESOURCE_GRAPH: &str = "2022-10-01";
@@ -84,6 +86,12 @@ impl Places {
         self.list(subscription, "Microsoft.Authorization/roleAssignments", ROLES)
     }
 
+    /// The identity bindings of a cluster of AKS, which must be one by its id.
+    pub(super) fn identity_bindings(&self, subscription: &str, cluster: &str) -> Result<Call, Trouble> {
+        let path = format!("{}/identityBindings?api-version={BINDINGS}", cluster.trim_matches('/'));
+        self.arm(&path, &[self.reads(subscription)])
+    }
+
     fn list(&self, subscription: &str, kind: &str, version: &str) -> Result<Call, Trouble> {
         let path = format!("subscriptions/{subscription}/providers/{kind}?api-version={version}");
         self.arm(&path, &[self.reads(subscription)])
@@ -107,15 +115,7 @@ impl Places {
 
     /// Takes the next version, where the cloud does not speak this one; whether there is one.
     pub(super) fn step_down(&self, version: usize, trouble: &Trouble) -> bool {
-        const CODES: [&str; 5] = [
-            "InvalidApiVersionParameter",
-            "NoRegisteredProviderFound",
-            "InvalidResourceType",
-            "UnsupportedApiVersion",
-            "ApiVersionNotSupported",
-        ];
-        let unspoken = matches!(trouble, Trouble::Refused(400 | 404, code, _) if CODES.contains(&code.as_str()));
-        if !unspoken || version + 1 >= CREDENTIALS.len() {
+        if !is_unspoken(trouble) || version + 1 >= CREDENTIALS.len() {
             return false;
         }
         // Others may have found out already.
@@ -175,6 +175,18 @@ pub(super) enum Scope<'a> {
     ManagementGroup(&'a str),
 }
 
+/// Whether it is that a cloud does not have what is asked, or not in this version.
+pub(super) fn is_unspoken(trouble: &Trouble) -> bool {
+    const CODES: [&str; 5] = [
+        "InvalidApiVersionParameter",
+        "NoRegisteredProviderFound",
+        "InvalidResourceType",
+        "UnsupportedApiVersion",
+        "ApiVersionNotSupported",
+    ];
+    matches!(trouble, Trouble::Refused(400 | 404, code, _) if CODES.contains(&code.as_str()))
+}
+
 /// The address of a path on this server.
 fn under(server: &Url, path: &str) -> Result<Url, Trouble> {
     let text = format!("{}/{path}", server.as_str().trim_end_matches('/'));
@@ -191,18 +203,22 @@ fn segment(name: &str) -> Result<&str, Trouble> {
 /// The subscription of a resource id, if it is one of a managed identity: the address that is asked
 /// is made of it, so that it must be nothing else.
 pub(super) fn subscription_of(identity: &str) -> Option<&str> {
-    let mut segments = identity.strip_prefix('/')?.split('/');
+    subscription_of_kind(identity, "Microsoft.ManagedIdentity", "userAssignedIdentities")
+}
+
+/// The subscription of a resource id, if it is one of a cluster of AKS.
+pub(super) fn subscription_of_cluster(cluster: &str) -> Option<&str> {
+    subscription_of_kind(cluster, "Microsoft.ContainerService", "managedClusters")
+}
+
+fn subscription_of_kind<'i>(id: &'i str, of: &str, resource: &str) -> Option<&'i str> {
+    let mut segments = id.strip_prefix('/')?.split('/');
     let mut is = |name: &str| segments.next().is_some_and(|it| it.eq_ignore_ascii_case(name)).then_some(());
     is("subscriptions")?;
-    let rest = identity.get("/subscriptions/".len()..)?;
+    let rest = id.get("/subscriptions/".len()..)?;
     let parts: Vec<&str> = rest.split('/').collect();
     let [subscription, groups, group, providers, provider, kind, name] = parts.as_slice() else { return None };
-    let fixed = [
-        (groups, "resourceGroups"),
-        (providers, "providers"),
-        (provider, "Microsoft.ManagedIdentity"),
-        (kind, "userAssignedIdentities"),
-    ];
+    let fixed = [(groups, "resourceGroups"), (providers, "providers"), (provider, of), (kind, resource)];
     let sound = fixed.iter().all(|(is, meant)| is.eq_ignore_ascii_case(meant))
         && [subscription, group, name].iter().all(|it| segment(it).is_ok());
     sound.then_some(*subscription)

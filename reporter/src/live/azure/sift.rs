@@ -63,6 +63,20 @@ pub(super) fn roles(items: &[Value], gaps: &mut Vec<Gap>, source: &str) -> Vec<R
     own.filter_map(|item| sift(item, gaps, source)).filter(|it| matches!(it, Resource::Role(_))).collect()
 }
 
+/// Identity bindings of one cluster; nothing if one of them is of another, or not understood.
+pub(super) fn identity_bindings(items: &[Value], cluster: &str) -> Result<Vec<Resource>, Trouble> {
+    let mut found = Vec::new();
+    for item in items {
+        match recognise(item) {
+            Ok(Resource::Binding(binding)) if binding.cluster().eq_ignore_ascii_case(cluster) => {
+                found.push(Resource::Binding(binding));
+            }
+            _ => return Err(Trouble::Broken("one of its identity bindings is not understood".into())),
+        }
+    }
+    Ok(found)
+}
+
 /// The credentials of one identity; none if one of them is not understood, for then they are not all.
 pub(super) fn credentials(items: &[Value], parent: &Parent) -> Result<Vec<FederatedIdentityCredential>, Trouble> {
     let mut found = Vec::new();

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use wiguard_rules::model::{Cluster, Identity, Parent};
+use wiguard_rules::model::{Cluster, Identity, Parent, Platform};
 
 use super::cache::Held;
 use super::client::{List, Trouble};
-use super::place::subscription_of;
+use super::place::{is_unspoken, subscription_of, subscription_of_cluster};
 use super::sift::{self, lack};
 use super::tenant::{Subscription, Tenant};
 use crate::collect::{Feed, Gap, Missing, Proof, Resource};
@@ -21,7 +21,11 @@ const BATCH: usize = 500;
 
 const MAY_LIST: &str = "`Microsoft.ManagedIdentity/userAssignedIdentities/read` on the subscription";
 const MAY_LIST_ROLES: &str = "`Microsoft.Authorization/roleAssignments/read` on the subscription";
+const MAY_LIST_BINDINGS: &str = "`Microsoft.ContainerService/managedClusters/identityBindings/read` on it";
 const MAY_READ: &str = "`Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials/read` on it";
+
+/// Clusters whose identity bindings are asked for at a time.
+const AT_ONCE: usize = 8;
 
 /// What a subscription says of itself where it never had anything of a service.
 const UNREGISTERED: [&str; 2] = ["MissingSubscriptionRegistration", "SubscriptionNotRegistered"];
@@ -71,6 +75,15 @@ fn title(subscription: &Subscription) -> String {
     }
 }
 
+/// Whether the cluster is gone, or its subscription never had what is asked for.
+fn is_absent(trouble: &Trouble) -> bool {
+    match trouble {
+        Trouble::Gone(_) => true,
+        Trouble::Refused(_, code, _) => UNREGISTERED.contains(&code.as_str()) || code == "FeatureNotRegistered",
+        _ => false,
+    }
+}
+
 #[derive(Debug)]
 struct Reader<'a> {
     tenant: &'a Tenant,
@@ -111,8 +124,45 @@ impl Reader<'_> {
             }
         };
         let read = found.len() as u64;
+        let aks = found.iter().filter(|cluster| cluster.platform == Platform::Aks).map(|cluster| cluster.id.clone());
+        let aks: Vec<String> = aks.collect();
         let resources = found.into_iter().map(|cluster| Resource::Cluster(Box::new(cluster))).collect();
         self.tenant.feed(Feed { source, read, resources, gaps, ..Feed::default() }).await;
+        self.identity_bindings(aks).await;
+    }
+
+    /// The identity bindings of clusters of AKS. They are a preview: a cloud or a subscription that does
+    /// not have it says so, and then nothing is known of them.
+    async fn identity_bindings(&self, clusters: Vec<String>) {
+        let own = |id: &String| subscription_of_cluster(id).is_some_and(|of| of.eq_ignore_ascii_case(self.id));
+        let asked = clusters.into_iter().filter(own).map(|cluster| async move {
+            let listed = match self.tenant.places.identity_bindings(self.id, &cluster) {
+                Ok(call) => self.tenant.azure.pages(call).await,
+                Err(trouble) => Err(trouble),
+            };
+            let read = listed.and_then(|items| sift::identity_bindings(&items, &cluster));
+            (cluster, read)
+        });
+        let mut feed = Feed { source: self.source("identity-bindings"), ..Feed::default() };
+        let mut answers = std::pin::pin!(stream::iter(asked).buffered(AT_ONCE));
+        while let Some((cluster, read)) = answers.next().await {
+            match read {
+                Ok(found) => {
+                    feed.read += found.len() as u64;
+                    feed.resources.extend(found);
+                    feed.proofs.push(Proof::IdentityBindings { cluster: cluster.to_ascii_lowercase() });
+                }
+                Err(trouble) if is_unspoken(&trouble) || is_absent(&trouble) => {}
+                Err(trouble) => {
+                    let name = cluster.rsplit('/').next().unwrap_or_default();
+                    let what = format!("the identity bindings of cluster `{name}` could not be listed");
+                    feed.gaps.push(lack(&feed.source, &what, &trouble, MAY_LIST_BINDINGS));
+                }
+            }
+        }
+        if !feed.proofs.is_empty() || !feed.gaps.is_empty() {
+            self.tenant.feed(feed).await;
+        }
     }
 
     async fn roles(&self) {

@@ -1,7 +1,7 @@
 //! The kinds that are read of a cluster: one table for whoever reads, and for whoever asks whether
 //! it may.
 
-use wiguard_rules::model::{CUSTOM as CUSTOMS, POD_BEARING};
+use wiguard_rules::model::{CUSTOM as CUSTOMS, PodBearing};
 
 /// A kind that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,8 +61,14 @@ const CORE: Kind = Kind {
 
 const CUSTOM: Kind = Kind { built_in: false, ..CORE };
 
+const RBAC: Kind = Kind {
+    group: "rbac.authorization.k8s.io",
+    serves: "who can become an identity: by creating pods, by asking for tokens, by an identity binding",
+    ..CORE
+};
+
 /// The kinds beside those that bear pods.
-const OTHERS: [Kind; 5] = [
+const OTHERS: [Kind; 9] = [
     Kind {
         resource: "namespaces",
         kind: "Namespace",
@@ -103,11 +109,20 @@ const OTHERS: [Kind; 5] = [
         serves: "which ServiceAccounts External Secrets asks tokens of",
         ..CUSTOM
     },
+    Kind { resource: "roles", kind: "Role", ..RBAC },
+    Kind { resource: "rolebindings", kind: "RoleBinding", ..RBAC },
+    Kind { resource: "clusterroles", kind: "ClusterRole", namespaced: false, ..RBAC },
+    Kind { resource: "clusterrolebindings", kind: "ClusterRoleBinding", namespaced: false, ..RBAC },
 ];
 
 /// The versions in which a group is read.
 fn versions(group: &str) -> &'static [&'static str] {
-    if group == "keda.sh" { &["v1alpha1"] } else { &["v1"] }
+    match group {
+        "keda.sh" | "argoproj.io" => &["v1alpha1"],
+        "azure.upbound.io" | "azure.m.upbound.io" => &["v1beta1"],
+        "source.toolkit.fluxcd.io" | "image.toolkit.fluxcd.io" => &["v1", "v1beta2"],
+        _ => &["v1"],
+    }
 }
 
 /// The kind of that name.
@@ -117,10 +132,12 @@ pub fn named(kind: &str) -> Option<Kind> {
 
 /// Every kind that is read by default, those that show what exists first.
 pub fn kinds() -> impl Iterator<Item = Kind> {
-    let bearing = POD_BEARING.iter().map(|bearing| Kind {
+    let bearing = PodBearing::all().map(|bearing| Kind {
         group: bearing.group,
+        versions: versions(bearing.group),
         resource: bearing.resource,
         kind: bearing.kind,
+        built_in: bearing.at_admission(),
         serves: "which pods run, as whom and with which labels",
         ..CORE
     });
@@ -152,6 +169,11 @@ impl Kind {
         }
     }
 
+    /// Whether the chain is judged without it, as far as it is known then.
+    pub fn is_optional(&self) -> bool {
+        !self.built_in || self.group == RBAC.group
+    }
+
     /// The path of its objects in a version: of a namespace, or of all.
     pub fn path(&self, version: &str, namespace: Option<&str>) -> String {
         let root = if self.group.is_empty() { "/api".into() } else { format!("/apis/{}", self.group) };
@@ -180,8 +202,8 @@ mod tests {
 
     #[test]
     fn the_version_of_every_kind_that_bears_pods_is_the_one_that_rules_know() {
-        for bearing in &POD_BEARING {
-            let kind = kinds().find(|kind| kind.kind == bearing.kind).unwrap();
+        for bearing in PodBearing::all() {
+            let kind = kinds().find(|kind| kind.kind == bearing.kind && kind.group == bearing.group).unwrap();
             let version = bearing.api_version.rsplit('/').next().unwrap();
             assert_eq!(kind.versions, [version], "{}", bearing.kind);
         }
@@ -193,5 +215,6 @@ mod tests {
         assert_eq!(path("Pod", None), "/api/v1/pods");
         assert_eq!(path("Deployment", Some("shop")), "/apis/apps/v1/namespaces/shop/deployments");
         assert_eq!(path("Namespace", Some("shop")), "/api/v1/namespaces");
+        assert_eq!(path("ClusterRole", Some("shop")), "/apis/rbac.authorization.k8s.io/v1/clusterroles");
     }
 }

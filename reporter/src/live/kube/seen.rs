@@ -34,6 +34,9 @@ impl Seen {
                 }
                 pointed(workload)
             }
+            Manifest::RoleBinding(binding) => {
+                vec![(if binding.of_cluster_role { "ClusterRole" } else { "Role" }, binding.role.clone())]
+            }
             Manifest::Namespace(_) => {
                 self.there.insert((kind, String::new(), name.into()));
                 return;
@@ -82,13 +85,16 @@ impl Seen {
         let mut missing: BTreeMap<Name, Vec<Name>> = BTreeMap::new();
         for (namespace, within) in &self.pointers {
             let home = ("Namespace", String::new(), namespace.clone());
-            if ends.cover("Namespace", namespace) && !within.is_empty() && !self.there.contains(&home) {
+            let is_one = !namespace.is_empty() && !within.is_empty();
+            if is_one && ends.cover("Namespace", namespace) && !self.there.contains(&home) {
                 let all = within.keys().map(|(kind, name)| (*kind, namespace.clone(), name.clone()));
                 missing.insert(home, all.collect());
             }
             for ((kind, name), to) in within {
                 for (wanted, target) in to.iter().filter(|(wanted, _)| ends.cover(wanted, namespace)) {
-                    let target = (*wanted, namespace.clone(), target.clone());
+                    // A RoleBinding may bind what is in no namespace.
+                    let home = if *wanted == "ClusterRole" { String::new() } else { namespace.clone() };
+                    let target = (*wanted, home, target.clone());
                     if !self.there.contains(&target) {
                         missing.entry(target).or_default().push((*kind, namespace.clone(), name.clone()));
                     }
@@ -166,6 +172,31 @@ mod tests {
             "Pod",
             r#"{"metadata":{"name":"web","namespace":"shop"},"spec":{"serviceAccountName":"cart"}}"#,
         ));
+        assert_eq!(seen.missing(&ends), BTreeMap::new());
+    }
+
+    #[test]
+    fn a_binding_points_to_its_role_wherever_that_is() {
+        let (mut seen, mut ends) = (Seen::default(), Ends::default());
+        let bound = |kind: &str, role: &str| {
+            format!(
+                r#"{{"metadata":{{"name":"b-{role}","namespace":"shop"}},"roleRef":{{"kind":"{kind}","name":"{role}"}}}}"#
+            )
+        };
+        seen.add(&object("RoleBinding", &bound("Role", "own")));
+        seen.add(&object("RoleBinding", &bound("ClusterRole", "edit")));
+        let of_cluster = r#"{"metadata":{"name":"all"},"roleRef":{"kind":"ClusterRole","name":"edit"}}"#;
+        seen.add(&object("ClusterRoleBinding", of_cluster));
+        for kind in ["Role", "ClusterRole", "Namespace"] {
+            ends.add(&kinds::named(kind).unwrap(), None);
+        }
+        seen.add(&object("Namespace", r#"{"metadata":{"name":"shop"}}"#));
+        let edit = vec![name("ClusterRoleBinding", "", "all"), name("RoleBinding", "shop", "b-edit")];
+        let own = vec![name("RoleBinding", "shop", "b-own")];
+        let missing = [(name("ClusterRole", "", "edit"), edit), (name("Role", "shop", "own"), own)];
+        assert_eq!(seen.missing(&ends), BTreeMap::from(missing));
+        seen.add(&object("ClusterRole", r#"{"metadata":{"name":"edit"},"rules":[]}"#));
+        seen.add(&object("Role", r#"{"metadata":{"name":"own","namespace":"shop"},"rules":null}"#));
         assert_eq!(seen.missing(&ends), BTreeMap::new());
     }
 

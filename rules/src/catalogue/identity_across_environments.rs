@@ -1,0 +1,182 @@
+//! One identity serves several environments.
+//!
+//! What runs in development can then do in production whatever the identity may do there, and is watched
+//! far less.
+//!
+//! Which places belong to which environment is said in the setting `environments`: a name, and patterns of
+//! `CLUSTER:NAMESPACE`, such as `prod-*:*`. By default those namespaces count that say it themselves by their
+//! last word: `shop-prod`, `shop-staging`, `shop-test`, `shop-dev`. Names of clusters, labels and tags do not,
+//! since everybody has his own; an empty list turns the rule off. A place that matches nothing is of no
+//! environment, and of several that it matches the first is its own.
+//!
+//! Identity bindings and issuers other than Kubernetes are not counted.
+//!
+//! # Fails
+//!
+//! ```yaml
+//! - {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart, name: cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! - {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart/federatedIdentityCredentials/prod, name: prod, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop-prod:cart", audiences: ["api://AzureADTokenExchange"]}
+//! - {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart/federatedIdentityCredentials/test, name: test, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop-test:cart", audiences: ["api://AzureADTokenExchange"]}
+//! ```
+//!
+//! # Passes
+//!
+//! ```yaml
+//! # one environment, as far as is known
+//! - {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart, name: cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! - {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart/federatedIdentityCredentials/prod, name: prod, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop-prod:cart", audiences: ["api://AzureADTokenExchange"]}
+//! - {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart/federatedIdentityCredentials/shop, name: shop, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audiences: ["api://AzureADTokenExchange"]}
+//! ```
+//!
+//! ```yaml
+//! # a pipeline beside it
+//! - {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart, name: cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! - {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart/federatedIdentityCredentials/prod, name: prod, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop-prod:cart", audiences: ["api://AzureADTokenExchange"]}
+//! - {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart/federatedIdentityCredentials/test, name: test, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/cart:environment:test", audiences: ["api://AzureADTokenExchange"]}
+//! ```
+use alloc::collections::BTreeMap;
+
+use crate::parameters::{Environment, glob};
+use crate::prelude::*;
+
+pub(super) static RULE: Rule = Rule {
+    summary: "one identity serves several environments",
+    severity: Severity::High,
+    confidence: Confidence::Medium,
+    aadsts: &[],
+    frameworks: &["MCSB PA-7", "NIST 800-53 AC-6"],
+    yields_to: &[],
+    since: "0.1.0",
+    checks: &[Check::Identity(check)],
+};
+
+fn check(identity: &Identity, trust: &Trust<'_>) -> Verdict {
+    let environments = trust.parameters().environments();
+    if environments.is_empty() {
+        return Ok(None);
+    }
+    let mut served: BTreeMap<&str, String> = BTreeMap::new();
+    for credential in trust.credentials_seen(identity) {
+        let Some((namespace, name)) = credential.service_account() else { continue };
+        if credential.issuer.is_identity_binding() {
+            continue;
+        }
+        let cluster = trust.cluster_of(&credential.issuer).map(|(_, cluster)| cluster.name.as_str());
+        let Some(environment) = environment(environments, cluster, namespace) else { continue };
+        let place = cluster.map_or_else(String::new, |cluster| format!("{cluster}:"));
+        let workload = format!("{place}{namespace}/{name}");
+        let first = served.entry(environment).or_insert_with(|| workload.clone());
+        if workload < *first {
+            *first = workload;
+        }
+    }
+    if served.len() < 2 {
+        return trust.credentials(identity).map(|_| None);
+    }
+    let listed: Vec<String> =
+        served.iter().map(|(environment, workload)| format!("`{environment}` (`{workload}`)")).collect();
+    let names: Vec<String> = served.keys().map(|&name| name.to_owned()).collect();
+    Ok(Some(
+        Finding::new(
+            RULE.severity,
+            "federatedIdentityCredentials",
+            format!("serves {} environments: {}", served.len(), listed.join(", ")),
+        )
+        .with("environments", names)
+        .with("clientId", identity.client_id.as_str())
+        .fix("make an identity for each environment, with roles on that environment's resources alone, and move its credentials there"),
+    ))
+}
+
+/// The first environment that a place belongs to. Of a cluster that is not known only what holds of every
+/// cluster is said.
+fn environment<'e>(environments: &'e [Environment], cluster: Option<&str>, namespace: &str) -> Option<&'e str> {
+    let holds = |place: &String| {
+        place.split_once(':').is_some_and(|(of, within)| {
+            glob(within, namespace) && cluster.is_none_or(|cluster| glob(of, cluster))
+        })
+    };
+    let of_any = |place: &String| holds(place) && (cluster.is_some() || place.starts_with("*:"));
+    let first = environments.iter().find(|known| known.places.iter().any(holds))?;
+    first.places.iter().any(of_any).then_some(first.name.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+    use super::*;
+    use crate::inventory::Inventory;
+    use crate::model::{IdentityKind, Origin, Parent};
+    use crate::parameters::Parameters;
+
+    const ISSUER: &str = "https://a.example.com";
+
+    fn inventory(namespaces: [&str; 2]) -> Inventory {
+        let mut inventory = Inventory::default();
+        inventory.clusters.push(Cluster { name: "west".into(), issuer: Some(ISSUER.into()), ..Cluster::default() });
+        inventory.identities.push(Identity {
+            kind: IdentityKind::UserAssigned,
+            name: "cart".into(),
+            client_id: "33333333-3333-3333-3333-333333333333".into(),
+            id: "/id".into(),
+            principal_id: String::new(),
+            tenant_id: String::new(),
+            resource_group: "rg".into(),
+            location: String::new(),
+            credentials_complete: true,
+            declared: None,
+            origin: Origin::default(),
+        });
+        for namespace in namespaces {
+            inventory.credentials.push(FederatedIdentityCredential {
+                name: namespace.into(),
+                id: String::new(),
+                parent: Parent::Resource("/id".into()),
+                issuer: ISSUER.into(),
+                subject: Some(Subject::of(namespace, "cart")),
+                audiences: Vec::new(),
+                expression: None,
+                declared: None,
+                origin: Origin::default(),
+            });
+        }
+        inventory
+    }
+
+    #[test]
+    fn a_cluster_that_is_not_known_may_be_any() {
+        let known = |name: &str, place: &str| Environment { name: name.into(), places: vec![place.into()] };
+        let of = |environments: &[Environment], cluster| environment(environments, cluster, "a-test").map(str::to_owned);
+        let both = [known("production", "west:*"), known("test", "*:*-test")];
+        assert_eq!(of(&both, Some("west")).as_deref(), Some("production"));
+        assert_eq!(of(&both, Some("east")).as_deref(), Some("test"));
+        assert_eq!(of(&both, None), None);
+        assert_eq!(of(&both[1..], None).as_deref(), Some("test"));
+    }
+
+    #[test]
+    fn only_declared_environments_count() {
+        let environment = |name: &str, place: &str| Environment { name: name.into(), places: vec![place.into()] };
+        let two = || vec![environment("production", "west:*-prod"), environment("test", "*:*-test")];
+        for (environments, namespaces, found) in [
+            (two(), ["shop-prod", "shop-test"], true),
+            (two(), ["shop-prod", "other-prod"], false),
+            (two(), ["shop-prod", "shop"], false),
+            (vec![], ["shop-prod", "shop-test"], false),
+            (vec![environment("all", "we?t:*"), environment("test", "*:*-test")], ["shop-prod", "shop-test"], false),
+            (vec![environment("all", "*:*"), environment("test", "*:*-test")], ["shop-prod", "shop-test"], false),
+        ] {
+            let parameters = Parameters { environments, ..Parameters::default() };
+            let mut inventory = inventory(namespaces);
+            let verdict = |inventory: &Inventory| {
+                check(inventory.identities.first().unwrap(), &Trust::join(inventory, &parameters)).map(|it| it.is_some())
+            };
+            assert_eq!(verdict(&inventory), Ok(found), "{parameters:?}");
+            inventory.identities.first_mut().unwrap().credentials_complete = false;
+            assert_eq!(verdict(&inventory).is_ok(), found || parameters.environments.is_empty());
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! An identity binding of AKS is used by a ServiceAccount that may not, or may be used by too many.
+//!
+//! An identity binding ties an identity to a whole cluster. Who in the cluster may use it is said by
+//! Kubernetes alone: verb `use-managed-identity` on a resource that is the client id, in the API group
+//! `cid.wi.aks.azure.com`. Without it the pods get no token. With `*` in place of the client id, or
+//! granted to everybody (`system:serviceaccounts`, `system:authenticated`), any pod of the cluster is
+//! the identity, and no credential shows it. A grant of what is not bound to the cluster gives no token either.
+//!
+//! Who is granted everything, as `cluster-admin` grants it, is an administrator and not judged here. The
+//! group of one namespace's ServiceAccounts is as narrow as a namespace, and may have the role. A pod that
+//! lacks what a binding takes is `inconsistent-identity-binding`'s, and a client id that is none is
+//! `client-id-not-a-guid`'s. Roles that aggregate others count once the cluster has filled them in. The roles
+//! `admin`, `edit` and `view` that Kubernetes comes with name no client id.
+//!
+//! The policy leaves it to the audit: it would have to read the roles of the cluster.
+//!
+//! # Fails
+//!
+//! ```yaml
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
+//! ---
+//! {apiVersion: v1, kind: Pod, metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}, annotations: {azure.workload.identity/use-identity-binding: "true"}}, spec: {serviceAccountName: cart}}
+//! ---
+//! {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: use-cart}, rules: [{verbs: [use-managed-identity], apiGroups: [cid.wi.aks.azure.com], resources: [5a1e2c3d-0002-4000-8000-000000000002]}]}
+//! ---
+//! {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: use-cart}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: use-cart}, subjects: [{kind: ServiceAccount, name: cart, namespace: shop}]}
+//! ```
+//!
+//! ```yaml
+//! {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: use-any}, rules: [{verbs: [use-managed-identity], apiGroups: [cid.wi.aks.azure.com], resources: ["*"]}]}
+//! ---
+//! {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: use-any}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: use-any}, subjects: [{kind: ServiceAccount, name: cart, namespace: shop}]}
+//! ```
+//!
+//! ```yaml
+//! {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: use-cart}, rules: [{verbs: [use-managed-identity], apiGroups: [cid.wi.aks.azure.com], resources: [5a1e2c3d-0001-4000-8000-000000000001]}]}
+//! ---
+//! {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: use-cart}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: use-cart}, subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: "system:serviceaccounts"}]}
+//! ```
+//!
+//! ```yaml
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! - {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod/identityBindings/till, name: till, type: Microsoft.ContainerService/managedClusters/identityBindings, resourceGroup: rg, properties: {managedIdentity: {clientId: 5a1e2c3d-0002-4000-8000-000000000002, resourceId: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/till}, oidcIssuer: {oidcIssuerUrl: "https://ib.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/5a1e2c3d-0002-4000-8000-000000000002"}}}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
+//! ---
+//! {apiVersion: v1, kind: Pod, metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}, annotations: {azure.workload.identity/use-identity-binding: "true"}}, spec: {serviceAccountName: cart}}
+//! ---
+//! {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: use-cart}, rules: [{verbs: [use-managed-identity], apiGroups: [cid.wi.aks.azure.com], resources: [5a1e2c3d-0001-4000-8000-000000000001]}]}
+//! ---
+//! {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: use-cart}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: use-cart}, subjects: [{kind: ServiceAccount, name: cart, namespace: shop}]}
+//! ```
+//!
+//! # Passes
+//!
+//! ```yaml
+//! # the ServiceAccount may use the client id it names
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! - {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod/identityBindings/cart, name: cart, type: Microsoft.ContainerService/managedClusters/identityBindings, resourceGroup: rg, properties: {managedIdentity: {clientId: 5a1e2c3d-0001-4000-8000-000000000001, resourceId: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart}, oidcIssuer: {oidcIssuerUrl: "https://ib.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/5a1e2c3d-0001-4000-8000-000000000001"}}}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
+//! ---
+//! {apiVersion: v1, kind: Pod, metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}, annotations: {azure.workload.identity/use-identity-binding: "true"}}, spec: {serviceAccountName: cart}}
+//! ---
+//! {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: use-cart}, rules: [{verbs: [use-managed-identity], apiGroups: [cid.wi.aks.azure.com], resources: [5a1e2c3d-0001-4000-8000-000000000001]}]}
+//! ---
+//! {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: use-cart}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: use-cart}, subjects: [{kind: ServiceAccount, name: cart, namespace: shop}]}
+//! ```
+//!
+//! ```yaml
+//! # all ServiceAccounts of one namespace may
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! - {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod/identityBindings/cart, name: cart, type: Microsoft.ContainerService/managedClusters/identityBindings, resourceGroup: rg, properties: {managedIdentity: {clientId: 5a1e2c3d-0001-4000-8000-000000000001, resourceId: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart}, oidcIssuer: {oidcIssuerUrl: "https://ib.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/5a1e2c3d-0001-4000-8000-000000000001"}}}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
+//! ---
+//! {apiVersion: v1, kind: Pod, metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}, annotations: {azure.workload.identity/use-identity-binding: "true"}}, spec: {serviceAccountName: cart}}
+//! ---
+//! {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: use-cart}, rules: [{verbs: [use-managed-identity], apiGroups: [cid.wi.aks.azure.com], resources: [5a1e2c3d-0001-4000-8000-000000000001]}]}
+//! ---
+//! {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: use-cart}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: use-cart}, subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: "system:serviceaccounts:shop"}]}
+//! ```
+//!
+//! ```yaml
+//! # an administrator
+//! {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: cluster-admin}, rules: [{verbs: ["*"], apiGroups: ["*"], resources: ["*"]}]}
+//! ---
+//! {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: cluster-admin}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}, subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: "system:masters"}]}
+//! ```
+//!
+//! ```yaml
+//! # it is not known yet what the role aggregates
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
+//! ---
+//! {apiVersion: v1, kind: Pod, metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}, annotations: {azure.workload.identity/use-identity-binding: "true"}}, spec: {serviceAccountName: cart}}
+//! ---
+//! {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: use-all}, aggregationRule: {clusterRoleSelectors: [{matchLabels: {example.com/aggregate-to-use-all: "true"}}]}, rules: []}
+//! ---
+//! {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: use-all}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: use-all}, subjects: [{kind: ServiceAccount, name: cart, namespace: shop}]}
+//! ```
+//!
+//! ```yaml
+//! # a role without a client id, as Kubernetes comes with it
+//! {apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: team, namespace: shop}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: edit}, subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: shop-team}]}
+//! ```
+//!
+//! ```yaml
+//! # the pod asks for no identity binding
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
+//! ---
+//! {apiVersion: v1, kind: Pod, metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: cart}}
+//! ---
+//! {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: view}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}, subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: shop-team}]}
+//! ```
+use crate::model::rbac::{IDENTITY_GROUP, USE_IDENTITY};
+use crate::model::{Power, Principal, RoleBinding, is_guid};
+use crate::prelude::*;
+use crate::repair::{self, shell};
+use crate::trust::{Key, Unknown};
+
+pub(super) static RULE: Rule = Rule {
+    summary: "an identity binding of AKS is used by who may not, or may be used by too many",
+    severity: Severity::High,
+    confidence: Confidence::High,
+    aadsts: &[],
+    frameworks: &["MCSB PA-7", "NIST 800-53 AC-6"],
+    yields_to: &[],
+    since: "0.1.0",
+    checks: &[Check::Workload(on_workload), Check::RoleBinding(on_binding)],
+};
+
+/// Roles of Kubernetes that name no client id (Kubernetes, Using RBAC Authorization, user-facing roles).
+const USER_FACING: [&str; 3] = ["admin", "edit", "view"];
+
+fn on_workload(workload: &Workload, trust: &Trust<'_>) -> Verdict {
+    if !workload.uses_identity_binding() || !workload.opts_in() {
+        return Ok(None);
+    }
+    let Some(account) = trust.service_account(workload).known()? else { return Ok(None) };
+    let Some(client_id) = account.client_id().filter(|id| is_guid(id.as_str())) else { return Ok(None) };
+    if trust.may_use(account, &client_id).known()?.is_some() {
+        return match trust.identity_binding(workload.cluster, &client_id).known()? {
+            Some(_) => Ok(None),
+            None => Ok(Some(unbound(workload, &client_id, trust))),
+        };
+    }
+    let (namespace, name) = (account.namespace.as_str(), account.name.as_str());
+    let message = format!(
+        "the pods ask for an identity binding, but no role lets ServiceAccount `{namespace}/{name}` use client id `{client_id}`, so they get no token"
+    );
+    let (id, role) = (client_id.folded(), format!("use-mi-{}", client_id.folded()));
+    // kubectl creates no role on resources that the API server does not serve, unless it is a manifest.
+    let fix = format!(
+        r#"echo '{{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRole","metadata":{{"name":"{role}"}},"rules":[{{"apiGroups":["{IDENTITY_GROUP}"],"resources":["{id}"],"verbs":["{USE_IDENTITY}"]}}]}}' | kubectl apply -f - && kubectl create clusterrolebinding {} --clusterrole={role} --serviceaccount={}"#,
+        shell(&format!("{role}-{namespace}-{name}")),
+        shell(&format!("{namespace}:{name}")),
+    );
+    Ok(Some(
+        Finding::new(RULE.severity, workload.annotation_path(annotation::USE_IDENTITY_BINDING), message)
+            .with("serviceAccount", name)
+            .with("clientId", client_id.as_str())
+            .fix(fix),
+    ))
+}
+
+/// The pods may use an identity that is not bound to their cluster.
+fn unbound(workload: &Workload, client_id: &ClientId, trust: &Trust<'_>) -> Finding {
+    let (mut name, mut group, mut subscription) = ("CLUSTER", "RESOURCE_GROUP", String::new());
+    if let Some(cluster) = trust.cluster(workload.cluster) {
+        name = &cluster.name;
+        group = if cluster.resource_group.is_empty() { group } else { &cluster.resource_group };
+        let named = repair::subscription(&cluster.id);
+        subscription = named.map_or_else(String::new, |id| format!(" --subscription {}", shell(id)));
+    }
+    let identity = match trust.identity(client_id) {
+        Link::Found(identity) if !identity.id.is_empty() => identity.id.as_str(),
+        _ => "IDENTITY_RESOURCE_ID",
+    };
+    let message = format!(
+        "the pods ask for an identity binding, and none ties client id `{client_id}` to cluster `{name}`, so they get no token"
+    );
+    let fix = format!(
+        "az aks identity-binding create --cluster-name {} --resource-group {}{subscription} --name {} --managed-identity-resource-id {}",
+        shell(name),
+        shell(group),
+        client_id.folded(),
+        shell(identity),
+    );
+    Finding::new(RULE.severity, workload.annotation_path(annotation::USE_IDENTITY_BINDING), message)
+        .with("clientId", client_id.as_str())
+        .with("cluster", name)
+        .fix(fix)
+}
+
+fn on_binding(binding: &RoleBinding, trust: &Trust<'_>) -> Verdict {
+    if binding.of_cluster_role && USER_FACING.contains(&binding.role.as_str()) {
+        return Ok(None);
+    }
+    let Some(principal) = worst(&binding.subjects) else { return Ok(None) };
+    let Some(role) = trust.role(binding).known()? else { return Ok(None) };
+    // A grant of all API groups is meant for whatever there is, and is not of identities.
+    let names: Vec<&str> =
+        role.grants_of(Power::UseIdentity).flat_map(|grant| &grant.names).map(String::as_str).collect();
+    let any = names.contains(&"*");
+    if !any && (names.is_empty() || !principal.is_everybody()) {
+        return if role.open { Err(Unknown(Key::Access(binding.cluster))) } else { Ok(None) };
+    }
+    let what = if any {
+        "every identity that is bound to the cluster".to_owned()
+    } else {
+        format!("client id `{}`", names.join("`, `"))
+    };
+    let whom = if principal.is_everybody() { "any pod of the cluster can be it" } else { "it gets what is bound later as well" };
+    let message = format!("lets {principal} use {what} by {}, so that {whom}", binding.role_name());
+    let fix = format!(
+        "name the client id in `resources` of the role, and the ServiceAccounts that need it in `subjects`, then: kubectl delete {}",
+        binding.for_kubectl()
+    );
+    Ok(Some(
+        Finding::new(RULE.severity, if principal.is_everybody() { "subjects" } else { "roleRef.name" }, message)
+            .with("role", binding.role_name())
+            .with("clientIds", names.iter().map(|name| (*name).to_owned()).collect::<Vec<String>>())
+            .with("subject", principal.to_string().replace('`', ""))
+            .fix(fix),
+    ))
+}
+
+/// The widest of those who have a role, beside administrators.
+fn worst(subjects: &[Principal]) -> Option<&Principal> {
+    let everybody = subjects.iter().find(|subject| subject.is_everybody());
+    everybody.or_else(|| subjects.iter().find(|subject| !subject.is_built_in()))
+}

@@ -1,0 +1,248 @@
+//! An operator is told to act by an identity that does not serve it, or by none.
+//!
+//! cert-manager, Flux, Velero, Crossplane and the provider of App Configuration ask Azure for tokens
+//! themselves, by what their custom resources say. The identity that is named must trust the ServiceAccount whose token
+//! the operator presents: its own, or the one that the resource names. A secret lasts until somebody finds
+//! it, and an identity of the node is every pod's.
+//!
+//! The operator's ServiceAccount is known by its name or namespace (`cert-manager`, `appconfig`), or by the
+//! setting `operators`; Crossplane's is made up by its packages, and any of the cluster will do. Where no client id is said,
+//! the operator's own identity is used, whose pods are judged themselves. Flux may use `serviceAccountName` for
+//! the credentials of a registry alone, so that a ServiceAccount without a client id is right there. A placeholder is not judged.
+//!
+//! External-dns, Azure Service Operator and Velero's identity are set in Secrets, whose values are never read.
+//!
+//! # Fails
+//!
+//! ```yaml
+//! apiVersion: cert-manager.io/v1
+//! kind: ClusterIssuer
+//! metadata: {name: letsencrypt}
+//! spec: {acme: {solvers: [{dns01: {azureDNS: {clientID: 5a1e2c3d-0001-4000-8000-000000000001, clientSecretSecretRef: {name: sp, key: secret}}}}]}}
+//! ```
+//!
+//! ```yaml
+//! apiVersion: cert-manager.io/v1
+//! kind: Issuer
+//! metadata: {name: letsencrypt, namespace: shop}
+//! spec: {acme: {solvers: [{dns01: {azureDNS: {managedIdentity: {clientID: id-cart}}}}]}}
+//! ```
+//!
+//! ```yaml
+//! {name: prod, type: Microsoft.ContainerService/ManagedClusters, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/dns, name: dns, clientId: 5a1e2c3d-0001-4000-8000-000000000001, type: Microsoft.ManagedIdentity/userAssignedIdentities}]
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/dns/federatedIdentityCredentials/cart, name: cart, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audiences: ["api://AzureADTokenExchange"]}]
+//! ---
+//! apiVersion: cert-manager.io/v1
+//! kind: ClusterIssuer
+//! metadata: {name: letsencrypt}
+//! spec: {acme: {solvers: [{dns01: {azureDNS: {managedIdentity: {clientID: 5a1e2c3d-0001-4000-8000-000000000001}}}}]}}
+//! ```
+//!
+//! ```yaml
+//! {name: prod, type: Microsoft.ContainerService/ManagedClusters, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart, name: cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, type: Microsoft.ManagedIdentity/userAssignedIdentities}]
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart/federatedIdentityCredentials/cart, name: cart, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:other", audiences: ["api://AzureADTokenExchange"]}]
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
+//! ---
+//! apiVersion: source.toolkit.fluxcd.io/v1
+//! kind: OCIRepository
+//! metadata: {name: charts, namespace: shop}
+//! spec: {provider: azure, url: "oci://shop.azurecr.io/charts", serviceAccountName: cart}
+//! ```
+//!
+//! ```yaml
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: other, namespace: shop}}
+//! ---
+//! apiVersion: azconfig.io/v1
+//! kind: AzureAppConfigurationProvider
+//! metadata: {name: settings, namespace: shop}
+//! spec: {endpoint: "https://shop.azconfig.io", target: {configMapName: settings}, auth: {workloadIdentity: {serviceAccountName: cart}}}
+//! ```
+//!
+//! ```yaml
+//! apiVersion: velero.io/v1
+//! kind: BackupStorageLocation
+//! metadata: {name: default, namespace: velero}
+//! spec: {provider: azure, config: {storageAccount: backups, storageAccountKeyEnvVar: AZURE_STORAGE_ACCOUNT_ACCESS_KEY}}
+//! ```
+//!
+//! ```yaml
+//! apiVersion: azure.upbound.io/v1beta1
+//! kind: ProviderConfig
+//! metadata: {name: default}
+//! spec: {credentials: {source: Secret, secretRef: {name: azure, namespace: crossplane-system, key: creds}}}
+//! ```
+//!
+//! # Passes
+//!
+//! ```yaml
+//! # the identity trusts the operator
+//! {name: prod, type: Microsoft.ContainerService/ManagedClusters, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/dns, name: dns, clientId: 5a1e2c3d-0001-4000-8000-000000000001, type: Microsoft.ManagedIdentity/userAssignedIdentities}]
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/dns/federatedIdentityCredentials/dns, name: dns, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:cert-manager:cert-manager", audiences: ["api://AzureADTokenExchange"]}]
+//! ---
+//! apiVersion: cert-manager.io/v1
+//! kind: ClusterIssuer
+//! metadata: {name: letsencrypt}
+//! spec: {acme: {solvers: [{http01: {ingress: {}}}, {dns01: {azureDNS: {managedIdentity: {clientID: 5a1e2c3d-0001-4000-8000-000000000001}}}}]}}
+//! ```
+//!
+//! ```yaml
+//! # the operator's own identity
+//! apiVersion: source.toolkit.fluxcd.io/v1
+//! kind: OCIRepository
+//! metadata: {name: charts, namespace: shop}
+//! spec: {provider: azure, url: "oci://shop.azurecr.io/charts"}
+//! ```
+//!
+//! ```yaml
+//! # a ServiceAccount for the registry's credentials
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: pull, namespace: shop}}
+//! ---
+//! apiVersion: source.toolkit.fluxcd.io/v1
+//! kind: OCIRepository
+//! metadata: {name: charts, namespace: shop}
+//! spec: {provider: azure, url: "oci://shop.azurecr.io/charts", serviceAccountName: pull}
+//! ```
+//!
+//! ```yaml
+//! # a placeholder
+//! apiVersion: azconfig.io/v1
+//! kind: AzureAppConfigurationProvider
+//! metadata: {name: settings, namespace: shop}
+//! spec: {endpoint: "https://shop.azconfig.io", auth: {workloadIdentity: {managedIdentityClientId: "${CLIENT_ID}"}}}
+//! ```
+//!
+//! ```yaml
+//! # another cloud's
+//! apiVersion: velero.io/v1
+//! kind: BackupStorageLocation
+//! metadata: {name: default, namespace: velero}
+//! spec: {provider: aws, config: {region: eu-west-1}}
+//! ```
+use crate::exchange::{expression_of, trusts_one_like};
+use crate::model::{Login, Means, is_guid, is_placeholder};
+use crate::near::annotate;
+use crate::parameters::any_glob;
+use crate::prelude::*;
+use crate::trust::Unknown;
+
+pub(super) static RULE: Rule = Rule {
+    summary: "an operator is told to act by an identity that does not serve it, or by none",
+    severity: Severity::Medium,
+    confidence: Confidence::Medium,
+    aadsts: &["700213"],
+    frameworks: &["MCSB IM-3"],
+    yields_to: &[],
+    since: "0.1.0",
+    checks: &[Check::Custom(check)],
+};
+
+/// What is wrong, and what to do.
+type Flaw = (String, String);
+
+fn check(custom: &Custom, trust: &Trust<'_>) -> Verdict {
+    let mut unknown = None;
+    for login in custom.logins() {
+        match flaw(custom, login, trust) {
+            Ok(None) => {}
+            Ok(Some((message, fix))) => {
+                let finding = Finding::new(RULE.severity, login.path.as_str(), message);
+                let account = login.account.as_deref().unwrap_or_default();
+                return Ok(Some(
+                    finding.with("clientId", login.client_id.as_str()).with("serviceAccount", account).fix(fix),
+                ));
+            }
+            Err(missing) => unknown = unknown.or(Some(missing)),
+        }
+    }
+    unknown.map_or(Ok(None), Err)
+}
+
+fn flaw(custom: &Custom, login: &Login, trust: &Trust<'_>) -> Result<Option<Flaw>, Unknown> {
+    let instead = "use workload identity, by a client id whose identity trusts the operator's ServiceAccount";
+    let id = login.client_id.as_str();
+    match login.means {
+        Means::Secret => Ok(Some(("authenticates by a secret, which lasts".to_owned(), instead.to_owned()))),
+        Means::Node => {
+            let message = "authenticates by an identity of the node, which every pod on it may use".to_owned();
+            Ok(Some((message, instead.to_owned())))
+        }
+        Means::Workload if is_placeholder(id) => Ok(None),
+        Means::Workload => match &login.account {
+            Some(name) => of_account(custom, name, id, trust),
+            None if id.is_empty() => Ok(None),
+            None if !is_guid(id) => {
+                let fix = "give the identity's client id, a GUID".to_owned();
+                Ok(Some((format!("`{id}` is no client id"), fix)))
+            }
+            None => of_operator(custom, id, trust),
+        },
+    }
+}
+
+/// An identity whose tokens the operator asks for as itself.
+fn of_operator(custom: &Custom, id: &str, trust: &Trust<'_>) -> Result<Option<Flaw>, Unknown> {
+    let Some(identity) = trust.identity(&id.into()).known()? else { return Ok(None) };
+    let hint = match custom.kind.group {
+        "cert-manager.io" => "cert-manager",
+        "azconfig.io" => "appconfig",
+        _ => "",
+    };
+    let operators = &trust.parameters().operators;
+    let is_like = |namespace: &str, name: &str| {
+        namespace.contains(hint) || name.contains(hint) || any_glob(operators, &format!("{namespace}:{name}"))
+    };
+    if trusts_one_like(identity, custom.cluster, trust, is_like)? {
+        return Ok(None);
+    }
+    let message = format!("identity `{}` does not trust the operator, which asks for its tokens", identity.name);
+    let fix = format!(
+        "add a federated credential to identity `{}` for the ServiceAccount under which the operator of {} runs",
+        identity.name, custom.kind.group
+    );
+    Ok(Some((message, fix)))
+}
+
+/// A ServiceAccount of the resource's namespace, whose tokens the operator asks for.
+fn of_account(custom: &Custom, name: &str, id: &str, trust: &Trust<'_>) -> Result<Option<Flaw>, Unknown> {
+    let namespace = custom.namespace.as_str();
+    let Some(account) = trust.service_account_named(custom.cluster, namespace, name).known()? else {
+        let message = format!("ServiceAccount `{namespace}/{name}` does not exist");
+        return Ok(Some((message, "create it, or name another".to_owned())));
+    };
+    let named = account.client_id().or_else(|| is_guid(id).then(|| id.into()));
+    let Some(client_id) = named else {
+        if custom.kind.group != "azconfig.io" || !id.is_empty() {
+            return Ok(None);
+        }
+        let message = format!("ServiceAccount `{namespace}/{name}` has no annotation `{}`", annotation::CLIENT_ID);
+        return Ok(Some((message, annotate(namespace, name, annotation::CLIENT_ID, "CLIENT_ID"))));
+    };
+    let Some(identity) = trust.identity(&client_id).known()? else { return Ok(None) };
+    let subject = account.subject();
+    let issuer = trust.issuer(custom.cluster)?;
+    let mut open = None;
+    for credential in trust.credentials_seen(identity).iter().filter(|credential| credential.issuer == *issuer) {
+        match credential.admits(&subject) {
+            Some(true) => return Ok(None),
+            Some(false) => {}
+            None => open = Some(expression_of(credential)),
+        }
+    }
+    trust.credentials(identity)?;
+    if let Some(open) = open {
+        return Err(open);
+    }
+    let message = format!("identity `{}` does not trust `{subject}`, whose tokens the operator asks for", identity.name);
+    let fix = format!("add a federated credential to identity `{}` for subject {subject}", identity.name);
+    Ok(Some((message, fix)))
+}

@@ -1,0 +1,166 @@
+//! Custom resources of operators that say little of identities: how each tells its operator to
+//! authenticate to Azure. Only the audit reads them.
+
+use alloc::borrow::Cow;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::json::{Fault, Json};
+use crate::model::{CustomKind, Login, Means};
+
+const CERT_MANAGER: &str = "cert-manager.io";
+const APP_CONFIGURATION: &str = "azconfig.io";
+const VELERO: &str = "velero.io";
+const FLUX: [&str; 2] = ["source.toolkit.fluxcd.io", "image.toolkit.fluxcd.io"];
+const CROSSPLANE: [&str; 2] = ["azure.upbound.io", "azure.m.upbound.io"];
+
+/// Whether a group is read here.
+pub(super) fn reads(group: &str) -> bool {
+    [CERT_MANAGER, APP_CONFIGURATION, VELERO].contains(&group) || FLUX.contains(&group) || CROSSPLANE.contains(&group)
+}
+
+/// Reads a `spec`.
+pub(super) fn read(kind: &CustomKind, logins: &mut Vec<Login>, json: &mut dyn Json<'_>) -> Result<(), Fault> {
+    match kind.group {
+        CERT_MANAGER => json.object(&mut [("acme", &mut |json| {
+            json.object(&mut [("solvers", &mut |json| {
+                let mut index = 0_usize;
+                json.elements(&mut |json| {
+                    let path = format!("spec.acme.solvers[{index}].dns01.azureDNS");
+                    index += 1;
+                    solver(path, logins, json)
+                })
+            })])
+        })]),
+        APP_CONFIGURATION => app_configuration(logins, json),
+        VELERO => velero(logins, json),
+        group if FLUX.contains(&group) => flux(kind, logins, json),
+        _ => crossplane(logins, json),
+    }
+}
+
+/// cert-manager, `pkg/apis/acme/v1/types_issuer.go`: without a secret and without `managedIdentity`
+/// whatever the environment offers is used.
+fn solver(path: String, logins: &mut Vec<Login>, json: &mut dyn Json<'_>) -> Result<(), Fault> {
+    json.object(&mut [("dns01", &mut |json| {
+        json.object(&mut [("azureDNS", &mut |json| {
+            let (mut secret, mut resource, mut client_id) = (false, false, String::new());
+            let there = json.object_if_any(&mut [
+                ("clientSecretSecretRef", &mut |json| json.object_if_any(&mut []).map(|there| secret = there)),
+                ("managedIdentity", &mut |json| {
+                    json.object(&mut [
+                        ("clientID", &mut |json| loose(&mut client_id, json)),
+                        ("resourceID", &mut |json| json.is_present().map(|there| resource = there)),
+                    ])
+                }),
+            ])?;
+            if there {
+                let (member, means) = match (secret, resource) {
+                    (true, _) => ("clientSecretSecretRef", Means::Secret),
+                    (_, true) => ("managedIdentity.resourceID", Means::Node),
+                    _ => ("managedIdentity.clientID", Means::Workload),
+                };
+                let client_id = core::mem::take(&mut client_id);
+                logins.push(Login { path: format!("{path}.{member}"), means, client_id, account: None });
+            }
+            Ok(())
+        })])
+    })])
+}
+
+/// Azure App Configuration Kubernetes Provider reference, `spec.auth`.
+fn app_configuration(logins: &mut Vec<Login>, json: &mut dyn Json<'_>) -> Result<(), Fault> {
+    let (mut connection, mut principal, mut node, mut workload) = (false, false, false, None);
+    json.object(&mut [
+        ("connectionStringReference", &mut |json| json.is_present().map(|there| connection = there)),
+        ("auth", &mut |json| {
+            json.object(&mut [
+                ("servicePrincipalReference", &mut |json| json.is_present().map(|there| principal = there)),
+                ("managedIdentityClientId", &mut |json| json.is_present().map(|there| node = there)),
+                ("workloadIdentity", &mut |json| {
+                    let (mut client_id, mut account) = (String::new(), None);
+                    let there = json.object_if_any(&mut [
+                        ("managedIdentityClientId", &mut |json| loose(&mut client_id, json)),
+                        ("serviceAccountName", &mut |json| name(&mut account, json)),
+                    ])?;
+                    workload = there.then_some((client_id, account));
+                    Ok(())
+                }),
+            ])
+        }),
+    ])?;
+    let login = |path: &str, means| Login { path: path.into(), means, client_id: String::new(), account: None };
+    logins.push(match (connection, principal, workload) {
+        (true, ..) => login("spec.connectionStringReference", Means::Secret),
+        (_, true, _) => login("spec.auth.servicePrincipalReference", Means::Secret),
+        (.., Some((client_id, account))) => {
+            Login { client_id, account, ..login("spec.auth.workloadIdentity", Means::Workload) }
+        }
+        _ if node => login("spec.auth.managedIdentityClientId", Means::Node),
+        _ => login("spec.auth", Means::Node),
+    });
+    Ok(())
+}
+
+/// Velero's plugin for Azure, `backupstoragelocation.md`: a key of the storage account is named by the
+/// variable that holds it.
+fn velero(logins: &mut Vec<Login>, json: &mut dyn Json<'_>) -> Result<(), Fault> {
+    let (mut provider, mut key) = (String::new(), false);
+    json.object(&mut [
+        ("provider", &mut |json| loose(&mut provider, json)),
+        ("config", &mut |json| {
+            json.object(&mut [("storageAccountKeyEnvVar", &mut |json| json.is_present().map(|there| key = there))])
+        }),
+    ])?;
+    if key && ["azure", "velero.io/azure"].contains(&provider.as_str()) {
+        let path = "spec.config.storageAccountKeyEnvVar".into();
+        logins.push(Login { path, means: Means::Secret, client_id: String::new(), account: None });
+    }
+    Ok(())
+}
+
+/// Flux with `provider: azure`: the controller's own ServiceAccount, or the one named. A Bucket's Secret
+/// holds a key or a principal's secret; that of another kind is for a registry or a proxy.
+fn flux(kind: &CustomKind, logins: &mut Vec<Login>, json: &mut dyn Json<'_>) -> Result<(), Fault> {
+    let (mut provider, mut secret, mut account) = (String::new(), false, None);
+    json.object(&mut [
+        ("provider", &mut |json| loose(&mut provider, json)),
+        ("secretRef", &mut |json| json.object_if_any(&mut []).map(|there| secret = there)),
+        ("serviceAccountName", &mut |json| name(&mut account, json)),
+    ])?;
+    if provider == "azure" {
+        let (path, means) = match secret && kind.kind == "Bucket" {
+            true => ("spec.secretRef", Means::Secret),
+            false => ("spec.serviceAccountName", Means::Workload),
+        };
+        let account = account.filter(|_| means == Means::Workload);
+        logins.push(Login { path: path.into(), means, client_id: String::new(), account });
+    }
+    Ok(())
+}
+
+/// Crossplane's provider for Azure, `apis/v1beta1/types.go`.
+fn crossplane(logins: &mut Vec<Login>, json: &mut dyn Json<'_>) -> Result<(), Fault> {
+    let (mut source, mut client_id) = (String::new(), String::new());
+    json.object(&mut [
+        ("clientID", &mut |json| loose(&mut client_id, json)),
+        ("credentials", &mut |json| json.object(&mut [("source", &mut |json| loose(&mut source, json))])),
+    ])?;
+    let (path, means) = match source.as_str() {
+        "OIDCTokenFile" => ("spec.clientID", Means::Workload),
+        "Secret" => ("spec.credentials.source", Means::Secret),
+        "SystemAssignedManagedIdentity" | "UserAssignedManagedIdentity" => ("spec.credentials.source", Means::Node),
+        _ => return Ok(()),
+    };
+    logins.push(Login { path: path.into(), means, client_id, account: None });
+    Ok(())
+}
+
+fn loose(slot: &mut String, json: &mut dyn Json<'_>) -> Result<(), Fault> {
+    json.loose().map(|text| *slot = text.text.into_owned())
+}
+
+fn name(slot: &mut Option<String>, json: &mut dyn Json<'_>) -> Result<(), Fault> {
+    json.text().map(|text| *slot = text.map(Cow::into_owned).filter(|name| !name.is_empty()))
+}

@@ -1,0 +1,120 @@
+//! Who may do what in a cluster: bindings and their roles joined, and what of it lets somebody become
+//! an identity.
+
+use alloc::vec::Vec;
+
+use super::{Key, Link, Trust, Unknown};
+use crate::index::Name;
+use crate::inventory::Extent;
+use crate::model::{
+    ClientId, ClusterIx, FederatedIdentityCredential, IdentityBinding, Power, Role, RoleBinding, ServiceAccount,
+};
+
+impl<'a> Trust<'a> {
+    /// The role that is bound.
+    pub fn role(&self, binding: &RoleBinding) -> Link<&'a Role> {
+        let namespace = if binding.of_cluster_role { "" } else { binding.namespace.as_str() };
+        let found = self.roles.get(&Name::within(binding.cluster, namespace, &binding.role)).last().copied();
+        let extent = if binding.of_cluster_role {
+            self.extent(binding.cluster, |coverage| &coverage.cluster_roles)
+        } else {
+            self.extent(binding.cluster, |coverage| &coverage.roles)
+        };
+        Link::look(found, extent.covers(namespace, &binding.role), || Key::Access(binding.cluster))
+    }
+
+    /// The bindings seen of a cluster: those of a namespace, or with an empty one the ClusterRoleBindings.
+    pub fn bindings(&self, cluster: ClusterIx, namespace: &str) -> &[&'a RoleBinding] {
+        self.bindings.get(&Name::within(cluster, namespace, ""))
+    }
+
+    /// The binding by which a ServiceAccount may use an identity through an identity binding of AKS.
+    pub fn may_use(&self, account: &ServiceAccount, client_id: &ClientId) -> Link<&'a RoleBinding> {
+        let (cluster, namespace) = (account.cluster, account.namespace.as_str());
+        let mut all_known = self.knows_bindings(cluster, "") && self.knows_bindings(cluster, namespace);
+        for binding in self.bindings(cluster, "").iter().chain(self.bindings(cluster, namespace)) {
+            if !binding.subjects.iter().any(|subject| subject.includes(namespace, &account.name)) {
+                continue;
+            }
+            match self.role(binding) {
+                Link::Found(role) if lets_use(role, client_id) => return Link::Found(binding),
+                Link::Found(role) => all_known &= !role.open,
+                Link::Absent => {}
+                Link::Unknown(_) => all_known = false,
+            }
+        }
+        Link::look(None, all_known, || Key::Access(cluster))
+    }
+
+    /// The identity binding that ties an identity to a cluster of AKS.
+    pub fn identity_binding(&self, cluster: ClusterIx, client_id: &ClientId) -> Link<&'a IdentityBinding> {
+        let id = self.cluster(cluster).map_or("", |cluster| cluster.id.as_str());
+        let listed = self.inventory.coverage.of(cluster).is_some_and(|coverage| coverage.identity_bindings);
+        let mut all_known = listed && !id.is_empty();
+        let of_cluster = self.inventory.identity_bindings.iter().filter(|it| it.cluster().eq_ignore_ascii_case(id));
+        for binding in of_cluster.filter(|_| !id.is_empty()) {
+            let own = match binding.client_id.as_str() {
+                "" => self.identity_by_id(&binding.identity).map(|identity| &identity.client_id),
+                _ => Some(&binding.client_id),
+            };
+            match own {
+                Some(own) if own.as_str().eq_ignore_ascii_case(client_id.as_str()) => return Link::Found(binding),
+                Some(_) => {}
+                None => all_known = false,
+            }
+        }
+        Link::look(None, all_known, || Key::IdentityBindings(cluster))
+    }
+
+    /// Whether all bindings of a namespace were seen, or with an empty one all ClusterRoleBindings.
+    pub fn knows_bindings(&self, cluster: ClusterIx, namespace: &str) -> bool {
+        if namespace.is_empty() {
+            *self.extent(cluster, |coverage| &coverage.cluster_role_bindings) == Extent::Everything
+        } else {
+            self.extent(cluster, |coverage| &coverage.role_bindings).covers(namespace, "")
+        }
+    }
+
+    /// The ServiceAccounts of a cluster that a credential trusts, of one namespace or of all: namespace,
+    /// name and the credential. An error if none is seen and there may be some.
+    pub fn trusted_accounts(
+        &self,
+        cluster: ClusterIx,
+        wanted: impl Fn(&str, &str) -> bool,
+    ) -> Result<Vec<(&'a str, &'a str, &'a FederatedIdentityCredential)>, Unknown> {
+        self.issuer(cluster)?;
+        let Some(described) = self.cluster(cluster) else { return Ok(Vec::new()) };
+        let mut trusted = Vec::new();
+        for credential in described.issuers().flat_map(|issuer| self.trusting(issuer)).copied() {
+            if let Some((namespace, name)) = credential.service_account() {
+                trusted.push((namespace, name, credential));
+            } else if credential.expression.is_some() {
+                let of_cluster = self.inventory.service_accounts.iter().filter(|account| account.cluster == cluster);
+                let let_in = of_cluster.filter(|account| credential.admits(&account.subject()) == Some(true));
+                trusted.extend(let_in.map(|account| (account.namespace.as_str(), account.name.as_str(), credential)));
+            }
+        }
+        trusted.retain(|(namespace, name, _)| wanted(namespace, name));
+        trusted.sort_by_key(|(namespace, name, credential)| (*namespace, *name, credential.name.as_str()));
+        trusted.dedup_by_key(|(namespace, name, _)| (*namespace, *name));
+        match described.issuers().find(|issuer| !self.knows_all_trusting(issuer)) {
+            Some(issuer) if trusted.is_empty() && !self.knows_all_credentials() => {
+                Err(Unknown(Key::Trusting(issuer.clone())))
+            }
+            _ => Ok(trusted),
+        }
+    }
+
+    /// Whether every identity is listed, each with all its credentials.
+    fn knows_all_credentials(&self) -> bool {
+        let coverage = &self.inventory.coverage;
+        coverage.managed_identities
+            && coverage.applications
+            && self.inventory.identities.iter().all(|identity| identity.credentials_complete)
+    }
+}
+
+fn lets_use(role: &Role, client_id: &ClientId) -> bool {
+    let named = |name: &str| name == "*" || name.eq_ignore_ascii_case(client_id.as_str());
+    role.grants_of(Power::UseIdentity).any(|grant| grant.names.is_empty() || grant.names.iter().any(|name| named(name)))
+}
