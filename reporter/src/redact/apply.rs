@@ -187,6 +187,10 @@ impl Redactor {
                 for login in logins {
                     self.text(&mut login.client_id);
                     login.account.iter_mut().for_each(|name| self.text(name));
+                    if let Some((namespace, name)) = &mut login.claim {
+                        self.text(namespace);
+                        self.text(name);
+                    }
                 }
             }
         }

@@ -41,6 +41,7 @@ pub(super) const KNOWN: &[&str] = &[
     "clustertriggerauthentications",
     "scaledjobs",
     "rollouts",
+    "persistentvolumes",
     "services",
     "issuers",
     "clusterissuers",

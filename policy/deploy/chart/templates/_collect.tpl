@@ -27,7 +27,7 @@ metadata:
 {{- define "wiguard.reads" -}}
 rules:
   - apiGroups: [""]
-    resources: [namespaces, serviceaccounts, pods, replicationcontrollers]
+    resources: [namespaces, serviceaccounts, persistentvolumes, pods, replicationcontrollers]
     verbs: [get, list]
   - apiGroups: [secrets-store.csi.x-k8s.io]
     resources: [secretproviderclasses]
@@ -37,6 +37,7 @@ rules:
     verbs: [list]
   - apiGroups: [rbac.authorization.k8s.io]
     resources: [roles, rolebindings, clusterroles, clusterrolebindings]
+    verbs: [get, list]
   - apiGroups: [cert-manager.io]
     resources: [issuers, clusterissuers]
     verbs: [get, list]
