@@ -41,6 +41,8 @@ pub(super) const KNOWN: &[&str] = &[
     "clustertriggerauthentications",
     "scaledjobs",
     "rollouts",
+    "appconfig",
+    "azappconfig",
     "persistentvolumes",
     "services",
     "issuers",
