@@ -74,6 +74,7 @@ impl Gather {
             redacted: redactor.is_some(),
             clusters: ties(&self.cluster),
             identities: ties(&self.sources.identity),
+            images: ties(&self.sources.image),
         };
         let mut snapshot = Snapshot {
             writer: Writer::new(&mut target),

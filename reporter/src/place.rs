@@ -58,11 +58,32 @@ pub fn refine(findings: &mut [Reported]) {
 
 /// The line of a field below the first line of its object, or of the nearest part of its path that is there.
 fn line_of(text: &str, field: &str) -> Option<u32> {
+    if let Some(library) = field.strip_prefix("libraries[").and_then(|rest| rest.strip_suffix(']')) {
+        return line_naming(text, library);
+    }
     let path = segments(field);
     (1..=path.len()).rev().find_map(|length| {
         let line = locate(text, path.get(..length)?)?;
         u32::try_from(line).ok()
     })
+}
+
+/// The first line that names a library, by its whole name, else by the last part of it: bills of
+/// materials and lock files have no fields in common.
+fn line_naming(text: &str, library: &str) -> Option<u32> {
+    let part = library.rsplit([':', '/']).next().unwrap_or_default();
+    // PyPI takes one for the other.
+    let folded = |text: &str| text.to_ascii_lowercase().replace('_', "-");
+    let names = |name: &str| {
+        let name = folded(name);
+        let ends = |rest: &str| !rest.starts_with(|next: char| next.is_alphanumeric() || next == '-');
+        let is_named = |line: &str| {
+            let line = folded(line);
+            line.match_indices(&name).any(|(at, _)| line.get(at + name.len()..).is_some_and(ends))
+        };
+        text.lines().position(is_named)
+    };
+    u32::try_from(names(library).or_else(|| names(part))?).ok()
 }
 
 /// The steps of a path such as `spec.template.spec.containers[0].env[AZURE_CLIENT_ID]`.
@@ -95,5 +116,14 @@ mod tests {
         assert_eq!(line_of(text, "metadata.labels[azure.workload.identity/use]"), Some(4));
         assert_eq!(line_of(text, "spec.containers[0].env"), Some(8));
         assert_eq!(line_of(text, "metadata.annotations[x]"), Some(1), "what is not there is where it would be");
+    }
+
+    #[test]
+    fn a_library_is_where_it_is_named() {
+        let text = "a:azure-identity-more:1=x\ncom.azure:azure-core:1=x\ncom.azure:azure-identity:1.8.1=x\n";
+        assert_eq!(line_of(text, "libraries[com.azure:azure-identity]"), Some(2));
+        let bill = "{\n\"purl\":\n\"pkg:maven/com.azure/Azure-Identity@1.8.1\"}";
+        assert_eq!(line_of(bill, "libraries[com.azure:azure-identity]"), Some(2));
+        assert_eq!(line_of(bill, "libraries[adal]"), None);
     }
 }

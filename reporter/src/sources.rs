@@ -20,7 +20,7 @@ use crate::read::{Root, Stdin};
 /// The arguments of whatever reads an estate.
 #[derive(Debug, Args)]
 pub struct Sources {
-    /// Files, folders, or `-` for standard input; kubectl and az output in JSON or YAML, and snapshots; plain, gzip or zstd; also az://CONTAINER/PREFIX and s3://BUCKET/PREFIX
+    /// Files, folders, or `-` for standard input; kubectl and az output in JSON or YAML, bills of materials, lock files, and snapshots; plain, gzip or zstd; also az://CONTAINER/PREFIX and s3://BUCKET/PREFIX
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// Tie the credentials at PATH to the identity NAME; repeatable
@@ -29,6 +29,9 @@ pub struct Sources {
     /// Read the objects of this kind too, whose pod template is at PATH: example.com/v1/Widget=spec.podTemplate; repeatable
     #[arg(long = "pod-bearing", value_name = "API_VERSION/KIND=PATH", value_parser = PodBearing::declared)]
     pub bearing: Vec<&'static PodBearing>,
+    /// Say that what the lock file or bill of materials at PATH describes is in the image IMAGE; repeatable
+    #[arg(long, value_name = "IMAGE=PATH", value_parser = Tie::parse)]
+    pub image: Vec<Tie>,
     /// Take every kind of which something is given as given wholly, so that what is not there does not exist
     #[arg(long)]
     pub assume_complete: bool,
@@ -76,6 +79,7 @@ impl Sources {
             roots: self.roots()?,
             clusters,
             identities: self.identity.clone(),
+            images: self.image.clone(),
             declared: config.declared(),
             assume_complete: self.assume_complete,
             bearing: self.bearing.iter().copied().chain(config.bearing()).collect(),

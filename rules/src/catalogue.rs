@@ -113,6 +113,7 @@ catalogue! {
     audit AWI709 => federated_account_within_reach,
     #[cfg(feature = "audit")]
     audit AWI710 => claimable_subject,
+    audit AWI801 => outdated_library,
     audit AWI802 => outdated_terraform_attribute,
     audit AWI803 => secret_provider_class_identity,
     audit AWI804 => secret_store_identity,

@@ -9,6 +9,8 @@ use core::borrow::Borrow;
 use serde::{Deserialize, Serialize};
 
 use crate::declared::Declared;
+#[cfg(feature = "audit")]
+use crate::model::Software;
 use crate::model::{
     AzureParameters, Body, Cluster, ClusterIx, Custom, CustomKind, FederatedIdentityCredential, Identity, Issuer,
     Origin, RoleAssignment, ServiceAccount, Subject, Workload,
@@ -53,6 +55,9 @@ pub struct Inventory {
     pub declared: Declared,
     /// Role assignments, of whomever.
     pub role_assignments: Vec<RoleAssignment>,
+    /// What bills of materials and lock files describe. Only the audit reads them.
+    #[cfg(feature = "audit")]
+    pub software: Vec<Software>,
     /// How far we looked.
     pub coverage: Coverage,
 }

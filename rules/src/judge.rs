@@ -5,11 +5,11 @@ use alloc::string::{String, ToString};
 use crate::catalogue::Entry;
 use crate::finding::Finding;
 use crate::inventory::Inventory;
-#[cfg(feature = "audit")]
-use crate::model::RoleBinding;
 use crate::model::{
     Cluster, ClusterIx, Custom, FederatedIdentityCredential, Identity, Origin, ServiceAccount, Workload,
 };
+#[cfg(feature = "audit")]
+use crate::model::{RoleBinding, Software};
 use crate::rule::{Check, Verdict};
 use crate::trust::{Trust, Unknown};
 
@@ -31,6 +31,9 @@ pub enum Object<'a> {
     RoleBinding(&'a RoleBinding),
     /// A cluster.
     Cluster(&'a Cluster),
+    /// What a bill of materials or a lock file describes.
+    #[cfg(feature = "audit")]
+    Software(&'a Software),
 }
 
 /// What a rule has to say about an object, other than that it is right.
@@ -72,13 +75,15 @@ fn verdict(check: Check, object: Object<'_>, trust: &Trust<'_>) -> Option<Verdic
         #[cfg(feature = "audit")]
         (Check::RoleBinding(check), Object::RoleBinding(binding)) => Some(check(binding, trust)),
         (Check::Cluster(check), Object::Cluster(cluster)) => Some(check(cluster, trust)),
+        #[cfg(feature = "audit")]
+        (Check::Software(check), Object::Software(software)) => Some(check(software, trust)),
         _ => None,
     }
 }
 
 impl Inventory {
     /// Every object that can be judged: clusters, identities, credentials, custom
-    /// resources, bindings of roles, ServiceAccounts, workloads.
+    /// resources, bindings of roles, ServiceAccounts, workloads, software.
     pub fn objects(&self) -> impl Iterator<Item = Object<'_>> {
         let clusters = self.clusters.iter().filter(|cluster| !cluster.name.is_empty()).map(Object::Cluster);
         let objects = clusters
@@ -87,9 +92,12 @@ impl Inventory {
             .chain(self.customs.iter().map(Object::Custom));
         #[cfg(feature = "audit")]
         let objects = objects.chain(self.role_bindings.iter().map(Object::RoleBinding));
-        objects
+        let objects = objects
             .chain(self.service_accounts.iter().map(Object::ServiceAccount))
-            .chain(self.workloads.iter().map(Object::Workload))
+            .chain(self.workloads.iter().map(Object::Workload));
+        #[cfg(feature = "audit")]
+        let objects = objects.chain(self.software.iter().map(Object::Software));
+        objects
     }
 }
 
@@ -114,6 +122,8 @@ impl Object<'_> {
             #[cfg(feature = "audit")]
             Self::RoleBinding(_) => "rbac.authorization.k8s.io/v1",
             Self::Credential(_) | Self::Identity(_) | Self::Cluster(_) => "",
+            #[cfg(feature = "audit")]
+            Self::Software(_) => "",
         }
     }
 
@@ -128,6 +138,8 @@ impl Object<'_> {
             Self::Credential(_) => "FederatedIdentityCredential",
             Self::Identity(identity) => identity.kind_name(),
             Self::Cluster(_) => "Cluster",
+            #[cfg(feature = "audit")]
+            Self::Software(_) => "Software",
         }
     }
 
@@ -157,6 +169,8 @@ impl Object<'_> {
             },
             Self::Identity(identity) => identity.name.clone(),
             Self::Cluster(cluster) => cluster.name.clone(),
+            #[cfg(feature = "audit")]
+            Self::Software(software) => software.name.clone(),
         }
     }
 
@@ -178,7 +192,7 @@ impl Object<'_> {
             Self::Cluster(cluster) => cluster.declared.as_deref(),
             Self::Workload(_) | Self::ServiceAccount(_) | Self::Custom(_) => None,
             #[cfg(feature = "audit")]
-            Self::RoleBinding(_) => None,
+            Self::RoleBinding(_) | Self::Software(_) => None,
         }
     }
 
@@ -205,6 +219,8 @@ impl Object<'_> {
             Self::Credential(credential) => credential.origin,
             Self::Identity(identity) => identity.origin,
             Self::Cluster(cluster) => cluster.origin,
+            #[cfg(feature = "audit")]
+            Self::Software(software) => software.origin,
         }
     }
 }

@@ -26,6 +26,7 @@ pub mod manifest;
 pub mod model;
 pub mod near;
 pub mod parameters;
+pub mod release;
 pub mod repair;
 pub mod review;
 pub mod rule;
@@ -40,7 +41,7 @@ pub mod prelude {
     pub use crate::finding::{Confidence, Finding, Severity};
     pub use crate::model::{
         Audience, ClientId, Cluster, Container, Custom, FederatedIdentityCredential, Identity, Issuer, Place,
-        ServiceAccount, Subject, Workload, annotation, label,
+        ServiceAccount, Software, Subject, Workload, annotation, label,
     };
     pub use crate::rule::{Check, Rule, Verdict};
     pub use crate::trust::{Link, Trust};

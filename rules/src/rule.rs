@@ -3,7 +3,7 @@
 use crate::finding::{Confidence, Finding, Severity};
 #[cfg(feature = "audit")]
 use crate::model::RoleBinding;
-use crate::model::{Cluster, Custom, FederatedIdentityCredential, Identity, ServiceAccount, Workload};
+use crate::model::{Cluster, Custom, FederatedIdentityCredential, Identity, ServiceAccount, Software, Workload};
 use crate::trust::{Trust, Unknown};
 
 /// `Ok(None)`: the object is right. `Ok(Some)`: it is not. `Err`: what would have to be known to tell.
@@ -47,6 +47,8 @@ pub enum Check {
     RoleBinding(fn(&RoleBinding, &Trust<'_>) -> Verdict),
     /// A cluster, as Azure describes it.
     Cluster(fn(&Cluster, &Trust<'_>) -> Verdict),
+    /// What a bill of materials or a lock file describes.
+    Software(fn(&Software, &Trust<'_>) -> Verdict),
 }
 
 impl Check {
@@ -61,6 +63,7 @@ impl Check {
             #[cfg(feature = "audit")]
             Self::RoleBinding(_) => "role binding",
             Self::Cluster(_) => "cluster",
+            Self::Software(_) => "software",
         }
     }
 

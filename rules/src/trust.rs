@@ -6,6 +6,7 @@ mod access;
 
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 
 use crate::declared::Declared;
@@ -13,7 +14,7 @@ use crate::index::{Index, Name};
 use crate::inventory::{ClusterCoverage, Extent, Inventory, SecretKeys, SecretProviderClass, TokenRequester, Tokens};
 use crate::model::{
     ClientId, Cluster, ClusterIx, FederatedIdentityCredential, Identity, Issuer, Parent, RoleAssignment,
-    ServiceAccount, Subject, Workload,
+    ServiceAccount, Software, Subject, Workload,
 };
 #[cfg(feature = "audit")]
 use crate::model::{Role, RoleBinding};
@@ -245,6 +246,14 @@ impl<'a> Trust<'a> {
     /// All workloads seen of a cluster.
     pub fn workloads(&self, cluster: ClusterIx) -> impl Iterator<Item = &'a Workload> {
         self.inventory.workloads.iter().filter(move |workload| workload.cluster == cluster)
+    }
+
+    /// The workloads seen, of whatever cluster, that run this software. A ReplicaSet scaled to
+    /// nothing runs it no more.
+    pub fn running(&self, software: &Software) -> Vec<&'a Workload> {
+        let retired = |workload: &Workload| workload.kind.kind == "ReplicaSet" && workload.replicas == Some(0);
+        let all = self.inventory.workloads.iter();
+        all.filter(|workload| !retired(workload) && software.is_run_by(workload)).collect()
     }
 
     /// Whether all Deployments of a cluster were seen.

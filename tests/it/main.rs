@@ -40,6 +40,7 @@ mod redact;
 mod serve;
 mod shapes;
 mod snapshot;
+mod software;
 #[cfg(unix)]
 mod stop;
 mod store;

@@ -153,7 +153,7 @@ fn secretive(secret: &str) -> Vec<Value> {
             "annotations": {"kubectl.kubernetes.io/last-applied-configuration": secret, "note": secret},
             "labels": {"note": secret}, "managedFields": [{"manager": secret}]})
     };
-    let container = json!({"name": "c", "image": secret, "command": [secret], "args": ["--password", secret],
+    let container = json!({"name": "c", "image": format!("shop:{secret}@registry.example.com/c"), "command": [secret], "args": ["--password", secret],
         "env": [{"name": "PASSWORD", "value": secret}, {"name": "AZURE_CLIENT_SECRET", "value": secret},
             {"name": "AZURE_CLIENT_CERTIFICATE_PASSWORD", "value": secret}, {"name": "ARM_ACCESS_KEY", "value": secret},
             {"name": "AZURE_STORAGE_CONNECTION_STRING", "value": secret}, {"name": "AZURE_ACCESS_TOKEN", "value": secret},

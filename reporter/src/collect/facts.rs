@@ -3,11 +3,12 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wiguard_rules::manifest::{self, Hint, Manifest, ManifestError};
-use wiguard_rules::model::{ClusterIx, Origin, PodBearing};
+use wiguard_rules::model::{ClusterIx, Origin, PodBearing, Software};
 
 use super::azure::{self, Resource};
 use super::iac::{self, Declarations};
-use crate::read::{Batch, Piece, Place, Wrapper};
+use super::software;
+use crate::read::{Batch, Piece, Place, Wrapper, is_plain};
 use crate::snapshot::{self, Kept};
 
 /// What a batch says.
@@ -23,6 +24,9 @@ pub(crate) struct Facts {
     /// What infrastructure as code declares, by document.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) declared: Vec<Declarations>,
+    /// What bills of materials and lock files describe, by line.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) software: Vec<(u32, Software)>,
     /// Lists that ended.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) lists: Vec<Ended>,
@@ -92,18 +96,21 @@ const fn is_false(value: &bool) -> bool {
 pub(super) fn of(batch: &Batch, declared: &[&'static PodBearing]) -> Facts {
     let mut facts = Facts::default();
     for piece in batch.pieces() {
-        facts.add(&piece, declared);
+        facts.add(&piece, declared, &batch.source.path);
     }
     facts
 }
 
 impl Facts {
-    fn add(&mut self, piece: &Piece<'_>, declared: &[&'static PodBearing]) {
+    fn add(&mut self, piece: &Piece<'_>, declared: &[&'static PodBearing], path: &str) {
         let line = u32::try_from(piece.line).unwrap_or(u32::MAX);
         if *piece.place == Place::Alone
             && let Some(kept) = snapshot::recognise(piece.json)
         {
             self.kept.push(kept);
+            return;
+        }
+        if *piece.place == Place::Alone && self.software(piece, path, line) {
             return;
         }
         let (list, hint, items) = match piece.place {
@@ -147,6 +154,33 @@ impl Facts {
             }
             manifest => self.manifests.push(Read { manifest, live: read.live, line, list }),
         }
+    }
+
+    /// Reads a bill of materials or a lock file. False if it is none.
+    fn software(&mut self, piece: &Piece<'_>, path: &str, line: u32) -> bool {
+        let (software, defects) = if is_plain(path) {
+            let text = std::str::from_utf8(piece.json).unwrap_or_default();
+            let software::Described { software, defects } = software::read_text(path, text);
+            (software, defects)
+        } else {
+            match software::read(path, piece.json) {
+                None => return false,
+                Some(Ok(software)) => (software, Vec::new()),
+                Some(Err(error)) => {
+                    self.defects.push(defect(line, written_in_json(piece), &format!("what it lists: {error}")));
+                    return true;
+                }
+            }
+        };
+        let defects = defects.into_iter().map(|(below, why)| (line.saturating_add(below.saturating_sub(1)), why));
+        let before = self.defects.len();
+        self.defects.extend(defects);
+        if !software.libraries.is_empty() {
+            self.software.push((line, software));
+        } else if self.defects.len() == before {
+            self.ignored = true;
+        }
+        true
     }
 
     fn azure(&mut self, piece: &Piece<'_>, line: u32, list: Option<u32>) {
@@ -194,6 +228,7 @@ impl Facts {
         self.manifests.extend(next.manifests);
         self.resources.extend(next.resources);
         self.declared.extend(next.declared);
+        self.software.extend(next.software);
         self.lists.extend(next.lists);
         self.nameless.extend(next.nameless);
         self.defects.extend(next.defects);
@@ -203,10 +238,12 @@ impl Facts {
 
     /// Whether nothing of a file is in it.
     pub(crate) fn is_empty(&self) -> bool {
-        let Self { manifests, resources, declared, lists, nameless, defects, foreign, ignored, kept: _ } = self;
+        let Self { manifests, resources, declared, software, lists, nameless, defects, foreign, ignored, kept: _ } =
+            self;
         let none = manifests.is_empty()
             && resources.is_empty()
             && declared.is_empty()
+            && software.is_empty()
             && lists.is_empty()
             && nameless.is_empty();
         none && defects.is_empty() && foreign.is_empty() && !ignored

@@ -7,6 +7,7 @@ mod extent;
 pub(crate) mod facts;
 mod feed;
 pub(crate) mod iac;
+mod software;
 mod tie;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,6 +38,8 @@ pub struct Wanted {
     pub clusters: Vec<Tie>,
     /// `--identity NAME=PATH`.
     pub identities: Vec<Tie>,
+    /// `--image IMAGE=PATH`.
+    pub images: Vec<Tie>,
     /// Clusters declared by configuration, by name.
     pub declared: Vec<Cluster>,
     /// Whether every kind of which something is given is given wholly.
@@ -141,7 +144,11 @@ pub(crate) fn join(
     gaps: Vec<Gap>,
     mut feeds: Vec<Feed>,
 ) -> Collected {
-    let mut ties = (wanted.clusters.clone(), wanted.identities.clone());
+    let mut ties = Said {
+        clusters: wanted.clusters.clone(),
+        identities: wanted.identities.clone(),
+        images: wanted.images.clone(),
+    };
     let (mut readings, mut moments) = (vec![reading], Vec::new());
     let snapshots = sections.iter().filter(|section| !section.is_empty()).map(|section| section.path.clone()).collect();
     snapshot::take(sections, &mut feeds, &mut readings, &mut ties, &mut moments);
@@ -156,12 +163,19 @@ pub(crate) fn join(
     assembly.finish(by_source, feeds)
 }
 
+/// What the user ties to paths: `--cluster`, `--identity` and `--image`, those that snapshots keep
+/// among them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Said {
+    pub(crate) clusters: Vec<Tie>,
+    pub(crate) identities: Vec<Tie>,
+    pub(crate) images: Vec<Tie>,
+}
+
 /// The work of putting facts together.
 struct Assembly<'a> {
     wanted: &'a Wanted,
-    /// `--cluster` and `--identity`, those that snapshots keep among them.
-    clusters: Vec<Tie>,
-    identities: Vec<Tie>,
+    said: Said,
     collected: Collected,
     /// Snapshots something of which could be read.
     snapshots: BTreeSet<String>,
@@ -181,11 +195,10 @@ struct Sourced {
 }
 
 impl<'a> Assembly<'a> {
-    fn new(wanted: &'a Wanted, (clusters, identities): (Vec<Tie>, Vec<Tie>)) -> Self {
+    fn new(wanted: &'a Wanted, said: Said) -> Self {
         Self {
             wanted,
-            clusters,
-            identities,
+            said,
             collected: Collected::default(),
             snapshots: BTreeSet::new(),
             broken: BTreeSet::new(),
@@ -238,9 +251,10 @@ impl<'a> Assembly<'a> {
         self.account(&mut sources);
         self.azure(&mut sources);
         let declared = iac::take(&mut sources, &mut self.collected.inventory);
+        self.collected.inventory.software = software::take(&mut sources, &self.said.images);
         let ties = self.tie(&sources);
         let Collected { paths, inventory, .. } = &self.collected;
-        let idle = tie::idle(&self.clusters, &self.identities, paths, &inventory.identities);
+        let idle = tie::idle(&self.said, paths, &inventory.identities);
         self.collected.gaps.extend(idle);
         self.kubernetes(sources, &ties);
         let Collected { inventory, gaps, .. } = &mut self.collected;
@@ -321,6 +335,7 @@ impl<'a> Assembly<'a> {
                     || !it.facts.manifests.is_empty()
                     || !it.facts.resources.is_empty()
                     || !it.facts.declared.is_empty()
+                    || !it.facts.software.is_empty()
                     || it.facts.ignored
             })
             .map(|it| it.source.path.as_str())
@@ -443,7 +458,7 @@ impl<'a> Assembly<'a> {
         let owners = tie::Owners::of(&inventory.identities);
         for (source, whole, mut credential) in loose {
             if credential.parent == Parent::Unknown {
-                match tie::identity_of_path(&source.path, &self.identities, &inventory.identities) {
+                match tie::identity_of_path(&source.path, &self.said.identities, &inventory.identities) {
                     Some(identity) => credential.parent = Parent::Id(tie::reference(identity)),
                     None => *untied.entry(source.path.clone()).or_default() += 1,
                 }
@@ -490,7 +505,8 @@ impl<'a> Assembly<'a> {
                 let named = parent_of_context(&ended.context)
                     .and_then(|parent| owners.owner(&Parent::Id(parent)))
                     .or_else(|| {
-                        let identity = tie::identity_of_path(&source.path, &self.identities, &inventory.identities)?;
+                        let identity =
+                            tie::identity_of_path(&source.path, &self.said.identities, &inventory.identities)?;
                         inventory.identities.iter().position(|known| std::ptr::eq(known, identity))
                     });
                 match named {
@@ -520,7 +536,7 @@ impl<'a> Assembly<'a> {
 
     /// Which cluster each source of Kubernetes objects belongs to.
     fn tie(&mut self, sources: &[Sourced]) -> BTreeMap<u32, ClusterIx> {
-        let mut ties = tie::Ties::new(&self.clusters, &mut self.collected.inventory.clusters);
+        let mut ties = tie::Ties::new(&self.said.clusters, &mut self.collected.inventory.clusters);
         let files = || sources.iter().filter(|it| it.source.root != usize::MAX);
         let resources = || files().flat_map(|it| it.facts.resources.iter().map(|(_, _, found)| (&*it.source, found)));
         for (source, resource) in resources() {

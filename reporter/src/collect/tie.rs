@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Component, Path, PathBuf};
 
-use super::{Gap, Home, Missing};
+use super::{Gap, Home, Missing, Said};
 use wiguard_rules::model::{Cluster, ClusterIx, Identity, Issuer, Parent};
 
 /// `NAME=PATH` as typed.
@@ -180,11 +180,12 @@ const fn scope(root: usize) -> usize {
 }
 
 /// Ties that the user asked for and that tie nothing: a misspelt path or name.
-pub(super) fn idle(clusters: &[Tie], said: &[Tie], paths: &[String], identities: &[Identity]) -> Vec<Gap> {
+pub(super) fn idle(said: &Said, paths: &[String], identities: &[Identity]) -> Vec<Gap> {
     let gap =
         |tie: &Tie, reason| Gap { path: tie.path.display().to_string(), line: None, reason, extent: Missing::All };
     let mut gaps = Vec::new();
-    for (flag, tie) in clusters.iter().map(|tie| ("--cluster", tie)).chain(said.iter().map(|tie| ("--identity", tie))) {
+    let ties = [("--cluster", &said.clusters), ("--identity", &said.identities), ("--image", &said.images)];
+    for (flag, tie) in ties.into_iter().flat_map(|(flag, ties)| ties.iter().map(move |tie| (flag, tie))) {
         if !paths.iter().any(|path| tie.covers(&clean(Path::new(path)))) {
             gaps.push(gap(
                 tie,
@@ -195,10 +196,16 @@ pub(super) fn idle(clusters: &[Tie], said: &[Tie], paths: &[String], identities:
             ));
         }
     }
-    for tie in said.iter().filter(|tie| only(identities, &tie.name).is_none()) {
+    for tie in said.identities.iter().filter(|tie| only(identities, &tie.name).is_none()) {
         gaps.push(gap(tie, format!("--identity names `{}`, which is no identity, or more than one, of those read; give its client id and the output of `az identity list`", tie.name)));
     }
     gaps
+}
+
+/// The images that the user ties to a path.
+pub(super) fn images_of_path<'t>(path: &str, said: &'t [Tie]) -> impl Iterator<Item = &'t str> {
+    let path = clean(Path::new(path));
+    said.iter().filter(move |tie| tie.covers(&path)).map(|tie| tie.name.as_str())
 }
 
 /// The identity that the user ties to a path, or that its file is named after.

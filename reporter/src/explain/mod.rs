@@ -122,6 +122,7 @@ impl Explain {
         let sources = Sources {
             paths: self.from,
             identity: self.identity,
+            image: Vec::new(),
             assume_complete: self.assume_complete,
             bearing: Vec::new(),
             progress: self.progress,

@@ -81,10 +81,12 @@ fn listen() -> io::Result<()> {
 fn signalled(status: i32) {
     let reading = READING.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(Reading { stop, progress }) = &*reading {
-        if !stop.is_closed() && !stop.send_replace(true) {
+        if !stop.is_closed() && !*stop.borrow() {
+            // Said first: whoever reads may be at its end at once, and then shows nothing any more.
             if let Some(progress) = progress.get() {
                 progress.note(STOPPING);
             }
+            stop.send_replace(true);
             return;
         }
         if let Some(progress) = progress.get() {

@@ -96,6 +96,7 @@ impl Preview {
             roots: input.roots.clone(),
             clusters: self.cluster.clone(),
             identities: self.identity.clone(),
+            images: Vec::new(),
             declared: config.declared(),
             assume_complete: self.assume_complete,
             ..Wanted::default()

@@ -8,11 +8,11 @@ use std::io::{Cursor, Read};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::pack::{Flaw, Pack, Sink};
+use super::pack::{Flaw, Form, Pack, Sink};
 use super::prepare::prepare;
 use super::text::Text;
 use super::walk::{Content, Entry, walk};
-use super::{Batch, Defect, Limits, Outcome, Place, Root, Source, SourceSummary, Stdin, decode, json, yaml};
+use super::{Batch, Defect, Limits, Outcome, Place, Root, Source, SourceSummary, Stdin, decode, is_plain, json, yaml};
 
 /// Packs that one worker takes at once: many of small files, or one of a large one.
 struct Task {
@@ -122,6 +122,10 @@ pub fn read_all<T: Send>(
 fn cut(bytes: Box<dyn Read + '_>, window: Vec<u8>, sink: &mut Sink<'_>) -> Vec<u8> {
     let limit = sink.limits.piece.max(sink.limits.yaml_document);
     let mut text = Text::new(bytes, window, limit);
+    if is_plain(&sink.source().path) {
+        plain(&mut text, sink);
+        return text.into_window();
+    }
     match language(&mut text) {
         Language::Nothing if text.fault().is_none() => {
             sink.flaw(1, "is empty; the command that wrote it may have failed, run it again");
@@ -143,6 +147,26 @@ fn cut(bytes: Box<dyn Read + '_>, window: Vec<u8>, sink: &mut Sink<'_>) -> Vec<u
         sink.flaw(line, "too much of it cannot be read; the rest is skipped");
     }
     text.into_window()
+}
+
+/// Delivers a text in one piece: its language is neither JSON nor YAML.
+fn plain(text: &mut Text<'_>, sink: &mut Sink<'_>) {
+    text.hold();
+    loop {
+        text.advance(text.ahead().len());
+        if !text.fill() {
+            break;
+        }
+    }
+    let line = text.held_line();
+    if let Some(fault) = text.fault().map(str::to_owned) {
+        sink.flaw(line, fault);
+    } else if let Some(size) = text.lost() {
+        let limit = sink.limits.piece >> 20;
+        sink.flaw(line, format!("skipped a lock file of {size} bytes: larger than the {limit} MiB that one may have"));
+    } else {
+        sink.put_held(Form::Json, text, Place::Alone);
+    }
 }
 
 /// Tells JSON from YAML by the first bytes; flow style without quotes is YAML, as is a template.

@@ -264,6 +264,19 @@ impl Batch {
     }
 }
 
+/// Whether the name of a file says that it is a lock file in a language of its own, which is
+/// delivered in one piece as it is written.
+pub(crate) fn is_plain(path: &str) -> bool {
+    let name = path.rsplit(['/', '\\']).next().unwrap_or_default();
+    let name = [".gz", ".zst"].iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name);
+    let is = |known: &[&str]| known.contains(&name);
+    is(&["go.mod", "go.sum", "yarn.lock", "poetry.lock", "uv.lock", "pdm.lock"])
+        || name.ends_with("gradle.lockfile")
+        || name
+            .strip_suffix(".txt")
+            .is_some_and(|stem| stem.starts_with("requirements") || stem.ends_with("requirements"))
+}
+
 impl Wrapper {
     /// The members that may hold a list, with their names.
     const MEMBERS: [(&'static str, Self); 3] = [("items", Self::Items), ("value", Self::Value), ("data", Self::Data)];

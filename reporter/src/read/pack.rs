@@ -9,7 +9,7 @@ use super::{Limits, Place, Source};
 /// How the text of a cut is to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
-    /// JSON, to be delivered as it is.
+    /// JSON, or a text in a language of its own, to be delivered as it is.
     Json,
     /// A whole YAML document; if it turns out to be a list, this is its id.
     YamlDocument { envelope: u32 },
@@ -74,6 +74,11 @@ impl<'a> Sink<'a> {
         self.pack.bytes.extend_from_slice(bytes);
         self.pack.cuts.push(Cut { form, bytes: from..self.pack.bytes.len(), line, place });
         self.any = true;
+    }
+
+    /// The source that is cut.
+    pub(super) fn source(&self) -> &Source {
+        &self.pack.source
     }
 
     /// Puts what the text holds.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use wiguard_rules::manifest::Manifest;
 use wiguard_rules::model::rbac::{ANONYMOUS, group};
 use wiguard_rules::model::{
-    Body, Cluster, Container, Custom, EnvFrom, FederatedIdentityCredential, Identity, Pairs, Parent, PodTemplate,
-    Principal, Token, Value, Volume, Workload, annotation, label,
+    Body, Cluster, Container, Custom, EnvFrom, FederatedIdentityCredential, Identity, ImageReference, Pairs, Parent,
+    PodTemplate, Principal, Software, Token, Value, Volume, Workload, annotation, label,
 };
 use wiguard_rules::webhook::{MOUNT_PATHS, RESERVED, TOKEN_VOLUME, Version};
 
@@ -31,6 +31,10 @@ impl Redactor {
         header.asked.iter_mut().filter(|asked| !plain(asked)).for_each(|asked| self.name(asked));
         self.text(&mut header.run);
         header.namespace.iter_mut().for_each(|namespace| self.name(namespace));
+        for (image, path) in &mut header.images {
+            self.image(image);
+            self.name(path);
+        }
         for (name, path) in header.clusters.iter_mut().chain(&mut header.identities) {
             self.name(name);
             self.name(path);
@@ -74,6 +78,7 @@ impl Redactor {
             facts.manifests.iter_mut().for_each(|read| self.manifest(&mut read.manifest));
             facts.resources.iter_mut().for_each(|(_, _, resource)| self.resource(resource));
             facts.declared.iter_mut().for_each(|declared| self.declared(declared));
+            facts.software.iter_mut().for_each(|(_, software)| self.software(software));
             facts.lists.iter_mut().for_each(|list| self.context(&mut list.context));
         }
         for (_, facts) in &mut facts {
@@ -261,8 +266,8 @@ impl Redactor {
         for named in &mut container.token_paths {
             self.text(&mut named.field);
         }
-        if let Some(image) = container.image.as_mut().filter(|image| !image.starts_with("mcr.microsoft.com/")) {
-            self.text(image);
+        if let Some(image) = &mut container.image {
+            self.image(image);
         }
         self.text(&mut container.name);
         for variable in &mut container.env {
@@ -285,11 +290,6 @@ impl Redactor {
             self.text(&mut mount.volume);
             self.text(&mut mount.path);
         }
-        // What is kept is everybody's, but for the registry before it.
-        if let Some(image) = &mut container.image {
-            let own = ["aad-pod-identity/", "workload-identity/webhook"].iter().find_map(|own| image.find(own));
-            image.drain(..own.unwrap_or(image.len()));
-        }
         for from in &mut container.env_from {
             match from {
                 EnvFrom::Secret(name, prefix) => {
@@ -298,6 +298,37 @@ impl Redactor {
                 }
                 EnvFrom::ConfigMap(name) => self.text(name),
             }
+        }
+    }
+
+    /// The reference of an image, without what is understood. Images of Microsoft's are everybody's,
+    /// and so is what rules know AAD Pod Identity and the webhook by, but for the registry before it.
+    fn image(&self, image: &mut String) {
+        const OWN: [&str; 2] = ["aad-pod-identity/", "workload-identity/webhook"];
+        if image.starts_with("mcr.microsoft.com/") {
+            return;
+        }
+        if let Some(own) = OWN.iter().find_map(|own| image.find(own)) {
+            image.drain(..own);
+            return;
+        }
+        let ImageReference { repository, tag, digest } = ImageReference::of(image);
+        let mut name = repository.to_owned();
+        self.text(&mut name);
+        if let Some(tag) = tag {
+            let mut tag = tag.to_owned();
+            self.text(&mut tag);
+            name = format!("{name}:{tag}");
+        }
+        // A digest tells nothing of a name.
+        *image = digest.map_or(name.clone(), |digest| format!("{name}@{digest}"));
+    }
+
+    fn software(&self, software: &mut Software) {
+        software.images.iter_mut().for_each(|image| self.image(image));
+        self.text(&mut software.name);
+        if let Some(image) = software.images.first() {
+            software.name.clone_from(image);
         }
     }
 

@@ -51,6 +51,7 @@ fn pruned(json: &[u8]) -> Result<Members, serde_json::Error> {
         ("/feed", "gaps"),
         ("/batch/facts", "manifests"),
         ("/batch/facts", "resources"),
+        ("/batch/facts", "software"),
         ("/batch/facts", "lists"),
     ] {
         let Some(Value::Array(elements)) = value.pointer_mut(part).and_then(|part| part.get_mut(list)) else {

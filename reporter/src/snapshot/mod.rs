@@ -69,6 +69,9 @@ pub struct Header {
     /// `--identity NAME=PATH`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub identities: Vec<(String, String)>,
+    /// `--image IMAGE=PATH`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<(String, String)>,
 }
 
 /// One part of many.

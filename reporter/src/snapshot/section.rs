@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Batch, Digest, End, Files, Header, Kept, Line};
-use crate::collect::{Feed, Gap, Missing, Reading, SCOPE, Tie, facts::Facts};
+use crate::collect::{Feed, Gap, Missing, Reading, SCOPE, Said, Tie, facts::Facts};
 use crate::read::{Source, SourceSummary};
 
 /// What one run wrote.
@@ -188,7 +188,7 @@ pub(crate) fn take(
     sections: Vec<Section>,
     feeds: &mut Vec<Feed>,
     readings: &mut Vec<Reading>,
-    (clusters, identities): &mut (Vec<Tie>, Vec<Tie>),
+    said: &mut Said,
     moments: &mut Vec<(String, u64)>,
 ) {
     let with_files = sections.iter().filter(|section| !section.reading.sources.is_empty()).count();
@@ -202,8 +202,9 @@ pub(crate) fn take(
         section.reading.rename(&prefix, scope);
         readings.push(section.reading);
         let tie = |(name, path): (String, String)| Tie { name, path: PathBuf::from(format!("{prefix}{path}")) };
-        clusters.extend(section.header.clusters.into_iter().map(tie));
-        identities.extend(section.header.identities.into_iter().map(tie));
+        said.clusters.extend(section.header.clusters.into_iter().map(tie));
+        said.identities.extend(section.header.identities.into_iter().map(tie));
+        said.images.extend(section.header.images.into_iter().map(tie));
         match moments.iter_mut().find(|(path, _)| *path == section.path) {
             Some((_, at)) => *at = section.header.begun.min(*at),
             None => moments.push((section.path, section.header.begun)),

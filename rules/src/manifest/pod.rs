@@ -10,7 +10,7 @@ use crate::model::{
     Container, EnvFrom, EnvVar, Pairs, Placement, PodTemplate, Token, TokenPath, Value, VirtualNode, Volume, label,
 };
 #[cfg(feature = "audit")]
-use crate::model::{Mount, ProjectedToken, TokenVolume};
+use crate::model::{ImageReference, Mount, ProjectedToken, TokenVolume};
 #[cfg(feature = "audit")]
 use crate::webhook;
 
@@ -183,7 +183,7 @@ fn containers(list: &mut Vec<Container>, json: &mut dyn Json<'_>) -> Result<(), 
             #[cfg(feature = "audit")]
             ("image", &mut |json| {
                 let image = json.loose()?.text;
-                container.image = IMAGES.iter().any(|ours| image.contains(ours)).then(|| image.into_owned());
+                container.image = ImageReference::of(&image).is_sound().then(|| image.into_owned());
                 Ok(())
             }),
         ])?;
@@ -193,10 +193,6 @@ fn containers(list: &mut Vec<Container>, json: &mut dyn Json<'_>) -> Result<(), 
         Ok(())
     })
 }
-
-/// Images by which AAD Pod Identity, the mutating webhook and its proxy are told.
-#[cfg(feature = "audit")]
-const IMAGES: [&str; 3] = ["aad-pod-identity/", "workload-identity/webhook", webhook::PROXY_IMAGE];
 
 #[cfg(feature = "audit")]
 fn texts(list: &'static str, paths: &mut Vec<TokenPath>, json: &mut dyn Json<'_>) -> Result<(), Fault> {

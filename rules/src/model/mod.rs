@@ -3,10 +3,12 @@
 mod azure;
 mod bearing;
 mod custom;
+mod image;
 mod name;
 #[cfg(feature = "audit")]
 pub mod rbac;
 mod service_account;
+mod software;
 mod workload;
 
 use alloc::string::String;
@@ -22,10 +24,12 @@ pub use azure::{
 pub use bearing::{CUSTOM_BEARING, TemplatePath};
 pub use bearing::{POD_BEARING, PodBearing, Shape};
 pub use custom::{AzureParameters, Body, CUSTOM, Custom, CustomKind, Login, Means, Store, Trigger};
+pub use image::ImageReference;
 pub use name::{Audience, ClientId, DEFAULT_AUDIENCE, Issuer, Subject, is_guid, is_placeholder};
 #[cfg(feature = "audit")]
 pub use rbac::{Grant, Power, Principal, Role, RoleBinding};
 pub use service_account::ServiceAccount;
+pub use software::{Ecosystem, Library, PACKAGES, Package, Part, Software};
 pub use workload::{
     Container, Controller, EnvFrom, EnvVar, Mount, Place, Placement, PodTemplate, ProjectedToken, Token, TokenPath,
     TokenVolume, Value, VirtualNode, Volume, Workload,

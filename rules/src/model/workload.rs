@@ -155,7 +155,7 @@ pub struct Container {
     /// path of the webhook's.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub mounts: Vec<Mount>,
-    /// `image`, of AAD Pod Identity, of the mutating webhook and of its proxy alone.
+    /// `image`.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
     pub image: Option<String>,
 }
