@@ -6,7 +6,7 @@ use wiguard_rules::manifest::Manifest;
 use wiguard_rules::model::rbac::{ANONYMOUS, group};
 use wiguard_rules::model::{
     Body, Cluster, Container, Custom, EnvFrom, FederatedIdentityCredential, Identity, ImageReference, Pairs, Parent,
-    PodTemplate, Principal, Software, Token, Value, Volume, Workload, annotation, label,
+    PodBearing, PodTemplate, Principal, Software, Token, Value, Volume, Workload, annotation, label,
 };
 use wiguard_rules::webhook::{MOUNT_PATHS, RESERVED, TOKEN_VOLUME, Version};
 
@@ -202,6 +202,14 @@ impl Redactor {
     }
 
     fn workload(&mut self, workload: &mut Workload) {
+        // Kinds are everybody's; the group of one's own may be a domain.
+        if let Some(declaration) = workload.kind.declaration()
+            && let Some((group, rest)) = declaration.split_once('/')
+        {
+            let mut group = group.to_owned();
+            self.text(&mut group);
+            workload.kind = PodBearing::declared(&format!("{group}/{rest}")).unwrap_or(workload.kind);
+        }
         self.name(&mut workload.namespace);
         self.text(&mut workload.name);
         workload.controller.iter_mut().for_each(|controller| self.text(&mut controller.name));

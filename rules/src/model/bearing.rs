@@ -199,7 +199,7 @@ impl PodBearing {
 
     /// How it was declared, if it was.
     #[cfg(feature = "facts")]
-    fn declaration(&self) -> Option<String> {
+    pub fn declaration(&self) -> Option<String> {
         let Shape::Under(path) = self.shape else { return None };
         let known = Self::find(self.api_version, self.kind).is_some();
         let template = path.spec.strip_suffix(".spec")?;
