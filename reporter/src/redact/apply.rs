@@ -271,9 +271,6 @@ impl Redactor {
                 self.text(&mut mount.path);
             }
         }
-        for named in &mut container.token_paths {
-            self.text(&mut named.field);
-        }
         if let Some(image) = &mut container.image {
             self.image(image);
         }
@@ -293,10 +290,6 @@ impl Redactor {
             if named.field != "env[AZURE_FEDERATED_TOKEN_FILE]" {
                 self.text(&mut named.field);
             }
-        }
-        for mount in &mut container.mounts {
-            self.text(&mut mount.volume);
-            self.text(&mut mount.path);
         }
         for from in &mut container.env_from {
             match from {

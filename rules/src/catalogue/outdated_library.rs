@@ -176,26 +176,29 @@ struct Short<'a> {
 }
 
 fn check(software: &Software, trust: &Trust<'_>) -> Verdict {
+    let mut short: Vec<Short<'_>> = software.delivered().filter_map(|library| too_old(library, software)).collect();
+    let of_bindings = software.delivered().filter_map(|library| unbound(library, software));
+    let of_bindings: Vec<Short<'_>> =
+        of_bindings.filter(|it| short.iter().all(|own| own.library != it.library)).collect();
+    if short.is_empty() && of_bindings.is_empty() {
+        return unread(software);
+    }
     let running = trust.running(software);
     let users: Vec<&Workload> =
         running.iter().copied().filter(|it| it.opts_in() || it.projects_azure_token()).collect();
-    let bound = users.iter().any(|it| it.opts_in() && it.uses_identity_binding());
-    let mut short: Vec<Short<'_>> = software.delivered().filter_map(|library| too_old(library, software)).collect();
-    if bound {
-        let of_bindings = software.delivered().filter_map(|library| unbound(library, software));
-        let more: Vec<Short<'_>> = of_bindings.filter(|it| short.iter().all(|own| own.library != it.library)).collect();
-        short.extend(more);
+    if users.iter().any(|it| it.opts_in() && it.uses_identity_binding()) {
+        short.extend(of_bindings);
     }
     let Some(first) = short.first() else { return unread(software) };
-    let severity = match (users.is_empty(), running.is_empty()) {
-        (false, _) => RULE.severity,
-        (true, true) => Severity::Medium,
-        (true, false) => Severity::Info,
-    };
     let others = match short.len() - 1 {
         0 => String::new(),
         1 => ", and another library is too old as well".into(),
         more => format!(", and {more} other libraries are too old as well"),
+    };
+    let severity = match (users.is_empty(), running.is_empty()) {
+        (false, _) => RULE.severity,
+        (true, true) => Severity::Medium,
+        (true, false) => Severity::Info,
     };
     let message = format!("`{}` {}{others}; {}", first.library.shown(), first.why, used_by(&users, &running));
     let mut needed: Vec<&str> = short.iter().map(|it| it.needed.as_str()).collect();
