@@ -9,6 +9,7 @@
 
 mod azure;
 mod azure_client;
+mod bearing;
 mod catalogue;
 mod cli;
 mod cloud;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use wiguard_rules::manifest::Manifest;
 use wiguard_rules::model::{
     Body, Cluster, Container, Custom, EnvFrom, FederatedIdentityCredential, Identity, ImageReference, Pairs, Parent,
-    PodTemplate, Software, Token, Value, Volume, Workload, annotation, label,
+    PodBearing, PodTemplate, Software, Token, Value, Volume, Workload, annotation, label,
 };
 use wiguard_rules::webhook::{MOUNT_PATHS, RESERVED, TOKEN_VOLUME, Version};
 
@@ -148,12 +148,24 @@ impl Redactor {
                 for login in logins {
                     self.text(&mut login.client_id);
                     login.account.iter_mut().for_each(|name| self.text(name));
+                    if let Some((namespace, name)) = &mut login.claim {
+                        self.text(namespace);
+                        self.text(name);
+                    }
                 }
             }
         }
     }
 
     fn workload(&mut self, workload: &mut Workload) {
+        // Kinds are everybody's; the group of one's own may be a domain.
+        if let Some(declaration) = workload.kind.declaration()
+            && let Some((group, rest)) = declaration.split_once('/')
+        {
+            let mut group = group.to_owned();
+            self.text(&mut group);
+            workload.kind = PodBearing::declared(&format!("{group}/{rest}")).unwrap_or(workload.kind);
+        }
         self.name(&mut workload.namespace);
         self.text(&mut workload.name);
         workload.controller.iter_mut().for_each(|controller| self.text(&mut controller.name));

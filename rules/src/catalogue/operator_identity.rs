@@ -10,7 +10,11 @@
 //! the operator's own identity is used, whose pods are judged themselves. Flux may use `serviceAccountName` for
 //! the credentials of a registry alone, so that a ServiceAccount without a client id is right there. A placeholder is not judged.
 //!
-//! External-dns, Azure Service Operator and Velero's identity are set in Secrets, whose values are never read.
+//! A volume of Azure Files or Blob with a `clientID` is mounted by the token of each pod that has it, whose
+//! ServiceAccount the identity must trust. StorageClasses are not read, the volumes made by them are.
+//!
+//! External-dns, Azure Service Operator and Velero's identity are set in Secrets, whose values are never
+//! read, and what a kubelet pulls images by is in files of the node.
 //!
 //! # Fails
 //!
@@ -79,7 +83,38 @@
 //! spec: {credentials: {source: Secret, secretRef: {name: azure, namespace: crossplane-system, key: creds}}}
 //! ```
 //!
+//! ```yaml
+//! {name: prod, type: Microsoft.ContainerService/ManagedClusters, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/data, name: data, clientId: 5a1e2c3d-0001-4000-8000-000000000001, type: Microsoft.ManagedIdentity/userAssignedIdentities}]
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/data/federatedIdentityCredentials/data, name: data, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:other", audiences: ["api://AzureADTokenExchange"]}]
+//! ---
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: cart, namespace: shop}, spec: {template: {spec: {serviceAccountName: cart, volumes: [{name: data, persistentVolumeClaim: {claimName: data}}]}}}}
+//! ---
+//! apiVersion: v1
+//! kind: PersistentVolume
+//! metadata: {name: data}
+//! spec: {claimRef: {namespace: shop, name: data}, csi: {driver: file.csi.azure.com, volumeHandle: data, volumeAttributes: {clientID: 5a1e2c3d-0001-4000-8000-000000000001, mountWithWorkloadIdentityToken: "true"}}}
+//! ```
+//!
 //! # Passes
+//!
+//! ```yaml
+//! # the identity trusts the pods that mount the volume
+//! {name: prod, type: Microsoft.ContainerService/ManagedClusters, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/data, name: data, clientId: 5a1e2c3d-0001-4000-8000-000000000001, type: Microsoft.ManagedIdentity/userAssignedIdentities}]
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/data/federatedIdentityCredentials/data, name: data, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audiences: ["api://AzureADTokenExchange"]}]
+//! ---
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: cart, namespace: shop}, spec: {template: {spec: {serviceAccountName: cart, volumes: [{name: data, persistentVolumeClaim: {claimName: data}}]}}}}
+//! ---
+//! apiVersion: v1
+//! kind: PersistentVolume
+//! metadata: {name: data}
+//! spec: {claimRef: {namespace: shop, name: data}, csi: {driver: file.csi.azure.com, volumeHandle: data, volumeAttributes: {clientID: 5a1e2c3d-0001-4000-8000-000000000001, mountWithWorkloadIdentityToken: "true"}}}
+//! ```
 //!
 //! ```yaml
 //! # the identity trusts the operator
@@ -129,7 +164,7 @@
 //! spec: {provider: aws, config: {region: eu-west-1}}
 //! ```
 use crate::exchange::{expression_of, trusts_one_like};
-use crate::model::{Login, Means, is_guid, is_placeholder};
+use crate::model::{Login, Means, Volume, is_guid, is_placeholder};
 use crate::near::annotate;
 use crate::parameters::any_glob;
 use crate::prelude::*;
@@ -184,6 +219,7 @@ fn flaw(custom: &Custom, login: &Login, trust: &Trust<'_>) -> Result<Option<Flaw
                 let fix = "give the identity's client id, a GUID".to_owned();
                 Ok(Some((format!("`{id}` is no client id"), fix)))
             }
+            None if custom.kind.kind == "PersistentVolume" => of_pods(custom, login, trust),
             None => of_operator(custom, id, trust),
         },
     }
@@ -228,11 +264,37 @@ fn of_account(custom: &Custom, name: &str, id: &str, trust: &Trust<'_>) -> Resul
         return Ok(Some((message, annotate(namespace, name, annotation::CLIENT_ID, "CLIENT_ID"))));
     };
     let Some(identity) = trust.identity(&client_id).known()? else { return Ok(None) };
-    let subject = account.subject();
+    untrusted(custom, identity, &account.subject(), "whose tokens the operator asks for", trust)
+}
+
+/// A volume, which the driver mounts by the token of each pod.
+fn of_pods(custom: &Custom, login: &Login, trust: &Trust<'_>) -> Result<Option<Flaw>, Unknown> {
+    let Some((namespace, claim)) = &login.claim else { return Ok(None) };
+    let Some(identity) = trust.identity(&login.client_id.as_str().into()).known()? else { return Ok(None) };
+    let mounts = |workload: &&Workload| {
+        let is_it = |volume: &Volume| matches!(volume, Volume::Claim(name) if name == claim);
+        workload.namespace == *namespace && workload.template.volumes.iter().any(is_it)
+    };
+    for workload in trust.workloads(custom.cluster).filter(mounts) {
+        let flaw = untrusted(custom, identity, &workload.subject(), "as which pods mount the volume", trust)?;
+        if flaw.is_some() {
+            return Ok(flaw);
+        }
+    }
+    Ok(None)
+}
+
+fn untrusted(
+    custom: &Custom,
+    identity: &Identity,
+    subject: &Subject,
+    what: &str,
+    trust: &Trust<'_>,
+) -> Result<Option<Flaw>, Unknown> {
     let issuer = trust.issuer(custom.cluster)?;
     let mut open = None;
     for credential in trust.credentials_seen(identity).iter().filter(|credential| credential.issuer == *issuer) {
-        match credential.admits(&subject) {
+        match credential.admits(subject) {
             Some(true) => return Ok(None),
             Some(false) => {}
             None => open = Some(expression_of(credential)),
@@ -242,7 +304,7 @@ fn of_account(custom: &Custom, name: &str, id: &str, trust: &Trust<'_>) -> Resul
     if let Some(open) = open {
         return Err(open);
     }
-    let message = format!("identity `{}` does not trust `{subject}`, whose tokens the operator asks for", identity.name);
+    let message = format!("identity `{}` does not trust `{subject}`, {what}", identity.name);
     let fix = format!("add a federated credential to identity `{}` for subject {subject}", identity.name);
     Ok(Some((message, fix)))
 }

@@ -17,7 +17,9 @@ const CROSSPLANE: [&str; 2] = ["azure.upbound.io", "azure.m.upbound.io"];
 
 /// Whether a group is read here.
 pub(super) fn reads(group: &str) -> bool {
-    [CERT_MANAGER, APP_CONFIGURATION, VELERO].contains(&group) || FLUX.contains(&group) || CROSSPLANE.contains(&group)
+    ["", CERT_MANAGER, APP_CONFIGURATION, VELERO].contains(&group)
+        || FLUX.contains(&group)
+        || CROSSPLANE.contains(&group)
 }
 
 /// Reads a `spec`.
@@ -35,6 +37,7 @@ pub(super) fn read(kind: &CustomKind, logins: &mut Vec<Login>, json: &mut dyn Js
         })]),
         APP_CONFIGURATION => app_configuration(logins, json),
         VELERO => velero(logins, json),
+        "" => volume(logins, json),
         group if FLUX.contains(&group) => flux(kind, logins, json),
         _ => crossplane(logins, json),
     }
@@ -62,7 +65,7 @@ fn solver(path: String, logins: &mut Vec<Login>, json: &mut dyn Json<'_>) -> Res
                     _ => ("managedIdentity.clientID", Means::Workload),
                 };
                 let client_id = core::mem::take(&mut client_id);
-                logins.push(Login { path: format!("{path}.{member}"), means, client_id, account: None });
+                logins.push(Login { path: format!("{path}.{member}"), means, client_id, account: None, claim: None });
             }
             Ok(())
         })])
@@ -90,7 +93,8 @@ fn app_configuration(logins: &mut Vec<Login>, json: &mut dyn Json<'_>) -> Result
             ])
         }),
     ])?;
-    let login = |path: &str, means| Login { path: path.into(), means, client_id: String::new(), account: None };
+    let login =
+        |path: &str, means| Login { path: path.into(), means, client_id: String::new(), account: None, claim: None };
     logins.push(match (connection, principal, workload) {
         (true, ..) => login("spec.connectionStringReference", Means::Secret),
         (_, true, _) => login("spec.auth.servicePrincipalReference", Means::Secret),
@@ -115,7 +119,39 @@ fn velero(logins: &mut Vec<Login>, json: &mut dyn Json<'_>) -> Result<(), Fault>
     ])?;
     if key && ["azure", "velero.io/azure"].contains(&provider.as_str()) {
         let path = "spec.config.storageAccountKeyEnvVar".into();
-        logins.push(Login { path, means: Means::Secret, client_id: String::new(), account: None });
+        logins.push(Login { path, means: Means::Secret, client_id: String::new(), account: None, claim: None });
+    }
+    Ok(())
+}
+
+/// A PersistentVolume of Azure Files or Blob, whose drivers read their parameters without regard to case
+/// (azurefile-csi-driver, `pkg/azurefile/azurefile.go`).
+fn volume(logins: &mut Vec<Login>, json: &mut dyn Json<'_>) -> Result<(), Fault> {
+    let (mut driver, mut client_id, mut claim) = (String::new(), String::new(), None);
+    json.object(&mut [
+        ("csi", &mut |json| {
+            json.object(&mut [
+                ("driver", &mut |json| loose(&mut driver, json)),
+                ("volumeAttributes", &mut |json| {
+                    json.members(&mut |key, json| {
+                        if key.eq_ignore_ascii_case("clientID") { loose(&mut client_id, json) } else { Ok(()) }
+                    })
+                }),
+            ])
+        }),
+        ("claimRef", &mut |json| {
+            let (mut namespace, mut of) = (None, None);
+            json.object(&mut [
+                ("namespace", &mut |json| name(&mut namespace, json)),
+                ("name", &mut |json| name(&mut of, json)),
+            ])?;
+            claim = namespace.zip(of);
+            Ok(())
+        }),
+    ])?;
+    if !client_id.is_empty() && ["file.csi.azure.com", "blob.csi.azure.com"].contains(&driver.as_str()) {
+        let path = "spec.csi.volumeAttributes.clientID".into();
+        logins.push(Login { path, means: Means::Workload, client_id, account: None, claim });
     }
     Ok(())
 }
@@ -135,7 +171,7 @@ fn flux(kind: &CustomKind, logins: &mut Vec<Login>, json: &mut dyn Json<'_>) -> 
             false => ("spec.serviceAccountName", Means::Workload),
         };
         let account = account.filter(|_| means == Means::Workload);
-        logins.push(Login { path: path.into(), means, client_id: String::new(), account });
+        logins.push(Login { path: path.into(), means, client_id: String::new(), account, claim: None });
     }
     Ok(())
 }
@@ -153,7 +189,7 @@ fn crossplane(logins: &mut Vec<Login>, json: &mut dyn Json<'_>) -> Result<(), Fa
         "SystemAssignedManagedIdentity" | "UserAssignedManagedIdentity" => ("spec.credentials.source", Means::Node),
         _ => return Ok(()),
     };
-    logins.push(Login { path: path.into(), means, client_id, account: None });
+    logins.push(Login { path: path.into(), means, client_id, account: None, claim: None });
     Ok(())
 }
 

@@ -199,7 +199,7 @@ impl PodBearing {
 
     /// How it was declared, if it was.
     #[cfg(feature = "facts")]
-    fn declaration(&self) -> Option<String> {
+    pub fn declaration(&self) -> Option<String> {
         let Shape::Under(path) = self.shape else { return None };
         let known = Self::find(self.api_version, self.kind).is_some();
         let template = path.spec.strip_suffix(".spec")?;
@@ -259,7 +259,10 @@ impl<'de> Deserialize<'de> for &'static PodBearing {
         match said.as_slice() {
             [api_version, kind] => PodBearing::find(api_version, kind)
                 .ok_or_else(|| serde::de::Error::custom(alloc::format!("{kind} of {api_version} bears no pods"))),
-            [_, _, declaration] => PodBearing::declared(declaration).map_err(serde::de::Error::custom),
+            // A later version may know what an earlier one was told.
+            [api_version, kind, declaration] => PodBearing::find(api_version, kind)
+                .map_or_else(|| PodBearing::declared(declaration), Ok)
+                .map_err(serde::de::Error::custom),
             _ => Err(serde::de::Error::custom("it is no API version and kind")),
         }
     }

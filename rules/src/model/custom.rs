@@ -75,6 +75,9 @@ pub struct Login {
     /// The ServiceAccount of its namespace whose tokens are to be used, if one is named.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
     pub account: Option<String>,
+    /// Namespace and name of the PersistentVolumeClaim through which pods mount it, each with its own token.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub claim: Option<(String, String)>,
 }
 
 /// What an operator authenticates by.
@@ -177,7 +180,14 @@ const CROSSPLANE: CustomKind = CustomKind {
 };
 
 /// The custom resources that are read.
-pub static CUSTOM: [CustomKind; 20] = [
+pub static CUSTOM: [CustomKind; 21] = [
+    CustomKind {
+        group: "",
+        api_version: "v1",
+        kind: "PersistentVolume",
+        resource: "persistentvolumes",
+        namespaced: false,
+    },
     CERT_MANAGER,
     CustomKind { kind: "ClusterIssuer", resource: "clusterissuers", namespaced: false, ..CERT_MANAGER },
     FLUX,
