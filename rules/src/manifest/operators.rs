@@ -54,7 +54,7 @@ fn solver(path: String, logins: &mut Vec<Login>, json: &mut dyn Json<'_>) -> Res
                 ("managedIdentity", &mut |json| {
                     json.object(&mut [
                         ("clientID", &mut |json| loose(&mut client_id, json)),
-                        ("resourceID", &mut |json| json.is_present().map(|there| resource = there)),
+                        ("resourceID", &mut |json| filled(&mut resource, json)),
                     ])
                 }),
             ])?;
@@ -64,7 +64,6 @@ fn solver(path: String, logins: &mut Vec<Login>, json: &mut dyn Json<'_>) -> Res
                     (_, true) => ("managedIdentity.resourceID", Means::Node),
                     _ => ("managedIdentity.clientID", Means::Workload),
                 };
-                let client_id = core::mem::take(&mut client_id);
                 logins.push(Login { path: format!("{path}.{member}"), means, client_id, account: None, claim: None });
             }
             Ok(())
@@ -76,11 +75,11 @@ fn solver(path: String, logins: &mut Vec<Login>, json: &mut dyn Json<'_>) -> Res
 fn app_configuration(logins: &mut Vec<Login>, json: &mut dyn Json<'_>) -> Result<(), Fault> {
     let (mut connection, mut principal, mut node, mut workload) = (false, false, false, None);
     json.object(&mut [
-        ("connectionStringReference", &mut |json| json.is_present().map(|there| connection = there)),
+        ("connectionStringReference", &mut |json| filled(&mut connection, json)),
         ("auth", &mut |json| {
             json.object(&mut [
-                ("servicePrincipalReference", &mut |json| json.is_present().map(|there| principal = there)),
-                ("managedIdentityClientId", &mut |json| json.is_present().map(|there| node = there)),
+                ("servicePrincipalReference", &mut |json| filled(&mut principal, json)),
+                ("managedIdentityClientId", &mut |json| filled(&mut node, json)),
                 ("workloadIdentity", &mut |json| {
                     let (mut client_id, mut account) = (String::new(), None);
                     let there = json.object_if_any(&mut [
@@ -113,9 +112,7 @@ fn velero(logins: &mut Vec<Login>, json: &mut dyn Json<'_>) -> Result<(), Fault>
     let (mut provider, mut key) = (String::new(), false);
     json.object(&mut [
         ("provider", &mut |json| loose(&mut provider, json)),
-        ("config", &mut |json| {
-            json.object(&mut [("storageAccountKeyEnvVar", &mut |json| json.is_present().map(|there| key = there))])
-        }),
+        ("config", &mut |json| json.object(&mut [("storageAccountKeyEnvVar", &mut |json| filled(&mut key, json))])),
     ])?;
     if key && ["azure", "velero.io/azure"].contains(&provider.as_str()) {
         let path = "spec.config.storageAccountKeyEnvVar".into();
@@ -166,9 +163,10 @@ fn flux(kind: &CustomKind, logins: &mut Vec<Login>, json: &mut dyn Json<'_>) -> 
         ("serviceAccountName", &mut |json| name(&mut account, json)),
     ])?;
     if provider == "azure" {
-        let (path, means) = match secret && kind.kind == "Bucket" {
-            true => ("spec.secretRef", Means::Secret),
-            false => ("spec.serviceAccountName", Means::Workload),
+        let (path, means) = if secret && kind.kind == "Bucket" {
+            ("spec.secretRef", Means::Secret)
+        } else {
+            ("spec.serviceAccountName", Means::Workload)
         };
         let account = account.filter(|_| means == Means::Workload);
         logins.push(Login { path: path.into(), means, client_id: String::new(), account, claim: None });
@@ -199,4 +197,8 @@ fn loose(slot: &mut String, json: &mut dyn Json<'_>) -> Result<(), Fault> {
 
 fn name(slot: &mut Option<String>, json: &mut dyn Json<'_>) -> Result<(), Fault> {
     json.text().map(|text| *slot = text.map(Cow::into_owned).filter(|name| !name.is_empty()))
+}
+
+fn filled(slot: &mut bool, json: &mut dyn Json<'_>) -> Result<(), Fault> {
+    json.loose().map(|text| *slot = !text.text.is_empty())
 }
