@@ -103,6 +103,11 @@ fn answer(target: &str, slow: bool) -> Option<(u16, Value)> {
             "/apis/apps/v1/replicasets" => list("ReplicaSet", "", json!([])),
             "/apis/batch/v1/jobs" => list("Job", "", json!([])),
             "/apis/batch/v1/cronjobs" => list("CronJob", "", json!([])),
+            "/api/v1/persistentvolumes" => list("PersistentVolume", "", json!([])),
+            "/apis/rbac.authorization.k8s.io/v1/roles" => list("Role", "", json!([])),
+            "/apis/rbac.authorization.k8s.io/v1/clusterroles" => list("ClusterRole", "", json!([])),
+            "/apis/rbac.authorization.k8s.io/v1/rolebindings" => list("RoleBinding", "", json!([])),
+            "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings" => list("ClusterRoleBinding", "", json!([])),
             "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations" => {
                 list("MutatingWebhookConfiguration", "", json!([]))
             }

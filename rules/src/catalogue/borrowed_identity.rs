@@ -95,7 +95,7 @@ fn check(custom: &Custom, trust: &Trust<'_>) -> Verdict {
     match &custom.body {
         Body::Store(store) if !custom.kind.namespaced && !store.restricted => {
             let Some((namespace, name)) = custom.account() else { return Ok(None) };
-            if store.auth_type != "WorkloadIdentity" || !is_of_workload(trust, custom.cluster, namespace, name) {
+            if store.auth_type != "WorkloadIdentity" || !is_of_workload(trust, custom.cluster, namespace, name)? {
                 return Ok(None);
             }
             let field = "spec.provider.azurekv.serviceAccountRef";
@@ -110,10 +110,13 @@ fn check(custom: &Custom, trust: &Trust<'_>) -> Verdict {
             if here.iter().any(|account| account.namespace == custom.namespace) {
                 return Ok(None);
             }
-            let others = |account: &&&ServiceAccount| {
-                is_of_workload(trust, custom.cluster, &account.namespace, &account.name)
-            };
-            match here.iter().find(others) {
+            let mut other = None;
+            for account in here {
+                if other.is_none() && is_of_workload(trust, custom.cluster, &account.namespace, &account.name)? {
+                    other = Some(account);
+                }
+            }
+            match other {
                 // One of its own namespace could still name the identity as well.
                 Some(_) if custom.kind.namespaced && !trust.knows_service_accounts(custom.cluster) => Err(unread()),
                 Some(account) => {
@@ -134,9 +137,14 @@ fn unread() -> Unknown {
 }
 
 /// Whether workloads run under a ServiceAccount to use its identity, and it is no operator's.
-fn is_of_workload(trust: &Trust<'_>, cluster: ClusterIx, namespace: &str, name: &str) -> bool {
-    trust.workloads_of(cluster, namespace, name).iter().any(|workload| workload.opts_in())
-        && !any_glob(&trust.parameters().operators, &format!("{namespace}:{name}"))
+fn is_of_workload(trust: &Trust<'_>, cluster: ClusterIx, namespace: &str, name: &str) -> Result<bool, Unknown> {
+    if any_glob(&trust.parameters().operators, &format!("{namespace}:{name}")) {
+        return Ok(false);
+    }
+    if trust.workloads_of(cluster, namespace, name).iter().any(|workload| workload.opts_in()) {
+        return Ok(true);
+    }
+    if trust.knows_deployments(cluster) { Ok(false) } else { Err(Unknown(Key::Deployments(cluster))) }
 }
 
 fn finding(custom: &Custom, field: String, namespace: &str, name: &str, whom: &str) -> Finding {

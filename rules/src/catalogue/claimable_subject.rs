@@ -1,5 +1,4 @@
-//! A credential trusts a ServiceAccount of a namespace that does not exist, and more than
-//! administrators can create it.
+//! A credential trusts a namespace that does not exist, and more than administrators can create it.
 //!
 //! A name that is free can be taken: who creates the namespace, and in it the ServiceAccount, is
 //! the identity. Kubernetes gives nobody rights in a namespace for having created it; most platforms

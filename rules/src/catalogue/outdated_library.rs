@@ -1,5 +1,4 @@
-//! A library that asks Microsoft Entra for tokens is older than workload identity, or than what its
-//! pods ask of it.
+//! The library that asks Entra for tokens is too old for what its pods ask of it.
 //!
 //! The webhook injects a token and four variables, and it is the Azure Identity library that makes use
 //! of them. Before these versions it knows nothing of them, and `DefaultAzureCredential` goes on to the
