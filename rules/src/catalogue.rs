@@ -104,6 +104,8 @@ catalogue! {
     admission AWI606 => static_credential,
     audit AWI607 => credential_chain_without_workload_identity,
     audit AWI701 => cluster_not_enabled,
+    #[cfg(feature = "audit")]
+    audit AWI702 => webhook_out_of_order,
     audit AWI704 => issuer_differs_from_profile,
     audit AWI705 => node_identity_within_reach,
     admission AWI707 => inconsistent_identity_binding,
