@@ -36,6 +36,7 @@ mod program;
 mod protocol;
 mod published;
 mod redact;
+mod registrations;
 mod serve;
 mod shapes;
 mod snapshot;

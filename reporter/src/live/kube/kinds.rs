@@ -175,7 +175,7 @@ impl Kind {
             "Namespace" if one_namespace => &["get"],
             "Namespace" => &VERBS,
             // Nothing that points elsewhere, and nothing points to them.
-            "SecretStore" | "ClusterSecretStore" => &["list"],
+            "SecretStore" | "ClusterSecretStore" | "MutatingWebhookConfiguration" => &["list"],
             _ => &VERBS,
         }
     }
