@@ -4,6 +4,7 @@
 use wiguard_tests::case::{collect_text, scanned};
 
 use crate::program::Folder;
+use crate::redact::unpacked;
 
 /// A cluster of AKS, and a workload that opts in.
 const SHOP: &str = r#"
@@ -85,11 +86,11 @@ fn redaction_leaves_what_is_seen_and_tells_no_label() {
     for (selector, expected) in [("till", false), ("depot", true)] {
         let text = format!("{SHOP}{}", own(&format!("{{matchLabels: {{norvind.example/tier: {selector}}}}}")));
         let folder = Folder::of(&[("estate.yaml", text.as_str())]);
-        assert_eq!(folder.run(&["collect", "estate.yaml", "--redact", "-o", "red.ndjson"]).status, 0);
-        let ran = folder.run(&["scan", "red.ndjson", "-o", "json"]);
+        assert_eq!(folder.run(&["collect", "estate.yaml", "--redact", "-o", "red.gz"]).status, 0);
+        let ran = folder.run(&["scan", "red.gz", "-o", "json"]);
         let said = ran.report()["findings"].as_array().unwrap().iter().any(|found| found["rule"] == "AWI706");
         assert_eq!(said, expected, "{ran:?}");
-        let redacted = folder.read("red.ndjson");
+        let redacted = unpacked(&folder, "red.gz");
         for name in ["norvind", "till", "depot", "tier"] {
             assert!(!redacted.contains(name), "{name}: {redacted}");
         }

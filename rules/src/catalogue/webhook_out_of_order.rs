@@ -343,9 +343,10 @@ fn failure(webhook: &Webhook) -> Option<(&'static str, String, String)> {
 
 fn trusted(webhook: &Webhook, live: bool) -> Option<(&'static str, String, String)> {
     let message = "`caBundle` is empty: the API server does not trust the webhook, and no labelled pod is made".into();
-    let fix = format!("have the webhook write `caBundle` anew: kubectl rollout restart deployment {CONTROLLER} -n {}", {
-        shell(webhook.service.as_ref().map_or("NAMESPACE", |(namespace, _)| namespace))
-    });
+    let namespace = shell(webhook.service.as_ref().map_or("NAMESPACE", |(namespace, _)| namespace));
+    let fix = format!(
+        "have the webhook write `caBundle` anew: kubectl rollout restart deployment {CONTROLLER} -n {namespace}"
+    );
     (live && webhook.service.is_some() && !webhook.has_ca).then_some(("clientConfig.caBundle", message, fix))
 }
 

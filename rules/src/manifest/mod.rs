@@ -3,6 +3,7 @@
 
 #[cfg(feature = "audit")]
 mod custom;
+mod metadata;
 mod object;
 #[cfg(feature = "audit")]
 mod operators;
