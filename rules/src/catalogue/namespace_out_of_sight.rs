@@ -6,8 +6,8 @@
 //! `control-plane`, unless `admissions.enforcer/disabled` is `true` on its configuration. Pods there
 //! have the label and no token, and nothing says why.
 //!
-//! The add-on of AKS and the extension of Arc are kept up by Azure and see every namespace. Where there is no
-//! MutatingWebhookConfiguration at all, `webhook-out-of-order` (AWI702) says so. A pod that brings a
+//! The add-on of AKS and the extension of Arc are kept up by Azure, and are not judged here. Where there
+//! is no MutatingWebhookConfiguration at all, `webhook-out-of-order` (AWI702) says so. A pod that brings a
 //! token of its own needs no webhook. The policy leaves it to the audit.
 //!
 //! # Fails
