@@ -19,6 +19,9 @@ pub fn remedy(kind: &str) -> &'static str {
         "roles and their bindings" => {
             "give the output of `kubectl get roles,rolebindings,clusterroles,clusterrolebindings -A -o json`"
         }
+        "list of MutatingWebhookConfigurations" => {
+            "give the output of `kubectl get mutatingwebhookconfigurations -o json`"
+        }
         "identity bindings of a cluster" => "give the output of `az aks identity-binding list` of each cluster",
         "lists of managed identities and app registrations" => {
             "give the output of `az identity list` and `az ad app list --all`"
@@ -64,6 +67,7 @@ mod tests {
             Key::TokenRequesters(cluster),
             Key::Deployments(cluster),
             Key::Access(cluster),
+            Key::Registrations(cluster),
             Key::IdentityBindings(cluster),
             Key::Identity(text()),
             Key::Credentials(text()),

@@ -104,8 +104,14 @@ catalogue! {
     admission AWI606 => static_credential,
     audit AWI607 => credential_chain_without_workload_identity,
     audit AWI701 => cluster_not_enabled,
+    #[cfg(feature = "audit")]
+    audit AWI702 => webhook_out_of_order,
+    #[cfg(feature = "audit")]
+    audit AWI703 => notable_webhook_version,
     audit AWI704 => issuer_differs_from_profile,
     audit AWI705 => node_identity_within_reach,
+    #[cfg(feature = "audit")]
+    audit AWI706 => namespace_out_of_sight,
     admission AWI707 => inconsistent_identity_binding,
     #[cfg(feature = "audit")]
     audit AWI708 => misgranted_identity_binding,

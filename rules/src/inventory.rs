@@ -16,7 +16,7 @@ use crate::model::{
     Origin, RoleAssignment, ServiceAccount, Subject, Workload,
 };
 #[cfg(feature = "audit")]
-use crate::model::{IdentityBinding, Role, RoleBinding};
+use crate::model::{IdentityBinding, Pairs, Registration, Role, RoleBinding};
 
 /// Everything known.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -44,6 +44,9 @@ pub struct Inventory {
     /// RoleBindings and ClusterRoleBindings.
     #[cfg(feature = "audit")]
     pub role_bindings: Vec<RoleBinding>,
+    /// MutatingWebhookConfigurations with a webhook of workload identity.
+    #[cfg(feature = "audit")]
+    pub registrations: Vec<Registration>,
     /// Identity bindings of AKS.
     #[cfg(feature = "audit")]
     pub identity_bindings: Vec<IdentityBinding>,
@@ -71,6 +74,10 @@ pub struct Namespace {
     pub cluster: ClusterIx,
     /// Its name.
     pub name: String,
+    /// Its labels. Only the audit reads them.
+    #[cfg(feature = "audit")]
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Pairs::is_empty"))]
+    pub labels: Pairs,
     /// Where it was read.
     #[cfg_attr(feature = "facts", serde(skip))]
     pub origin: Origin,
@@ -177,6 +184,9 @@ pub struct ClusterCoverage {
     /// ClusterRoleBindings.
     #[cfg(feature = "audit")]
     pub cluster_role_bindings: Extent,
+    /// MutatingWebhookConfigurations.
+    #[cfg(feature = "audit")]
+    pub registrations: Extent,
     /// Whether its identity bindings are all listed.
     #[cfg(feature = "audit")]
     pub identity_bindings: bool,

@@ -3,6 +3,8 @@
 
 #[cfg(feature = "audit")]
 mod access;
+#[cfg(feature = "audit")]
+mod registered;
 
 use alloc::format;
 use alloc::string::String;
@@ -57,6 +59,9 @@ pub enum Key {
     /// The Roles and ClusterRoles of a cluster, and who they are bound to.
     #[cfg(feature = "audit")]
     Access(ClusterIx),
+    /// The MutatingWebhookConfigurations of a cluster.
+    #[cfg(feature = "audit")]
+    Registrations(ClusterIx),
     /// The identity bindings of a cluster of AKS.
     #[cfg(feature = "audit")]
     IdentityBindings(ClusterIx),
@@ -448,6 +453,8 @@ impl fmt::Display for Key {
             #[cfg(feature = "audit")]
             Self::Access(_) => f.write_str("the cluster's roles and their bindings"),
             #[cfg(feature = "audit")]
+            Self::Registrations(_) => f.write_str("the cluster's MutatingWebhookConfigurations"),
+            #[cfg(feature = "audit")]
             Self::IdentityBindings(_) => f.write_str("the cluster's identity bindings"),
             Self::Identity(client_id) => write!(f, "the identity of client id {client_id}"),
             Self::Credentials(name) => write!(f, "all credentials of identity {name}"),
@@ -474,6 +481,8 @@ impl Key {
             Self::Deployments(_) => "list of Deployments",
             #[cfg(feature = "audit")]
             Self::Access(_) => "roles and their bindings",
+            #[cfg(feature = "audit")]
+            Self::Registrations(_) => "list of MutatingWebhookConfigurations",
             #[cfg(feature = "audit")]
             Self::IdentityBindings(_) => "identity bindings of a cluster",
             Self::Identity(_) => "lists of managed identities and app registrations",

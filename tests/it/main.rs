@@ -37,6 +37,7 @@ mod program;
 mod protocol;
 mod published;
 mod redact;
+mod registrations;
 mod serve;
 mod shapes;
 mod snapshot;

@@ -13,7 +13,7 @@ use crate::snapshot::{dangling, snapshot_of};
 
 const KEY: &str = "a key that is for tests alone";
 
-fn unpacked(folder: &Folder, name: &str) -> String {
+pub(crate) fn unpacked(folder: &Folder, name: &str) -> String {
     let mut text = String::new();
     MultiGzDecoder::new(&*fs::read(folder.path().join(name)).unwrap()).read_to_string(&mut text).unwrap();
     text

@@ -26,6 +26,8 @@ pub enum Loss {
     Role(usize),
     /// A RoleBinding or ClusterRoleBinding.
     RoleBinding(usize),
+    /// The registration of a webhook.
+    Registration(usize),
     /// An identity binding of AKS.
     IdentityBinding(usize),
     /// A workload.
@@ -77,6 +79,8 @@ pub enum Kind {
     RoleBindings,
     /// ClusterRoleBindings.
     ClusterRoleBindings,
+    /// MutatingWebhookConfigurations.
+    Registrations,
     /// Identity bindings of AKS.
     IdentityBindings,
     /// Resources of External Secrets.
@@ -113,6 +117,7 @@ pub fn losses(of: &Inventory) -> Vec<Loss> {
     all.extend((0..of.token_requesters.len()).map(Loss::Requester));
     all.extend((0..of.roles.len()).map(Loss::Role));
     all.extend((0..of.role_bindings.len()).map(Loss::RoleBinding));
+    all.extend((0..of.registrations.len()).map(Loss::Registration));
     all.extend((0..of.identity_bindings.len()).map(Loss::IdentityBinding));
     all.extend((0..of.workloads.len()).map(Loss::Workload));
     all.extend((0..of.identities.len()).flat_map(|index| [Loss::Identity(index), Loss::CredentialsOf(index)]));
@@ -129,6 +134,7 @@ pub fn losses(of: &Inventory) -> Vec<Loss> {
             (Kind::ClusterRoles, &coverage.cluster_roles),
             (Kind::RoleBindings, &coverage.role_bindings),
             (Kind::ClusterRoleBindings, &coverage.cluster_role_bindings),
+            (Kind::Registrations, &coverage.registrations),
         ];
         let read = read.into_iter().filter(|(_, extent)| **extent != Extent::Nothing);
         all.extend(read.map(|(kind, _)| Loss::Wholeness(*cluster, kind)));
@@ -161,6 +167,7 @@ pub fn without(of: &Inventory, lost: &[Loss]) -> Rest {
             keep(&mut left.provider_classes, |index| !lost.contains(&Loss::ProviderClass(index)));
             keep(&mut left.namespaces, |index| !lost.contains(&Loss::Namespace(index)));
             keep(&mut left.roles, |index| !lost.contains(&Loss::Role(index)));
+            keep(&mut left.registrations, |index| !lost.contains(&Loss::Registration(index)));
             keep(&mut left.identity_bindings, |index| !lost.contains(&Loss::IdentityBinding(index)));
             keep(&mut left.token_requesters, |index| !lost.contains(&Loss::Requester(index)));
             left
@@ -203,6 +210,10 @@ fn uncover(left: &mut Inventory, of: &Inventory, loss: &Loss) {
             let of_cluster = lost.is_of_cluster();
             *(if of_cluster { &mut coverage.cluster_role_bindings } else { &mut coverage.role_bindings }) =
                 Extent::Nothing;
+        }
+        Loss::Registration(index) => {
+            let Some(lost) = of.registrations.get(*index) else { return };
+            left.coverage.cluster(lost.cluster).registrations = Extent::Nothing;
         }
         Loss::IdentityBinding(index) => {
             let Some(lost) = of.identity_bindings.get(*index) else { return };
@@ -257,6 +268,7 @@ fn uncover(left: &mut Inventory, of: &Inventory, loss: &Loss) {
                 Kind::ClusterRoles => coverage.cluster_roles = Extent::Nothing,
                 Kind::RoleBindings => coverage.role_bindings = Extent::Nothing,
                 Kind::ClusterRoleBindings => coverage.cluster_role_bindings = Extent::Nothing,
+                Kind::Registrations => coverage.registrations = Extent::Nothing,
                 Kind::IdentityBindings => coverage.identity_bindings = false,
                 Kind::Requesters => coverage.token_requesters_missing = true,
             }

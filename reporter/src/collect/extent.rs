@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use wiguard_rules::inventory::{Coverage, Extent, Inventory};
-use wiguard_rules::model::{Cluster, ClusterIx, IdentityKind, Workload, is_guid};
+use wiguard_rules::model::{Cluster, ClusterIx, IdentityKind, Registration, Workload, is_guid};
 
 use super::Gap;
 use super::facts::Ended;
@@ -23,6 +23,8 @@ pub(super) struct Lists {
     provider_classes: BTreeSet<ClusterIx>,
     /// Roles and their bindings, by kind.
     access: BTreeMap<(ClusterIx, &'static str, ListId), Access>,
+    /// Clusters of which MutatingWebhookConfigurations were given, and whether a whole list of live ones was.
+    registrations: BTreeMap<ClusterIx, Seen>,
     /// ServiceAccounts that running pods use, and namespaces that live objects are in.
     used: BTreeSet<(ClusterIx, String, String)>,
     lived_in: BTreeSet<(ClusterIx, String)>,
@@ -153,6 +155,15 @@ impl Lists {
         seen.has_admin |= name == "cluster-admin";
     }
 
+    /// A MutatingWebhookConfiguration, of whatever webhooks. A list of manifests tells what somebody
+    /// installs, and nothing of the rest of the cluster.
+    pub(super) fn registration(&mut self, cluster: ClusterIx, list: Option<ListId>, registration: &Registration) {
+        let seen = self.registrations.entry(cluster).or_insert(Seen::Some);
+        if list.is_some() && registration.live {
+            *seen = Seen::All;
+        }
+    }
+
     pub(super) fn identity_binding(&mut self, cluster: &str, whole: bool) {
         *self.identity_bindings.entry(cluster.to_ascii_lowercase()).or_default() |= whole;
     }
@@ -210,6 +221,7 @@ impl Lists {
                 "ClusterRole" => &mut of.cluster_roles,
                 "RoleBinding" => &mut of.role_bindings,
                 "ClusterRoleBinding" => &mut of.cluster_role_bindings,
+                "MutatingWebhookConfiguration" => &mut of.registrations,
                 _ => continue,
             };
             match proof {
@@ -321,6 +333,11 @@ pub(super) fn settle(lists: &Lists, inventory: &mut Inventory, gaps: &[Gap], ass
         coverage.cluster(*cluster).provider_classes = Extent::Everything;
     }
     access(lists, coverage);
+    for (cluster, seen) in &lists.registrations {
+        if all(*seen) {
+            coverage.cluster(*cluster).registrations = Extent::Everything;
+        }
+    }
     for (cluster, described) in (0..).map(ClusterIx).zip(&inventory.clusters) {
         let seen = lists.identity_bindings.get(&described.id.to_ascii_lowercase()).copied();
         let whole = seen.is_some_and(|whole| whole || assume_complete) || lists.proves_identity_bindings(&described.id);

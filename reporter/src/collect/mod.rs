@@ -660,6 +660,15 @@ impl<'a> Assembly<'a> {
                             inventory.role_bindings.push(binding);
                         }
                     }
+                    Manifest::Registration(mut registration) => {
+                        registration.cluster = cluster;
+                        registration.origin = origin;
+                        self.lists.registration(cluster, list, &registration);
+                        let is_new = first("MutatingWebhookConfiguration", "", &registration.name);
+                        if is_new && !registration.webhooks.is_empty() {
+                            inventory.registrations.push(registration);
+                        }
+                    }
                     Manifest::List(_) | Manifest::Other { .. } => {}
                 }
             }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use wiguard_rules::manifest::Manifest;
+use wiguard_rules::model::registration::NAME_LABEL;
 use wiguard_rules::model::{
     Body, Cluster, Container, Custom, EnvFrom, FederatedIdentityCredential, Identity, ImageReference, Pairs, Parent,
-    PodBearing, PodTemplate, Software, Token, Value, Volume, Workload, annotation, label,
+    PodBearing, PodTemplate, Software, Token, Value, Volume, Webhook, Workload, annotation, label,
 };
 use wiguard_rules::webhook::{MOUNT_PATHS, RESERVED, TOKEN_VOLUME, Version};
 
@@ -105,7 +106,13 @@ impl Redactor {
                 self.pairs(&mut account.labels);
                 self.pairs(&mut account.annotations);
             }
-            Manifest::Namespace(namespace) => self.name(&mut namespace.name),
+            Manifest::Namespace(namespace) => {
+                self.name(&mut namespace.name);
+                for pair in &mut namespace.labels.0 {
+                    self.label(&mut pair.key);
+                    self.text(&mut pair.value);
+                }
+            }
             Manifest::Secret(secret) => {
                 self.name(&mut secret.namespace);
                 self.text(&mut secret.name);
@@ -122,8 +129,31 @@ impl Redactor {
             Manifest::Custom(custom) => self.custom(custom),
             Manifest::Role(role) => self.role(role),
             Manifest::RoleBinding(binding) => self.role_binding(binding),
+            Manifest::Registration(registration) => {
+                self.text(&mut registration.name);
+                registration.webhooks.iter_mut().for_each(|webhook| self.webhook(webhook));
+            }
             // Kinds alone.
             Manifest::List(_) | Manifest::Other { .. } => {}
+        }
+    }
+
+    fn webhook(&mut self, webhook: &mut Webhook) {
+        self.text(&mut webhook.name);
+        if let Some((namespace, name)) = &mut webhook.service {
+            self.name(namespace);
+            self.text(name);
+        }
+        for requirement in webhook.pods.0.iter_mut().chain(&mut webhook.namespaces.0) {
+            self.label(&mut requirement.key);
+            requirement.values.iter_mut().for_each(|value| self.text(value));
+        }
+    }
+
+    /// The key of a label that selectors may name.
+    fn label(&self, key: &mut String) {
+        if key != NAME_LABEL {
+            self.text(key);
         }
     }
 

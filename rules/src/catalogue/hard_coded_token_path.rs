@@ -91,29 +91,31 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn check(workload: &Workload, _: &Trust<'_>) -> Verdict {
-    if !workload.opts_in() {
-        return Ok(None);
-    }
+    let Some((container, place, named)) = named(workload) else { return Ok(None) };
+    let field = format!("{place}.{}", named.field);
+    let message = format!(
+        "container `{}` names `{}`, which is another path with another version of the webhook",
+        container.name, named.path
+    );
+    let fix = if named.field == "env[AZURE_FEDERATED_TOKEN_FILE]" {
+        format!("remove `{field}`: the webhook sets it")
+    } else {
+        format!("take the path in `{field}` from the variable `AZURE_FEDERATED_TOKEN_FILE`")
+    };
+    Ok(Some(Finding::new(RULE.severity, field, message).with("path", named.path.as_str()).fix(fix)))
+}
+
+/// Where a workload that opts in names a path of the webhook's itself.
+pub(super) fn named(workload: &Workload) -> Option<(&Container, Place, &TokenPath)> {
     let running = workload.kind.shape == Shape::Pod;
     let injected = |named: &&TokenPath| running && named.field == "env[AZURE_FEDERATED_TOKEN_FILE]";
-    for (container, place) in workload.containers() {
+    workload.containers().filter(|_| workload.opts_in()).find_map(|(container, place)| {
         let own = |named: &&TokenPath| {
             container.mounts.iter().any(|mount| lies_in(&named.path, mount.path.trim_end_matches('/')))
         };
-        let Some(named) = container.token_paths.iter().find(|named| !injected(named) && !own(named)) else { continue };
-        let field = format!("{place}.{}", named.field);
-        let message = format!(
-            "container `{}` names `{}`, which is another path with another version of the webhook",
-            container.name, named.path
-        );
-        let fix = if named.field == "env[AZURE_FEDERATED_TOKEN_FILE]" {
-            format!("remove `{field}`: the webhook sets it")
-        } else {
-            format!("take the path in `{field}` from the variable `AZURE_FEDERATED_TOKEN_FILE`")
-        };
-        return Ok(Some(Finding::new(RULE.severity, field, message).with("path", named.path.as_str()).fix(fix)));
-    }
-    Ok(None)
+        let named = container.token_paths.iter().find(|named| !injected(named) && !own(named))?;
+        Some((container, place, named))
+    })
 }
 
 fn lies_in(path: &str, folder: &str) -> bool {

@@ -3,12 +3,15 @@
 
 #[cfg(feature = "audit")]
 mod custom;
+mod metadata;
 mod object;
 #[cfg(feature = "audit")]
 mod operators;
 mod pod;
 #[cfg(feature = "audit")]
 mod rbac;
+#[cfg(feature = "audit")]
+mod registration;
 
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -21,7 +24,12 @@ use crate::inventory::{Namespace, SecretKeys, SecretProviderClass};
 use crate::json::{self, Take};
 use crate::model::{ClusterIx, Custom, Origin, ServiceAccount, Workload};
 #[cfg(feature = "audit")]
-use crate::model::{PodBearing, PodTemplate, Role, RoleBinding, Shape};
+use crate::model::{
+    Pairs,
+    registration::{CONTROLLER, UNENFORCED},
+};
+#[cfg(feature = "audit")]
+use crate::model::{PodBearing, PodTemplate, Registration, Role, RoleBinding, Shape};
 use object::{Object, Spec};
 use pod::Template;
 
@@ -48,6 +56,9 @@ pub enum Manifest {
     /// A RoleBinding or ClusterRoleBinding.
     #[cfg(feature = "audit")]
     RoleBinding(RoleBinding),
+    /// A MutatingWebhookConfiguration.
+    #[cfg(feature = "audit")]
+    Registration(Registration),
     /// A list that was not taken apart: its kind.
     List(String),
     /// An object of a kind that no rule reads.
@@ -138,7 +149,9 @@ pub fn read_within<'a>(
 }
 
 fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest {
-    let Object { api_version, kind, metadata, spec } = object;
+    #[cfg(feature = "audit")]
+    let ready = object.ready;
+    let Object { api_version, kind, metadata, spec, .. } = object;
     let namespace =
         metadata.namespace.filter(|namespace| !namespace.is_empty()).map_or_else(|| "default".into(), Cow::into_owned);
     let names = [metadata.name, metadata.generate_name];
@@ -153,7 +166,15 @@ fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest 
         Spec::ServiceAccount => {
             return Manifest::ServiceAccount(ServiceAccount { cluster, namespace, name, labels, annotations, origin });
         }
-        Spec::Namespace => return Manifest::Namespace(Namespace { cluster, name, origin }),
+        Spec::Namespace => {
+            return Manifest::Namespace(Namespace {
+                cluster,
+                name,
+                #[cfg(feature = "audit")]
+                labels,
+                origin,
+            });
+        }
         Spec::Secret(keys) => return Manifest::Secret(SecretKeys { cluster, namespace, name, keys }),
         Spec::SecretProviderClass(azure) => {
             return Manifest::SecretProviderClass(SecretProviderClass { cluster, namespace, name, azure });
@@ -183,9 +204,19 @@ fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest 
                 origin,
             });
         }
+        #[cfg(feature = "audit")]
+        Spec::Registration(mut webhooks) => {
+            let says = |pairs: &Pairs| pairs.get(UNENFORCED) == Some("true");
+            let unenforced = says(&labels) || says(&annotations);
+            webhooks.retain(|webhook| webhook.is_ours(&name));
+            let live = metadata.live;
+            return Manifest::Registration(Registration { cluster, name, live, unenforced, webhooks, origin });
+        }
         Spec::List => return Manifest::List(kind.into_owned()),
         Spec::Other => return Manifest::Other { api_version: api_version.into_owned(), kind: kind.into_owned() },
     };
+    #[cfg(feature = "audit")]
+    let ready = ready.filter(|_| metadata.live && name == CONTROLLER);
     #[cfg(feature = "audit")]
     let template = PodTemplate { live: kind.shape == Shape::Pod && metadata.live, ..template };
     let controller = metadata.controller;
@@ -196,6 +227,8 @@ fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest 
         name,
         controller,
         replicas,
+        #[cfg(feature = "audit")]
+        ready,
         selects_label,
         labels,
         annotations,
@@ -218,6 +251,8 @@ impl Manifest {
             Self::Role(it) => (it.kind(), &it.namespace, &it.name),
             #[cfg(feature = "audit")]
             Self::RoleBinding(it) => (it.kind(), &it.namespace, &it.name),
+            #[cfg(feature = "audit")]
+            Self::Registration(it) => ("MutatingWebhookConfiguration", "", &it.name),
             Self::List(_) | Self::Other { .. } => return None,
         })
     }

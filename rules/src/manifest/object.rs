@@ -6,14 +6,15 @@ use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
+use super::metadata::Metadata;
 use super::pod::{PodSpec, Template};
 use super::{Hint, ManifestError, Visit};
 #[cfg(feature = "audit")]
-use super::{custom, rbac};
-use crate::json::{Fault, Json, Loose};
-use crate::model::{AzureParameters, Controller, Pair, Pairs, PodBearing, Shape, is_relevant_key, label};
+use super::{custom, rbac, registration};
+use crate::json::{Fault, Json};
+use crate::model::{AzureParameters, PodBearing, Shape, label};
 #[cfg(feature = "audit")]
-use crate::model::{Body, CustomKind, TemplatePath};
+use crate::model::{Body, CustomKind, TemplatePath, Webhook};
 
 /// An object before it is known what it means.
 pub(super) struct Object<'a> {
@@ -21,6 +22,9 @@ pub(super) struct Object<'a> {
     pub(super) kind: Cow<'a, str>,
     pub(super) metadata: Metadata<'a>,
     pub(super) spec: Spec<'a>,
+    /// `status.readyReplicas` of a Deployment, 0 if it has a status without.
+    #[cfg(feature = "audit")]
+    pub(super) ready: Option<i64>,
 }
 
 /// What of an object's body is read, by kind.
@@ -37,23 +41,10 @@ pub(super) enum Spec<'a> {
     Role(rbac::Said),
     #[cfg(feature = "audit")]
     RoleBinding(rbac::Said),
+    #[cfg(feature = "audit")]
+    Registration(Vec<Webhook>),
     List,
     Other,
-}
-
-/// `metadata`.
-#[derive(Default)]
-pub(super) struct Metadata<'a> {
-    pub(super) name: Option<Cow<'a, str>>,
-    pub(super) generate_name: Option<Cow<'a, str>>,
-    pub(super) namespace: Option<Cow<'a, str>>,
-    pub(super) labels: Pairs,
-    pub(super) annotations: Pairs,
-    pub(super) controller: Option<Controller>,
-    /// Whether it has a `uid`.
-    pub(super) live: bool,
-    /// Whether it has a `deletionTimestamp`.
-    pub(super) deleting: bool,
 }
 
 /// What a kind's body is read as.
@@ -70,6 +61,8 @@ enum Family {
     Role,
     #[cfg(feature = "audit")]
     RoleBinding,
+    #[cfg(feature = "audit")]
+    Registration,
     List,
     Other,
 }
@@ -90,9 +83,16 @@ struct Reading<'a> {
     has_data: bool,
     #[cfg(feature = "audit")]
     access: rbac::Said,
+    #[cfg(feature = "audit")]
+    webhooks: Option<Vec<Webhook>>,
+    #[cfg(feature = "audit")]
+    ready: Option<i64>,
     /// Whether a part of the body came before it was known what it means.
     #[cfg(feature = "audit")]
     early: bool,
+    /// Whether the metadata did.
+    #[cfg(feature = "audit")]
+    has_early_metadata: bool,
 }
 
 /// Reads an object.
@@ -110,6 +110,8 @@ pub(super) fn parse<'a>(visit: &mut Visit<'_, 'a>, hint: Option<Hint<'a>>) -> Re
         (reading, result) = Reading::of(visit, hint, family);
     }
     let metadata = reading.metadata.unwrap_or_default();
+    #[cfg(feature = "audit")]
+    let ready = reading.ready;
     match result {
         Ok(()) => {
             let spec = match (reading.spec, family) {
@@ -118,10 +120,19 @@ pub(super) fn parse<'a>(visit: &mut Visit<'_, 'a>, hint: Option<Hint<'a>>) -> Re
                 (_, Some(Family::Role)) => Spec::Role(reading.access),
                 #[cfg(feature = "audit")]
                 (_, Some(Family::RoleBinding)) => Spec::RoleBinding(reading.access),
+                #[cfg(feature = "audit")]
+                (_, Some(Family::Registration)) => Spec::Registration(reading.webhooks.unwrap_or_default()),
                 (Some(spec), _) => spec,
                 (None, family) => Spec::empty(family),
             };
-            Ok(Object { api_version, kind, metadata, spec })
+            Ok(Object {
+                api_version,
+                kind,
+                metadata,
+                spec,
+                #[cfg(feature = "audit")]
+                ready,
+            })
         }
         Err(error) => Err(malformed(&kind, &metadata, &error)),
     }
@@ -141,7 +152,7 @@ pub(super) fn parse_as<'a>(
         return Err(malformed(kind.kind, &metadata, &error));
     }
     let spec = reading.spec.unwrap_or_else(|| Spec::empty(Some(family)));
-    Ok(Object { api_version: kind.api_version.into(), kind: kind.kind.into(), metadata, spec })
+    Ok(Object { api_version: kind.api_version.into(), kind: kind.kind.into(), metadata, spec, ready: None })
 }
 
 /// Something before `kind` was odd: look for the head alone, so that the object can be named.
@@ -183,6 +194,8 @@ impl Family {
             (rbac::GROUP, "Role" | "ClusterRole") => Self::Role,
             #[cfg(feature = "audit")]
             (rbac::GROUP, "RoleBinding" | "ClusterRoleBinding") => Self::RoleBinding,
+            #[cfg(feature = "audit")]
+            (registration::GROUP, "MutatingWebhookConfiguration") => Self::Registration,
             _ => match PodBearing::find(api_version, kind) {
                 Some(kind) => Self::Pods(kind),
                 #[cfg(feature = "audit")]
@@ -193,6 +206,15 @@ impl Family {
                 None => Self::Other,
             },
         }
+    }
+}
+
+#[cfg(feature = "audit")]
+impl Family {
+    /// Whether its labels and annotations are kept whatever their keys: selectors may name any of a
+    /// namespace.
+    fn keeps_all(self) -> bool {
+        matches!(self, Self::Namespace | Self::Registration)
     }
 }
 
@@ -217,6 +239,14 @@ impl<'a> Reading<'a> {
             "apiVersion" => set(&mut self.api_version, "apiVersion", json),
             "kind" => set(&mut self.kind, "kind", json),
             "metadata" if self.metadata.is_some() => Err(Fault::duplicate_field("metadata")),
+            #[cfg(feature = "audit")]
+            "metadata" => {
+                self.identify();
+                let keeps_all = self.family.is_some_and(Family::keeps_all);
+                self.has_early_metadata = self.family.is_none();
+                self.metadata.insert(Metadata { keeps_all, ..Metadata::default() }).read(json)
+            }
+            #[cfg(not(feature = "audit"))]
             "metadata" => self.metadata.insert(Metadata::default()).read(json),
             "spec" if self.has_spec => Err(Fault::duplicate_field("spec")),
             "spec" => {
@@ -233,6 +263,10 @@ impl<'a> Reading<'a> {
                     _ => Ok(()),
                 }
             }
+            #[cfg(feature = "audit")]
+            "status" => self.status(json),
+            #[cfg(feature = "audit")]
+            "webhooks" => self.webhooks(json),
             #[cfg(feature = "audit")]
             "rules" => self.access("rules", json),
             #[cfg(feature = "audit")]
@@ -259,10 +293,42 @@ impl<'a> Reading<'a> {
         }
     }
 
+    /// The webhooks of a MutatingWebhookConfiguration, if it is one.
+    #[cfg(feature = "audit")]
+    fn webhooks(&mut self, json: &mut dyn Json<'a>) -> Result<(), Fault> {
+        self.identify();
+        match self.family {
+            Some(Family::Registration) if self.webhooks.is_some() => Err(Fault::duplicate_field("webhooks")),
+            Some(Family::Registration) => registration::webhooks(self.webhooks.insert(Vec::new()), json),
+            Some(_) => Ok(()),
+            None => {
+                self.early = true;
+                Ok(())
+            }
+        }
+    }
+
+    /// How many replicas of a Deployment are ready. One without a spec is none that anything is read of.
+    #[cfg(feature = "audit")]
+    fn status(&mut self, json: &mut dyn Json<'a>) -> Result<(), Fault> {
+        self.identify();
+        let is_one = |family: Family| matches!(family, Family::Pods(kind) if kind.kind == "Deployment");
+        match self.family {
+            Some(family) if is_one(family) => {
+                let mut ready = None;
+                let is_there = json
+                    .object_if_any(&mut [("readyReplicas", &mut |json| json.integer().map(|number| ready = number))])?;
+                self.ready = is_there.then(|| ready.unwrap_or(0));
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Whether the body was read as something else than it is.
     fn is_premature(&self, family: Option<Family>) -> bool {
         #[cfg(feature = "audit")]
-        if self.early {
+        if self.early || (self.has_early_metadata && family.is_some_and(Family::keeps_all)) {
             return true;
         }
         (self.has_spec || self.has_data) && self.family != family
@@ -314,6 +380,8 @@ impl<'a> Spec<'a> {
             Some(Family::Role) => Self::Role(rbac::Said::default()),
             #[cfg(feature = "audit")]
             Some(Family::RoleBinding) => Self::RoleBinding(rbac::Said::default()),
+            #[cfg(feature = "audit")]
+            Some(Family::Registration) => Self::Registration(Vec::new()),
             Some(Family::List) => Self::List,
             Some(Family::Other) | None => Self::Other,
         }
@@ -341,7 +409,7 @@ impl<'a> Spec<'a> {
             #[cfg(feature = "audit")]
             Self::Custom(kind, body) => custom::read(kind, body, json)?,
             #[cfg(feature = "audit")]
-            Self::Role(_) | Self::RoleBinding(_) => {}
+            Self::Role(_) | Self::RoleBinding(_) | Self::Registration(_) => {}
             Self::ServiceAccount | Self::Namespace | Self::Secret(_) | Self::List | Self::Other => {}
         }
         Ok(spec)
@@ -393,53 +461,5 @@ fn descend<'a>(
     }
     let mut read = Box::<Template<'a>>::default();
     *template = read.read_if_any(json)?.then_some(read);
-    Ok(())
-}
-
-// === impl Metadata ===
-
-impl<'a> Metadata<'a> {
-    pub(super) fn read(&mut self, json: &mut dyn Json<'a>) -> Result<(), Fault> {
-        json.object(&mut [
-            ("name", &mut |json| json.text().map(|text| self.name = text)),
-            ("generateName", &mut |json| json.text().map(|text| self.generate_name = text)),
-            ("namespace", &mut |json| json.text().map(|text| self.namespace = text)),
-            ("labels", &mut |json| relevant_pairs(&mut self.labels, json)),
-            ("annotations", &mut |json| relevant_pairs(&mut self.annotations, json)),
-            ("ownerReferences", &mut |json| json.elements(&mut |json| owner(&mut self.controller, json))),
-            ("uid", &mut |json| json.is_present().map(|present| self.live = present)),
-            ("deletionTimestamp", &mut |json| json.is_present().map(|present| self.deleting = present)),
-        ])
-    }
-}
-
-/// Labels or annotations: only keys that bear on the chain are kept.
-fn relevant_pairs(pairs: &mut Pairs, json: &mut dyn Json<'_>) -> Result<(), Fault> {
-    json.members(&mut |key, json| {
-        if !is_relevant_key(key) {
-            return Ok(());
-        }
-        let Loose { text, is_string } = json.loose()?;
-        if pairs.get(key).is_some() {
-            return Err(Fault::Said(format!("duplicate key `{key}`")));
-        }
-        pairs.0.push(Pair { key: key.into(), value: text.into_owned(), is_string });
-        Ok(())
-    })
-}
-
-/// Keeps the first owner that controls.
-fn owner(controller: &mut Option<Controller>, json: &mut dyn Json<'_>) -> Result<(), Fault> {
-    let (mut kind, mut name, mut controls) = (None, None, None);
-    json.object(&mut [
-        ("kind", &mut |json| json.text().map(|text| kind = text)),
-        ("name", &mut |json| json.text().map(|text| name = text)),
-        ("controller", &mut |json| json.boolean().map(|value| controls = value)),
-    ])?;
-    let kind = kind.ok_or_else(|| Fault::missing_field("kind"))?;
-    let name = name.ok_or_else(|| Fault::missing_field("name"))?;
-    if controls == Some(true) && controller.is_none() {
-        *controller = Some(Controller { kind: kind.into_owned(), name: name.into_owned() });
-    }
     Ok(())
 }

@@ -4,7 +4,7 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::object::Metadata;
+use super::metadata::Metadata;
 use crate::json::{Fault, Json};
 use crate::model::{
     Container, EnvFrom, EnvVar, Pairs, Placement, PodTemplate, Token, TokenPath, Value, VirtualNode, Volume, label,

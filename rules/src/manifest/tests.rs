@@ -153,3 +153,35 @@ fn an_element_without_kind_takes_its_lists() {
         matches!(read.manifest, Manifest::ServiceAccount(account) if account.name == "a" && account.namespace == "n")
     );
 }
+
+#[test]
+fn how_many_replicas_are_ready_is_kept_of_the_webhook_in_a_cluster() {
+    let ready = |name: &str, uid: &str, status: &str| {
+        let json = alloc::format!(
+            r#"{{"apiVersion":"apps/v1","kind":"Deployment","metadata":{{"name":"{name}"{uid}}},"spec":{{"replicas":2}}{status}}}"#
+        );
+        workload(&json).ready
+    };
+    let (name, uid) = ("azure-wi-webhook-controller-manager", r#","uid":"1""#);
+    assert_eq!(ready(name, uid, r#","status":{"readyReplicas":1}"#), Some(1));
+    assert_eq!(ready(name, uid, r#","status":{}"#), Some(0));
+    assert_eq!(ready(name, uid, ""), None);
+    assert_eq!(ready(name, "", r#","status":{}"#), None);
+    assert_eq!(ready("cart", uid, r#","status":{"readyReplicas":1}"#), None);
+}
+
+#[test]
+fn a_namespace_keeps_all_its_labels_in_whatever_order() {
+    let metadata = r#""metadata":{"name":"shop","labels":{"tier":"front","azure.workload.identity/use":"true"}}"#;
+    for json in [
+        alloc::format!(r#"{{"apiVersion":"v1","kind":"Namespace",{metadata}}}"#),
+        alloc::format!(r#"{{{metadata},"kind":"Namespace","apiVersion":"v1"}}"#),
+    ] {
+        match read_one(&json) {
+            Ok(Manifest::Namespace(namespace)) => {
+                assert_eq!((namespace.labels.get("tier"), namespace.labels.0.len()), (Some("front"), 2), "{json}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}

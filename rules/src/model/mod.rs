@@ -7,6 +7,8 @@ mod image;
 mod name;
 #[cfg(feature = "audit")]
 pub mod rbac;
+#[cfg(feature = "audit")]
+pub mod registration;
 mod service_account;
 mod software;
 mod workload;
@@ -28,6 +30,8 @@ pub use image::ImageReference;
 pub use name::{Audience, ClientId, DEFAULT_AUDIENCE, Issuer, Subject, is_guid, is_placeholder};
 #[cfg(feature = "audit")]
 pub use rbac::{Grant, Power, Principal, Role, RoleBinding};
+#[cfg(feature = "audit")]
+pub use registration::{Operator, Registration, Requirement, Selector, Webhook};
 pub use service_account::ServiceAccount;
 pub use software::{Ecosystem, Library, PACKAGES, Package, Part, Software};
 pub use workload::{

@@ -30,6 +30,10 @@ pub struct Workload {
     /// The replicas asked for, where the kind has such a field.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
     pub replicas: Option<i64>,
+    /// `status.readyReplicas` of the webhook's Deployment in a cluster.
+    #[cfg(feature = "audit")]
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub ready: Option<i64>,
     /// Whether its selector names the label that opts in.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "super::is_false"))]
     pub selects_label: bool,

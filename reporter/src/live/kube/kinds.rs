@@ -67,8 +67,11 @@ const RBAC: Kind = Kind {
     ..CORE
 };
 
+/// The API group of MutatingWebhookConfigurations.
+const REGISTRATION: &str = "admissionregistration.k8s.io";
+
 /// The kinds beside those that bear pods.
-const OTHERS: [Kind; 9] = [
+const OTHERS: [Kind; 10] = [
     Kind {
         resource: "namespaces",
         kind: "Namespace",
@@ -113,6 +116,14 @@ const OTHERS: [Kind; 9] = [
     Kind { resource: "rolebindings", kind: "RoleBinding", ..RBAC },
     Kind { resource: "clusterroles", kind: "ClusterRole", namespaced: false, ..RBAC },
     Kind { resource: "clusterrolebindings", kind: "ClusterRoleBinding", namespaced: false, ..RBAC },
+    Kind {
+        group: REGISTRATION,
+        resource: "mutatingwebhookconfigurations",
+        kind: "MutatingWebhookConfiguration",
+        namespaced: false,
+        serves: "whether the webhook is asked about the pods that opt in",
+        ..CORE
+    },
 ];
 
 /// The versions in which a group is read.
@@ -164,14 +175,14 @@ impl Kind {
             "Namespace" if one_namespace => &["get"],
             "Namespace" => &VERBS,
             // Nothing that points elsewhere, and nothing points to them.
-            "SecretStore" | "ClusterSecretStore" => &["list"],
+            "SecretStore" | "ClusterSecretStore" | "MutatingWebhookConfiguration" => &["list"],
             _ => &VERBS,
         }
     }
 
     /// Whether the chain is judged without it, as far as it is known then.
     pub fn is_optional(&self) -> bool {
-        !self.built_in || self.group == RBAC.group
+        !self.built_in || [RBAC.group, REGISTRATION].contains(&self.group)
     }
 
     /// The path of its objects in a version: of a namespace, or of all.

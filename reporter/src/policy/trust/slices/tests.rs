@@ -16,7 +16,12 @@ fn inventory() -> Inventory {
         Cluster { name: "prod".into(), issuer: Some(ISSUER.into()), platform: Platform::Aks, ..Cluster::default() };
     inventory.clusters.push(cluster);
     for name in ["shop", "depot"] {
-        inventory.namespaces.push(Namespace { cluster: ClusterIx(0), name: name.into(), origin: Origin::default() });
+        inventory.namespaces.push(Namespace {
+            cluster: ClusterIx(0),
+            name: name.into(),
+            labels: Pairs::default(),
+            origin: Origin::default(),
+        });
     }
     inventory.coverage.managed_identities = true;
     inventory.coverage.applications = true;

@@ -1,0 +1,161 @@
+//! MutatingWebhookConfigurations: which pods of which namespaces their webhooks are asked about. Only
+//! the audit reads them.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::json::{Fault, Json};
+use crate::model::{Operator, Requirement, Selector, Webhook};
+
+/// The API group of MutatingWebhookConfigurations.
+pub(super) const GROUP: &str = "admissionregistration.k8s.io";
+
+/// Reads `webhooks`.
+pub(super) fn webhooks(webhooks: &mut Vec<Webhook>, json: &mut dyn Json<'_>) -> Result<(), Fault> {
+    json.elements(&mut |json| {
+        webhooks.push(webhook(json)?);
+        Ok(())
+    })
+}
+
+fn webhook(json: &mut dyn Json<'_>) -> Result<Webhook, Fault> {
+    let mut webhook = Webhook::default();
+    let (mut service, mut has_ca) = (None, false);
+    json.object(&mut [
+        ("name", &mut |json| json.string().map(|text| webhook.name = text)),
+        ("failurePolicy", &mut |json| json.string().map(|text| webhook.failure_policy = text)),
+        ("objectSelector", &mut |json| selector(&mut webhook.pods, json)),
+        ("namespaceSelector", &mut |json| selector(&mut webhook.namespaces, json)),
+        ("clientConfig", &mut |json| {
+            json.object(&mut [
+                ("caBundle", &mut |json| json.text().map(|text| has_ca = text.is_some_and(|text| !text.is_empty()))),
+                ("service", &mut |json| {
+                    let (mut namespace, mut name) = (String::new(), String::new());
+                    let is_there = json.object_if_any(&mut [
+                        ("namespace", &mut |json| json.string().map(|text| namespace = text)),
+                        ("name", &mut |json| json.string().map(|text| name = text)),
+                    ])?;
+                    service = is_there.then_some((namespace, name));
+                    Ok(())
+                }),
+            ])
+        }),
+    ])?;
+    (webhook.service, webhook.has_ca) = (service, has_ca);
+    Ok(webhook)
+}
+
+/// Reads a selector: `matchLabels` is a short way to write requirements.
+fn selector(selector: &mut Selector, json: &mut dyn Json<'_>) -> Result<(), Fault> {
+    let (mut labels, mut expressions) = (Vec::new(), Vec::new());
+    json.object(&mut [
+        ("matchLabels", &mut |json| {
+            json.members(&mut |key, json| {
+                let values = Vec::from([json.loose()?.text.into_owned()]);
+                labels.push(Requirement { key: key.into(), operator: Operator::In, values });
+                Ok(())
+            })
+        }),
+        ("matchExpressions", &mut |json| {
+            json.elements(&mut |json| {
+                expressions.push(requirement(json)?);
+                Ok(())
+            })
+        }),
+    ])?;
+    labels.extend(expressions);
+    labels.sort_unstable();
+    labels.dedup();
+    *selector = Selector(labels);
+    Ok(())
+}
+
+fn requirement(json: &mut dyn Json<'_>) -> Result<Requirement, Fault> {
+    let (mut key, mut operator, mut values) = (String::new(), String::new(), Vec::new());
+    json.object(&mut [
+        ("key", &mut |json| json.string().map(|text| key = text)),
+        ("operator", &mut |json| json.string().map(|text| operator = text)),
+        ("values", &mut |json| json.texts(&mut values)),
+    ])?;
+    match Operator::ALL.into_iter().find(|known| known.as_str() == operator) {
+        Some(operator) => Ok(Requirement { key, operator, values }),
+        None => Err(Fault::Said(format!("unknown operator `{operator}` of a selector"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+    use alloc::string::ToString;
+    use alloc::vec;
+
+    use super::super::{Manifest, read};
+    use super::*;
+    use crate::model::{ClusterIx, Origin, Registration};
+
+    const HEAD: &str = r#""apiVersion":"admissionregistration.k8s.io/v1","kind":"MutatingWebhookConfiguration""#;
+
+    fn registration(json: &str) -> Registration {
+        match read(json.as_bytes(), None, ClusterIx(0), Origin::default()).unwrap().manifest {
+            Manifest::Registration(registration) => registration,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_webhook_of_workload_identity_is_read() {
+        let webhooks = r#"[{"name":"mutation.azure-workload-identity.io","failurePolicy":"Fail","admissionReviewVersions":["v1"],
+            "clientConfig":{"caBundle":"QQ==","service":{"name":"azure-wi-webhook-webhook-service","namespace":"azure-workload-identity-system","path":"/mutate-v1-pod"}},
+            "objectSelector":{"matchLabels":{"azure.workload.identity/use":"true"}},
+            "namespaceSelector":{"matchExpressions":[{"key":"control-plane","operator":"NotIn","values":["true"]}]}}]"#;
+        let metadata = r#"{"name":"azure-wi-webhook-mutating-webhook-configuration","uid":"1","labels":{"admissions.enforcer/disabled":"true"}}"#;
+        let expected = registration(&format!(r#"{{{HEAD},"metadata":{metadata},"webhooks":{webhooks}}}"#));
+        assert!(expected.live && expected.unenforced);
+        let requirement = |key: &str, operator, value: &str| {
+            Selector(vec![Requirement { key: key.into(), operator, values: vec![value.into()] }])
+        };
+        let webhook = Webhook {
+            name: "mutation.azure-workload-identity.io".into(),
+            failure_policy: "Fail".into(),
+            pods: requirement("azure.workload.identity/use", Operator::In, "true"),
+            namespaces: requirement("control-plane", Operator::NotIn, "true"),
+            service: Some(("azure-workload-identity-system".into(), "azure-wi-webhook-webhook-service".into())),
+            has_ca: true,
+        };
+        assert_eq!(expected.webhooks, [webhook]);
+        // In whatever order.
+        let turned = registration(&format!(r#"{{"webhooks":{webhooks},"metadata":{metadata},{HEAD}}}"#));
+        assert_eq!(turned, expected);
+    }
+
+    #[test]
+    fn webhooks_of_others_are_left_out() {
+        let json = format!(
+            r#"{{{HEAD},"metadata":{{"name":"operator"}},"webhooks":[{{"name":"mpod.kb.io","clientConfig":{{"service":{{"name":"operator","namespace":"o","path":"/mutate-v1-pod"}}}}}}]}}"#
+        );
+        let registration = registration(&json);
+        assert_eq!(
+            (registration.name.as_str(), registration.webhooks.len(), registration.live),
+            ("operator", 0, false)
+        );
+    }
+
+    #[test]
+    fn what_is_no_configuration_is_named() {
+        for (webhooks, said) in [
+            ("7", "invalid type"),
+            (
+                r#"[{"objectSelector":{"matchExpressions":[{"key":"a","operator":"Like"}]}}]"#,
+                "unknown operator `Like` of a selector",
+            ),
+        ] {
+            let json = format!(r#"{{{HEAD},"metadata":{{"name":"a"}},"webhooks":{webhooks}}}"#);
+            let error = read(json.as_bytes(), None, ClusterIx(0), Origin::default()).unwrap_err().to_string();
+            assert!(error.starts_with("MutatingWebhookConfiguration a: ") && error.contains(said), "{error}");
+        }
+        let other = r#"{"webhooks":7,"apiVersion":"example.com/v1","kind":"Exam"}"#;
+        assert!(read(other.as_bytes(), None, ClusterIx(0), Origin::default()).is_ok());
+    }
+}

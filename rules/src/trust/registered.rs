@@ -1,0 +1,52 @@
+//! The webhook of a cluster: how it is registered, what runs it, and which namespaces it sees.
+
+use super::{Key, Link, Trust, Unknown};
+use crate::inventory::Extent;
+use crate::model::registration::{NAME_LABEL, label_of};
+use crate::model::{ClusterIx, Registration, Requirement, Webhook, Workload};
+
+impl<'a> Trust<'a> {
+    /// The registrations seen of a cluster's webhook: one, as a rule.
+    pub fn registrations(&self, cluster: ClusterIx) -> impl Iterator<Item = &'a Registration> {
+        self.inventory.registrations.iter().filter(move |it| it.cluster == cluster)
+    }
+
+    /// The registration of a cluster's webhook.
+    pub fn registration(&self, cluster: ClusterIx) -> Link<&'a Registration> {
+        let found = self.registrations(cluster).next();
+        Link::look(found, self.knows_registrations(cluster), || Key::Registrations(cluster))
+    }
+
+    /// Whether all MutatingWebhookConfigurations of a cluster were seen.
+    pub fn knows_registrations(&self, cluster: ClusterIx) -> bool {
+        *self.extent(cluster, |coverage| &coverage.registrations) == Extent::Everything
+    }
+
+    /// The Deployments seen of a cluster that run the webhook; one scaled to nothing is kept.
+    pub fn webhooks(&self, cluster: ClusterIx) -> impl Iterator<Item = &'a Workload> {
+        self.workloads(cluster).filter(|workload| workload.is_webhook())
+    }
+
+    /// By which requirement a namespace is out of a webhook's sight; none if it is not. An error if the
+    /// labels that are asked for are not known.
+    pub fn out_of_sight(
+        &self,
+        cluster: ClusterIx,
+        namespace: &str,
+        webhook: &'a Webhook,
+    ) -> Result<Option<&'a Requirement>, Unknown> {
+        // What hangs on the name alone needs nothing else.
+        let named = |requirement: &&Requirement| requirement.key == NAME_LABEL;
+        if let Some(unmet) = webhook.namespaces.0.iter().filter(named).find(|it| !it.holds(Some(namespace))) {
+            return Ok(Some(unmet));
+        }
+        if webhook.namespaces.0.iter().all(|it| named(&it)) {
+            return Ok(None);
+        }
+        let described = self.inventory.namespaces.iter().find(|it| it.cluster == cluster && it.name == namespace);
+        match described {
+            Some(it) => Ok(webhook.namespaces.unmet(|key| label_of(&it.name, &it.labels, key))),
+            None => Err(Unknown(Key::Namespace(cluster, namespace.into()))),
+        }
+    }
+}
