@@ -13,6 +13,7 @@ use crate::model::{Audience, FederatedIdentityCredential, Identity, Issuer, Orig
 
 /// Every declaration that was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub struct Declared {
     /// By identity, then as they were given.
     credentials: Vec<DeclaredCredential>,

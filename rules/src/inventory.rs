@@ -20,48 +20,66 @@ use crate::model::{IdentityBinding, Pairs, Registration, Role, RoleBinding};
 
 /// Everything known.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase", default))]
 pub struct Inventory {
     /// Clusters; objects of Kubernetes refer to them by index. One without a name stands for
     /// objects that no source ties to a cluster.
+    #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
     pub clusters: Vec<Cluster>,
     /// Namespaces.
+    #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
     pub namespaces: Vec<Namespace>,
     /// Pods and everything that makes pods.
+    #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
     pub workloads: Vec<Workload>,
     /// ServiceAccounts.
+    #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
     pub service_accounts: Vec<ServiceAccount>,
     /// Secrets, by the names of their keys; never a value.
+    #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
     pub secrets: Vec<SecretKeys>,
     /// SecretProviderClasses of the Secrets Store CSI driver.
+    #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
     pub provider_classes: Vec<SecretProviderClass>,
     /// Custom resources that use a ServiceAccount's tokens without a pod of its own.
+    #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
     pub token_requesters: Vec<TokenRequester>,
     /// Custom resources that are judged themselves.
+    #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
     pub customs: Vec<Custom>,
     /// Roles and ClusterRoles.
     #[cfg(feature = "audit")]
+    #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
     pub roles: Vec<Role>,
     /// RoleBindings and ClusterRoleBindings.
     #[cfg(feature = "audit")]
+    #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
     pub role_bindings: Vec<RoleBinding>,
     /// MutatingWebhookConfigurations with a webhook of workload identity.
     #[cfg(feature = "audit")]
     pub registrations: Vec<Registration>,
     /// Identity bindings of AKS.
     #[cfg(feature = "audit")]
+    #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
     pub identity_bindings: Vec<IdentityBinding>,
     /// Managed identities and app registrations.
+    #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
     pub identities: Vec<Identity>,
     /// Federated identity credentials.
+    #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
     pub credentials: Vec<FederatedIdentityCredential>,
     /// What infrastructure as code declares of credentials, beside what is.
+    #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
     pub declared: Declared,
     /// Role assignments, of whomever.
+    #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
     pub role_assignments: Vec<RoleAssignment>,
     /// What bills of materials and lock files describe. Only the audit reads them.
     #[cfg(feature = "audit")]
+    #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
     pub software: Vec<Software>,
     /// How far we looked.
+    #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
     pub coverage: Coverage,
 }
 
@@ -133,25 +151,34 @@ pub struct TokenRequester {
 
 /// How far we looked. What it does not cover is unknown, never absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase", default))]
 pub struct Coverage {
     /// Whether every cluster that could issue tokens here is described.
+    #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
     pub clusters: bool,
     /// Whether the managed identities are all listed.
+    #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
     pub managed_identities: bool,
     /// Whether the app registrations are all listed.
+    #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
     pub applications: bool,
     /// Tokens of which every credential that trusts them is listed, whatever its identity.
+    #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
     pub trust_of: Set<Tokens>,
     /// Client ids, in lower case, that were asked for one by one and that no identity has.
+    #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
     pub no_identity: Set<String>,
     /// Tenants, in lower case, whose identities were seen, beside those of the inventory's own.
+    #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
     pub tenants: Set<String>,
     /// What was read of each cluster, where anything was.
+    #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
     pub of_cluster: Vec<(ClusterIx, ClusterCoverage)>,
 }
 
 /// The tokens of an issuer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub struct Tokens {
     /// Who signs them.
     pub issuer: Issuer,
@@ -161,46 +188,60 @@ pub struct Tokens {
 
 /// What was read of one cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase", default))]
 pub struct ClusterCoverage {
     /// Namespaces.
+    #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
     pub namespaces: Extent,
     /// ServiceAccounts.
+    #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
     pub service_accounts: Extent,
     /// Deployments, by which an installed mutating webhook would be seen.
+    #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
     pub deployments: Extent,
     /// Secrets.
+    #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
     pub secrets: Extent,
     /// SecretProviderClasses.
+    #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
     pub provider_classes: Extent,
     /// Roles.
     #[cfg(feature = "audit")]
+    #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
     pub roles: Extent,
     /// ClusterRoles.
     #[cfg(feature = "audit")]
+    #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
     pub cluster_roles: Extent,
     /// RoleBindings.
     #[cfg(feature = "audit")]
+    #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
     pub role_bindings: Extent,
     /// ClusterRoleBindings.
     #[cfg(feature = "audit")]
+    #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
     pub cluster_role_bindings: Extent,
     /// MutatingWebhookConfigurations.
     #[cfg(feature = "audit")]
     pub registrations: Extent,
     /// Whether its identity bindings are all listed.
     #[cfg(feature = "audit")]
+    #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
     pub identity_bindings: bool,
     /// Whether External Secrets is installed while its stores were not read.
+    #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
     pub token_requesters_missing: bool,
 }
 
 /// Things that are there or not: a sorted list, which costs the policy module a fraction of what a
 /// tree would.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(transparent))]
 pub struct Set<T>(Vec<T>);
 
 /// How much of a kind was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub enum Extent {
     /// Only what is in the inventory.
     #[default]
@@ -369,4 +410,10 @@ impl<T: Ord> FromIterator<T> for Set<T> {
         things.dedup();
         Self(things)
     }
+}
+
+/// What a case leaves out, because it goes without saying.
+#[cfg(feature = "facts")]
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }

@@ -2,10 +2,12 @@
 //! estates of its own manual page what the page says.
 
 use std::collections::BTreeSet;
+use std::{env, fs};
 
 use wiguard::collect::Missing;
+use wiguard_rules::case::Case;
 use wiguard_rules::catalogue::{CATALOGUE, Entry};
-use wiguard_tests::case::{collect_text, examples, rules_that_find};
+use wiguard_tests::case::{cases, collect_text, examples, rules_that_find, testdata};
 
 #[test]
 fn ids_are_sorted_and_unique() {
@@ -108,4 +110,20 @@ fn every_page_is_true() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// `UPDATE_DOCS=1 cargo test --release --workspace --locked catalogue` writes the cases anew.
+#[test]
+fn the_cases_are_those_of_the_pages() {
+    let (path, cases) = (testdata("cases.jsonl"), cases().unwrap());
+    if env::var_os("UPDATE_DOCS").is_some() {
+        return fs::write(path, cases).unwrap();
+    }
+    let kept = fs::read_to_string(path).unwrap();
+    assert!(kept == cases, "`testdata/cases.jsonl` is stale: run the tests once with UPDATE_DOCS=1");
+    for line in kept.lines() {
+        let case: Case = serde_json::from_str(line).unwrap();
+        let again = (case.judged.clone(), case.ignorant.clone());
+        assert_eq!(case.judge(), again, "{} changes by being written down", case.about);
+    }
 }

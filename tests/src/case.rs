@@ -11,6 +11,8 @@ use wiguard::config::Config;
 use wiguard::evaluate::{Controllers, evaluate};
 use wiguard::read::Root;
 use wiguard::scan::assess;
+use wiguard_rules::case::Case;
+use wiguard_rules::catalogue::CATALOGUE;
 use wiguard_rules::finding::Severity;
 use wiguard_rules::parameters::Parameters;
 use wiguard_rules::trust::Trust;
@@ -125,6 +127,35 @@ fn folders(path: &Path) -> std::io::Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(path)?.map(|entry| entry.map(|entry| entry.path()));
     let paths = entries.collect::<Result<Vec<_>, _>>()?;
     Ok(paths.into_iter().filter(|path| path.is_dir()).collect())
+}
+
+/// Every case of the rules' own tests: the examples of the manual pages and the healthy estates,
+/// one line of JSON each.
+///
+/// # Errors
+/// Whatever the file system refuses, and what cannot be JSON.
+pub fn cases() -> std::io::Result<String> {
+    let mut lines = String::new();
+    let mut write = |about: &str, collected: Collected| {
+        lines += &serde_json::to_string(&Case::of(about, collected.inventory))?;
+        lines.push('\n');
+        Ok::<_, std::io::Error>(())
+    };
+    for entry in CATALOGUE {
+        for section in ["Fails", "Passes"] {
+            for (index, block) in examples(&entry.manual(), section).iter().enumerate() {
+                write(&format!("{} {section}[{index}]", entry.id), collect_text(block, true))?;
+            }
+        }
+    }
+    let files = std::fs::read_dir(testdata("healthy"))?.map(|file| file.map(|file| file.path()));
+    let mut files = files.collect::<Result<Vec<_>, _>>()?;
+    files.sort();
+    for file in files {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        write(&format!("healthy/{name}"), collect_path(&file, true))?;
+    }
+    Ok(lines)
 }
 
 /// The estates in a rule's manual page: the blocks of YAML below `# Fails` or `# Passes`.

@@ -143,6 +143,30 @@
 //!       type: azurerm_federated_identity_credential
 //!       values: {name: two, user_assigned_identity_id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:till", audience: ["api://AzureADTokenExchange"]}
 //! ```
+//!
+//! ```yaml
+//! # two deployments, each of one
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 33333333-3333-3333-3333-333333333333, resourceGroup: rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! format_version: "1.2"
+//! terraform_version: 1.9.8
+//! resource_changes:
+//! - address: azurerm_federated_identity_credential.one
+//!   mode: managed
+//!   type: azurerm_federated_identity_credential
+//!   change: {actions: [create], after: {name: one, user_assigned_identity_id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audience: ["api://AzureADTokenExchange"]}, after_unknown: {}}
+//! configuration:
+//!   provider_config:
+//!     azurerm: {name: azurerm, version_constraint: "~> 3.35.0"}
+//! ---
+//! "$schema": https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#
+//! contentVersion: 1.0.0.0
+//! resources:
+//! - type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials
+//!   apiVersion: "2024-11-30"
+//!   name: id-cart/two
+//!   properties: {issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:till", audiences: ["api://AzureADTokenExchange"]}
+//! ```
 use crate::declared::{DeclaredCredential, Tool};
 use crate::prelude::*;
 

@@ -55,6 +55,17 @@
 //! {apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: pipeline, namespace: shop}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: edit}, subjects: [{kind: ServiceAccount, name: deployer, namespace: ci}]}
 //! ```
 //!
+//! ```yaml
+//! # one of two is of another namespace
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/fc, name: fc, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! ---
+//! {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: edit}, rules: [{verbs: [create, delete, patch, update], apiGroups: [""], resources: [pods, serviceaccounts]}]}
+//! ---
+//! {apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: pipeline, namespace: shop}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: edit}, subjects: [{kind: ServiceAccount, name: deployer, namespace: ci}, {kind: ServiceAccount, name: deployer, namespace: shop}]}
+//! ```
+//!
 //! # Passes
 //!
 //! ```yaml
@@ -125,6 +136,17 @@
 //! {apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: tokens, namespace: shop}, rules: [{verbs: [create], apiGroups: [""], resources: [serviceaccounts/token]}]}
 //! ---
 //! {apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: tokens, namespace: shop}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: tokens}, subjects: [{kind: ServiceAccount, name: external-secrets, namespace: external-secrets}]}
+//! ```
+//!
+//! ```yaml
+//! # to impersonate takes a right in the whole cluster
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/fc, name: fc, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! ---
+//! {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: edit}, rules: [{verbs: [impersonate], apiGroups: [""], resources: [serviceaccounts]}]}
+//! ---
+//! {apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: pipeline, namespace: shop}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: edit}, subjects: [{kind: ServiceAccount, name: deployer, namespace: ci}]}
 //! ```
 use crate::model::{Power, Principal, Role, RoleBinding};
 use crate::parameters::any_glob;

@@ -30,6 +30,22 @@
 //!   containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: 5a1e2c3d-0001-4000-8000-000000000001}]}]
 //! ```
 //!
+//! ```yaml
+//! # what the webhook wrote into the pod is the ServiceAccount's fault
+//! {name: prod, type: Microsoft.ContainerService/ManagedClusters, addonProfiles: {azureKeyvaultSecretsProvider: {enabled: true, identity: {clientId: 5a1e2c3d-0001-4000-8000-000000000001}}}, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! apiVersion: v1
+//! kind: ServiceAccount
+//! metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, uid: 5f0c, labels: {azure.workload.identity/use: "true"}}
+//! spec:
+//!   serviceAccountName: cart
+//!   containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: 5a1e2c3d-0001-4000-8000-000000000001}]}]
+//! ```
+//!
 //! # Passes
 //!
 //! ```yaml
@@ -49,6 +65,15 @@
 //! kind: Pod
 //! metadata: {name: cart, namespace: shop}
 //! spec: {containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: 5a1e2c3d-0001-4000-8000-000000000001}]}]}
+//! ```
+//!
+//! ```yaml
+//! # which identities are the cluster's is not said
+//! {name: prod, type: Microsoft.ContainerService/ManagedClusters, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! apiVersion: v1
+//! kind: ServiceAccount
+//! metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5A1E2C3D-0001-4000-8000-000000000001}}
 //! ```
 use crate::model::{ClusterIx, OwnIdentity, Platform};
 use crate::near::annotate;

@@ -22,6 +22,14 @@
 //! spec: {serviceAccountName: cart}
 //! ```
 //!
+//! ```yaml
+//! # the pod is passed over, as is wanted
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "False"}}
+//! spec: {serviceAccountName: cart}
+//! ```
+//!
 //! # Passes
 //!
 //! ```yaml

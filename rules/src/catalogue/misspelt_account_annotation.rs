@@ -22,6 +22,31 @@
 //! metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/clientId: 5a1e2c3d-0001-4000-8000-000000000001}}
 //! ```
 //!
+//! ```yaml
+//! # the graver one is reported
+//! apiVersion: v1
+//! kind: ServiceAccount
+//! metadata:
+//!   name: cart
+//!   namespace: shop
+//!   annotations:
+//!     azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001
+//!     azure.workload.identity/client_id: 5a1e2c3d-0001-4000-8000-000000000001
+//!     azure.workload.identity/tenantid: 11111111-1111-1111-1111-111111111111
+//! ```
+//!
+//! ```yaml
+//! # beside the right one: untidy, no more
+//! apiVersion: v1
+//! kind: ServiceAccount
+//! metadata:
+//!   name: cart
+//!   namespace: shop
+//!   annotations:
+//!     azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001
+//!     azure.workload.identity/client_id: 5a1e2c3d-0001-4000-8000-000000000001
+//! ```
+//!
 //! # Passes
 //!
 //! ```yaml

@@ -25,6 +25,21 @@
 //! metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/use: "true"}}
 //! ```
 //!
+//! ```yaml
+//! # on the Deployment itself
+//! apiVersion: apps/v1
+//! kind: Deployment
+//! metadata: {name: cart, namespace: shop, labels: {azure.workload-identity/use: "true"}}
+//! spec: {template: {spec: {serviceAccountName: cart}}}
+//! ```
+//!
+//! ```yaml
+//! # beside the right one: untidy, no more
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true", azure.workload-identity/use: "true"}}
+//! ```
+//!
 //! # Passes
 //!
 //! ```yaml

@@ -30,6 +30,16 @@
 //! spec: {serviceAccountName: cart, tolerations: [{key: virtual-kubelet.io/provider, operator: Exists}]}
 //! ```
 //!
+//! ```yaml
+//! # the cluster has none
+//! {name: prod, type: Microsoft.ContainerService/ManagedClusters, addonProfiles: {aciConnectorLinux: {enabled: false}}, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}
+//! spec: {serviceAccountName: cart, nodeSelector: {type: virtual-kubelet}}
+//! ```
+//!
 //! # Passes
 //!
 //! ```yaml

@@ -1,0 +1,23 @@
+//! The rules say of every case of `testdata/cases.jsonl` what they said when it was written: the
+//! examples of their pages and the healthy estates, collected once. What the pages themselves
+//! promise is held by `tests/it`, where they can be read.
+
+use wiguard_rules::case::Case;
+
+const CASES: &str = include_str!("../../testdata/cases.jsonl");
+
+#[test]
+fn every_case_is_judged_as_it_was() {
+    let mut wrong = Vec::new();
+    for line in CASES.lines() {
+        let case: Case = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        let (judged, ignorant) = case.judge();
+        if judged != case.judged {
+            wrong.push(format!("{}: {judged:#?} instead of {:#?}", case.about, case.judged));
+        }
+        if ignorant != case.ignorant {
+            wrong.push(format!("{}, ignorant: {ignorant:#?} instead of {:#?}", case.about, case.ignorant));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
