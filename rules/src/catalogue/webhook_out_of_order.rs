@@ -12,7 +12,9 @@
 //! nothing. Manifests have no `caBundle`, which the webhook writes itself, and no status: both are judged
 //! only where they carry a `uid`. The `namespaceSelector` is not judged here: the chart has a value for
 //! it, and the Admissions Enforcer of AKS adds to it; nor is what an `objectSelector` merely keeps
-//! out. Where workload identity is off on AKS, that is what `cluster-not-enabled` (AWI701) says.
+//! out. Where workload identity is off on AKS, that is what `cluster-not-enabled` (AWI701) says. The
+//! operator of OpenShift registers the webhook under another name and its own rules, and sees to it. A
+//! list that holds another live configuration is taken for the whole list: do not filter it.
 //!
 //! # Fails
 //!
@@ -179,6 +181,22 @@
 //! ```
 //!
 //! ```yaml
+//! # OpenShift's operator registers it
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: cart, namespace: shop}, spec: {template: {metadata: {labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: cart, containers: [{name: app}]}}}}
+//! ---
+//! {issuer: "https://oidc.example.com/prod", jwks_uri: "https://oidc.example.com/prod/jwks"}
+//! ---
+//! apiVersion: admissionregistration.k8s.io/v1
+//! kind: MutatingWebhookConfiguration
+//! metadata: {name: pod-identity-webhook, uid: 5f0c}
+//! webhooks:
+//! - name: pod-identity-webhook.azure.mutate.io
+//!   failurePolicy: Ignore
+//!   clientConfig: {service: {name: pod-identity-webhook, namespace: openshift-cloud-credential-operator, path: /mutate-v1-pod}}
+//!   objectSelector: {matchLabels: {azure.workload.identity/use: "true"}}
+//! ```
+//!
+//! ```yaml
 //! # nobody opts in
 //! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, kubernetesVersion: "1.33", oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
 //! ---
@@ -312,7 +330,7 @@ fn missing(cluster: &Cluster) -> Flaw {
 }
 
 fn registration(it: &Registration) -> impl Iterator<Item = Flaw> + '_ {
-    it.webhooks.iter().zip(0..).flat_map(move |(webhook, index)| {
+    it.webhooks.iter().zip(0..).filter(|(webhook, _)| !webhook.is_of_openshift()).flat_map(move |(webhook, index)| {
         let at = move |flaw: (&str, String, String)| Flaw {
             severity: RULE.severity,
             field: format!("webhooks[{index}].{}", flaw.0),

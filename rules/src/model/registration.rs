@@ -16,6 +16,9 @@ pub const CONTROLLER: &str = "azure-wi-webhook-controller-manager";
 pub const CONFIGURATION: &str = "azure-wi-webhook-mutating-webhook-configuration";
 /// The webhook in it.
 pub const WEBHOOK: &str = "mutation.azure-workload-identity.io";
+/// What the operator of OpenShift, which keeps it up, calls the same webhook
+/// (openshift/cloud-credential-operator, `pkg/operator/podidentity`).
+const OF_OPENSHIFT: &str = "pod-identity-webhook.azure.mutate.io";
 /// The Service it is called through.
 pub const SERVICE: &str = "azure-wi-webhook-webhook-service";
 /// Keeps the Admissions Enforcer of AKS from a configuration, as a label or an annotation
@@ -122,7 +125,13 @@ impl Webhook {
     pub fn is_ours(&self, configuration: &str) -> bool {
         configuration == CONFIGURATION
             || self.name == WEBHOOK
+            || self.is_of_openshift()
             || self.service.as_ref().is_some_and(|(_, name)| name == SERVICE)
+    }
+
+    /// Whether the operator of OpenShift registered it, and sees to it.
+    pub fn is_of_openshift(&self) -> bool {
+        self.name == OF_OPENSHIFT
     }
 
     /// Whether pods are made without it while nobody answers.

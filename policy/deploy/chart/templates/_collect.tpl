@@ -27,7 +27,7 @@ metadata:
 {{- define "wiguard.reads" -}}
 rules:
   - apiGroups: [""]
-    resources: [namespaces, serviceaccounts, pods, replicationcontrollers]
+    resources: [namespaces, serviceaccounts, persistentvolumes, pods, replicationcontrollers]
     verbs: [get, list]
   - apiGroups: [secrets-store.csi.x-k8s.io]
     resources: [secretproviderclasses]
