@@ -160,7 +160,7 @@ impl Parameters {
             ("defaultAccountNamespaces", &mut |json| json.texts(&mut self.default_account_namespaces)),
             ("pendingNamespaces", &mut |json| json.texts(&mut self.pending_namespaces)),
             ("regionsWithoutFederation", &mut |json| json.texts(&mut self.regions_without_federation)),
-            // The audit's alone: settings of the policy that would do nothing are refused.
+            // The audit's alone: the policy's settings may hold them, so that one list serves both.
             #[cfg(feature = "audit")]
             ("allowedIssuers", &mut |json| json.texts(&mut self.allowed_issuers)),
             #[cfg(feature = "audit")]
@@ -171,6 +171,10 @@ impl Parameters {
                 }
                 Ok(())
             }),
+            #[cfg(not(feature = "audit"))]
+            ("allowedIssuers", &mut |_| Ok(())),
+            #[cfg(not(feature = "audit"))]
+            ("environments", &mut |_| Ok(())),
             ("injectedContainers", &mut |json| json.texts(&mut self.injected_containers)),
             ("templated", &mut |json| flag(&mut self.templated, json)),
             ("selfManagedWebhook", &mut |json| flag(&mut self.self_managed_webhook, json)),

@@ -6,7 +6,8 @@
 //! `control-plane`, unless `admissions.enforcer/disabled` is `true` on its configuration. Pods there
 //! have the label and no token, and nothing says why.
 //!
-//! The add-on of AKS and the extension of Arc are kept up by Azure, and are not judged here. Where there
+//! The add-on of AKS and the extension of Arc are kept up by Azure, and are not judged here, whether their
+//! registration is seen or Azure says that they are on. Where there
 //! is no MutatingWebhookConfiguration at all, `webhook-out-of-order` (AWI702) says so. A pod that brings a
 //! token of its own needs no webhook. The policy leaves it to the audit.
 //!
@@ -170,7 +171,7 @@
 //! {apiVersion: admissionregistration.k8s.io/v1, kind: MutatingWebhookConfiguration, metadata: {name: aks-node-mutating-webhook, uid: 5f0c}, webhooks: [{name: aks-node-mutating-webhook.azmk8s.io}]}
 //! ```
 use crate::model::registration::UNENFORCED;
-use crate::model::{Operator, Platform, Registration, Requirement, Webhook};
+use crate::model::{ClusterIx, Operator, Platform, Registration, Requirement, Webhook};
 use crate::prelude::*;
 use crate::repair::shell;
 use crate::trust::{Key, Unknown};
@@ -212,11 +213,18 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     }
     match (unknown, found) {
         (Some(unknown), _) => Err(unknown),
+        // What Azure keeps up it registers itself.
+        (None, None) if kept_up(cluster, trust) => Ok(None),
         // Another may see it.
         _ if !trust.knows_registrations(cluster) => Err(Unknown(Key::Registrations(cluster))),
         (None, Some((registration, index, why))) => Ok(Some(finding(workload, registration, index, &why))),
         (None, None) => Ok(None),
     }
+}
+
+/// Whether Azure says that it runs the webhook of a cluster.
+fn kept_up(cluster: ClusterIx, trust: &Trust<'_>) -> bool {
+    trust.cluster(cluster).is_some_and(|cluster| cluster.workload_identity_enabled == Some(true))
 }
 
 fn unseen<'a>(

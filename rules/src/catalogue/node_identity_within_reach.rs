@@ -85,8 +85,7 @@ fn check(cluster: &Cluster, trust: &Trust<'_>) -> Verdict {
     }
     let kubelets = |own: &&crate::model::OwnIdentity| own.role.eq_ignore_ascii_case("kubeletidentity");
     let Some(own) = cluster.own_identities.iter().find(kubelets) else { return Ok(None) };
-    // Of an identity that was not seen no role was either.
-    let Link::Found(identity) = trust.identity(&own.client_id) else { return Ok(None) };
+    let Some(identity) = trust.identity(&own.client_id).known()? else { return Ok(None) };
     let counts = |role: &&&RoleAssignment| !PULLING.iter().any(|id| role.role.eq_ignore_ascii_case(id));
     let mut roles: Vec<String> = trust
         .roles_seen(identity)

@@ -168,7 +168,7 @@ use crate::model::{Login, Means, Volume, is_guid, is_placeholder};
 use crate::near::annotate;
 use crate::parameters::any_glob;
 use crate::prelude::*;
-use crate::trust::Unknown;
+use crate::trust::{Key, Unknown};
 
 pub(super) static RULE: Rule = Rule {
     summary: "an operator is told to act by an identity that does not serve it, or by none",
@@ -281,7 +281,7 @@ fn of_pods(custom: &Custom, login: &Login, trust: &Trust<'_>) -> Result<Option<F
             return Ok(flaw);
         }
     }
-    Ok(None)
+    if trust.knows_deployments(custom.cluster) { Ok(None) } else { Err(Unknown(Key::Deployments(custom.cluster))) }
 }
 
 fn untrusted(
