@@ -25,6 +25,17 @@
 //! spec: {containers: [{name: app, envFrom: [{prefix: AZURE_, secretRef: {name: sp}}]}]}
 //! ```
 //!
+//! ```yaml
+//! # a literal, whatever another container may hold
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop}
+//! spec:
+//!   containers:
+//!   - {name: app, env: [{name: ARM_CLIENT_SECRET, value: "not-shown"}]}
+//!   - {name: side, envFrom: [{secretRef: {name: side}}]}
+//! ```
+//!
 //! # Passes
 //!
 //! ```yaml
@@ -47,6 +58,16 @@
 //! kind: Pod
 //! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}
 //! spec: {containers: [{name: app, env: [{name: AZURE_CLIENT_SECRET, value: x}]}]}
+//! ```
+//!
+//! ```yaml
+//! # the Secret has no such key
+//! {apiVersion: v1, kind: Secret, metadata: {name: settings, namespace: shop}, data: {LOG_LEVEL: ""}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop}
+//! spec: {containers: [{name: app, envFrom: [{secretRef: {name: settings}}, {secretRef: {name: absent}}]}]}
 //! ```
 //!
 //! # As CEL
