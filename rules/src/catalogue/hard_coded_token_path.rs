@@ -45,7 +45,8 @@
 //!     metadata: {labels: {azure.workload.identity/use: "true"}}
 //!     spec:
 //!       serviceAccountName: cart
-//!       containers: [{name: app, args: [--token-file=/var/run/secrets/azure/tokens/azure-identity-token], volumeMounts: [{name: data, mountPath: /var/run/secrets/azure/token}]}]
+//!       containers: [{name: app, args: [--token-file=/var/run/secrets/azure/tokens/azure-identity-token], volumeMounts: [{name: own, mountPath: /var/run/secrets/azure/token}]}]
+//!       volumes: [{name: own, projected: {sources: [{serviceAccountToken: {path: own, audience: "api://AzureADTokenExchange"}}]}}]
 //! ```
 //!
 //! # Passes

@@ -36,6 +36,20 @@
 //!   - {name: side, envFrom: [{secretRef: {name: side}}]}
 //! ```
 //!
+//! ```yaml
+//! # what is no secret is a literal
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop}
+//! spec:
+//!   containers:
+//!   - name: app
+//!     env:
+//!     - {name: AZURE_TENANT_ID, value: 11111111-1111-1111-1111-111111111111}
+//!     - {name: AZURE_CLIENT_ID, value: 5a1e2c3d-0001-4000-8000-000000000001}
+//!     - {name: AZURE_CLIENT_SECRET, valueFrom: {secretKeyRef: {name: sp, key: secret}}}
+//! ```
+//!
 //! # Passes
 //!
 //! ```yaml
