@@ -42,13 +42,7 @@ impl Case {
         if clusters.iter().all(|cluster| *cluster == ClusterIx::default()) {
             clusters.clear();
         }
-        let mut case = Self {
-            about: about.into(),
-            judged: Vec::new(),
-            ignorant: Vec::new(),
-            clusters,
-            inventory: inventory.clone(),
-        };
+        let mut case = Self { about: about.into(), judged: Vec::new(), ignorant: Vec::new(), clusters, inventory };
         (case.judged, case.ignorant) = case.judge();
         case
     }

@@ -2,6 +2,8 @@
 //! examples of their pages and the healthy estates, collected once. What the pages themselves
 //! promise is held by `tests/it`, where they can be read.
 
+#![allow(clippy::panic, reason = "a test that cannot go on has failed")]
+
 use wiguard_rules::case::Case;
 
 const CASES: &str = include_str!("../../testdata/cases.jsonl");

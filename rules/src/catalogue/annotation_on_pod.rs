@@ -22,6 +22,26 @@
 //!     spec: {serviceAccountName: cart}
 //! ```
 //!
+//! ```yaml
+//! # the tenant differs, and is reported
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001, azure.workload.identity/tenant-id: 11111111-1111-1111-1111-111111111111}}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001, azure.workload.identity/tenant-id: 99999999-9999-9999-9999-999999999999}}
+//! spec: {serviceAccountName: cart}
+//! ```
+//!
+//! ```yaml
+//! # the client id differs, and is reported
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001, azure.workload.identity/tenant-id: 11111111-1111-1111-1111-111111111111}}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0002-4000-8000-000000000002, azure.workload.identity/tenant-id: 11111111-1111-1111-1111-111111111111}}
+//! spec: {serviceAccountName: cart}
+//! ```
+//!
 //! # Passes
 //!
 //! ```yaml

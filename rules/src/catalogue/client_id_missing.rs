@@ -19,6 +19,16 @@
 //! spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: ""}]}]}
 //! ```
 //!
+//! ```yaml
+//! # the variable may come from a ConfigMap
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}
+//! spec: {serviceAccountName: cart, containers: [{name: app, envFrom: [{configMapRef: {name: cart}}]}]}
+//! ```
+//!
 //! # Passes
 //!
 //! ```yaml

@@ -35,6 +35,20 @@
 //!       containers: [{name: app, env: [{name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/secrets/azure/wi/token/azure-identity-token}]}]
 //! ```
 //!
+//! ```yaml
+//! # what is mounted is something else
+//! apiVersion: apps/v1
+//! kind: Deployment
+//! metadata: {name: cart, namespace: shop}
+//! spec:
+//!   template:
+//!     metadata: {labels: {azure.workload.identity/use: "true"}}
+//!     spec:
+//!       serviceAccountName: cart
+//!       containers: [{name: app, args: [--token-file=/var/run/secrets/azure/tokens/azure-identity-token], volumeMounts: [{name: own, mountPath: /var/run/secrets/azure/token}]}]
+//!       volumes: [{name: own, projected: {sources: [{serviceAccountToken: {path: own, audience: "api://AzureADTokenExchange"}}]}}]
+//! ```
+//!
 //! # Passes
 //!
 //! ```yaml

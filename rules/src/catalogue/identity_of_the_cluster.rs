@@ -46,6 +46,22 @@
 //!   containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: 5a1e2c3d-0001-4000-8000-000000000001}]}]
 //! ```
 //!
+//! ```yaml
+//! # a running pod, whose ServiceAccount names no identity
+//! {name: prod, type: Microsoft.ContainerService/ManagedClusters, addonProfiles: {azureKeyvaultSecretsProvider: {enabled: true, identity: {clientId: 5a1e2c3d-0001-4000-8000-000000000001}}}, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! apiVersion: v1
+//! kind: ServiceAccount
+//! metadata: {name: cart, namespace: shop}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, uid: 5f0c, labels: {azure.workload.identity/use: "true"}}
+//! spec:
+//!   serviceAccountName: cart
+//!   containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: 5a1e2c3d-0001-4000-8000-000000000001}]}]
+//! ```
+//!
 //! # Passes
 //!
 //! ```yaml

@@ -51,6 +51,19 @@
 //!     spec: {serviceAccountName: cart}
 //! ```
 //!
+//! ```yaml
+//! # a Job does not complete with it
+//! apiVersion: batch/v1
+//! kind: Job
+//! metadata: {name: cart, namespace: shop}
+//! spec:
+//!   template:
+//!     metadata:
+//!       labels: {azure.workload.identity/use: "true"}
+//!       annotations: {azure.workload.identity/inject-proxy-sidecar: "true"}
+//!     spec: {serviceAccountName: cart}
+//! ```
+//!
 //! # Passes
 //!
 //! ```yaml

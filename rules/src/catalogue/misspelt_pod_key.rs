@@ -40,6 +40,24 @@
 //! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true", azure.workload-identity/use: "true"}}
 //! ```
 //!
+//! ```yaml
+//! # the graver one is reported
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: cart
+//!   namespace: shop
+//!   labels: {azure.workload.identity/use: "true", azure.workload-identity/use: "true"}
+//!   annotations: {azure.workload.identity/skip-container: side}
+//! ```
+//!
+//! ```yaml
+//! # of two alike, the first is reported
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, labels: {azure.workload-identity/use: "true"}, annotations: {azure.workload.identity/skip-container: side}}
+//! ```
+//!
 //! # Passes
 //!
 //! ```yaml

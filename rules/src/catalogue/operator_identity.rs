@@ -163,6 +163,34 @@
 //! metadata: {name: default, namespace: velero}
 //! spec: {provider: aws, config: {region: eu-west-1}}
 //! ```
+//!
+//! ```yaml
+//! # the operator under another name in its own namespace
+//! {name: prod, type: Microsoft.ContainerService/ManagedClusters, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/dns, name: dns, clientId: 5a1e2c3d-0001-4000-8000-000000000001, type: Microsoft.ManagedIdentity/userAssignedIdentities}]
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/dns/federatedIdentityCredentials/dns, name: dns, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:cert-manager:issuer", audiences: ["api://AzureADTokenExchange"]}]
+//! ---
+//! apiVersion: cert-manager.io/v1
+//! kind: ClusterIssuer
+//! metadata: {name: letsencrypt}
+//! spec: {acme: {solvers: [{http01: {ingress: {}}}, {dns01: {azureDNS: {managedIdentity: {clientID: 5a1e2c3d-0001-4000-8000-000000000001}}}}]}}
+//! ```
+//!
+//! ```yaml
+//! # the operator in another namespace
+//! {name: prod, type: Microsoft.ContainerService/ManagedClusters, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/dns, name: dns, clientId: 5a1e2c3d-0001-4000-8000-000000000001, type: Microsoft.ManagedIdentity/userAssignedIdentities}]
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/dns/federatedIdentityCredentials/dns, name: dns, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:infra:cert-manager", audiences: ["api://AzureADTokenExchange"]}]
+//! ---
+//! apiVersion: cert-manager.io/v1
+//! kind: ClusterIssuer
+//! metadata: {name: letsencrypt}
+//! spec: {acme: {solvers: [{http01: {ingress: {}}}, {dns01: {azureDNS: {managedIdentity: {clientID: 5a1e2c3d-0001-4000-8000-000000000001}}}}]}}
+//! ```
 use crate::exchange::{expression_of, trusts_one_like};
 use crate::model::{Login, Means, Volume, is_guid, is_placeholder};
 use crate::near::annotate;

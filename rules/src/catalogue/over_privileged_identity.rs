@@ -26,6 +26,15 @@
 //! - {id: /providers/Microsoft.Management/managementGroups/platform/providers/Microsoft.Authorization/roleAssignments/r, principalId: 55555555-5555-5555-5555-555555555555, principalType: ServicePrincipal, roleDefinitionId: /subscriptions/s/providers/Microsoft.Authorization/roleDefinitions/b24988ac-6180-42a0-ab88-20f7382dd24c, scope: /providers/Microsoft.Management/managementGroups/platform, type: Microsoft.Authorization/roleAssignments}
 //! ```
 //!
+//! ```yaml
+//! # of everything there is
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 33333333-3333-3333-3333-333333333333, principalId: 55555555-5555-5555-5555-555555555555, resourceGroup: rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/prod, name: prod, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! ---
+//! - {id: /subscriptions/00000000-0000-0000-0000-0000000000aa/providers/Microsoft.Authorization/roleAssignments/r, principalId: 55555555-5555-5555-5555-555555555555, principalType: ServicePrincipal, roleDefinitionId: /subscriptions/s/providers/Microsoft.Authorization/roleDefinitions/8e3af657-a8ff-443c-a75c-2fe8c4bcb635, scope: /, type: Microsoft.Authorization/roleAssignments}
+//! ```
+//!
 //! # Passes
 //!
 //! ```yaml

@@ -67,6 +67,14 @@
 //! metadata: {name: cart, namespace: shop, uid: 5f0c}
 //! spec: {serviceAccountName: cart, containers: [{name: app}]}
 //! ```
+//!
+//! ```yaml
+//! # one container has it: the webhook saw the pod
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, uid: 5f0c, labels: {azure.workload.identity/use: "true"}}
+//! spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/secrets/azure/tokens/azure-identity-token}]}, {name: added-later}]}
+//! ```
 use crate::prelude::*;
 
 pub(super) static RULE: Rule = Rule {

@@ -23,6 +23,18 @@
 //! spec: {template: {spec: {serviceAccountName: cart}}}
 //! ```
 //!
+//! ```yaml
+//! # the class of its volume is gone
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
+//! ---
+//! {apiVersion: secrets-store.csi.x-k8s.io/v1, kind: SecretProviderClass, metadata: {name: other, namespace: shop}, spec: {provider: azure, parameters: {clientID: 5a1e2c3d-0001-4000-8000-000000000001}}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop}
+//! spec: {serviceAccountName: cart, volumes: [{name: secrets, csi: {driver: secrets-store.csi.k8s.io, volumeAttributes: {secretProviderClass: cart}}}]}
+//! ```
+//!
 //! # Passes
 //!
 //! ```yaml

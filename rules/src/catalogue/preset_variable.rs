@@ -116,6 +116,24 @@
 //! metadata: {name: cart, uid: 5f0c, labels: {azure.workload.identity/use: "true"}}
 //! spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_TENANT_ID, value: 22222222-2222-2222-2222-222222222222}]}]}
 //! ```
+//!
+//! ```yaml
+//! # the annotation is empty, and the webhook puts nothing in its place
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/tenant-id: ""}}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}
+//! spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_TENANT_ID, value: 11111111-1111-1111-1111-111111111111}]}]}
+//! ```
+//!
+//! ```yaml
+//! # a placeholder
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}
+//! spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_AUTHORITY_HOST, value: "${AUTHORITY}"}]}]}
+//! ```
 use crate::exchange::presented;
 use crate::model::is_placeholder;
 use crate::prelude::*;

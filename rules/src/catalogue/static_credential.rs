@@ -25,6 +25,31 @@
 //! spec: {containers: [{name: app, envFrom: [{prefix: AZURE_, secretRef: {name: sp}}]}]}
 //! ```
 //!
+//! ```yaml
+//! # a literal, whatever another container may hold
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop}
+//! spec:
+//!   containers:
+//!   - {name: app, env: [{name: ARM_CLIENT_SECRET, value: "not-shown"}]}
+//!   - {name: side, envFrom: [{secretRef: {name: side}}]}
+//! ```
+//!
+//! ```yaml
+//! # what is no secret is a literal
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop}
+//! spec:
+//!   containers:
+//!   - name: app
+//!     env:
+//!     - {name: AZURE_TENANT_ID, value: 11111111-1111-1111-1111-111111111111}
+//!     - {name: AZURE_CLIENT_ID, value: 5a1e2c3d-0001-4000-8000-000000000001}
+//!     - {name: AZURE_CLIENT_SECRET, valueFrom: {secretKeyRef: {name: sp, key: secret}}}
+//! ```
+//!
 //! # Passes
 //!
 //! ```yaml
@@ -47,6 +72,16 @@
 //! kind: Pod
 //! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}
 //! spec: {containers: [{name: app, env: [{name: AZURE_CLIENT_SECRET, value: x}]}]}
+//! ```
+//!
+//! ```yaml
+//! # the Secret has no such key
+//! {apiVersion: v1, kind: Secret, metadata: {name: settings, namespace: shop}, data: {LOG_LEVEL: ""}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop}
+//! spec: {containers: [{name: app, envFrom: [{secretRef: {name: settings}}, {secretRef: {name: absent}}]}]}
 //! ```
 //!
 //! # As CEL

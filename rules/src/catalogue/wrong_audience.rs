@@ -43,6 +43,11 @@
 //! # a placeholder
 //! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/fc, name: fc, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audiences: ["${AUDIENCE}"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
 //! ```
+//!
+//! ```yaml
+//! # tokens of a pipeline, not of a cluster
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/fc, name: fc, issuer: "https://token.actions.githubusercontent.com", subject: "system:serviceaccount:shop:cart", audiences: ["https://vault.azure.net"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! ```
 use crate::model::{DEFAULT_AUDIENCE, is_placeholder};
 use crate::near::{self, Token};
 use crate::prelude::*;

@@ -41,6 +41,14 @@
 //! spec: {containers: [{name: app}]}
 //! ```
 //!
+//! ```yaml
+//! # the proxy cannot serve without a token
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}, annotations: {azure.workload.identity/skip-containers: app;azwi-proxy}}
+//! spec: {serviceAccountName: cart, containers: [{name: app}, {name: web}]}
+//! ```
+//!
 //! # Passes
 //!
 //! ```yaml
