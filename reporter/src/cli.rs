@@ -43,7 +43,7 @@ pub enum Command {
     #[cfg(feature = "live")]
     Merge(Box<Merge>),
     /// Say what a rule, an AADSTS code or a log line means, and how to mend it
-    Explain(Explain),
+    Explain(Box<Explain>),
     /// Walk one workload through the chain, up to the first link that is broken
     Trace(Box<Trace>),
     /// Say what enforcing the policy would reject among what runs today

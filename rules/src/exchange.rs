@@ -231,7 +231,7 @@ pub fn trusts_one_like(
     let is_of_one = |credential: &&FederatedIdentityCredential| {
         credential.issuer == *issuer && credential.service_account().is_some_and(|(of, name)| is_like(of, name))
     };
-    if trust.credentials_seen(identity).iter().any(|credential| is_of_one(credential)) {
+    if trust.credentials_seen(identity).iter().any(is_of_one) {
         return Ok(true);
     }
     let all = trust.credentials(identity)?;

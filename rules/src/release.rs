@@ -173,8 +173,11 @@ mod tests {
         }
     }
 
+    /// The numbers of a version, the stage before it, and how it is written.
+    type Written = (Vec<u64>, Option<(u8, u64)>, String);
+
     /// Every version of a small world: numbers, and what comes before.
-    fn world() -> Vec<(Vec<u64>, Option<(u8, u64)>, String)> {
+    fn world() -> Vec<Written> {
         let mut all = Vec::new();
         for number in 0..27_u64 {
             let numbers = [number / 9, number / 3 % 3, number % 3];

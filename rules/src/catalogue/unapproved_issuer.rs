@@ -82,7 +82,7 @@ fn check(credential: &FederatedIdentityCredential, trust: &Trust<'_>) -> Verdict
 fn is_entra(issuer: &Issuer) -> bool {
     let host = issuer.host().to_ascii_lowercase();
     let under = |known: &&str| host.strip_suffix(*known).is_some_and(|head| head.is_empty() || head.ends_with('.'));
-    ENTRA.iter().any(|known| under(&known))
+    ENTRA.iter().any(under)
 }
 
 fn kind(credential: &FederatedIdentityCredential, trust: &Trust<'_>) -> Option<IdentityKind> {

@@ -284,13 +284,15 @@ struct Flaw {
 fn check(cluster: &Cluster, trust: &Trust<'_>) -> Verdict {
     let Some((index, _)) = trust.clusters().find(|(_, known)| core::ptr::eq(*known, cluster)) else { return Ok(None) };
     let needs = |workload: &Workload| workload.opts_in() && !workload.projects_azure_token();
-    if !trust.workloads(index).any(needs) {
-        return if trust.knows_deployments(index) { Ok(None) } else { Err(Unknown(Key::Deployments(index))) };
-    }
+    let is_needed = trust.workloads(index).any(needs);
     let mut flaws: Vec<Flaw> = trust.registrations(index).flat_map(registration).collect();
     flaws.extend(runners(index, trust));
     if trust.registrations(index).next().is_none() && trust.knows_registrations(index) {
         flaws.insert(0, missing(cluster));
+    }
+    if !is_needed && !flaws.is_empty() {
+        // No list proves that there are no pods but those that were seen.
+        return Err(Unknown(Key::Value("whether a pod of the cluster opts in".into())));
     }
     flaws.sort_by_key(|flaw| core::cmp::Reverse(flaw.severity));
     let is_grave = flaws.first().is_some_and(|flaw| flaw.severity == RULE.severity);

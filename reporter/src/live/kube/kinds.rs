@@ -160,6 +160,7 @@ pub fn kinds() -> impl Iterator<Item = Kind> {
         resource: custom.resource,
         kind: custom.kind,
         namespaced: custom.namespaced,
+        built_in: custom.group.is_empty(),
         serves: "by which identities operators act, and what is left of AAD Pod Identity",
         ..CUSTOM
     });
@@ -182,7 +183,7 @@ impl Kind {
 
     /// Whether the chain is judged without it, as far as it is known then.
     pub fn is_optional(&self) -> bool {
-        !self.built_in || [RBAC.group, REGISTRATION].contains(&self.group)
+        !self.built_in || [RBAC.group, REGISTRATION].contains(&self.group) || self.kind == "PersistentVolume"
     }
 
     /// The path of its objects in a version: of a namespace, or of all.
