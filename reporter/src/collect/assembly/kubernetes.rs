@@ -1,0 +1,112 @@
+//! The objects of Kubernetes, each once, and what the lists they stood in say.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use wiguard_rules::inventory::TokenRequester;
+use wiguard_rules::manifest::Manifest;
+use wiguard_rules::model::{ClusterIx, Origin};
+
+use super::{Assembly, Sourced};
+
+impl Assembly<'_> {
+    /// The objects of Kubernetes, each once.
+    pub(super) fn kubernetes(&mut self, sources: Vec<Sourced>, ties: &BTreeMap<u32, ClusterIx>) {
+        let mut seen: BTreeSet<(ClusterIx, &'static str, String, String)> = BTreeSet::new();
+        for Sourced { index, source, facts, home, proofs } in sources {
+            let tied = ties.get(&index).copied();
+            self.lists.prove(tied, proofs);
+            let Some(cluster) = tied else { continue };
+            if home.is_some() {
+                self.lists.home(cluster);
+            }
+            let sound = !self.broken.contains(&source.path);
+            for read in facts.manifests {
+                let origin = Origin { source: index, line: read.line };
+                let whole = sound && facts.lists.iter().any(|ended| Some(ended.id) == read.list && ended.whole);
+                let list = read.list.filter(|_| whole).map(|list| (index, list));
+                let inventory = &mut self.collected.inventory;
+                let mut first = |kind, namespace: &str, name: &str| {
+                    seen.insert((cluster, kind, namespace.to_string(), name.to_string()))
+                };
+                match read.manifest {
+                    Manifest::Workload(mut workload) => {
+                        workload.cluster = cluster;
+                        workload.origin = origin;
+                        self.lists.workload(cluster, list, &workload, read.live);
+                        if workload.name.is_empty() || first(workload.kind.kind, &workload.namespace, &workload.name) {
+                            inventory.workloads.push(workload);
+                        }
+                    }
+                    Manifest::ServiceAccount(mut account) => {
+                        account.cluster = cluster;
+                        account.origin = origin;
+                        self.lists.account(cluster, list, &account.namespace, &account.name, read.live);
+                        if first("ServiceAccount", &account.namespace, &account.name) {
+                            inventory.service_accounts.push(account);
+                        }
+                    }
+                    Manifest::Namespace(mut namespace) => {
+                        namespace.cluster = cluster;
+                        namespace.origin = origin;
+                        self.lists.namespace(cluster, list);
+                        if first("Namespace", "", &namespace.name) {
+                            inventory.namespaces.push(namespace);
+                        }
+                    }
+                    Manifest::Secret(mut secret) => {
+                        secret.cluster = cluster;
+                        self.lists.secret(cluster, list, &secret.namespace);
+                        if first("Secret", &secret.namespace, &secret.name) {
+                            inventory.secrets.push(secret);
+                        }
+                    }
+                    Manifest::SecretProviderClass(mut class) => {
+                        class.cluster = cluster;
+                        self.lists.provider_class(cluster, list);
+                        if first("SecretProviderClass", &class.namespace, &class.name) {
+                            inventory.customs.extend(class.judged(origin));
+                            inventory.provider_classes.push(class);
+                        }
+                    }
+                    Manifest::Custom(mut custom) => {
+                        custom.cluster = cluster;
+                        custom.origin = origin;
+                        if custom.kind.group == "external-secrets.io" {
+                            self.lists.token_requesters(cluster);
+                        }
+                        if first(custom.kind.kind, &custom.namespace, &custom.name) {
+                            inventory.token_requesters.extend(TokenRequester::of(&custom));
+                            inventory.customs.push(custom);
+                        }
+                    }
+                    Manifest::Role(mut role) => {
+                        role.cluster = cluster;
+                        self.lists.access(cluster, list, role.kind(), &role.namespace, &role.name, read.live);
+                        if first(role.kind(), &role.namespace, &role.name) {
+                            inventory.roles.push(role);
+                        }
+                    }
+                    Manifest::RoleBinding(mut binding) => {
+                        binding.cluster = cluster;
+                        binding.origin = origin;
+                        let (kind, namespace, name) = (binding.kind(), &binding.namespace, &binding.name);
+                        self.lists.access(cluster, list, kind, namespace, name, read.live);
+                        if first(kind, namespace, name) {
+                            inventory.role_bindings.push(binding);
+                        }
+                    }
+                    Manifest::Registration(mut registration) => {
+                        registration.cluster = cluster;
+                        registration.origin = origin;
+                        self.lists.registration(cluster, list, &registration);
+                        let is_new = first("MutatingWebhookConfiguration", "", &registration.name);
+                        if is_new && !registration.webhooks.is_empty() {
+                            inventory.registrations.push(registration);
+                        }
+                    }
+                    Manifest::List(_) | Manifest::Other { .. } => {}
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! Assembly: the facts of every source put together, one step after the other, each of which needs
+//! what those before it found: sources accounted for, Azure, ties, Kubernetes, what lists prove.
+
+mod azure;
+mod kubernetes;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use wiguard_rules::model::ClusterIx;
+
+use super::extent::{self, Lists};
+use super::facts::{Facts, Read};
+use super::{Collected, Feed, Gap, Home, Missing, Proof, Reading, Resource, Said, Wanted, iac, software, tie};
+use crate::read::{Source, SourceSummary};
+use crate::snapshot::{self, Section};
+pub(super) use azure::same_cluster;
+
+/// Puts together what was read.
+pub(crate) fn join(
+    wanted: &Wanted,
+    reading: Reading,
+    sections: Vec<Section>,
+    gaps: Vec<Gap>,
+    mut feeds: Vec<Feed>,
+) -> Collected {
+    let mut ties = Said {
+        clusters: wanted.clusters.clone(),
+        identities: wanted.identities.clone(),
+        images: wanted.images.clone(),
+    };
+    let (mut readings, mut moments) = (vec![reading], Vec::new());
+    let snapshots = sections.iter().filter(|section| !section.is_empty()).map(|section| section.path.clone()).collect();
+    snapshot::take(sections, &mut feeds, &mut readings, &mut ties, &mut moments);
+    let mut assembly = Assembly::new(wanted, ties);
+    assembly.collected.gaps = gaps;
+    assembly.snapshots = snapshots;
+    for (path, at) in moments {
+        let index = assembly.index(&path);
+        assembly.collected.moments.insert(index, at);
+    }
+    let by_source = readings.into_iter().flat_map(|reading| assembly.reading(reading)).collect();
+    assembly.finish(by_source, feeds)
+}
+
+/// The work of putting facts together.
+struct Assembly<'a> {
+    wanted: &'a Wanted,
+    said: Said,
+    collected: Collected,
+    /// Snapshots something of which could be read.
+    snapshots: BTreeSet<String>,
+    /// Paths of which something could not be read: their lists prove no absence.
+    broken: BTreeSet<String>,
+    lists: Lists,
+}
+
+/// One source's facts, put together.
+pub(super) struct Sourced {
+    pub(super) index: u32,
+    pub(super) source: Arc<Source>,
+    pub(super) facts: Facts,
+    /// The cluster that was fed, where one was.
+    pub(super) home: Option<Home>,
+    pub(super) proofs: Vec<Proof>,
+}
+
+impl<'a> Assembly<'a> {
+    fn new(wanted: &'a Wanted, said: Said) -> Self {
+        Self {
+            wanted,
+            said,
+            collected: Collected::default(),
+            snapshots: BTreeSet::new(),
+            broken: BTreeSet::new(),
+            lists: Lists::default(),
+        }
+    }
+
+    /// Accounts for the files that were read, and gives what they say.
+    fn reading(&mut self, reading: Reading) -> Vec<(Arc<Source>, Facts)> {
+        for defect in reading.defects {
+            // Prose beside manifests is no loss; an unreadable file may be one.
+            let harmless = defect.foreign && !defect.message.starts_with("is not text");
+            let is = |summary: &SourceSummary| summary.source.path == defect.path && summary.source.found;
+            let found = reading.sources.iter().any(is);
+            self.broken.insert(defect.path.clone());
+            self.collected.gaps.push(Gap {
+                path: defect.path,
+                line: defect.line,
+                reason: defect.message,
+                extent: match (harmless && found, defect.partial) {
+                    (true, _) => Missing::Nothing,
+                    (false, true) => Missing::Part,
+                    (false, false) => Missing::All,
+                },
+            });
+        }
+        for summary in reading.sources {
+            let Source { path, found, .. } = &*summary.source;
+            if summary.pieces + summary.lists > 0 {
+                self.collected.sources.push((path.clone(), summary.pieces));
+            } else if !self.broken.contains(path) {
+                self.collected.gaps.push(Gap {
+                    path: path.clone(),
+                    line: None,
+                    reason: "holds no object; if it is the output of a command, run it again".into(),
+                    extent: if *found { Missing::Nothing } else { Missing::All },
+                });
+            }
+        }
+        reading.facts
+    }
+
+    fn finish(mut self, by_source: Vec<(Arc<Source>, Facts)>, feeds: Vec<Feed>) -> Collected {
+        let mut sources = Vec::new();
+        for (source, facts) in by_source {
+            let index = self.index(&source.path);
+            sources.push(Sourced { index, source, facts, home: None, proofs: Vec::new() });
+        }
+        self.feed(feeds, &mut sources);
+        self.account(&mut sources);
+        self.azure(&mut sources);
+        let declared = iac::take(&mut sources, &mut self.collected.inventory);
+        self.collected.inventory.software = software::take(&mut sources, &self.said.images);
+        let ties = self.tie(&sources);
+        let Collected { paths, inventory, .. } = &self.collected;
+        let idle = tie::idle(&self.said, paths, &inventory.identities);
+        self.collected.gaps.extend(idle);
+        self.kubernetes(sources, &ties);
+        let Collected { inventory, gaps, .. } = &mut self.collected;
+        extent::settle(&self.lists, inventory, gaps, self.wanted.assume_complete);
+        iac::add(declared, inventory, self.wanted.assume_complete);
+        self.collected.gaps.sort();
+        self.collected.gaps.dedup();
+        self.collected
+    }
+
+    fn index(&mut self, path: &str) -> u32 {
+        self.collected.paths.push(path.into());
+        u32::try_from(self.collected.paths.len() - 1).unwrap_or(u32::MAX)
+    }
+
+    /// Adds what was fed, by source.
+    fn feed(&mut self, mut feeds: Vec<Feed>, sources: &mut Vec<Sourced>) {
+        // They come as their servers answer, which is never twice the same.
+        feeds.sort_by(|one, other| (&one.source, &one.cluster).cmp(&(&other.source, &other.cluster)));
+        let fed = sources.len();
+        let mut places: BTreeMap<(String, Option<Home>), usize> = BTreeMap::new();
+        for feed in feeds {
+            self.collected.gaps.extend(feed.gaps);
+            let place = *places.entry((feed.source.clone(), feed.cluster.clone())).or_insert_with(|| {
+                let index = self.index(&feed.source);
+                self.collected.moments.insert(index, feed.at);
+                self.collected.sources.push((feed.source.clone(), 0));
+                let source = Source { root: usize::MAX, path: feed.source, found: false };
+                let facts = Facts::default();
+                sources.push(Sourced { index, source: source.into(), facts, home: feed.cluster, proofs: Vec::new() });
+                sources.len() - 1
+            });
+            let Some(Sourced { index, source, facts, proofs, .. }) = sources.get_mut(place) else { continue };
+            if let Some((_, read)) = self.collected.sources.iter_mut().rfind(|(path, _)| *path == source.path) {
+                *read += feed.read;
+            }
+            if let Some(at) = self.collected.moments.get_mut(index) {
+                *at = feed.at.min(*at);
+            }
+            if !feed.gone.is_empty() {
+                let gone: BTreeSet<(&str, &str)> =
+                    feed.gone.iter().map(|it| (it.namespace.as_str(), it.name.as_str())).collect();
+                facts.manifests.retain(|read| {
+                    read.manifest.id().is_none_or(|(_, namespace, name)| !gone.contains(&(namespace, name)))
+                });
+            }
+            facts.manifests.extend(feed.manifests.into_iter().map(Read::fed));
+            facts.resources.extend(feed.resources.into_iter().map(|resource| (0, None, resource)));
+            proofs.extend(feed.proofs);
+        }
+        for Sourced { facts, .. } in sources.iter_mut().skip(fed) {
+            facts.resources.sort_by_cached_key(|(_, _, resource)| resource.key());
+        }
+    }
+
+    /// What of the sources is unreadable or of no use.
+    fn account(&mut self, sources: &mut [Sourced]) {
+        let mut foreign = Vec::new();
+        for Sourced { source, facts, .. } in sources.iter_mut() {
+            foreign.extend(
+                std::mem::take(&mut facts.foreign).into_iter().map(|(line, reason)| (Arc::clone(source), line, reason)),
+            );
+            for (line, reason) in std::mem::take(&mut facts.defects) {
+                self.broken.insert(source.path.clone());
+                self.collected.gaps.push(Gap {
+                    path: source.path.clone(),
+                    line: Some(line.into()),
+                    reason,
+                    extent: Missing::Part,
+                });
+            }
+        }
+        // A source nothing of which could be read is missing as a whole.
+        let used: BTreeSet<&str> = sources
+            .iter()
+            .filter(|it| {
+                it.home.is_some()
+                    || !it.facts.manifests.is_empty()
+                    || !it.facts.resources.is_empty()
+                    || !it.facts.declared.is_empty()
+                    || !it.facts.software.is_empty()
+                    || it.facts.ignored
+            })
+            .map(|it| it.source.path.as_str())
+            .collect();
+        for gap in &mut self.collected.gaps {
+            if gap.extent == Missing::Part && !used.contains(gap.path.as_str()) && !self.snapshots.contains(&gap.path) {
+                gap.extent = Missing::All;
+            }
+        }
+        for (source, line, reason) in foreign {
+            let extent = match (used.contains(source.path.as_str()), source.found) {
+                (true, _) => Missing::Part,
+                (false, true) => Missing::Nothing,
+                (false, false) => Missing::All,
+            };
+            self.broken.insert(source.path.clone());
+            self.collected.gaps.push(Gap { path: source.path.clone(), line: Some(line.into()), reason, extent });
+        }
+        // Where there is nothing else, a folder of prose is not what the user meant to name.
+        if used.is_empty() && sources.iter().all(|it| it.facts.lists.is_empty()) {
+            for gap in &mut self.collected.gaps {
+                gap.extent = if gap.extent == Missing::Nothing { Missing::All } else { gap.extent };
+            }
+        }
+    }
+
+    /// Which cluster each source of Kubernetes objects belongs to.
+    fn tie(&mut self, sources: &[Sourced]) -> BTreeMap<u32, ClusterIx> {
+        let mut ties = tie::Ties::new(&self.said.clusters, &mut self.collected.inventory.clusters);
+        let files = || sources.iter().filter(|it| it.source.root != usize::MAX);
+        let resources = || files().flat_map(|it| it.facts.resources.iter().map(|(_, _, found)| (&*it.source, found)));
+        for (source, resource) in resources() {
+            if let Resource::Cluster(cluster) = resource {
+                ties.described(&source.path, source.root, cluster);
+            }
+        }
+        for (source, resource) in resources() {
+            if let Resource::Discovery(issuer) = resource {
+                ties.discovered(&source.path, source.root, issuer);
+            }
+        }
+        let mut tied = BTreeMap::new();
+        for Sourced { index, source, facts, home, .. } in sources {
+            if let Some(home) = home {
+                let cluster = ties.home(home);
+                self.collected.homes.entry(home.name.clone()).or_insert(cluster);
+                tied.insert(*index, cluster);
+                continue;
+            }
+            if facts.manifests.is_empty() {
+                continue;
+            }
+            let (cluster, untied) = ties.cluster_of(&source.path, source.root);
+            tied.insert(*index, cluster);
+            if let Some(why) = untied {
+                self.collected.gaps.push(Gap {
+                    path: source.path.clone(),
+                    line: None,
+                    reason: why.into(),
+                    extent: Missing::Use,
+                });
+            }
+        }
+        tied
+    }
+}
