@@ -12,6 +12,7 @@ use clap::Args;
 use crate::cli::Failure;
 use crate::clock;
 use crate::collect::{Feed, Gap, Missing, Reading, Tie, Wanted, join, read};
+use crate::config::Config;
 use crate::live::IN_CLUSTER;
 use crate::redact::{Redact, Redactor};
 use crate::report::is_complete;
@@ -41,6 +42,9 @@ pub struct Gather {
     /// Tie the dump at PATH to the cluster NAME; repeatable
     #[arg(long, value_name = "NAME=PATH", value_parser = Tie::parse)]
     cluster: Vec<Tie>,
+    /// Read the configuration from FILE, for the kinds it declares [default: wiguard.toml or .wiguard.toml, if there is one]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     #[command(flatten)]
     redact: Redact,
 }
@@ -52,15 +56,16 @@ impl Gather {
     /// If what was typed makes no sense, or the snapshot cannot be written.
     pub fn run(self) -> Result<u8, Failure> {
         self.sources.check()?;
-        if self.sources.assume_complete {
+        if self.sources.how.assume_complete {
             return Err(Failure::Usage(anyhow!(
                 "a snapshot keeps what was read; say --assume-complete to the scan that reads it"
             )));
         }
+        let config = Config::load(self.config.as_deref()).map_err(|error| Failure::Usage(error.into()))?;
         let redactor = self.redact.redactor()?;
-        let progress = self.sources.progress.show();
+        let progress = self.sources.how.progress.show();
         let mut target = Target::open(&self.output)?;
-        let shard = self.sources.live.shard()?;
+        let shard = self.sources.how.live.shard()?;
         let header = Header {
             program: env!("CARGO_PKG_VERSION").into(),
             begun: clock::now(),
@@ -73,8 +78,8 @@ impl Gather {
             run: std::env::var("WIGUARD_RUN").unwrap_or_default(),
             redacted: redactor.is_some(),
             clusters: ties(&self.cluster),
-            identities: ties(&self.sources.identity),
-            images: ties(&self.sources.image),
+            identities: ties(&self.sources.how.identity),
+            images: ties(&self.sources.how.image),
         };
         let mut snapshot = Snapshot {
             writer: Writer::new(&mut target),
@@ -85,7 +90,7 @@ impl Gather {
             failed: None,
         };
         snapshot.begin(header);
-        snapshot.readers = self.sources.live.read(self.namespace.as_deref(), &progress, |feed| {
+        snapshot.readers = self.sources.how.live.read(self.namespace.as_deref(), &progress, |feed| {
             snapshot.feed(feed);
             // What cannot be written need not be read.
             if snapshot.failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -98,7 +103,7 @@ impl Gather {
         }
         progress.say("reading");
         let roots = self.sources.roots()?;
-        let (reading, sections) = read(&roots, &self.sources.bearing, || Box::new(io::stdin()));
+        let (reading, sections) = read(&roots, &self.sources.how.bearing(&config), || Box::new(io::stdin()));
         let (sections, gaps) = settle(sections);
         if !reading.sources.is_empty() {
             // Whether what cannot be read is a loss is told by what stands beside it.

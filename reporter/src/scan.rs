@@ -76,7 +76,7 @@ impl Scan {
     pub fn run(self) -> Result<u8, Failure> {
         self.judging.with_threads(|config| {
             let outputs = outputs(&self.output)?;
-            let progress = self.sources.progress.show();
+            let progress = self.sources.how.progress.show();
             let stdin = || -> Stdin { Box::new(std::io::stdin()) };
             let namespace = self.namespace.as_deref();
             let collected = self.sources.gather(self.cluster.clone(), namespace, config, &progress, stdin)?;

@@ -23,6 +23,14 @@ pub struct Sources {
     /// Files, folders, or `-` for standard input; kubectl and az output in JSON or YAML, bills of materials, lock files, and snapshots; plain, gzip or zstd; also az://CONTAINER/PREFIX and s3://BUCKET/PREFIX
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
+    /// How they are read, and what else is.
+    #[command(flatten)]
+    pub how: How,
+}
+
+/// How sources are read, and the live ones among them.
+#[derive(Debug, Args)]
+pub struct How {
     /// Tie the credentials at PATH to the identity NAME; repeatable
     #[arg(long, value_name = "NAME=PATH", value_parser = Tie::parse)]
     pub identity: Vec<Tie>,
@@ -66,7 +74,7 @@ impl Sources {
         #[cfg(feature = "live")]
         let feeds = {
             let mut feeds = Vec::new();
-            self.live.read(namespace, progress, |feed| {
+            self.how.live.read(namespace, progress, |feed| {
                 feeds.push(feed);
                 ControlFlow::Continue(())
             })?;
@@ -78,11 +86,11 @@ impl Sources {
         let wanted = Wanted {
             roots: self.roots()?,
             clusters,
-            identities: self.identity.clone(),
-            images: self.image.clone(),
+            identities: self.how.identity.clone(),
+            images: self.how.image.clone(),
             declared: config.declared(),
-            assume_complete: self.assume_complete,
-            bearing: self.bearing.iter().copied().chain(config.bearing()).collect(),
+            assume_complete: self.how.assume_complete,
+            bearing: self.how.bearing(config),
         };
         Ok(collect(&wanted, feeds, stdin))
     }
@@ -93,7 +101,7 @@ impl Sources {
     /// If not.
     pub fn check(&self) -> Result<(), Failure> {
         #[cfg(feature = "live")]
-        let live = self.live.is_wanted();
+        let live = self.how.live.is_wanted();
         #[cfg(not(feature = "live"))]
         let live = false;
         if self.paths.is_empty() && !live {
@@ -122,6 +130,13 @@ impl Sources {
     /// What was asked for, as it was typed.
     #[cfg(feature = "live")]
     pub fn asked(&self) -> Vec<String> {
-        self.live.asked().into_iter().chain(self.paths.iter().map(|path| path.display().to_string())).collect()
+        self.how.live.asked().into_iter().chain(self.paths.iter().map(|path| path.display().to_string())).collect()
+    }
+}
+
+impl How {
+    /// The kinds with a pod template that are declared: typed, or in the configuration.
+    pub fn bearing(&self, config: &Config) -> Vec<&'static PodBearing> {
+        self.bearing.iter().copied().chain(config.bearing()).collect()
     }
 }

@@ -2,7 +2,7 @@
 //! live, and differs from it loudly; what is known only later is unknown; secrets stay where they are.
 
 use serde_json::{Value, json};
-use wiguard::collect::Collected;
+use wiguard::collect::{Collected, Missing};
 use wiguard_rules::declared::Tool;
 use wiguard_tests::case::{collect_text, rules_that_find};
 
@@ -372,6 +372,23 @@ fn identities_of_two_plans_are_two() {
     let collected = collect(&[plan("id-cart"), plan("id-till"), plan("id-cart")]);
     let ids: Vec<&str> = collected.inventory.identities.iter().map(|it| it.id.as_str()).collect();
     assert_eq!(ids, ["azurerm_user_assigned_identity.this", "azurerm_user_assigned_identity.this (2)"]);
+}
+
+#[test]
+fn an_attribute_of_another_type_is_said_and_the_rest_is_read() {
+    let mut broken = credential("fc", "cart");
+    broken["issuer"] = json!([SECRETS[3]]);
+    let kept = ["azurerm_federated_identity_credential.kept", "azurerm_federated_identity_credential.broken"];
+    let document = state(
+        vec![resource("azurerm_user_assigned_identity.cart", &identity()), resource(kept[1], &broken)],
+        vec![resource(kept[0], &credential("kept", "basket"))],
+    );
+    let collected = collect(&[document]);
+    assert_eq!(credentials(&collected), [("kept", true)]);
+    let [gap] = collected.gaps.as_slice() else { panic!("{:?}", collected.gaps) };
+    assert_eq!(gap.extent, Missing::Part);
+    assert!(gap.reason.contains(&format!("`issuer` of {} is no text", kept[1])), "{}", gap.reason);
+    assert!(!gap.reason.contains(SECRETS[3]), "{}", gap.reason);
 }
 
 #[test]

@@ -59,7 +59,7 @@ pub fn of_cluster(kinds: impl Iterator<Item = Kind>, namespace: Option<&str>) ->
                 namespace: namespace.filter(|_| kind.namespaced).map(str::to_owned),
             },
             purpose: kind.serves,
-            optional: kind.is_optional(),
+            optional: kind.optional,
         })
     });
     let issuer =

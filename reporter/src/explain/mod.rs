@@ -16,12 +16,9 @@ use wiguard_rules::catalogue::Entry;
 use crate::cli::Failure;
 use crate::collect::Tie;
 use crate::config::Config;
-#[cfg(feature = "live")]
-use crate::live::Live;
-use crate::progress;
 use crate::read::Stdin;
 use crate::report::is_complete;
-use crate::sources::Sources;
+use crate::sources::{How, Sources};
 use text::Text;
 
 /// How much of standard input is looked through, in bytes.
@@ -41,25 +38,15 @@ pub struct Explain {
     /// Tie the dump at PATH to the cluster NAME; repeatable
     #[arg(long, value_name = "NAME=PATH", value_parser = Tie::parse)]
     cluster: Vec<Tie>,
-    /// Tie the credentials at PATH to the identity NAME; repeatable
-    #[arg(long, value_name = "NAME=PATH", value_parser = Tie::parse)]
-    identity: Vec<Tie>,
-    /// Take every kind of which something is given as given wholly, so that what is not there does not exist
-    #[arg(long)]
-    assume_complete: bool,
     /// Read the configuration from FILE [default: wiguard.toml or .wiguard.toml, if there is one]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// How to print it
     #[arg(short, long = "output", value_enum, default_value_t = As::Text, value_name = "FORMAT")]
     output: As,
-    /// How progress is shown.
+    /// How sources are read.
     #[command(flatten)]
-    progress: progress::Flags,
-    /// Clusters and subscriptions as they are.
-    #[cfg(feature = "live")]
-    #[command(flatten)]
-    live: Live,
+    how: How,
 }
 
 /// How an explanation is printed.
@@ -119,21 +106,12 @@ impl Explain {
 
     /// What of the sources causes it, if there are any, and the exit status.
     fn causes(self, text: &Text) -> Result<(Option<causes::Causes>, u8), Failure> {
-        let sources = Sources {
-            paths: self.from,
-            identity: self.identity,
-            image: Vec::new(),
-            assume_complete: self.assume_complete,
-            bearing: Vec::new(),
-            progress: self.progress,
-            #[cfg(feature = "live")]
-            live: self.live,
-        };
+        let sources = Sources { paths: self.from, how: self.how };
         if sources.check().is_err() {
             return Ok((None, 0));
         }
         let config = Config::load(self.config.as_deref()).map_err(|error| Failure::Usage(error.into()))?;
-        let progress = sources.progress.show();
+        let progress = sources.how.progress.show();
         let stdin = || -> Stdin { Box::new(io::stdin()) };
         let collected = sources.gather(self.cluster, None, &config, &progress, stdin)?;
         progress.say("judging");

@@ -81,8 +81,11 @@ pub(super) struct Trust {
 impl Trust {
     pub(super) fn run(self) -> Result<u8, Failure> {
         #[cfg(feature = "live")]
-        let this =
-            Self { sources: Sources { live: self.sources.live.unless_applied(self.apply), ..self.sources }, ..self };
+        let this = {
+            let mut this = self;
+            this.sources.how.live = this.sources.how.live.unless_applied(this.apply);
+            this
+        };
         #[cfg(not(feature = "live"))]
         let this = self;
         this.publish()
@@ -149,7 +152,7 @@ impl Trust {
     /// Which API server the objects go to.
     #[cfg(feature = "live")]
     fn target(&self) -> Result<apply::Target, Failure> {
-        let (kubeconfig, context) = self.sources.live.kube.target()?;
+        let (kubeconfig, context) = self.sources.how.live.kube.target()?;
         Ok(apply::Target { kubeconfig, context })
     }
 }

@@ -19,6 +19,27 @@ struct Resource<'a> {
     pending: bool,
 }
 
+/// The attributes that are read as texts, of whatever resource.
+const TEXTS: [&str; 17] = [
+    "name",
+    "display_name",
+    "id",
+    "object_id",
+    "client_id",
+    "principal_id",
+    "tenant_id",
+    "resource_group_name",
+    "location",
+    "issuer",
+    "subject",
+    "claims_matching_expression",
+    "user_assigned_identity_id",
+    "parent_id",
+    "application_id",
+    "oidc_issuer_url",
+    "kubernetes_version",
+];
+
 /// Reads a document.
 pub(super) fn read(document: &Value, lines: &mut Lines<'_>) -> Declarations {
     let configuration = Configuration::of(document);
@@ -38,8 +59,13 @@ pub(super) fn read(document: &Value, lines: &mut Lines<'_>) -> Declarations {
                 found.credentials.push(resource.credential(line, &configuration));
             }
             "azapi_resource" => resource.azapi(line, &configuration, &mut found),
-            _ => {}
+            _ => continue,
         }
+        let wrong = TEXTS.iter().filter(|name| resource.get(name).is_some_and(|value| !value.is_string()));
+        found.defects.extend(wrong.map(|name| {
+            let address = &resource.address;
+            (line, format!("`{name}` of {address} is no text, and was left out; write the document anew with `terraform show -json`"))
+        }));
     }
     found
 }

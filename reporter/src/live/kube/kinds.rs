@@ -20,6 +20,8 @@ pub struct Kind {
     pub part: Part,
     /// Whether every cluster serves it; a cluster that does not has none of these objects.
     pub built_in: bool,
+    /// Whether the chain is judged without it, as far as it is known then.
+    pub optional: bool,
     /// What of the chain is judged by it.
     pub serves: &'static str,
 }
@@ -56,19 +58,18 @@ const CORE: Kind = Kind {
     namespaced: true,
     part: Part::Whole,
     built_in: true,
+    optional: false,
     serves: "",
 };
 
-const CUSTOM: Kind = Kind { built_in: false, ..CORE };
+const CUSTOM: Kind = Kind { built_in: false, optional: true, ..CORE };
 
 const RBAC: Kind = Kind {
     group: "rbac.authorization.k8s.io",
+    optional: true,
     serves: "who can become an identity: by creating pods, by asking for tokens, by an identity binding",
     ..CORE
 };
-
-/// The API group of MutatingWebhookConfigurations.
-const REGISTRATION: &str = "admissionregistration.k8s.io";
 
 /// The kinds beside those that bear pods.
 const OTHERS: [Kind; 10] = [
@@ -117,7 +118,8 @@ const OTHERS: [Kind; 10] = [
     Kind { resource: "clusterroles", kind: "ClusterRole", namespaced: false, ..RBAC },
     Kind { resource: "clusterrolebindings", kind: "ClusterRoleBinding", namespaced: false, ..RBAC },
     Kind {
-        group: REGISTRATION,
+        group: "admissionregistration.k8s.io",
+        optional: true,
         resource: "mutatingwebhookconfigurations",
         kind: "MutatingWebhookConfiguration",
         namespaced: false,
@@ -149,6 +151,7 @@ pub fn kinds() -> impl Iterator<Item = Kind> {
         resource: bearing.resource,
         kind: bearing.kind,
         built_in: bearing.at_admission(),
+        optional: !bearing.at_admission(),
         serves: "which pods run, as whom and with which labels",
         ..CORE
     });
@@ -179,11 +182,6 @@ impl Kind {
             "SecretStore" | "ClusterSecretStore" | "MutatingWebhookConfiguration" => &["list"],
             _ => &VERBS,
         }
-    }
-
-    /// Whether the chain is judged without it, as far as it is known then.
-    pub fn is_optional(&self) -> bool {
-        !self.built_in || [RBAC.group, REGISTRATION].contains(&self.group) || self.kind == "PersistentVolume"
     }
 
     /// The path of its objects in a version: of a namespace, or of all.
