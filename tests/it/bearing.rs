@@ -80,6 +80,8 @@ fn a_declared_kind_is_judged_and_kept_in_snapshots() {
     let collected = folder.run(&["collect", "own.yaml", "--pod-bearing", DECLARATION, "-o", "own.gz"]);
     assert_eq!(collected.status, 0, "{collected:?}");
     assert_eq!(misplaced(&folder.run(&["scan", "own.gz", "-o", "json"])), ["Widget/cart"]);
+    assert_eq!(folder.run(&["collect", "own.yaml", "--config", "declared.toml", "-o", "configured.gz"]).status, 0);
+    assert_eq!(misplaced(&folder.run(&["scan", "configured.gz", "-o", "json"])), ["Widget/cart"]);
     let redacted = folder.run(&["collect", "own.gz", "--redact", "-o", "red.gz"]);
     assert_eq!(redacted.status, 0, "{redacted:?}");
     let report = folder.run(&["scan", "red.gz", "-o", "json"]).report();
