@@ -62,6 +62,33 @@ fn a_chain_that_holds() {
 }
 
 #[test]
+fn the_version_that_the_cluster_runs_is_the_one_that_is_told() {
+    let webhook = |namespace: &str, tag: &str| {
+        format!(
+            "apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: azure-wi-webhook-controller-manager, namespace: {namespace}}}
+spec: {{template: {{spec: {{containers: [{{name: manager, image: \"mcr.microsoft.com/oss/azure/workload-identity/webhook:{tag}\"}}]}}}}}}
+"
+        )
+    };
+    let told = |webhooks: &[String]| {
+        let cart = [deployment(LABELLED, ""), ACCOUNT.into(), azure("system:serviceaccount:shop:cart")];
+        let all: Vec<&str> = cart.iter().chain(webhooks).map(String::as_str).collect();
+        let text = traced(&all);
+        let mut lines = text.lines().map(str::trim).filter(|line| line.starts_with("version "));
+        (lines.next().unwrap_or_default().to_owned(), lines.count())
+    };
+    let system = "kube-system";
+    assert_eq!(told(&[webhook(system, "v1.5.1")]), ("version 1.5.1, which the cluster runs:".into(), 0));
+    assert_eq!(told(&[webhook(system, "v1.6.0")]), ("version 1.6.0, which the cluster runs:".into(), 0));
+    let all = ("version 1.3.0, 1.5.1:".into(), 1);
+    for unclear in [&[][..], &[webhook(system, "v1.4.0")], &[webhook(system, "v1.5.1"), webhook("other", "v1.6.0")]] {
+        assert_eq!(told(unclear), all, "{unclear:?}");
+    }
+}
+
+#[test]
 fn a_label_in_the_wrong_place() {
     let misplaced = deployment("", "")
         .replace("namespace: shop}", "namespace: shop, labels: {azure.workload.identity/use: \"true\"}}");

@@ -170,7 +170,7 @@ impl<'a> Walker<'_, 'a> {
             return;
         }
         let account = self.trust.service_account(self.workload);
-        if self.workload.opts_in() && !self.add(webhook::step(self.workload, &account)) {
+        if self.workload.opts_in() && !self.add(webhook::step(self.workload, &account, self.trust)) {
             return;
         }
         if !self.add(self.account(&account)) {

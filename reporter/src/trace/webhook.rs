@@ -1,8 +1,8 @@
 //! What the mutating webhook does to the pods of a workload, in words.
 
-use wiguard_rules::model::{ServiceAccount, Workload, annotation};
+use wiguard_rules::model::{ClusterIx, ServiceAccount, Workload, annotation};
 use wiguard_rules::near::annotate;
-use wiguard_rules::trust::{Link, Unknown};
+use wiguard_rules::trust::{Link, Trust, Unknown};
 use wiguard_rules::webhook::{
     Change, Configuration, Injected, Injection, Outcome, PodName, Refusal, TOKEN_FILE, TokenEndpoint, Version, admit,
 };
@@ -12,7 +12,7 @@ use super::walk::{State, Step};
 const LINK: &str = "webhook";
 
 /// The link: injected, or refused. The pods are labelled.
-pub(super) fn step(workload: &Workload, account: &Link<&ServiceAccount>) -> Step {
+pub(super) fn step(workload: &Workload, account: &Link<&ServiceAccount>, trust: &Trust<'_>) -> Step {
     if workload.template.live {
         return running(workload);
     }
@@ -29,7 +29,12 @@ pub(super) fn step(workload: &Workload, account: &Link<&ServiceAccount>) -> Step
         "Pod" => PodName::Name(&workload.name),
         _ => PodName::Unknown,
     };
-    let outcomes = Version::ALL.map(|version| (version, admit(&workload.template, name, account, &installed(version))));
+    let runs = installed_in(workload.cluster, trust);
+    let outcomes: Vec<(Version, Outcome)> = Version::ALL
+        .into_iter()
+        .filter(|version| runs.is_none_or(|runs| runs == *version))
+        .map(|version| (version, admit(&workload.template, name, account, &installed(version))))
+        .collect();
     if let Some(refusal) = outcomes.iter().find_map(|(_, outcome)| match outcome {
         Outcome::Refused(refusal) => Some(refusal),
         _ => None,
@@ -37,6 +42,14 @@ pub(super) fn step(workload: &Workload, account: &Link<&ServiceAccount>) -> Step
         return refused(workload, account, refusal);
     }
     injected(workload, &outcomes)
+}
+
+/// The version that a cluster runs, if the Deployments of its webhook that were read say one that is modelled.
+fn installed_in(cluster: ClusterIx, trust: &Trust<'_>) -> Option<Version> {
+    let mut tags = trust.webhooks(cluster).map(|webhook| webhook.webhook_version());
+    let tag = tags.next()??;
+    let runs = Version::ALL.into_iter().find(|version| tag.strip_prefix('v') == Some(version.as_str()))?;
+    tags.all(|other| other == Some(tag)).then_some(runs)
 }
 
 /// As AKS and the chart install it: from 1.6.0 on with identity bindings.
@@ -128,9 +141,10 @@ fn injected(workload: &Workload, outcomes: &[(Version, Outcome)]) -> Step {
         return skipped();
     }
     let mut step = Step::new(LINK, State::Holds, "injects what the Azure SDKs look for");
-    let differ = told.len() > 1;
+    let (differ, known) = (told.len() > 1, outcomes.len() == 1);
     for (versions, words) in told {
-        step = step.detail(format!("version {}:", versions.join(", ")));
+        let here = if known { ", which the cluster runs" } else { "" };
+        step = step.detail(format!("version {}{here}:", versions.join(", ")));
         for word in words {
             step = step.detail(format!("  {word}"));
         }
