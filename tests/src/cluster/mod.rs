@@ -55,6 +55,7 @@ pub struct Cluster {
     url: String,
     resources: Mutex<Resources>,
     names: Mutex<BTreeMap<String, u32>>,
+    kubeconfigs: Mutex<BTreeMap<(String, String), PathBuf>>,
     servers: Mutex<Vec<Server>>,
     // Last, so that it goes when nobody writes there any more.
     folder: Scratch,
@@ -118,6 +119,7 @@ impl Cluster {
             url,
             resources: Mutex::default(),
             names: Mutex::default(),
+            kubeconfigs: Mutex::new(BTreeMap::from([(("admin".to_owned(), "system:masters".to_owned()), admin)])),
             servers: Mutex::new(servers),
             folder,
         };
@@ -132,9 +134,12 @@ impl Cluster {
     }
 
     /// A kubeconfig for somebody, signed in by certificate: a user, in a group if it is not empty.
+    /// It is written once: tests that run side by side read it while others ask for it.
     #[must_use]
     pub fn kubeconfig(&self, user: &str, group: &str) -> PathBuf {
-        kubeconfig(&self.folder, &self.authority, &self.url, user, group)
+        let mut written = self.kubeconfigs.lock().unwrap_or_else(PoisonError::into_inner);
+        let write = || kubeconfig(&self.folder, &self.authority, &self.url, user, group);
+        written.entry((user.to_owned(), group.to_owned())).or_insert_with(write).clone()
     }
 
     /// A kubeconfig of the context `test` that leads to another address, with these members of its user.
@@ -234,14 +239,15 @@ fn controllers(folder: &Scratch, kubeconfig: &Path) -> Server {
 }
 
 fn kubeconfig(folder: &Scratch, authority: &Authority, url: &str, user: &str, group: &str) -> PathBuf {
-    let (certificate, key) = write_pair(folder, user, &authority.client_of(user, group));
+    let name = format!("{user}@{group}");
+    let (certificate, key) = write_pair(folder, &name, &authority.client_of(user, group));
     let config = json!({
         "apiVersion": "v1", "kind": "Config", "current-context": "test",
         "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
         "clusters": [{"name": "test", "cluster": {"server": url, "certificate-authority": folder.path().join("ca.pem")}}],
         "users": [{"name": "test", "user": {"client-certificate": certificate, "client-key": key}}],
     });
-    folder.write(&format!("{user}.kubeconfig"), config.to_string())
+    folder.write(&format!("{name}.kubeconfig"), config.to_string())
 }
 
 fn write_pair(folder: &Scratch, name: &str, pair: &Pair) -> (PathBuf, PathBuf) {
