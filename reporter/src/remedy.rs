@@ -22,6 +22,9 @@ pub fn remedy(kind: &str) -> &'static str {
         "list of MutatingWebhookConfigurations" => {
             "give the output of `kubectl get mutatingwebhookconfigurations -o json`"
         }
+        "ConfigMap of the webhook" => {
+            "give the output of `kubectl get configmap azure-wi-webhook-config -n NAMESPACE -o yaml`"
+        }
         "identity bindings of a cluster" => "give the output of `az aks identity-binding list` of each cluster",
         "lists of managed identities and app registrations" => {
             "give the output of `az identity list` and `az ad app list --all`"
@@ -68,6 +71,7 @@ mod tests {
             Key::Deployments(cluster),
             Key::Access(cluster),
             Key::Registrations(cluster),
+            Key::WebhookSettings(cluster, text()),
             Key::IdentityBindings(cluster),
             Key::Identity(text()),
             Key::Credentials(text()),

@@ -109,5 +109,6 @@ impl Inventory {
             .chain(self.customs.iter_mut().map(|it| &mut it.cluster))
             .chain(self.roles.iter_mut().map(|it| &mut it.cluster))
             .chain(self.role_bindings.iter_mut().map(|it| &mut it.cluster))
+            .chain(self.webhook_settings.iter_mut().map(|it| &mut it.cluster))
     }
 }

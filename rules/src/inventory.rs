@@ -16,7 +16,7 @@ use crate::model::{
     Origin, RoleAssignment, ServiceAccount, Subject, Workload,
 };
 #[cfg(feature = "audit")]
-use crate::model::{IdentityBinding, Pairs, Registration, Role, RoleBinding};
+use crate::model::{IdentityBinding, Pairs, Registration, Role, RoleBinding, WebhookSettings};
 
 /// Everything known.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -58,6 +58,10 @@ pub struct Inventory {
     /// MutatingWebhookConfigurations with a webhook of workload identity.
     #[cfg(feature = "audit")]
     pub registrations: Vec<Registration>,
+    /// What the ConfigMaps of webhooks of workload identity say.
+    #[cfg(feature = "audit")]
+    #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
+    pub webhook_settings: Vec<WebhookSettings>,
     /// Identity bindings of AKS.
     #[cfg(feature = "audit")]
     #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
@@ -224,6 +228,10 @@ pub struct ClusterCoverage {
     /// MutatingWebhookConfigurations.
     #[cfg(feature = "audit")]
     pub registrations: Extent,
+    /// ConfigMaps of webhooks of workload identity.
+    #[cfg(feature = "audit")]
+    #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
+    pub webhook_settings: Extent,
     /// Whether its identity bindings are all listed.
     #[cfg(feature = "audit")]
     #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]

@@ -62,6 +62,9 @@ pub enum Key {
     /// The MutatingWebhookConfigurations of a cluster.
     #[cfg(feature = "audit")]
     Registrations(ClusterIx),
+    /// The ConfigMap of the webhook in a namespace.
+    #[cfg(feature = "audit")]
+    WebhookSettings(ClusterIx, String),
     /// The identity bindings of a cluster of AKS.
     #[cfg(feature = "audit")]
     IdentityBindings(ClusterIx),
@@ -455,6 +458,10 @@ impl fmt::Display for Key {
             #[cfg(feature = "audit")]
             Self::Registrations(_) => f.write_str("the cluster's MutatingWebhookConfigurations"),
             #[cfg(feature = "audit")]
+            Self::WebhookSettings(_, namespace) => {
+                write!(f, "ConfigMap {namespace}/{}", crate::model::registration::SETTINGS)
+            }
+            #[cfg(feature = "audit")]
             Self::IdentityBindings(_) => f.write_str("the cluster's identity bindings"),
             Self::Identity(client_id) => write!(f, "the identity of client id {client_id}"),
             Self::Credentials(name) => write!(f, "all credentials of identity {name}"),
@@ -483,6 +490,8 @@ impl Key {
             Self::Access(_) => "roles and their bindings",
             #[cfg(feature = "audit")]
             Self::Registrations(_) => "list of MutatingWebhookConfigurations",
+            #[cfg(feature = "audit")]
+            Self::WebhookSettings(..) => "ConfigMap of the webhook",
             #[cfg(feature = "audit")]
             Self::IdentityBindings(_) => "identity bindings of a cluster",
             Self::Identity(_) => "lists of managed identities and app registrations",

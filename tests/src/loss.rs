@@ -28,6 +28,8 @@ pub enum Loss {
     RoleBinding(usize),
     /// The registration of a webhook.
     Registration(usize),
+    /// The ConfigMap of a webhook.
+    WebhookSettings(usize),
     /// An identity binding of AKS.
     IdentityBinding(usize),
     /// A workload.
@@ -81,6 +83,8 @@ pub enum Kind {
     ClusterRoleBindings,
     /// MutatingWebhookConfigurations.
     Registrations,
+    /// ConfigMaps of webhooks.
+    WebhookSettings,
     /// Identity bindings of AKS.
     IdentityBindings,
     /// Resources of External Secrets.
@@ -118,6 +122,7 @@ pub fn losses(of: &Inventory) -> Vec<Loss> {
     all.extend((0..of.roles.len()).map(Loss::Role));
     all.extend((0..of.role_bindings.len()).map(Loss::RoleBinding));
     all.extend((0..of.registrations.len()).map(Loss::Registration));
+    all.extend((0..of.webhook_settings.len()).map(Loss::WebhookSettings));
     all.extend((0..of.identity_bindings.len()).map(Loss::IdentityBinding));
     all.extend((0..of.workloads.len()).map(Loss::Workload));
     all.extend((0..of.identities.len()).flat_map(|index| [Loss::Identity(index), Loss::CredentialsOf(index)]));
@@ -135,6 +140,7 @@ pub fn losses(of: &Inventory) -> Vec<Loss> {
             (Kind::RoleBindings, &coverage.role_bindings),
             (Kind::ClusterRoleBindings, &coverage.cluster_role_bindings),
             (Kind::Registrations, &coverage.registrations),
+            (Kind::WebhookSettings, &coverage.webhook_settings),
         ];
         let read = read.into_iter().filter(|(_, extent)| **extent != Extent::Nothing);
         all.extend(read.map(|(kind, _)| Loss::Wholeness(*cluster, kind)));
@@ -168,6 +174,7 @@ pub fn without(of: &Inventory, lost: &[Loss]) -> Rest {
             keep(&mut left.namespaces, |index| !lost.contains(&Loss::Namespace(index)));
             keep(&mut left.roles, |index| !lost.contains(&Loss::Role(index)));
             keep(&mut left.registrations, |index| !lost.contains(&Loss::Registration(index)));
+            keep(&mut left.webhook_settings, |index| !lost.contains(&Loss::WebhookSettings(index)));
             keep(&mut left.identity_bindings, |index| !lost.contains(&Loss::IdentityBinding(index)));
             keep(&mut left.token_requesters, |index| !lost.contains(&Loss::Requester(index)));
             left
@@ -214,6 +221,10 @@ fn uncover(left: &mut Inventory, of: &Inventory, loss: &Loss) {
         Loss::Registration(index) => {
             let Some(lost) = of.registrations.get(*index) else { return };
             left.coverage.cluster(lost.cluster).registrations = Extent::Nothing;
+        }
+        Loss::WebhookSettings(index) => {
+            let Some(lost) = of.webhook_settings.get(*index) else { return };
+            left.coverage.cluster(lost.cluster).webhook_settings = Extent::Nothing;
         }
         Loss::IdentityBinding(index) => {
             let Some(lost) = of.identity_bindings.get(*index) else { return };
@@ -269,6 +280,7 @@ fn uncover(left: &mut Inventory, of: &Inventory, loss: &Loss) {
                 Kind::RoleBindings => coverage.role_bindings = Extent::Nothing,
                 Kind::ClusterRoleBindings => coverage.cluster_role_bindings = Extent::Nothing,
                 Kind::Registrations => coverage.registrations = Extent::Nothing,
+                Kind::WebhookSettings => coverage.webhook_settings = Extent::Nothing,
                 Kind::IdentityBindings => coverage.identity_bindings = false,
                 Kind::Requesters => coverage.token_requesters_missing = true,
             }

@@ -222,6 +222,7 @@ impl Lists {
                 "RoleBinding" => &mut of.role_bindings,
                 "ClusterRoleBinding" => &mut of.cluster_role_bindings,
                 "MutatingWebhookConfiguration" => &mut of.registrations,
+                "ConfigMap" => &mut of.webhook_settings,
                 _ => continue,
             };
             match proof {

@@ -66,12 +66,13 @@ async fn may(client: &Client, what: &What, mut stop: Stop) -> Answer {
 
 async fn review(client: &Client, what: &What) -> Result<Answer, Error> {
     let spec = match what {
-        What::Resource { verb, group, resource, namespace } => SelfSubjectAccessReviewSpec {
+        What::Resource { verb, group, resource, namespace, name } => SelfSubjectAccessReviewSpec {
             resource_attributes: Some(ResourceAttributes {
                 verb: Some((*verb).into()),
                 group: Some((*group).into()),
                 resource: Some((*resource).into()),
                 namespace: namespace.clone(),
+                name: name.map(str::to_owned),
                 ..ResourceAttributes::default()
             }),
             ..SelfSubjectAccessReviewSpec::default()

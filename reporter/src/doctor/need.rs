@@ -39,6 +39,8 @@ pub enum What {
         resource: &'static str,
         /// The namespace; all, or none of them, if there is none.
         namespace: Option<String>,
+        /// The one object that it is needed on, if it is not all.
+        name: Option<&'static str>,
     },
     /// To get a path of an API server that is no resource.
     Path(&'static str),
@@ -57,6 +59,7 @@ pub fn of_cluster(kinds: impl Iterator<Item = Kind>, namespace: Option<&str>) ->
                 group: kind.group,
                 resource: kind.resource,
                 namespace: namespace.filter(|_| kind.namespaced).map(str::to_owned),
+                name: kind.only,
             },
             purpose: kind.serves,
             optional: kind.optional,
@@ -103,9 +106,9 @@ pub fn roles(needs: &[Need]) -> Vec<Value> {
     let mut namespaces: BTreeMap<Option<&str>, Rules> = BTreeMap::new();
     for need in needs {
         match &need.what {
-            What::Resource { verb, group, resource, namespace } => {
+            What::Resource { verb, group, resource, namespace, name } => {
                 let rules = namespaces.entry(namespace.as_deref()).or_default();
-                rules.resource(verb, group, resource);
+                rules.resource(verb, group, resource, *name);
             }
             What::Path(path) => namespaces.entry(None).or_default().paths.push(path),
             What::Action(_) | What::Permission(_) => {}
@@ -141,28 +144,44 @@ pub fn role_definition(needs: &[Need], scopes: &[String]) -> Value {
     })
 }
 
+/// What a rule of a role is about: group, resource, and the one object, if it is not all.
+type Granted = (&'static str, &'static str, Option<&'static str>);
+
 /// The rules of a role as they come together: one for each API group and set of verbs.
 #[derive(Default)]
 struct Rules {
-    /// The verbs on each resource, in the order of needs.
-    resources: Vec<((&'static str, &'static str), Vec<&'static str>)>,
+    /// The verbs on each resource, or on one object of it, in the order of needs.
+    resources: Vec<(Granted, Vec<&'static str>)>,
     paths: Vec<&'static str>,
 }
 
 // === impl Rules ===
 
 impl Rules {
-    fn resource(&mut self, verb: &'static str, group: &'static str, resource: &'static str) {
-        match self.resources.iter_mut().find(|(known, _)| *known == (group, resource)) {
+    fn resource(
+        &mut self,
+        verb: &'static str,
+        group: &'static str,
+        resource: &'static str,
+        name: Option<&'static str>,
+    ) {
+        match self.resources.iter_mut().find(|(known, _)| *known == (group, resource, name)) {
             Some((_, verbs)) if verbs.contains(&verb) => {}
             Some((_, verbs)) => verbs.push(verb),
-            None => self.resources.push(((group, resource), vec![verb])),
+            None => self.resources.push(((group, resource, name), vec![verb])),
         }
     }
 
     fn json(self) -> Value {
         let mut rules: Vec<(&str, Vec<&str>, Vec<&str>)> = Vec::new();
-        for ((group, resource), verbs) in self.resources {
+        let mut named = Vec::new();
+        for ((group, resource, name), verbs) in self.resources {
+            if let Some(name) = name {
+                named.push(
+                    json!({"apiGroups": [group], "resources": [resource], "resourceNames": [name], "verbs": verbs}),
+                );
+                continue;
+            }
             match rules.iter_mut().find(|(known, _, also)| *known == group && *also == verbs) {
                 Some((_, resources, _)) => resources.push(resource),
                 None => rules.push((group, vec![resource], verbs)),
@@ -171,6 +190,7 @@ impl Rules {
         let mut rules: Vec<Value> = rules
             .into_iter()
             .map(|(group, resources, verbs)| json!({"apiGroups": [group], "resources": resources, "verbs": verbs}))
+            .chain(named)
             .collect();
         if !self.paths.is_empty() {
             rules.push(json!({"nonResourceURLs": self.paths, "verbs": ["get"]}));
@@ -184,10 +204,13 @@ impl Rules {
 impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Resource { verb, group, resource, namespace } => {
+            Self::Resource { verb, group, resource, namespace, name } => {
                 write!(f, "{verb} {resource}")?;
                 if !group.is_empty() {
                     write!(f, ".{group}")?;
+                }
+                if let Some(name) = name {
+                    write!(f, "/{name}")?;
                 }
                 match namespace {
                     Some(namespace) => write!(f, " -n {namespace}"),
@@ -209,7 +232,11 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::live::kube::kinds::kinds;
+    use crate::live::kube::kinds::{self, Kind};
+
+    fn kinds() -> impl Iterator<Item = Kind> {
+        kinds::kinds().chain([kinds::SETTINGS])
+    }
 
     /// Every single thing that roles grant, as needs are named.
     fn granted(roles: &[Value]) -> Vec<String> {
@@ -227,8 +254,9 @@ mod tests {
                     }
                     for group in texts(&rule["apiGroups"]) {
                         let dot = if group.is_empty() { "" } else { "." };
+                        let name = texts(&rule["resourceNames"]).first().map(|it| format!("/{it}")).unwrap_or_default();
                         for resource in texts(&rule["resources"]) {
-                            granted.push(format!("{verb} {resource}{dot}{group}{within}"));
+                            granted.push(format!("{verb} {resource}{dot}{group}{name}{within}"));
                         }
                     }
                 }

@@ -102,8 +102,8 @@ pub(super) fn document(findings: &Findings) -> Value {
 
 fn need((need, answer): &(Need, Answer)) -> Value {
     let mut members = match &need.what {
-        What::Resource { verb, group, resource, namespace } => {
-            json!({"verb": verb, "group": group, "resource": resource, "namespace": namespace})
+        What::Resource { verb, group, resource, namespace, name } => {
+            json!({"verb": verb, "group": group, "resource": resource, "namespace": namespace, "name": name})
         }
         What::Path(path) => json!({"verb": "get", "path": path}),
         What::Action(action) => json!({"action": action}),

@@ -133,6 +133,14 @@ impl Redactor {
                 self.text(&mut registration.name);
                 registration.webhooks.iter_mut().for_each(|webhook| self.webhook(webhook));
             }
+            Manifest::WebhookSettings(settings) => {
+                self.name(&mut settings.namespace);
+                self.text(&mut settings.tenant_id);
+                // The names of clouds are everybody's.
+                if settings.cloud_domain().is_none() {
+                    self.text(&mut settings.environment);
+                }
+            }
             // Kinds alone.
             Manifest::List(_) | Manifest::Other { .. } => {}
         }

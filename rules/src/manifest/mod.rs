@@ -26,10 +26,10 @@ use crate::model::{ClusterIx, Custom, Origin, ServiceAccount, Workload};
 #[cfg(feature = "audit")]
 use crate::model::{
     Pairs,
-    registration::{CONTROLLER, UNENFORCED},
+    registration::{CONTROLLER, SETTINGS, UNENFORCED},
 };
 #[cfg(feature = "audit")]
-use crate::model::{PodBearing, PodTemplate, Registration, Role, RoleBinding, Shape};
+use crate::model::{PodBearing, PodTemplate, Registration, Role, RoleBinding, Shape, WebhookSettings};
 use object::{Object, Spec};
 use pod::Template;
 
@@ -59,6 +59,9 @@ pub enum Manifest {
     /// A MutatingWebhookConfiguration.
     #[cfg(feature = "audit")]
     Registration(Registration),
+    /// The ConfigMap of the webhook.
+    #[cfg(feature = "audit")]
+    WebhookSettings(WebhookSettings),
     /// A list that was not taken apart: its kind.
     List(String),
     /// An object of a kind that no rule reads.
@@ -212,6 +215,14 @@ fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest 
             let live = metadata.live;
             return Manifest::Registration(Registration { cluster, name, live, unenforced, webhooks, origin });
         }
+        #[cfg(feature = "audit")]
+        Spec::ConfigMap(said) if name == SETTINGS => {
+            return Manifest::WebhookSettings(WebhookSettings { cluster, namespace, ..said });
+        }
+        #[cfg(feature = "audit")]
+        Spec::ConfigMap(_) => {
+            return Manifest::Other { api_version: api_version.into_owned(), kind: kind.into_owned() };
+        }
         Spec::List => return Manifest::List(kind.into_owned()),
         Spec::Other => return Manifest::Other { api_version: api_version.into_owned(), kind: kind.into_owned() },
     };
@@ -253,6 +264,8 @@ impl Manifest {
             Self::RoleBinding(it) => (it.kind(), &it.namespace, &it.name),
             #[cfg(feature = "audit")]
             Self::Registration(it) => ("MutatingWebhookConfiguration", "", &it.name),
+            #[cfg(feature = "audit")]
+            Self::WebhookSettings(it) => ("ConfigMap", &it.namespace, SETTINGS),
             Self::List(_) | Self::Other { .. } => return None,
         })
     }

@@ -14,7 +14,7 @@ use super::{custom, rbac, registration};
 use crate::json::{Fault, Json};
 use crate::model::{AzureParameters, PodBearing, Shape, label};
 #[cfg(feature = "audit")]
-use crate::model::{Body, CustomKind, TemplatePath, Webhook};
+use crate::model::{Body, CustomKind, TemplatePath, Webhook, WebhookSettings};
 
 /// An object before it is known what it means.
 pub(super) struct Object<'a> {
@@ -43,6 +43,8 @@ pub(super) enum Spec<'a> {
     RoleBinding(rbac::Said),
     #[cfg(feature = "audit")]
     Registration(Vec<Webhook>),
+    #[cfg(feature = "audit")]
+    ConfigMap(WebhookSettings),
     List,
     Other,
 }
@@ -63,6 +65,8 @@ enum Family {
     RoleBinding,
     #[cfg(feature = "audit")]
     Registration,
+    #[cfg(feature = "audit")]
+    ConfigMap,
     List,
     Other,
 }
@@ -85,6 +89,8 @@ struct Reading<'a> {
     access: rbac::Said,
     #[cfg(feature = "audit")]
     webhooks: Option<Vec<Webhook>>,
+    #[cfg(feature = "audit")]
+    settings: WebhookSettings,
     #[cfg(feature = "audit")]
     ready: Option<i64>,
     /// Whether a part of the body came before it was known what it means.
@@ -122,6 +128,8 @@ pub(super) fn parse<'a>(visit: &mut Visit<'_, 'a>, hint: Option<Hint<'a>>) -> Re
                 (_, Some(Family::RoleBinding)) => Spec::RoleBinding(reading.access),
                 #[cfg(feature = "audit")]
                 (_, Some(Family::Registration)) => Spec::Registration(reading.webhooks.unwrap_or_default()),
+                #[cfg(feature = "audit")]
+                (_, Some(Family::ConfigMap)) => Spec::ConfigMap(reading.settings),
                 (Some(spec), _) => spec,
                 (None, family) => Spec::empty(family),
             };
@@ -190,6 +198,8 @@ impl Family {
             ("", "Namespace") => Self::Namespace,
             ("", "Secret") => Self::Secret,
             ("secrets-store.csi.x-k8s.io", "SecretProviderClass") => Self::SecretProviderClass,
+            #[cfg(feature = "audit")]
+            ("", "ConfigMap") => Self::ConfigMap,
             #[cfg(feature = "audit")]
             (rbac::GROUP, "Role" | "ClusterRole") => Self::Role,
             #[cfg(feature = "audit")]
@@ -260,6 +270,8 @@ impl<'a> Reading<'a> {
                 self.identify();
                 match self.family {
                     Some(Family::Secret) => json.keys(&mut |key| self.keys.push(key.into())),
+                    #[cfg(feature = "audit")]
+                    Some(Family::ConfigMap) => registration::settings(&mut self.settings, json),
                     _ => Ok(()),
                 }
             }
@@ -382,6 +394,8 @@ impl<'a> Spec<'a> {
             Some(Family::RoleBinding) => Self::RoleBinding(rbac::Said::default()),
             #[cfg(feature = "audit")]
             Some(Family::Registration) => Self::Registration(Vec::new()),
+            #[cfg(feature = "audit")]
+            Some(Family::ConfigMap) => Self::ConfigMap(WebhookSettings::default()),
             Some(Family::List) => Self::List,
             Some(Family::Other) | None => Self::Other,
         }
@@ -409,7 +423,7 @@ impl<'a> Spec<'a> {
             #[cfg(feature = "audit")]
             Self::Custom(kind, body) => custom::read(kind, body, json)?,
             #[cfg(feature = "audit")]
-            Self::Role(_) | Self::RoleBinding(_) | Self::Registration(_) => {}
+            Self::Role(_) | Self::RoleBinding(_) | Self::Registration(_) | Self::ConfigMap(_) => {}
             Self::ServiceAccount | Self::Namespace | Self::Secret(_) | Self::List | Self::Other => {}
         }
         Ok(spec)

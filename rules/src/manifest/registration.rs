@@ -6,7 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::json::{Fault, Json};
-use crate::model::{Operator, Requirement, Selector, Webhook};
+use crate::model::{Operator, Requirement, Selector, Webhook, WebhookSettings};
 
 /// The API group of MutatingWebhookConfigurations.
 pub(super) const GROUP: &str = "admissionregistration.k8s.io";
@@ -17,6 +17,15 @@ pub(super) fn webhooks(webhooks: &mut Vec<Webhook>, json: &mut dyn Json<'_>) -> 
         webhooks.push(webhook(json)?);
         Ok(())
     })
+}
+
+/// Reads `data` of a ConfigMap: what the webhook takes of its own, and nothing else
+/// (azure-workload-identity, `pkg/config/config.go`).
+pub(super) fn settings(said: &mut WebhookSettings, json: &mut dyn Json<'_>) -> Result<(), Fault> {
+    json.object(&mut [
+        ("AZURE_TENANT_ID", &mut |json| json.loose().map(|text| said.tenant_id = text.text.into_owned())),
+        ("AZURE_ENVIRONMENT", &mut |json| json.loose().map(|text| said.environment = text.text.into_owned())),
+    ])
 }
 
 fn webhook(json: &mut dyn Json<'_>) -> Result<Webhook, Fault> {

@@ -31,7 +31,7 @@ pub use name::{Audience, ClientId, DEFAULT_AUDIENCE, Issuer, Subject, is_guid, i
 #[cfg(feature = "audit")]
 pub use rbac::{Grant, Power, Principal, Role, RoleBinding};
 #[cfg(feature = "audit")]
-pub use registration::{Operator, Registration, Requirement, Selector, Webhook};
+pub use registration::{Operator, Registration, Requirement, Selector, Webhook, WebhookSettings};
 pub use service_account::ServiceAccount;
 pub use software::{Ecosystem, Library, PACKAGES, Package, Part, Software};
 pub use workload::{

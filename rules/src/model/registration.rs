@@ -21,6 +21,8 @@ pub const WEBHOOK: &str = "mutation.azure-workload-identity.io";
 const OF_OPENSHIFT: &str = "pod-identity-webhook.azure.mutate.io";
 /// The Service it is called through.
 pub const SERVICE: &str = "azure-wi-webhook-webhook-service";
+/// The ConfigMap from which it takes its tenant and its cloud.
+pub const SETTINGS: &str = "azure-wi-webhook-config";
 /// Keeps the Admissions Enforcer of AKS from a configuration, as a label or an annotation
 /// (Microsoft Learn, AKS FAQ).
 pub const UNENFORCED: &str = "admissions.enforcer/disabled";
@@ -73,6 +75,23 @@ pub struct Webhook {
     /// Whether `clientConfig.caBundle` holds anything.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "super::is_false"))]
     pub has_ca: bool,
+}
+
+/// What the webhook's ConfigMap says. Nothing else of ConfigMaps is kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
+pub struct WebhookSettings {
+    /// Its cluster.
+    #[cfg_attr(feature = "facts", serde(skip))]
+    pub cluster: ClusterIx,
+    /// Its namespace.
+    pub namespace: String,
+    /// `AZURE_TENANT_ID`; empty if it says none.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "String::is_empty"))]
+    pub tenant_id: String,
+    /// `AZURE_ENVIRONMENT`; empty if it says none, which is the public cloud.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "String::is_empty"))]
+    pub environment: String,
 }
 
 /// A label selector: all of its requirements have to hold.
@@ -148,6 +167,21 @@ impl Webhook {
     pub fn takes_unlabelled(&self) -> bool {
         let asks = |requirement: &Requirement| requirement.key == label::USE && !requirement.holds(None);
         !self.pods.0.iter().any(asks)
+    }
+}
+
+// === impl WebhookSettings ===
+
+impl WebhookSettings {
+    /// The top-level domain of that cloud's issuers, if it is one of those that have AKS
+    /// (go-autorest, `autorest/azure/environments.go`, which reads the name without regard to case).
+    pub fn cloud_domain(&self) -> Option<&'static str> {
+        match self.environment.to_ascii_uppercase().as_str() {
+            "" | "AZURECLOUD" | "AZUREPUBLICCLOUD" => Some("com"),
+            "AZUREUSGOVERNMENT" | "AZUREUSGOVERNMENTCLOUD" => Some("us"),
+            "AZURECHINACLOUD" => Some("cn"),
+            _ => None,
+        }
     }
 }
 

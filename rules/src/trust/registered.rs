@@ -2,8 +2,8 @@
 
 use super::{Key, Link, Trust, Unknown};
 use crate::inventory::Extent;
-use crate::model::registration::{NAME_LABEL, label_of};
-use crate::model::{ClusterIx, Registration, Requirement, Webhook, Workload};
+use crate::model::registration::{NAME_LABEL, SETTINGS, label_of};
+use crate::model::{ClusterIx, Registration, Requirement, ServiceAccount, Webhook, WebhookSettings, Workload};
 
 impl<'a> Trust<'a> {
     /// The registrations seen of a cluster's webhook: one, as a rule.
@@ -25,6 +25,19 @@ impl<'a> Trust<'a> {
     /// The Deployments seen of a cluster that run the webhook; one scaled to nothing is kept.
     pub fn webhooks(&self, cluster: ClusterIx) -> impl Iterator<Item = &'a Workload> {
         self.workloads(cluster).filter(|workload| workload.is_webhook())
+    }
+
+    /// The ConfigMap of the webhook in a namespace.
+    pub fn webhook_settings(&self, cluster: ClusterIx, namespace: &str) -> Link<&'a WebhookSettings> {
+        let found =
+            self.inventory.webhook_settings.iter().find(|it| it.cluster == cluster && it.namespace == namespace);
+        let covered = self.extent(cluster, |coverage| &coverage.webhook_settings).covers(namespace, SETTINGS);
+        Link::look(found, covered, || Key::WebhookSettings(cluster, namespace.into()))
+    }
+
+    /// All ServiceAccounts seen of a cluster.
+    pub fn accounts(&self, cluster: ClusterIx) -> impl Iterator<Item = &'a ServiceAccount> {
+        self.inventory.service_accounts.iter().filter(move |account| account.cluster == cluster)
     }
 
     /// By which requirement a namespace is out of a webhook's sight; none if it is not. An error if the

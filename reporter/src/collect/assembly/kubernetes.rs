@@ -104,6 +104,12 @@ impl Assembly<'_> {
                             inventory.registrations.push(registration);
                         }
                     }
+                    Manifest::WebhookSettings(mut settings) => {
+                        settings.cluster = cluster;
+                        if first("ConfigMap", &settings.namespace, "") {
+                            inventory.webhook_settings.push(settings);
+                        }
+                    }
                     Manifest::List(_) | Manifest::Other { .. } => {}
                 }
             }

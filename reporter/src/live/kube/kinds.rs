@@ -1,7 +1,7 @@
 //! The kinds that are read of a cluster: one table for whoever reads, and for whoever asks whether
 //! it may.
 
-use wiguard_rules::model::{CUSTOM as CUSTOMS, PodBearing};
+use wiguard_rules::model::{CUSTOM as CUSTOMS, PodBearing, registration};
 
 /// A kind that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct Kind {
     pub built_in: bool,
     /// Whether the chain is judged without it, as far as it is known then.
     pub optional: bool,
+    /// The name of the one object of it that is asked for, where its list is not.
+    pub only: Option<&'static str>,
     /// What of the chain is judged by it.
     pub serves: &'static str,
 }
@@ -50,6 +52,16 @@ pub const SECRETS: Kind = Kind {
     ..CORE
 };
 
+/// The ConfigMap of the webhook, where the webhook is seen.
+pub const SETTINGS: Kind = Kind {
+    resource: "configmaps",
+    kind: "ConfigMap",
+    optional: true,
+    only: Some(registration::SETTINGS),
+    serves: "of which tenant and which cloud the webhook tells pods",
+    ..CORE
+};
+
 const CORE: Kind = Kind {
     group: "",
     versions: &["v1"],
@@ -59,6 +71,7 @@ const CORE: Kind = Kind {
     part: Part::Whole,
     built_in: true,
     optional: false,
+    only: None,
     serves: "",
 };
 
@@ -176,6 +189,14 @@ impl Kind {
     /// The verbs that are needed to read it, in all namespaces or in one alone.
     pub fn verbs(&self, one_namespace: bool) -> &'static [&'static str] {
         match self.kind {
+            // The webhook is in a namespace of its own.
+            _ if self.only.is_some() => {
+                if one_namespace {
+                    &[]
+                } else {
+                    &["get"]
+                }
+            }
             "Namespace" if one_namespace => &["get"],
             "Namespace" => &VERBS,
             // Nothing that points elsewhere, and nothing points to them.

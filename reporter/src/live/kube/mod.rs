@@ -16,6 +16,7 @@ mod reading;
 mod recheck;
 mod seen;
 mod server;
+mod settings;
 mod trouble;
 
 use std::future::Future;
@@ -109,7 +110,7 @@ impl Flags {
 
     /// The kinds that are read.
     pub fn kinds(&self) -> impl Iterator<Item = Kind> + use<> {
-        kinds::kinds().chain(Some(kinds::SECRETS).filter(|_| self.secret_keys))
+        kinds::kinds().chain([kinds::SETTINGS]).chain(Some(kinds::SECRETS).filter(|_| self.secret_keys))
     }
 
     /// The clusters that are meant, by name, and how to talk to each, or why nobody can.

@@ -193,6 +193,7 @@ impl Reading {
                 self.feed(Feed { proofs, ..self.empty(&kind) }).await;
             }
         }
+        self.webhook_settings().await;
         for (why, mut kinds) in lost {
             kinds.sort();
             let reason = format!("{why}; not read to the end: {}", kinds.join(", "));
@@ -275,7 +276,8 @@ impl Reading {
         self.lack(source, reason, Missing::Part).await;
     }
 
-    async fn lack(&self, source: &str, reason: String, extent: Missing) {
+    /// Says that something is missing from a source, and how much.
+    pub(super) async fn lack(&self, source: &str, reason: String, extent: Missing) {
         let gap = Gap { path: source.into(), line: None, reason, extent };
         let feed = Feed { source: source.into(), cluster: Some(self.home.clone()), at: now(), ..Feed::default() };
         self.feed(Feed { gaps: vec![gap], ..feed }).await;
