@@ -119,6 +119,11 @@ impl Config {
                 ));
             }
         }
+        for label in self.parameters.environments().iter().flat_map(|environment| &environment.labels) {
+            if !label.contains('=') {
+                return Err(format!("`{label}` is no label of an environment; write KEY=VALUE, such as env=prod*"));
+            }
+        }
         for suppression in &self.suppressions {
             if suppression.reason.trim().is_empty() {
                 return Err(format!(

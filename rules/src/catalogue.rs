@@ -86,6 +86,7 @@ catalogue! {
     audit AWI313 => unapproved_issuer,
     audit AWI401 => credential_quota,
     audit AWI402 => shared_identity,
+    #[cfg(feature = "audit")]
     audit AWI403 => identity_across_environments,
     audit AWI404 => identity_of_the_cluster,
     audit AWI405 => region_without_federation,
@@ -124,8 +125,13 @@ catalogue! {
     audit AWI803 => secret_provider_class_identity,
     audit AWI804 => secret_store_identity,
     audit AWI805 => trigger_authentication_identity,
+    #[cfg(feature = "audit")]
     audit AWI806 => operator_identity,
     audit AWI807 => borrowed_identity,
+    #[cfg(feature = "audit")]
+    audit AWI808 => operator_without_token,
+    #[cfg(feature = "audit")]
+    audit AWI809 => image_pull_identity,
     audit AWI901 => credential_out_of_bounds,
     admission AWI902 => unresolved_placeholder,
     audit AWI903 => declared_credential_differs,

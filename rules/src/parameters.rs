@@ -62,7 +62,12 @@ pub struct Environment {
     /// Its name.
     pub name: String,
     /// What belongs to it: `CLUSTER:NAMESPACE`, with `*` and `?`.
+    #[serde(default)]
     pub places: Vec<String>,
+    /// Labels of namespaces and tags of clusters that say so: `KEY=VALUE`, with `*` and `?`, without regard
+    /// to case.
+    #[serde(default)]
+    pub labels: Vec<String>,
 }
 
 impl Default for Parameters {
@@ -109,17 +114,19 @@ impl Default for Parameters {
 
 #[cfg(feature = "audit")]
 impl Environment {
-    /// Namespaces that say by their last word what they are for.
+    /// Namespaces that say by their last word or by a label what they are for, and clusters that say it by a tag.
     fn usual() -> Vec<Self> {
+        const KEYS: [&str; 4] = ["env", "environment", "*/env", "*/environment"];
         let known: [(&str, &[&str]); 4] = [
-            ("production", &["*:prod", "*:production", "*:*-prod", "*:*-production"]),
-            ("staging", &["*:staging", "*:*-staging"]),
-            ("test", &["*:test", "*:*-test"]),
-            ("development", &["*:dev", "*:development", "*:*-dev", "*:*-development"]),
+            ("production", &["prod", "production"]),
+            ("staging", &["staging"]),
+            ("test", &["test"]),
+            ("development", &["dev", "development"]),
         ];
-        let environment = |(name, places): (&str, &[&str])| Self {
+        let environment = |(name, words): (&str, &[&str])| Self {
             name: name.into(),
-            places: places.iter().map(|&place| place.into()).collect(),
+            places: words.iter().flat_map(|word| ["*:", "*:*-"].map(|head| alloc::format!("{head}{word}"))).collect(),
+            labels: words.iter().flat_map(|word| KEYS.map(|key| alloc::format!("{key}={word}"))).collect(),
         };
         known.into_iter().map(environment).collect()
     }
@@ -197,12 +204,13 @@ fn flag(slot: &mut bool, json: &mut dyn Json<'_>) -> Result<(), Fault> {
 
 #[cfg(feature = "audit")]
 fn environment(list: &mut Vec<Environment>, json: &mut dyn Json<'_>) -> Result<(), Fault> {
-    let (mut name, mut places) = (None, Vec::new());
+    let (mut name, mut places, mut labels) = (None, Vec::new(), Vec::new());
     json.exact_object(&mut [
         ("name", &mut |json| json.text().map(|text| name = text)),
         ("places", &mut |json| json.texts(&mut places)),
+        ("labels", &mut |json| json.texts(&mut labels)),
     ])?;
-    list.push(Environment { name: name.ok_or_else(|| Fault::missing_field("name"))?.into_owned(), places });
+    list.push(Environment { name: name.ok_or_else(|| Fault::missing_field("name"))?.into_owned(), places, labels });
     Ok(())
 }
 
@@ -281,7 +289,11 @@ mod tests {
             #[cfg(feature = "audit")]
             allowed_issuers: alloc::vec!["a".into()],
             #[cfg(feature = "audit")]
-            environments: alloc::vec![Environment { name: "e".into(), places: alloc::vec!["p".into()] }],
+            environments: alloc::vec![Environment {
+                name: "e".into(),
+                places: alloc::vec!["p".into()],
+                labels: alloc::vec!["l".into()],
+            }],
             injected_containers: Vec::new(),
             templated: true,
             self_managed_webhook: true,

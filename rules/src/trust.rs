@@ -286,6 +286,18 @@ impl<'a> Trust<'a> {
         Link::look(found, covered, || Key::Secret(cluster, namespace.into(), name.into()))
     }
 
+    /// All Secrets seen of a cluster.
+    #[cfg(feature = "audit")]
+    pub fn secrets(&self, cluster: ClusterIx) -> impl Iterator<Item = &'a SecretKeys> {
+        self.inventory.secrets.iter().filter(move |secret| secret.cluster == cluster)
+    }
+
+    /// Whether all Secrets of a cluster were seen.
+    #[cfg(feature = "audit")]
+    pub fn knows_secrets(&self, cluster: ClusterIx) -> bool {
+        *self.extent(cluster, |coverage| &coverage.secrets) == Extent::Everything
+    }
+
     /// A SecretProviderClass in the namespace of a workload.
     pub fn provider_class(&self, workload: &Workload, name: &str) -> Link<&'a SecretProviderClass> {
         let (cluster, namespace) = (workload.cluster, workload.namespace.as_str());

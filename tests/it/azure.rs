@@ -3,6 +3,7 @@
 
 mod bindings;
 mod faults;
+mod metadata;
 mod pace;
 mod resume;
 mod who;

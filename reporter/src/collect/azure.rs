@@ -2,10 +2,10 @@
 //! Manager and Microsoft Graph answer (nested), what Resource Graph lists.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use wiguard_rules::model::{
     Audience, ClientId, Cluster, FederatedIdentityCredential, Identity, IdentityBinding, IdentityKind, Issuer, Origin,
-    OwnIdentity, Parent, Platform, RoleAssignment,
+    OwnIdentity, Pair, Pairs, Parent, Platform, RoleAssignment,
 };
 
 /// An object of Azure that bears on the chain.
@@ -254,7 +254,14 @@ fn cluster(view: View<'_>, platform: Platform) -> Cluster {
         pod_identity_enabled: (platform == Platform::Aks).then(|| switch(view.get("podIdentityProfile"))).flatten(),
         virtual_nodes: (platform == Platform::Aks).then(|| switch(addon(view, "aciConnectorLinux"))).flatten(),
         metadata_restricted: metadata_restricted(view),
+        metadata_needed: NEEDS_METADATA.iter().any(|name| switch(addon(view, name)) == Some(true)),
+        vnet_integration: view
+            .get("apiServerAccessProfile")
+            .and_then(|profile| profile.get("enableVnetIntegration"))
+            .and_then(Value::as_bool)
+            .unwrap_or_default(),
         windows_nodes: windows_nodes(view),
+        tags: tags(view),
         own_identities: own_identities(view),
         declared: None,
         origin: Origin::default(),
@@ -267,20 +274,45 @@ fn addon<'a>(view: View<'a>, name: &str) -> Option<&'a Value> {
     addons.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, profile)| profile)
 }
 
-/// `IMDS` lets pods reach the metadata service, `None` does not. Versions of the API without the
-/// member say nothing of it.
+/// Add-ons that need the metadata service, so that it cannot be restricted (Microsoft Learn, "Block pod
+/// access to the Azure Instance Metadata Service endpoint").
+const NEEDS_METADATA: [&str; 4] = ["ingressApplicationGateway", "omsagent", "aciConnectorLinux", "azurepolicy"];
+
+/// `IMDS` lets pods reach the metadata service, `None` does not; a node pool may say otherwise than the
+/// cluster. Versions of the API without the member say nothing of it.
 fn metadata_restricted(view: View<'_>) -> Option<bool> {
-    match view.get("networkProfile")?.get("podLinkLocalAccess")?.as_str()? {
+    let access = |of: &Value| match of.get("networkProfile")?.get("podLinkLocalAccess")?.as_str()? {
         "IMDS" => Some(false),
         "None" => Some(true),
+        _ => None,
+    };
+    let own = view.get("networkProfile").and_then(|profile| access(&json!({ "networkProfile": profile })));
+    let pools = pools(view).iter().map(|pool| access(pool).or(own));
+    let said = |reached: bool| pools.clone().any(|it| it == Some(reached));
+    match (pools.clone().next(), said(false), said(true)) {
+        (None, ..) => own,
+        (_, true, _) => Some(false),
+        (_, _, true) if pools.clone().all(|it| it == Some(true)) => Some(true),
         _ => None,
     }
 }
 
+/// Tags, which an object has at its top.
+fn tags(view: View<'_>) -> Pairs {
+    let tags = view.0.get("tags").and_then(Value::as_object).into_iter().flatten();
+    let pair = |(key, value): (&String, &Value)| {
+        Some(Pair { key: key.clone(), value: value.as_str()?.into(), is_string: true })
+    };
+    Pairs(tags.filter_map(pair).collect())
+}
+
+fn pools(view: View<'_>) -> &[Value] {
+    view.get("agentPoolProfiles").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
 fn windows_nodes(view: View<'_>) -> bool {
-    let pools = view.get("agentPoolProfiles").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let system = |pool: &Value| pool.get("osType").and_then(Value::as_str).map(str::to_owned);
-    pools.iter().filter_map(system).any(|system| system.eq_ignore_ascii_case("Windows"))
+    pools(view).iter().filter_map(system).any(|system| system.eq_ignore_ascii_case("Windows"))
 }
 
 /// The identities of the nodes and of add-ons. A cluster's own user-assigned identities are named by

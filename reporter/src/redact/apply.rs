@@ -5,8 +5,8 @@ use std::sync::Arc;
 use wiguard_rules::manifest::Manifest;
 use wiguard_rules::model::registration::NAME_LABEL;
 use wiguard_rules::model::{
-    Body, Cluster, Container, Custom, EnvFrom, FederatedIdentityCredential, Identity, ImageReference, Pairs, Parent,
-    PodBearing, PodTemplate, Software, Token, Value, Volume, Webhook, Workload, annotation, label,
+    Body, Cluster, Container, Custom, EnvFrom, FederatedIdentityCredential, Identity, ImageReference, OPERATORS, Pairs,
+    Parent, PodBearing, PodTemplate, Software, Token, Value, Volume, Webhook, Workload, annotation, label,
 };
 use wiguard_rules::webhook::{MOUNT_PATHS, RESERVED, TOKEN_VOLUME, Version};
 
@@ -309,7 +309,11 @@ impl Redactor {
         }
         let ImageReference { repository, tag, digest } = ImageReference::of(image);
         let mut name = repository.to_owned();
-        self.text(&mut name);
+        match OPERATORS.iter().find(|operator| **operator == ImageReference::of(image).name()) {
+            // So are those of operators that rules know.
+            Some(operator) => name = (*operator).to_owned(),
+            None => self.text(&mut name),
+        }
         if let Some(tag) = tag {
             let mut tag = tag.to_owned();
             self.text(&mut tag);
@@ -422,6 +426,10 @@ impl Redactor {
         self.name(&mut cluster.resource_group);
         self.text(&mut cluster.id);
         self.text(&mut cluster.tenant_id);
+        for pair in &mut cluster.tags.0 {
+            self.text(&mut pair.key);
+            self.text(&mut pair.value);
+        }
         cluster.own_identities.iter_mut().for_each(|own| self.text(&mut own.client_id.0));
         cluster.declared.iter_mut().for_each(|address| self.text(address));
         let said = cluster.issuer.iter_mut().chain(&mut cluster.profile_issuer);

@@ -4,12 +4,15 @@
 //! far less.
 //!
 //! Which places belong to which environment is said in the setting `environments`: a name, and patterns of
-//! `CLUSTER:NAMESPACE`, such as `prod-*:*`. By default those namespaces count that say it themselves by their
-//! last word: `shop-prod`, `shop-staging`, `shop-test`, `shop-dev`. Names of clusters, labels and tags do not,
-//! since everybody has his own; an empty list turns the rule off. A place that matches nothing is of no
-//! environment, and of several that it matches the first is its own.
+//! `CLUSTER:NAMESPACE`, such as `prod-*:*`, or `labels`, such as `environment=prod*`, that namespaces have as labels and
+//! clusters as tags. By default those namespaces count that say it themselves by their last word (`shop-prod`,
+//! `shop-staging`, `shop-test`, `shop-dev`) or by a label `env` or `environment`, and what is in a cluster with such a tag.
+//! Names of clusters do not, since everybody has his own; an empty list turns the rule off. A name counts before a label, and
+//! a label before the tag of the cluster. A place that matches nothing is of no environment, and of several
+//! that it matches the first is its own.
 //!
-//! Identity bindings and issuers other than Kubernetes are not counted.
+//! Identity bindings and issuers other than Kubernetes are not counted, nor tags of identities and of
+//! subscriptions, which say whose something is and not who uses it.
 //!
 //! # Fails
 //!
@@ -20,7 +23,57 @@
 //! - {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart/federatedIdentityCredentials/test, name: test, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop-test:cart", audiences: ["api://AzureADTokenExchange"]}
 //! ```
 //!
+//! ```yaml
+//! {name: prod, type: Microsoft.ContainerService/ManagedClusters, tags: {}, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! - {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart, name: cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! - {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart/federatedIdentityCredentials/a, name: a, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audiences: ["api://AzureADTokenExchange"]}
+//! - {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart/federatedIdentityCredentials/b, name: b, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:till:cart", audiences: ["api://AzureADTokenExchange"]}
+//! ---
+//! {apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {environment: production}}}
+//! ---
+//! {apiVersion: v1, kind: Namespace, metadata: {name: till, labels: {environment: dev}}}
+//! ```
+//!
+//! ```yaml
+//! {name: west, type: Microsoft.ContainerService/ManagedClusters, tags: {Environment: Production}, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! {name: east, type: Microsoft.ContainerService/ManagedClusters, tags: {Environment: Test}, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/33333333-3333-3333-3333-333333333333/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! - {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart, name: cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! - {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart/federatedIdentityCredentials/a, name: a, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audiences: ["api://AzureADTokenExchange"]}
+//! - {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart/federatedIdentityCredentials/b, name: b, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/33333333-3333-3333-3333-333333333333/", subject: "system:serviceaccount:shop:cart", audiences: ["api://AzureADTokenExchange"]}
+//! ```
+//!
 //! # Passes
+//!
+//! ```yaml
+//! # the label of a namespace counts before the tag of its cluster
+//! {name: west, type: Microsoft.ContainerService/ManagedClusters, tags: {Environment: Production}, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! - {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart, name: cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! - {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart/federatedIdentityCredentials/a, name: a, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audiences: ["api://AzureADTokenExchange"]}
+//! - {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart/federatedIdentityCredentials/b, name: b, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:till:cart", audiences: ["api://AzureADTokenExchange"]}
+//! ---
+//! {apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {environment: test}}}
+//! ---
+//! {apiVersion: v1, kind: Namespace, metadata: {name: till, labels: {environment: test}}}
+//! ```
+//!
+//! ```yaml
+//! # two clusters of one environment
+//! {name: west, type: Microsoft.ContainerService/ManagedClusters, tags: {env: prod}, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! {name: east, type: Microsoft.ContainerService/ManagedClusters, tags: {env: production}, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/33333333-3333-3333-3333-333333333333/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! - {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart, name: cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! - {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart/federatedIdentityCredentials/a, name: a, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audiences: ["api://AzureADTokenExchange"]}
+//! - {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart/federatedIdentityCredentials/b, name: b, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/33333333-3333-3333-3333-333333333333/", subject: "system:serviceaccount:shop:cart", audiences: ["api://AzureADTokenExchange"]}
+//! ```
 //!
 //! ```yaml
 //! # one environment, as far as is known
@@ -37,10 +90,12 @@
 //! - {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart/federatedIdentityCredentials/prod, name: prod, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop-prod:cart", audiences: ["api://AzureADTokenExchange"]}
 //! - {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart/federatedIdentityCredentials/test, name: test, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/cart:environment:test", audiences: ["api://AzureADTokenExchange"]}
 //! ```
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 
+use crate::model::{ClusterIx, Pairs};
 use crate::parameters::{Environment, glob};
 use crate::prelude::*;
+use crate::trust::{Key, Unknown};
 
 pub(super) static RULE: Rule = Rule {
     summary: "one identity serves several environments",
@@ -59,14 +114,23 @@ fn check(identity: &Identity, trust: &Trust<'_>) -> Verdict {
         return Ok(None);
     }
     let mut served: BTreeMap<&str, String> = BTreeMap::new();
+    let (mut places, mut unknown) = (BTreeSet::new(), None);
     for credential in trust.credentials_seen(identity) {
         let Some((namespace, name)) = credential.service_account() else { continue };
         if credential.issuer.is_identity_binding() {
             continue;
         }
-        let cluster = trust.cluster_of(&credential.issuer).map(|(_, cluster)| cluster.name.as_str());
-        let Some(environment) = environment(environments, cluster, namespace) else { continue };
-        let place = cluster.map_or_else(String::new, |cluster| format!("{cluster}:"));
+        places.insert((&credential.issuer, namespace));
+        let cluster = trust.cluster_of(&credential.issuer);
+        let place = cluster.map_or_else(String::new, |(_, cluster)| format!("{}:", cluster.name));
+        let environment = match environment(environments, cluster, namespace, trust) {
+            Ok(Some(environment)) => environment,
+            Ok(None) => continue,
+            Err(missing) => {
+                unknown = unknown.or_else(|| Some(missing.unwrap_or_else(|| Unknown(Key::Clusters(credential.issuer.clone())))));
+                continue;
+            }
+        };
         let workload = format!("{place}{namespace}/{name}");
         let first = served.entry(environment).or_insert_with(|| workload.clone());
         if workload < *first {
@@ -74,7 +138,8 @@ fn check(identity: &Identity, trust: &Trust<'_>) -> Verdict {
         }
     }
     if served.len() < 2 {
-        return trust.credentials(identity).map(|_| None);
+        trust.credentials(identity)?;
+        return unknown.filter(|_| places.len() > 1).map_or(Ok(None), Err);
     }
     let listed: Vec<String> =
         served.iter().map(|(environment, workload)| format!("`{environment}` (`{workload}`)")).collect();
@@ -91,9 +156,31 @@ fn check(identity: &Identity, trust: &Trust<'_>) -> Verdict {
     ))
 }
 
-/// The first environment that a place belongs to. Of a cluster that is not known only what holds of every
-/// cluster is said.
-fn environment<'e>(environments: &'e [Environment], cluster: Option<&str>, namespace: &str) -> Option<&'e str> {
+/// The environment that a place belongs to: by its name, else by the labels of the namespace, else by the
+/// tags of the cluster. An error without a key if that takes to know the cluster.
+fn environment<'e>(
+    environments: &'e [Environment],
+    cluster: Option<(ClusterIx, &Cluster)>,
+    namespace: &str,
+    trust: &Trust<'_>,
+) -> Result<Option<&'e str>, Option<Unknown>> {
+    match named(environments, cluster.map(|(_, cluster)| cluster.name.as_str()), namespace) {
+        Some(Some(name)) => return Ok(Some(name)),
+        Some(None) => return Err(None),
+        None if environments.iter().all(|known| known.labels.is_empty()) => return Ok(None),
+        None => {}
+    }
+    let Some((index, cluster)) = cluster else {
+        return if trust.knows_all_clusters() { Ok(None) } else { Err(None) };
+    };
+    let labels = trust.namespace_labels(index, namespace).known().map_err(Some)?;
+    let by_label = labels.and_then(|labels| labelled(environments, labels));
+    Ok(by_label.or_else(|| labelled(environments, &cluster.tags)))
+}
+
+/// The first environment whose patterns name a place; nothing within, if it is not of every cluster and the
+/// cluster is not known.
+fn named<'e>(environments: &'e [Environment], cluster: Option<&str>, namespace: &str) -> Option<Option<&'e str>> {
     let holds = |place: &String| {
         place.split_once(':').is_some_and(|(of, within)| {
             glob(within, namespace) && cluster.is_none_or(|cluster| glob(of, cluster))
@@ -101,7 +188,19 @@ fn environment<'e>(environments: &'e [Environment], cluster: Option<&str>, names
     };
     let of_any = |place: &String| holds(place) && (cluster.is_some() || place.starts_with("*:"));
     let first = environments.iter().find(|known| known.places.iter().any(holds))?;
-    first.places.iter().any(of_any).then_some(first.name.as_str())
+    Some(first.places.iter().any(of_any).then_some(first.name.as_str()))
+}
+
+/// The first environment that a label or a tag says.
+fn labelled<'e>(environments: &'e [Environment], pairs: &Pairs) -> Option<&'e str> {
+    let lower = str::to_ascii_lowercase;
+    let says = |pattern: &String| {
+        pattern.split_once('=').is_some_and(|(key, value)| {
+            let (key, value) = (lower(key), lower(value));
+            pairs.iter().any(|pair| glob(&key, &lower(&pair.key)) && glob(&value, &lower(&pair.value)))
+        })
+    };
+    environments.iter().find(|known| known.labels.iter().any(says)).map(|known| known.name.as_str())
 }
 
 #[cfg(test)]
@@ -148,8 +247,12 @@ mod tests {
 
     #[test]
     fn a_cluster_that_is_not_known_may_be_any() {
-        let known = |name: &str, place: &str| Environment { name: name.into(), places: vec![place.into()] };
-        let of = |environments: &[Environment], cluster| environment(environments, cluster, "a-test").map(str::to_owned);
+        let known = |name: &str, place: &str| Environment {
+            name: name.into(),
+            places: vec![place.into()],
+            labels: Vec::new(),
+        };
+        let of = |environments: &[Environment], cluster| named(environments, cluster, "a-test").flatten().map(str::to_owned);
         let both = [known("production", "west:*"), known("test", "*:*-test")];
         assert_eq!(of(&both, Some("west")).as_deref(), Some("production"));
         assert_eq!(of(&both, Some("east")).as_deref(), Some("test"));
@@ -159,7 +262,11 @@ mod tests {
 
     #[test]
     fn only_declared_environments_count() {
-        let environment = |name: &str, place: &str| Environment { name: name.into(), places: vec![place.into()] };
+        let environment = |name: &str, place: &str| Environment {
+            name: name.into(),
+            places: vec![place.into()],
+            labels: Vec::new(),
+        };
         let two = || vec![environment("production", "west:*-prod"), environment("test", "*:*-test")];
         for (environments, namespaces, found) in [
             (two(), ["shop-prod", "shop-test"], true),

@@ -6,6 +6,9 @@
 //! granted to everybody (`system:serviceaccounts`, `system:authenticated`), any pod of the cluster is
 //! the identity, and no credential shows it. A grant of what is not bound to the cluster gives no token either.
 //!
+//! Only AKS has identity bindings, and no cluster of it whose API server is integrated into a virtual network. They
+//! are a preview: of a subscription that does not have it Azure tells no bindings, and it is unknown whether there are any.
+//!
 //! Who is granted everything, as `cluster-admin` grants it, is an administrator and not judged here. The
 //! group of one namespace's ServiceAccounts is as narrow as a namespace, and may have the role. A pod that
 //! lacks what a binding takes is `inconsistent-identity-binding`'s, and a client id that is none is
@@ -50,6 +53,23 @@
 //! {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: use-cart}, rules: [{verbs: [use-managed-identity], apiGroups: [cid.wi.aks.azure.com], resources: [5a1e2c3d-0001-4000-8000-000000000001]}]}
 //! ---
 //! {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: use-cart}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: use-cart}, subjects: [{kind: ServiceAccount, name: cart, namespace: shop}]}
+//! ```
+//!
+//! ```yaml
+//! issuer: "https://oidc.eks.eu-west-1.amazonaws.com/id/0123456789ABCDEF0123456789ABCDEF"
+//! jwks_uri: "https://oidc.eks.eu-west-1.amazonaws.com/id/0123456789ABCDEF0123456789ABCDEF/keys"
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
+//! ---
+//! {apiVersion: v1, kind: Pod, metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}, annotations: {azure.workload.identity/use-identity-binding: "true"}}, spec: {serviceAccountName: cart}}
+//! ```
+//!
+//! ```yaml
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, apiServerAccessProfile: {enableVnetIntegration: true}, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
+//! ---
+//! {apiVersion: v1, kind: Pod, metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}, annotations: {azure.workload.identity/use-identity-binding: "true"}}, spec: {serviceAccountName: cart}}
 //! ```
 //!
 //! # Passes
@@ -136,7 +156,7 @@
 //! {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: view}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}, subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: shop-team}]}
 //! ```
 use crate::model::rbac::{IDENTITY_GROUP, USE_IDENTITY};
-use crate::model::{Power, Principal, RoleBinding, is_guid};
+use crate::model::{Platform, Power, Principal, RoleBinding, is_guid};
 use crate::prelude::*;
 use crate::repair::{self, shell};
 use crate::trust::{Key, Unknown};
@@ -161,6 +181,16 @@ fn on_workload(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     }
     let Some(account) = trust.service_account(workload).known()? else { return Ok(None) };
     let Some(client_id) = account.client_id().filter(|id| is_guid(id.as_str())) else { return Ok(None) };
+    if let Some(why) = unavailable(workload, trust) {
+        let message = format!("the pods ask for an identity binding, and {why}, so they get no token");
+        let fix = format!(
+            "remove annotation `{}` and add a federated credential for {} to the identity",
+            annotation::USE_IDENTITY_BINDING,
+            account.subject()
+        );
+        let field = workload.annotation_path(annotation::USE_IDENTITY_BINDING);
+        return Ok(Some(Finding::new(RULE.severity, field, message).with("clientId", client_id.as_str()).fix(fix)));
+    }
     if trust.may_use(account, &client_id).known()?.is_some() {
         return match trust.identity_binding(workload.cluster, &client_id).known()? {
             Some(_) => Ok(None),
@@ -184,6 +214,19 @@ fn on_workload(workload: &Workload, trust: &Trust<'_>) -> Verdict {
             .with("clientId", client_id.as_str())
             .fix(fix),
     ))
+}
+
+/// Why the cluster has no identity bindings, if it is known to have none (Microsoft Learn, "Identity bindings
+/// in AKS", limitations).
+fn unavailable(workload: &Workload, trust: &Trust<'_>) -> Option<&'static str> {
+    let cluster = trust.cluster(workload.cluster)?;
+    let of_others = cluster.issuer.as_ref().is_some_and(|issuer| !issuer.is_azure_kubernetes());
+    match cluster.platform {
+        Platform::Aks if cluster.vnet_integration => Some("its API server is integrated into a virtual network"),
+        Platform::Arc => Some("the cluster is no AKS"),
+        Platform::Other if of_others => Some("the cluster is no AKS"),
+        _ => None,
+    }
 }
 
 /// The pods may use an identity that is not bound to their cluster.

@@ -5,8 +5,11 @@
 //! whatever workload identity grants it.
 //!
 //! Rights to pull images, which a node needs, are not counted. A cluster with Windows nodes cannot be restricted.
-//! A description that does not say whether access is restricted leaves it unknown: only versions of AKS's
-//! API with the feature, which is a preview, do (`networkProfile.podLinkLocalAccess`). Clusters other than AKS have no such switch.
+//! Nor can one with an add-on that needs the service itself (Application Gateway ingress, Container
+//! Insights, virtual nodes, Azure Policy): of such it is said at low severity, and what is left is to take the
+//! roles away. A description that does not say whether access is restricted leaves it unknown: only preview versions of AKS's
+//! API do (`networkProfile.podLinkLocalAccess`, and the same of a node pool), which a live scan asks for and `az aks show` with
+//! the extension `aks-preview` prints. Clusters other than AKS have no such switch.
 //!
 //! # Fails
 //!
@@ -18,7 +21,32 @@
 //! - {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.Authorization/roleAssignments/r, principalId: 55555555-5555-5555-5555-555555555555, principalType: ServicePrincipal, roleDefinitionId: /subscriptions/s/providers/Microsoft.Authorization/roleDefinitions/ba92f5b4-2d11-453d-a403-e96b0029c9fe, scope: /subscriptions/s/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/carts, type: Microsoft.Authorization/roleAssignments}
 //! ```
 //!
+//! ```yaml
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, addonProfiles: {azurepolicy: {enabled: true}}, networkProfile: {podLinkLocalAccess: IMDS}, identityProfile: {kubeletidentity: {clientId: 33333333-3333-3333-3333-333333333333, objectId: 55555555-5555-5555-5555-555555555555}}}
+//! ---
+//! - {id: /subscriptions/s/resourcegroups/MC_rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/prod-agentpool, name: prod-agentpool, clientId: 33333333-3333-3333-3333-333333333333, principalId: 55555555-5555-5555-5555-555555555555, resourceGroup: MC_rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! - {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.Authorization/roleAssignments/r, principalId: 55555555-5555-5555-5555-555555555555, principalType: ServicePrincipal, roleDefinitionId: /subscriptions/s/providers/Microsoft.Authorization/roleDefinitions/ba92f5b4-2d11-453d-a403-e96b0029c9fe, scope: /subscriptions/s/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/carts, type: Microsoft.Authorization/roleAssignments}
+//! ```
+//!
+//! ```yaml
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, agentPoolProfiles: [{name: a, osType: Linux}, {name: b, osType: Linux, networkProfile: {podLinkLocalAccess: IMDS}}], networkProfile: {podLinkLocalAccess: None}, identityProfile: {kubeletidentity: {clientId: 33333333-3333-3333-3333-333333333333, objectId: 55555555-5555-5555-5555-555555555555}}}
+//! ---
+//! - {id: /subscriptions/s/resourcegroups/MC_rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/prod-agentpool, name: prod-agentpool, clientId: 33333333-3333-3333-3333-333333333333, principalId: 55555555-5555-5555-5555-555555555555, resourceGroup: MC_rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! - {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.Authorization/roleAssignments/r, principalId: 55555555-5555-5555-5555-555555555555, principalType: ServicePrincipal, roleDefinitionId: /subscriptions/s/providers/Microsoft.Authorization/roleDefinitions/ba92f5b4-2d11-453d-a403-e96b0029c9fe, scope: /subscriptions/s/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/carts, type: Microsoft.Authorization/roleAssignments}
+//! ```
+//!
 //! # Passes
+//!
+//! ```yaml
+//! # every node pool is kept from it
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, agentPoolProfiles: [{name: a, osType: Linux, networkProfile: {podLinkLocalAccess: None}}], networkProfile: {podLinkLocalAccess: IMDS}, identityProfile: {kubeletidentity: {clientId: 33333333-3333-3333-3333-333333333333, objectId: 55555555-5555-5555-5555-555555555555}}}
+//! ---
+//! - {id: /subscriptions/s/resourcegroups/MC_rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/prod-agentpool, name: prod-agentpool, clientId: 33333333-3333-3333-3333-333333333333, principalId: 55555555-5555-5555-5555-555555555555, resourceGroup: MC_rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! - {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.Authorization/roleAssignments/r, principalId: 55555555-5555-5555-5555-555555555555, principalType: ServicePrincipal, roleDefinitionId: /subscriptions/s/providers/Microsoft.Authorization/roleDefinitions/ba92f5b4-2d11-453d-a403-e96b0029c9fe, scope: /subscriptions/s/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/carts, type: Microsoft.Authorization/roleAssignments}
+//! ```
 //!
 //! ```yaml
 //! # pods are kept from the metadata service
@@ -107,13 +135,19 @@ fn check(cluster: &Cluster, trust: &Trust<'_>) -> Verdict {
         roles.len(),
         if roles.len() == 1 { "" } else { "s" },
     );
-    let fix = format!(
-        "give these roles to identities of workloads, then: az aks update --resource-group {} --name {} --enable-imds-restriction",
+    let then = format!(
+        ", then: az aks update --resource-group {} --name {} --enable-imds-restriction",
         shell(&cluster.resource_group),
         shell(&cluster.name)
     );
+    let (severity, then) = if cluster.metadata_needed {
+        (Severity::Low, "; an add-on of the cluster keeps the service from being restricted".to_owned())
+    } else {
+        (RULE.severity, then)
+    };
+    let fix = format!("give these roles to identities of workloads{then}");
     Ok(Some(
-        Finding::new(RULE.severity, "networkProfile.podLinkLocalAccess", message)
+        Finding::new(severity, "networkProfile.podLinkLocalAccess", message)
             .with("roles", roles)
             .with("clientId", own.client_id.as_str())
             .fix(fix),

@@ -6,15 +6,19 @@
 //! it, and an identity of the node is every pod's.
 //!
 //! The operator's ServiceAccount is known by its name or namespace (`cert-manager`, `appconfig`), or by the
-//! setting `operators`; Crossplane's is made up by its packages, and any of the cluster will do. Where no client id is said,
-//! the operator's own identity is used, whose pods are judged themselves. Flux may use `serviceAccountName` for
-//! the credentials of a registry alone, so that a ServiceAccount without a client id is right there. A placeholder is not judged.
+//! setting `operators`; Crossplane's is made up by its packages, and any of the cluster will do. cert-manager
+//! and Flux are known by their images too: if none of their pods opts in, they get no token and take the identity of
+//! their node. Where no client id is said, that of the operator's ServiceAccount is used, whose pods are judged themselves. Flux may
+//! use `serviceAccountName` for the credentials of a registry alone, so that a ServiceAccount without a client
+//! id is right there. A placeholder is not judged.
 //!
 //! A volume of Azure Files or Blob with a `clientID` is mounted by the token of each pod that has it, whose
-//! ServiceAccount the identity must trust. StorageClasses are not read, the volumes made by them are.
+//! ServiceAccount the identity must trust. Of a StorageClass with one it must trust any of the cluster: which
+//! pods will have its volumes is seen when there are volumes.
 //!
-//! External-dns, Azure Service Operator and Velero's identity are set in Secrets, whose values are never
-//! read, and what a kubelet pulls images by is in files of the node.
+//! External-dns, Velero itself and Azure Service Operator are for `operator-without-token` to tell, what
+//! kubelets pull images by for `image-pull-identity`. The client id in a Secret is not read, whose it may be:
+//! ask the operator's log, or `kubectl get secret` yourself.
 //!
 //! # Fails
 //!
@@ -98,7 +102,114 @@
 //! spec: {claimRef: {namespace: shop, name: data}, csi: {driver: file.csi.azure.com, volumeHandle: data, volumeAttributes: {clientID: 5a1e2c3d-0001-4000-8000-000000000001, mountWithWorkloadIdentityToken: "true"}}}
 //! ```
 //!
+//! ```yaml
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: cert-manager, namespace: cert-manager}, spec: {template: {spec: {serviceAccountName: cert-manager, containers: [{name: app, image: "quay.io/jetstack/cert-manager-controller:v1.16.2"}]}}}}
+//! ---
+//! apiVersion: cert-manager.io/v1
+//! kind: ClusterIssuer
+//! metadata: {name: letsencrypt}
+//! spec: {acme: {solvers: [{dns01: {azureDNS: {managedIdentity: {clientID: 5a1e2c3d-0001-4000-8000-000000000001}}}}]}}
+//! ```
+//!
+//! ```yaml
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: source-controller, namespace: flux-system}, spec: {template: {spec: {serviceAccountName: source-controller, containers: [{name: app, image: "ghcr.io/fluxcd/source-controller:v1.4.1"}]}}}}
+//! ---
+//! apiVersion: source.toolkit.fluxcd.io/v1
+//! kind: HelmRepository
+//! metadata: {name: charts, namespace: shop}
+//! spec: {type: oci, provider: azure, url: "oci://shop.azurecr.io/charts"}
+//! ```
+//!
+//! ```yaml
+//! apiVersion: velero.io/v1
+//! kind: BackupStorageLocation
+//! metadata: {name: default, namespace: velero}
+//! spec: {provider: velero.io/azure, config: {storageAccount: backups, storageAccountSASTokenEnvVar: AZURE_STORAGE_ACCOUNT_ACCESS_KEY}}
+//! ```
+//!
+//! ```yaml
+//! apiVersion: storage.k8s.io/v1
+//! kind: StorageClass
+//! metadata: {name: files}
+//! provisioner: file.csi.azure.com
+//! parameters: {storageAccount: shop, clientID: id-files, mountWithWorkloadIdentityToken: "true"}
+//! ```
+//!
+//! ```yaml
+//! {name: prod, type: Microsoft.ContainerService/ManagedClusters, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/files, name: files, clientId: 5a1e2c3d-0001-4000-8000-000000000001, type: Microsoft.ManagedIdentity/userAssignedIdentities}]
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/files/federatedIdentityCredentials/files, name: files, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/files:ref:refs/heads/main", audiences: ["api://AzureADTokenExchange"]}]
+//! ---
+//! apiVersion: storage.k8s.io/v1
+//! kind: StorageClass
+//! metadata: {name: files}
+//! provisioner: file.csi.azure.com
+//! parameters: {storageAccount: shop, clientID: 5a1e2c3d-0001-4000-8000-000000000001, mountWithWorkloadIdentityToken: "true"}
+//! ```
+//!
 //! # Passes
+//!
+//! ```yaml
+//! # the operator opts in, and the identity trusts it
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: cert-manager, namespace: cert-manager}, spec: {template: {metadata: {labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: cert-manager, containers: [{name: app, image: "quay.io/jetstack/cert-manager-controller:v1.16.2"}]}}}}
+//! ---
+//! {name: prod, type: Microsoft.ContainerService/ManagedClusters, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/dns, name: dns, clientId: 5a1e2c3d-0001-4000-8000-000000000001, type: Microsoft.ManagedIdentity/userAssignedIdentities}]
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/dns/federatedIdentityCredentials/dns, name: dns, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:cert-manager:cert-manager", audiences: ["api://AzureADTokenExchange"]}]
+//! ---
+//! apiVersion: cert-manager.io/v1
+//! kind: ClusterIssuer
+//! metadata: {name: letsencrypt}
+//! spec: {acme: {solvers: [{dns01: {azureDNS: {managedIdentity: {clientID: 5a1e2c3d-0001-4000-8000-000000000001}}}}]}}
+//! ```
+//!
+//! ```yaml
+//! # the controller opts in
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: source-controller, namespace: flux-system}, spec: {template: {metadata: {labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: source-controller, containers: [{name: app, image: "ghcr.io/fluxcd/source-controller:v1.4.1"}]}}}}
+//! ---
+//! apiVersion: source.toolkit.fluxcd.io/v1
+//! kind: HelmRepository
+//! metadata: {name: charts, namespace: shop}
+//! spec: {type: oci, provider: azure, url: "oci://shop.azurecr.io/charts"}
+//! ```
+//!
+//! ```yaml
+//! # a repository of charts that is no registry
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: source-controller, namespace: flux-system}, spec: {template: {spec: {serviceAccountName: source-controller, containers: [{name: app, image: "ghcr.io/fluxcd/source-controller:v1.4.1"}]}}}}
+//! ---
+//! apiVersion: source.toolkit.fluxcd.io/v1
+//! kind: HelmRepository
+//! metadata: {name: charts, namespace: shop}
+//! spec: {provider: azure, url: "oci://shop.azurecr.io/charts"}
+//! ```
+//!
+//! ```yaml
+//! # the identity trusts a ServiceAccount of the cluster
+//! {name: prod, type: Microsoft.ContainerService/ManagedClusters, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/files, name: files, clientId: 5a1e2c3d-0001-4000-8000-000000000001, type: Microsoft.ManagedIdentity/userAssignedIdentities}]
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/files/federatedIdentityCredentials/files, name: files, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audiences: ["api://AzureADTokenExchange"]}]
+//! ---
+//! apiVersion: storage.k8s.io/v1
+//! kind: StorageClass
+//! metadata: {name: files}
+//! provisioner: file.csi.azure.com
+//! parameters: {storageAccount: shop, clientID: 5a1e2c3d-0001-4000-8000-000000000001, mountWithWorkloadIdentityToken: "true"}
+//! ```
+//!
+//! ```yaml
+//! # a driver that takes no token of pods
+//! apiVersion: storage.k8s.io/v1
+//! kind: StorageClass
+//! metadata: {name: files}
+//! provisioner: disk.csi.azure.com
+//! parameters: {storageAccount: shop, clientID: 5a1e2c3d-0001-4000-8000-000000000001, mountWithWorkloadIdentityToken: "true"}
+//! ```
 //!
 //! ```yaml
 //! # the identity trusts the pods that mount the volume
@@ -242,15 +353,52 @@ fn flaw(custom: &Custom, login: &Login, trust: &Trust<'_>) -> Result<Option<Flaw
         Means::Workload if is_placeholder(id) => Ok(None),
         Means::Workload => match &login.account {
             Some(name) => of_account(custom, name, id, trust),
-            None if id.is_empty() => Ok(None),
-            None if !is_guid(id) => {
+            None if !id.is_empty() && !is_guid(id) => {
                 let fix = "give the identity's client id, a GUID".to_owned();
                 Ok(Some((format!("`{id}` is no client id"), fix)))
             }
             None if custom.kind.kind == "PersistentVolume" => of_pods(custom, login, trust),
-            None => of_operator(custom, id, trust),
+            None => {
+                let trusted = if id.is_empty() { Ok(None) } else { of_operator(custom, id, trust) };
+                match tokenless(custom, trust) {
+                    Ok(None) => trusted,
+                    Err(missing) => trusted.and_then(|flaw| flaw.map(Some).ok_or(missing)),
+                    flaw => flaw,
+                }
+            }
         },
     }
+}
+
+/// An operator that is known by its image and of which no pod gets a token: it takes what its node has.
+fn tokenless(custom: &Custom, trust: &Trust<'_>) -> Result<Option<Flaw>, Unknown> {
+    let program = match custom.kind.group {
+        "cert-manager.io" => "cert-manager-controller",
+        "source.toolkit.fluxcd.io" => "source-controller",
+        "image.toolkit.fluxcd.io" => "image-reflector-controller",
+        _ => return Ok(None),
+    };
+    let running = || trust.workloads(custom.cluster).filter(|workload| workload.running(program).is_some());
+    if running().any(|workload| workload.opts_in() || workload.projects_azure_token()) {
+        return Ok(None);
+    }
+    if !trust.knows_deployments(custom.cluster) {
+        return Err(Unknown(Key::Deployments(custom.cluster)));
+    }
+    let Some(first) = running().next() else { return Ok(None) };
+    let (namespace, name) = (first.namespace.as_str(), first.name.as_str());
+    let message = format!(
+        "no pod of `{program}` has label `{}`, so that it gets no token and takes an identity of its node",
+        label::USE
+    );
+    let fix = format!(
+        "set `{}` of {} `{namespace}/{name}` to \"true\", in quotes, and annotate ServiceAccount `{namespace}/{}` with `{}`",
+        first.label_path(label::USE),
+        first.kind.kind,
+        first.service_account(),
+        annotation::CLIENT_ID
+    );
+    Ok(Some((message, fix)))
 }
 
 /// An identity whose tokens the operator asks for as itself.
@@ -267,6 +415,14 @@ fn of_operator(custom: &Custom, id: &str, trust: &Trust<'_>) -> Result<Option<Fl
     };
     if trusts_one_like(identity, custom.cluster, trust, is_like)? {
         return Ok(None);
+    }
+    if custom.kind.kind == "StorageClass" {
+        let message = format!("identity `{}` trusts no ServiceAccount of the cluster", identity.name);
+        let fix = format!(
+            "add a federated credential to identity `{}` for the ServiceAccount of each pod that has volumes of this class",
+            identity.name
+        );
+        return Ok(Some((message, fix)));
     }
     let message = format!("identity `{}` does not trust the operator, which asks for its tokens", identity.name);
     let fix = format!(

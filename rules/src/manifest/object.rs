@@ -10,7 +10,7 @@ use super::metadata::Metadata;
 use super::pod::{PodSpec, Template};
 use super::{Hint, ManifestError, Visit};
 #[cfg(feature = "audit")]
-use super::{custom, rbac, registration};
+use super::{custom, operators, rbac, registration};
 use crate::json::{Fault, Json};
 use crate::model::{AzureParameters, PodBearing, Shape, label};
 #[cfg(feature = "audit")]
@@ -91,6 +91,9 @@ struct Reading<'a> {
     webhooks: Option<Vec<Webhook>>,
     #[cfg(feature = "audit")]
     settings: WebhookSettings,
+    /// `provisioner` of a StorageClass, and the client id in its `parameters`.
+    #[cfg(feature = "audit")]
+    storage: (String, String),
     #[cfg(feature = "audit")]
     ready: Option<i64>,
     /// Whether a part of the body came before it was known what it means.
@@ -130,6 +133,10 @@ pub(super) fn parse<'a>(visit: &mut Visit<'_, 'a>, hint: Option<Hint<'a>>) -> Re
                 (_, Some(Family::Registration)) => Spec::Registration(reading.webhooks.unwrap_or_default()),
                 #[cfg(feature = "audit")]
                 (_, Some(Family::ConfigMap)) => Spec::ConfigMap(reading.settings),
+                #[cfg(feature = "audit")]
+                (_, Some(Family::Custom(kind))) if kind.kind == "StorageClass" => {
+                    Spec::Custom(kind, Body::Operator(operators::of_storage_class(reading.storage)))
+                }
                 (Some(spec), _) => spec,
                 (None, family) => Spec::empty(family),
             };
@@ -280,6 +287,8 @@ impl<'a> Reading<'a> {
             #[cfg(feature = "audit")]
             "webhooks" => self.webhooks(json),
             #[cfg(feature = "audit")]
+            "provisioner" | "parameters" => self.storage(key, json),
+            #[cfg(feature = "audit")]
             "rules" => self.access("rules", json),
             #[cfg(feature = "audit")]
             "aggregationRule" => self.access("aggregationRule", json),
@@ -312,6 +321,22 @@ impl<'a> Reading<'a> {
         match self.family {
             Some(Family::Registration) if self.webhooks.is_some() => Err(Fault::duplicate_field("webhooks")),
             Some(Family::Registration) => registration::webhooks(self.webhooks.insert(Vec::new()), json),
+            Some(_) => Ok(()),
+            None => {
+                self.early = true;
+                Ok(())
+            }
+        }
+    }
+
+    /// A member of a StorageClass, if it is one.
+    #[cfg(feature = "audit")]
+    fn storage(&mut self, key: &str, json: &mut dyn Json<'a>) -> Result<(), Fault> {
+        self.identify();
+        match self.family {
+            Some(Family::Custom(kind)) if kind.kind == "StorageClass" => {
+                operators::storage_class(&mut self.storage, key, json)
+            }
             Some(_) => Ok(()),
             None => {
                 self.early = true;

@@ -12,12 +12,15 @@ use crate::model::{CustomKind, Login, Means};
 const CERT_MANAGER: &str = "cert-manager.io";
 const APP_CONFIGURATION: &str = "azconfig.io";
 const VELERO: &str = "velero.io";
+const STORAGE: &str = "storage.k8s.io";
+/// The drivers of Azure Files and Blob, which take a pod's own token.
+const DRIVERS: [&str; 2] = ["file.csi.azure.com", "blob.csi.azure.com"];
 const FLUX: [&str; 2] = ["source.toolkit.fluxcd.io", "image.toolkit.fluxcd.io"];
 const CROSSPLANE: [&str; 2] = ["azure.upbound.io", "azure.m.upbound.io"];
 
 /// Whether a group is read here.
 pub(super) fn reads(group: &str) -> bool {
-    ["", CERT_MANAGER, APP_CONFIGURATION, VELERO].contains(&group)
+    ["", STORAGE, CERT_MANAGER, APP_CONFIGURATION, VELERO].contains(&group)
         || FLUX.contains(&group)
         || CROSSPLANE.contains(&group)
 }
@@ -38,6 +41,8 @@ pub(super) fn read(kind: &CustomKind, logins: &mut Vec<Login>, json: &mut dyn Js
         APP_CONFIGURATION => app_configuration(logins, json),
         VELERO => velero(logins, json),
         "" => volume(logins, json),
+        // What it says is beside `spec`.
+        STORAGE => Ok(()),
         group if FLUX.contains(&group) => flux(kind, logins, json),
         _ => crossplane(logins, json),
     }
@@ -106,16 +111,22 @@ fn app_configuration(logins: &mut Vec<Login>, json: &mut dyn Json<'_>) -> Result
     Ok(())
 }
 
-/// Velero's plugin for Azure, `backupstoragelocation.md`: a key of the storage account is named by the
-/// variable that holds it.
+/// Velero's plugin for Azure, `backupstoragelocation.md`: a key of the storage account, or a signature for
+/// it, is named by the variable that holds it.
 fn velero(logins: &mut Vec<Login>, json: &mut dyn Json<'_>) -> Result<(), Fault> {
-    let (mut provider, mut key) = (String::new(), false);
+    let (mut provider, mut key, mut signature) = (String::new(), false, false);
     json.object(&mut [
         ("provider", &mut |json| loose(&mut provider, json)),
-        ("config", &mut |json| json.object(&mut [("storageAccountKeyEnvVar", &mut |json| filled(&mut key, json))])),
+        ("config", &mut |json| {
+            json.object(&mut [
+                ("storageAccountKeyEnvVar", &mut |json| filled(&mut key, json)),
+                ("storageAccountSASTokenEnvVar", &mut |json| filled(&mut signature, json)),
+            ])
+        }),
     ])?;
-    if key && ["azure", "velero.io/azure"].contains(&provider.as_str()) {
-        let path = "spec.config.storageAccountKeyEnvVar".into();
+    if (key || signature) && ["azure", "velero.io/azure"].contains(&provider.as_str()) {
+        let member = if key { "storageAccountKeyEnvVar" } else { "storageAccountSASTokenEnvVar" };
+        let path = format!("spec.config.{member}");
         logins.push(Login { path, means: Means::Secret, client_id: String::new(), account: None, claim: None });
     }
     Ok(())
@@ -146,23 +157,42 @@ fn volume(logins: &mut Vec<Login>, json: &mut dyn Json<'_>) -> Result<(), Fault>
             Ok(())
         }),
     ])?;
-    if !client_id.is_empty() && ["file.csi.azure.com", "blob.csi.azure.com"].contains(&driver.as_str()) {
+    if !client_id.is_empty() && DRIVERS.contains(&driver.as_str()) {
         let path = "spec.csi.volumeAttributes.clientID".into();
         logins.push(Login { path, means: Means::Workload, client_id, account: None, claim });
     }
     Ok(())
 }
 
+/// A member of a StorageClass: what makes its volumes, or what they are given.
+pub(super) fn storage_class(said: &mut (String, String), key: &str, json: &mut dyn Json<'_>) -> Result<(), Fault> {
+    if key == "provisioner" {
+        return loose(&mut said.0, json);
+    }
+    json.members(&mut |key, json| {
+        if key.eq_ignore_ascii_case("clientID") { loose(&mut said.1, json) } else { Ok(()) }
+    })
+}
+
+/// How the volumes of a StorageClass are mounted.
+pub(super) fn of_storage_class((provisioner, client_id): (String, String)) -> Vec<Login> {
+    let login =
+        Login { path: "parameters.clientID".into(), means: Means::Workload, client_id, account: None, claim: None };
+    Some(login).filter(|it| !it.client_id.is_empty() && DRIVERS.contains(&provisioner.as_str())).into_iter().collect()
+}
+
 /// Flux with `provider: azure`: the controller's own ServiceAccount, or the one named. A Bucket's Secret
 /// holds a key or a principal's secret; that of another kind is for a registry or a proxy.
 fn flux(kind: &CustomKind, logins: &mut Vec<Login>, json: &mut dyn Json<'_>) -> Result<(), Fault> {
-    let (mut provider, mut secret, mut account) = (String::new(), false, None);
+    let (mut provider, mut of, mut secret, mut account) = (String::new(), String::new(), false, None);
     json.object(&mut [
         ("provider", &mut |json| loose(&mut provider, json)),
+        ("type", &mut |json| loose(&mut of, json)),
         ("secretRef", &mut |json| json.object_if_any(&mut []).map(|there| secret = there)),
         ("serviceAccountName", &mut |json| name(&mut account, json)),
     ])?;
-    if provider == "azure" {
+    // A repository of charts asks Azure only where it is a registry.
+    if provider == "azure" && (kind.kind != "HelmRepository" || of == "oci") {
         let (path, means) = if secret && kind.kind == "Bucket" {
             ("spec.secretRef", Means::Secret)
         } else {

@@ -161,7 +161,7 @@ fn containers(list: &mut Vec<Container>, json: &mut dyn Json<'_>) -> Result<(), 
     json.elements(&mut |json| {
         let mut container = Container::default();
         #[cfg(feature = "audit")]
-        let (mut command, mut arguments) = (Vec::new(), Vec::new());
+        let (mut command, mut arguments, mut for_azure) = (Vec::new(), Vec::new(), (false, false));
         json.object(&mut [
             ("name", &mut |json| json.string().map(|name| container.name = name)),
             ("env", &mut |json| {
@@ -175,9 +175,9 @@ fn containers(list: &mut Vec<Container>, json: &mut dyn Json<'_>) -> Result<(), 
                 json.elements(&mut |json| env_from(json).map(|read| container.env_from.extend(read)))
             }),
             #[cfg(feature = "audit")]
-            ("command", &mut |json| texts("command", &mut command, json)),
+            ("command", &mut |json| texts("command", &mut command, json).map(|azure| for_azure.0 = azure)),
             #[cfg(feature = "audit")]
-            ("args", &mut |json| texts("args", &mut arguments, json)),
+            ("args", &mut |json| texts("args", &mut arguments, json).map(|azure| for_azure.1 = azure)),
             #[cfg(feature = "audit")]
             ("volumeMounts", &mut |json| json.elements(&mut |json| mount(&mut container.mounts, json))),
             #[cfg(feature = "audit")]
@@ -188,21 +188,31 @@ fn containers(list: &mut Vec<Container>, json: &mut dyn Json<'_>) -> Result<(), 
             }),
         ])?;
         #[cfg(feature = "audit")]
-        container.token_paths.splice(0..0, command.into_iter().chain(arguments));
+        {
+            container.token_paths.splice(0..0, command.into_iter().chain(arguments));
+            container.for_azure = for_azure.0 || for_azure.1;
+        }
         list.push(container);
         Ok(())
     })
 }
 
+/// Where a list names a token; whether it names Azure as the provider.
 #[cfg(feature = "audit")]
-fn texts(list: &'static str, paths: &mut Vec<TokenPath>, json: &mut dyn Json<'_>) -> Result<(), Fault> {
-    let mut index = 0;
+fn texts(list: &'static str, paths: &mut Vec<TokenPath>, json: &mut dyn Json<'_>) -> Result<bool, Fault> {
+    const FLAG: &str = "--provider";
+    let (mut index, mut azure, mut is_named) = (0, false, false);
     json.elements(&mut |json| {
         let text = json.loose()?.text;
+        let provider =
+            if is_named { Some(&*text) } else { text.strip_prefix(FLAG).and_then(|it| it.strip_prefix('=')) };
+        azure |= provider.is_some_and(|it| ["azure", "azure-dns", "azure-private-dns"].contains(&it));
+        is_named = text == FLAG;
         paths.extend(token_path(&text).map(|path| TokenPath { field: alloc::format!("{list}[{index}]"), path }));
         index += 1;
         Ok(())
-    })
+    })?;
+    Ok(azure)
 }
 
 /// The first path in a text that lies in a folder of the webhook's tokens: up to v1.5.1

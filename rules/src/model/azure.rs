@@ -7,6 +7,8 @@ use alloc::vec::Vec;
 #[cfg(feature = "facts")]
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "audit")]
+use super::Pairs;
 use super::{Audience, ClientId, Issuer, Origin, Subject};
 use crate::expression;
 
@@ -179,9 +181,19 @@ pub struct Cluster {
     /// (`networkProfile.podLinkLocalAccess`), where its description says.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
     pub metadata_restricted: Option<bool>,
+    /// Whether an add-on of it needs that service, so that it cannot be kept from pods.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "super::is_false"))]
+    pub metadata_needed: bool,
+    /// Whether its API server is in a virtual network (`apiServerAccessProfile.enableVnetIntegration`).
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "super::is_false"))]
+    pub vnet_integration: bool,
     /// Whether a node pool of it runs Windows.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "super::is_false"))]
     pub windows_nodes: bool,
+    /// Its tags. Only the audit reads them.
+    #[cfg(feature = "audit")]
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Pairs::is_empty"))]
+    pub tags: Pairs,
     /// The identities of its nodes, its control plane and its add-ons.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub own_identities: Vec<OwnIdentity>,

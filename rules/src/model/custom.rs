@@ -180,7 +180,7 @@ const CROSSPLANE: CustomKind = CustomKind {
 };
 
 /// The custom resources that are read.
-pub static CUSTOM: [CustomKind; 21] = [
+pub static CUSTOM: [CustomKind; 23] = [
     CustomKind {
         group: "",
         api_version: "v1",
@@ -188,11 +188,19 @@ pub static CUSTOM: [CustomKind; 21] = [
         resource: "persistentvolumes",
         namespaced: false,
     },
+    CustomKind {
+        group: "storage.k8s.io",
+        api_version: "storage.k8s.io/v1",
+        kind: "StorageClass",
+        resource: "storageclasses",
+        namespaced: false,
+    },
     CERT_MANAGER,
     CustomKind { kind: "ClusterIssuer", resource: "clusterissuers", namespaced: false, ..CERT_MANAGER },
     FLUX,
     CustomKind { kind: "Bucket", resource: "buckets", ..FLUX },
     CustomKind { kind: "GitRepository", resource: "gitrepositories", ..FLUX },
+    CustomKind { kind: "HelmRepository", resource: "helmrepositories", ..FLUX },
     CustomKind {
         group: "image.toolkit.fluxcd.io",
         api_version: "image.toolkit.fluxcd.io/v1",

@@ -12,6 +12,17 @@ pub struct ImageReference<'a> {
     pub digest: Option<&'a str>,
 }
 
+/// Programs that act in Azure for others, by the last segment of their images' repositories.
+#[cfg(feature = "audit")]
+pub const OPERATORS: [&str; 6] = [
+    "cert-manager-controller",
+    "external-dns",
+    "velero-plugin-for-microsoft-azure",
+    "azureserviceoperator",
+    "source-controller",
+    "image-reflector-controller",
+];
+
 // === impl ImageReference ===
 
 impl<'a> ImageReference<'a> {
@@ -29,6 +40,11 @@ impl<'a> ImageReference<'a> {
             None => (Some(named), None),
         };
         Self { repository: familiar(repository.unwrap_or_default()), tag: tag.filter(|tag| !tag.is_empty()), digest }
+    }
+
+    /// The last segment of the repository: mirrors keep it.
+    pub fn name(&self) -> &'a str {
+        self.repository.rsplit('/').next().unwrap_or_default()
     }
 
     /// Whether a runtime could take it for a reference: a path, and behind `@` nothing but a digest,

@@ -27,6 +27,8 @@ pub use bearing::{CUSTOM_BEARING, TemplatePath};
 pub use bearing::{POD_BEARING, PodBearing, Shape};
 pub use custom::{AzureParameters, Body, CUSTOM, Custom, CustomKind, Login, Means, Store, Trigger};
 pub use image::ImageReference;
+#[cfg(feature = "audit")]
+pub use image::OPERATORS;
 pub use name::{Audience, ClientId, DEFAULT_AUDIENCE, Issuer, Subject, is_guid, is_placeholder};
 #[cfg(feature = "audit")]
 pub use rbac::{Grant, Power, Principal, Role, RoleBinding};
@@ -64,6 +66,9 @@ pub mod annotation {
     pub const PROXY_PORT: &str = "azure.workload.identity/proxy-sidecar-port";
     /// Asks for an AKS identity binding instead of a federated credential, on the pod.
     pub const USE_IDENTITY_BINDING: &str = "azure.workload.identity/use-identity-binding";
+    /// Client id of the identity by which kubelets pull images from Azure Container Registry, on the
+    /// ServiceAccount (cloud-provider-azure, `pkg/credentialprovider/consts.go`). Only the audit reads it.
+    pub const ACR_CLIENT_ID: &str = "kubernetes.azure.com/acr-client-id";
 }
 
 /// A member of `metadata.labels` or `metadata.annotations`.
@@ -142,7 +147,10 @@ const fn yes() -> bool {
 
 /// Whether a label or annotation key bears on the chain: one of ours, or somebody's misspelling of one.
 pub fn is_relevant_key(key: &str) -> bool {
-    key == label::AAD_POD_IDENTITY || key.starts_with("aadpodid") || is_like_ours(key)
+    key == label::AAD_POD_IDENTITY
+        || key.starts_with("aadpodid")
+        || is_like_ours(key)
+        || (cfg!(feature = "audit") && key == annotation::ACR_CLIENT_ID)
 }
 
 /// Whether a key, without regard to case and punctuation, begins like `azure.workload.identity`.

@@ -162,6 +162,9 @@ pub struct Container {
     /// `image`.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
     pub image: Option<String>,
+    /// Whether an argument names Azure as the provider (`--provider=azure`), as those of external-dns do.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "super::is_false"))]
+    pub for_azure: bool,
 }
 
 /// A path of the webhook's tokens in the text of a container.
@@ -290,6 +293,13 @@ impl Workload {
     /// The subject its pods present.
     pub fn subject(&self) -> Subject {
         Subject::of(&self.namespace, self.service_account())
+    }
+
+    /// The container whose image is this program's, and its place.
+    #[cfg(feature = "audit")]
+    pub fn running(&self, program: &str) -> Option<(&Container, Place)> {
+        let is_it = |image: &str| super::ImageReference::of(image).name() == program;
+        self.containers().find(|(container, _)| container.image.as_deref().is_some_and(is_it))
     }
 
     /// Whether its pods speak through an AKS identity binding. The annotation is read without

@@ -3,7 +3,7 @@
 use super::{Key, Link, Trust, Unknown};
 use crate::inventory::Extent;
 use crate::model::registration::{NAME_LABEL, SETTINGS, label_of};
-use crate::model::{ClusterIx, Registration, Requirement, ServiceAccount, Webhook, WebhookSettings, Workload};
+use crate::model::{ClusterIx, Pairs, Registration, Requirement, ServiceAccount, Webhook, WebhookSettings, Workload};
 
 impl<'a> Trust<'a> {
     /// The registrations seen of a cluster's webhook: one, as a rule.
@@ -33,6 +33,13 @@ impl<'a> Trust<'a> {
             self.inventory.webhook_settings.iter().find(|it| it.cluster == cluster && it.namespace == namespace);
         let covered = self.extent(cluster, |coverage| &coverage.webhook_settings).covers(namespace, SETTINGS);
         Link::look(found, covered, || Key::WebhookSettings(cluster, namespace.into()))
+    }
+
+    /// The labels of a namespace.
+    pub fn namespace_labels(&self, cluster: ClusterIx, name: &str) -> Link<&'a Pairs> {
+        let found = self.inventory.namespaces.iter().find(|it| it.cluster == cluster && it.name == name);
+        let covered = self.extent(cluster, |coverage| &coverage.namespaces).covers(name, name);
+        Link::look(found.map(|it| &it.labels), covered, || Key::Namespace(cluster, name.into()))
     }
 
     /// All ServiceAccounts seen of a cluster.

@@ -151,9 +151,9 @@ fn of_subscription(state: &State, asked: &Asked, of: &Subscription, rest: &[&str
                 list(asked, of.identities.len(), page, |at| of.identities[at].nested(&of.id, tenant))
             })
         }
-        ["providers", "microsoft.containerservice", "managedclusters"] => versioned(state, asked, AKS, |_| {
+        ["providers", "microsoft.containerservice", "managedclusters"] => versioned(state, asked, AKS, |version| {
             let own: Vec<_> = of.clusters.iter().filter(|it| !it.arc).collect();
-            list(asked, own.len(), page, |at| own[at].nested())
+            list(asked, own.len(), page, |at| managed(own[at].nested(), version))
         }),
         ["providers", "microsoft.kubernetes", "connectedclusters"] => versioned(state, asked, ARC, |version| {
             let own: Vec<_> = of.clusters.iter().filter(|it| it.arc).collect();
@@ -277,6 +277,16 @@ fn connected(mut nested: Value, version: &str) -> Value {
     {
         properties.remove("oidcIssuerProfile");
         properties.remove("securityProfile");
+    }
+    nested
+}
+
+/// A cluster of AKS, in a version: preview versions alone say whether pods reach the metadata service.
+pub(super) fn managed(mut nested: Value, version: &str) -> Value {
+    if !version.ends_with("-preview")
+        && let Some(network) = nested.pointer_mut("/properties/networkProfile").and_then(Value::as_object_mut)
+    {
+        network.remove("podLinkLocalAccess");
     }
     nested
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::estate::Subscription;
 use super::http::{Answer, Asked, Page, id};
 use super::kusto::Query;
-use super::manager::role;
+use super::manager::{managed, role};
 use super::server::State;
 use super::tokens::Grant;
 use super::version::{QUERIES, versioned};
@@ -156,7 +156,7 @@ impl Row<'_> {
                 row["id"] = identity.id_with("resourceGroups", &of.id).into();
                 (of, row)
             }
-            Self::Cluster(of, at) => (of, of.clusters[at].nested()),
+            Self::Cluster(of, at) => (of, managed(of.clusters[at].nested(), "")),
             Self::Role(of, at) => {
                 let mut row = role(of, at);
                 let definition = format!("/providers/Microsoft.Authorization/RoleDefinitions/{}", of.roles[at].1);

@@ -19,7 +19,8 @@ const SUBSCRIPTIONS: &str = "2022-12-01";
 const AKS: &str = "2024-09-01";
 /// The issuers of connected clusters are in preview versions alone.
 const ARC: &str = "2024-12-01-preview";
-/// Identity bindings are in preview versions alone.
+/// Identity bindings are in preview versions alone, and so is whether pods reach the metadata service of
+/// their nodes.
 const BINDINGS: &str = "2025-10-02-preview";
 const ROLES: &str = "2022-04-01";
 const PERMISSIONS: &str = "2022-04-01";
@@ -80,6 +81,11 @@ impl Places {
             self.list(subscription, "Microsoft.ContainerService/managedClusters", AKS),
             self.list(subscription, "Microsoft.Kubernetes/connectedClusters", ARC),
         ]
+    }
+
+    /// Clusters of AKS, in a preview version.
+    pub(super) fn previewed_clusters(&self, subscription: &str) -> Result<Call, Trouble> {
+        self.list(subscription, "Microsoft.ContainerService/managedClusters", BINDINGS)
     }
 
     pub(super) fn roles(&self, subscription: &str) -> Result<Call, Trouble> {

@@ -98,7 +98,7 @@ impl Reader<'_> {
     async fn clusters(&self, known: Option<Vec<Cluster>>) {
         let source = self.source("clusters");
         let mut gaps = Vec::new();
-        let found = match known {
+        let mut found = match known {
             Some(known) => known,
             None => {
                 let mut found = Vec::new();
@@ -123,12 +123,42 @@ impl Reader<'_> {
                 found
             }
         };
+        self.metadata_service(&mut found, &mut gaps, &source).await;
         let read = found.len() as u64;
         let aks = found.iter().filter(|cluster| cluster.platform == Platform::Aks).map(|cluster| cluster.id.clone());
         let aks: Vec<String> = aks.collect();
         let resources = found.into_iter().map(|cluster| Resource::Cluster(Box::new(cluster))).collect();
         self.tenant.feed(Feed { source, read, resources, gaps, ..Feed::default() }).await;
         self.identity_bindings(aks).await;
+    }
+
+    /// Whether pods reach the metadata service of their nodes, which preview versions alone say. Where they
+    /// say nothing, pods do: that is the default (`networkProfile.podLinkLocalAccess`).
+    async fn metadata_service(&self, clusters: &mut [Cluster], gaps: &mut Vec<Gap>, source: &str) {
+        let unsaid = |it: &Cluster| it.platform == Platform::Aks && it.metadata_restricted.is_none();
+        if !clusters.iter().any(unsaid) {
+            return;
+        }
+        let listed = match self.tenant.places.previewed_clusters(self.id) {
+            Ok(call) => self.tenant.azure.pages(call).await,
+            Err(trouble) => Err(trouble),
+        };
+        match listed {
+            Ok(items) => {
+                for told in sift::clusters(&items, &mut Vec::new(), source) {
+                    let same = |it: &&mut Cluster| unsaid(it) && it.id.eq_ignore_ascii_case(&told.id);
+                    if let Some(cluster) = clusters.iter_mut().find(same) {
+                        cluster.metadata_restricted = Some(told.metadata_restricted.unwrap_or(false));
+                    }
+                }
+            }
+            Err(trouble) if is_unspoken(&trouble) || is_absent(&trouble) => {}
+            Err(trouble) => {
+                let what =
+                    "whether pods of its AKS clusters reach the metadata service of their nodes could not be read";
+                gaps.push(lack(source, what, &trouble, "`Microsoft.ContainerService/managedClusters/read`"));
+            }
+        }
     }
 
     /// The identity bindings of clusters of AKS. They are a preview: a cloud or a subscription that does

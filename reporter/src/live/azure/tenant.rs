@@ -25,7 +25,7 @@ const LANES: usize = 64;
 const PAGES: usize = 10_000;
 
 const IDENTITIES: &str = "resources | where type =~ 'microsoft.managedidentity/userassignedidentities' | project id, name, type, resourceGroup, subscriptionId, tenantId, properties | order by id asc";
-const CLUSTERS: &str = "resources | where type in~ ('microsoft.containerservice/managedclusters', 'microsoft.kubernetes/connectedclusters') | project id, name, type, resourceGroup, subscriptionId, sku, properties | order by id asc";
+const CLUSTERS: &str = "resources | where type in~ ('microsoft.containerservice/managedclusters', 'microsoft.kubernetes/connectedclusters') | project id, name, type, resourceGroup, subscriptionId, sku, identity, tags, properties | order by id asc";
 const ROLES: &str = "authorizationresources | where type =~ 'microsoft.authorization/roleassignments' | project id, name, type, properties | order by id asc";
 const SUBSCRIPTIONS: &str = "resourcecontainers | where type =~ 'microsoft.resources/subscriptions' | project id, name, type, subscriptionId, tenantId | order by id asc";
 

@@ -1,0 +1,132 @@
+//! Images are to be pulled by an identity that does not trust the ServiceAccount.
+//!
+//! From Kubernetes 1.33 on a kubelet may pull images by a token of the pod's ServiceAccount. The
+//! credential provider of Azure Container Registry then asks for the identity whose client id the annotation
+//! `kubernetes.azure.com/acr-client-id` gives, whose token the pod itself never sees. That identity must trust the
+//! ServiceAccount, by a federated credential, or on AKS by an identity binding of the cluster; else the pod stays in
+//! `ImagePullBackOff`.
+//!
+//! Whether kubelets ask for such tokens is in a file of each node, which is not read, nor is what roles the identity has on
+//! the registry. A placeholder is not judged. The policy leaves it to the audit.
+//!
+//! # Fails
+//!
+//! ```yaml
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {kubernetes.azure.com/acr-client-id: id-pull}}}
+//! ```
+//!
+//! ```yaml
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/pull, name: pull, clientId: 5a1e2c3d-0001-4000-8000-000000000001, type: Microsoft.ManagedIdentity/userAssignedIdentities}]
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/pull/federatedIdentityCredentials/pull, name: pull, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:other", audiences: ["api://AzureADTokenExchange"]}]
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod/identityBindings/other, name: other, type: Microsoft.ContainerService/managedClusters/identityBindings, properties: {managedIdentity: {resourceId: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/other, clientId: 5a1e2c3d-0002-4000-8000-000000000002}}}]
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {kubernetes.azure.com/acr-client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
+//! ```
+//!
+//! ```yaml
+//! issuer: "https://oidc.eks.eu-west-1.amazonaws.com/id/0123456789ABCDEF0123456789ABCDEF"
+//! jwks_uri: "https://oidc.eks.eu-west-1.amazonaws.com/id/0123456789ABCDEF0123456789ABCDEF/keys"
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/pull, name: pull, clientId: 5a1e2c3d-0001-4000-8000-000000000001, type: Microsoft.ManagedIdentity/userAssignedIdentities}]
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/pull/federatedIdentityCredentials/pull, name: pull, issuer: "https://oidc.eks.eu-west-1.amazonaws.com/id/0123456789ABCDEF0123456789ABCDEF", subject: "system:serviceaccount:shop:other", audiences: ["api://AzureADTokenExchange"]}]
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {kubernetes.azure.com/acr-client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
+//! ```
+//!
+//! # Passes
+//!
+//! ```yaml
+//! # the identity trusts it
+//! {name: prod, type: Microsoft.ContainerService/ManagedClusters, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/pull, name: pull, clientId: 5a1e2c3d-0001-4000-8000-000000000001, type: Microsoft.ManagedIdentity/userAssignedIdentities}]
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/pull/federatedIdentityCredentials/pull, name: pull, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audiences: ["api://AzureADTokenExchange"]}]
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {kubernetes.azure.com/acr-client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
+//! ```
+//!
+//! ```yaml
+//! # the identity is bound to the cluster
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/pull, name: pull, clientId: 5a1e2c3d-0001-4000-8000-000000000001, type: Microsoft.ManagedIdentity/userAssignedIdentities}]
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/pull/federatedIdentityCredentials/pull, name: pull, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:other", audiences: ["api://AzureADTokenExchange"]}]
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod/identityBindings/pull, name: pull, type: Microsoft.ContainerService/managedClusters/identityBindings, properties: {managedIdentity: {resourceId: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/pull, clientId: 5a1e2c3d-0001-4000-8000-000000000001}}}]
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {kubernetes.azure.com/acr-client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
+//! ```
+//!
+//! ```yaml
+//! # a placeholder
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {kubernetes.azure.com/acr-client-id: "${PULL_CLIENT_ID}"}}}
+//! ```
+//!
+//! ```yaml
+//! # images are pulled otherwise
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
+//! ```
+use crate::exchange::expression_of;
+use crate::model::{is_guid, is_placeholder};
+use crate::near::annotate;
+use crate::prelude::*;
+use crate::repair;
+
+pub(super) static RULE: Rule = Rule {
+    summary: "images are to be pulled by an identity that does not trust the ServiceAccount",
+    severity: Severity::Medium,
+    confidence: Confidence::Medium,
+    aadsts: &["700213"],
+    frameworks: &["MCSB IM-3"],
+    yields_to: &[],
+    since: "0.1.0",
+    checks: &[Check::ServiceAccount(check)],
+};
+
+fn check(account: &ServiceAccount, trust: &Trust<'_>) -> Verdict {
+    let Some(id) = account.annotations.get(annotation::ACR_CLIENT_ID) else { return Ok(None) };
+    if is_placeholder(id) {
+        return Ok(None);
+    }
+    let field = format!("metadata.annotations[{}]", annotation::ACR_CLIENT_ID);
+    let (namespace, name) = (account.namespace.as_str(), account.name.as_str());
+    if !is_guid(id) {
+        let message = format!("`{id}` is no client id");
+        let fix = annotate(namespace, name, annotation::ACR_CLIENT_ID, "CLIENT_ID");
+        return Ok(Some(Finding::new(RULE.severity, field, message).fix(fix)));
+    }
+    let client_id = ClientId::from(id);
+    let Some(identity) = trust.identity(&client_id).known()? else { return Ok(None) };
+    let (issuer, subject) = (trust.issuer(account.cluster)?, account.subject());
+    let mut open = None;
+    for credential in trust.credentials_seen(identity).iter().filter(|credential| credential.issuer == *issuer) {
+        match credential.admits(&subject) {
+            Some(true) => return Ok(None),
+            Some(false) => {}
+            None => open = Some(expression_of(credential)),
+        }
+    }
+    trust.credentials(identity)?;
+    if let Some(open) = open {
+        return Err(open);
+    }
+    // Only AKS has identity bindings.
+    if issuer.host().contains(".prod-aks.") && trust.identity_binding(account.cluster, &client_id).known()?.is_some() {
+        return Ok(None);
+    }
+    let message = format!("identity `{}` does not trust `{subject}`, by which images are to be pulled", identity.name);
+    let token = crate::near::Token {
+        issuer: issuer.clone(),
+        subject,
+        audience: crate::model::DEFAULT_AUDIENCE.into(),
+    };
+    let finding = Finding::new(RULE.severity, field, message).with("clientId", id).with("identity", identity.name.as_str());
+    Ok(Some(finding.fix(repair::repair(identity, None, &token))))
+}
