@@ -122,6 +122,7 @@ catalogue! {
     audit AWI710 => claimable_subject,
     audit AWI801 => outdated_library,
     audit AWI802 => outdated_terraform_attribute,
+    #[cfg(feature = "audit")]
     audit AWI803 => secret_provider_class_identity,
     audit AWI804 => secret_store_identity,
     audit AWI805 => trigger_authentication_identity,

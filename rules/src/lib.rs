@@ -27,6 +27,8 @@ pub mod judge;
 pub mod manifest;
 pub mod model;
 pub mod near;
+#[cfg(feature = "audit")]
+pub mod on_behalf;
 pub mod parameters;
 pub mod release;
 pub mod repair;

@@ -13,7 +13,9 @@ use core::fmt;
 
 use crate::declared::Declared;
 use crate::index::{Index, Name};
-use crate::inventory::{ClusterCoverage, Extent, Inventory, SecretKeys, SecretProviderClass, TokenRequester, Tokens};
+use crate::inventory::{
+    ClusterCoverage, Extent, Inventory, Namespace, SecretKeys, SecretProviderClass, TokenRequester, Tokens,
+};
 use crate::model::{
     ClientId, Cluster, ClusterIx, FederatedIdentityCredential, Identity, Issuer, Parent, RoleAssignment,
     ServiceAccount, Software, Subject, Workload,
@@ -91,7 +93,7 @@ pub struct Trust<'a> {
     service_accounts: Index<'a, &'a ServiceAccount>,
     accounts_naming: Index<'a, &'a ServiceAccount>,
     workloads_of: Index<'a, &'a Workload>,
-    namespaces: Index<'a, ()>,
+    namespaces: Index<'a, &'a Namespace>,
     identities: Index<'a, usize>,
     identities_by_id: Index<'a, usize>,
     credentials_of: Index<'a, &'a FederatedIdentityCredential>,
@@ -152,9 +154,7 @@ impl<'a> Trust<'a> {
             workloads_of: audited(inventory.workloads.iter().map(|workload| {
                 (Name::within(workload.cluster, &workload.namespace, workload.service_account()), workload)
             })),
-            namespaces: audited(
-                inventory.namespaces.iter().map(|namespace| (Name::within(namespace.cluster, &namespace.name, ""), ())),
-            ),
+            namespaces: audited(inventory.namespaces.iter().map(|it| (Name::within(it.cluster, &it.name, ""), it))),
             identities: Index::of(identities().map(|(identity, index)| (Name::folded(identity.reference()), index))),
             identities_by_id: Index::of(identities().flat_map(ids)),
             credentials_of: Index::of([].into_iter()),
@@ -218,7 +218,7 @@ impl<'a> Trust<'a> {
 
     /// Whether a namespace exists.
     pub fn namespace(&self, cluster: ClusterIx, name: &str) -> Link<()> {
-        let found = self.namespaces.first(&Name::within(cluster, name, ""));
+        let found = self.namespaces.first(&Name::within(cluster, name, "")).map(drop);
         Link::look(found, self.extent(cluster, |coverage| &coverage.namespaces).covers(name, name), || {
             Key::Namespace(cluster, name.into())
         })

@@ -96,3 +96,31 @@ fn redaction_leaves_what_is_seen_and_tells_no_label() {
         }
     }
 }
+
+/// The webhook, and its ConfigMap as kubectl prints it.
+fn set_up(tenant: &str) -> String {
+    format!(
+        r#"{SHOP}- {{apiVersion: apps/v1, kind: Deployment, metadata: {{name: azure-wi-webhook-controller-manager, namespace: azure-workload-identity-system}}, spec: {{replicas: 2, template: {{spec: {{containers: [{{name: manager, image: "mcr.microsoft.com/oss/azure/workload-identity/webhook:v1.5.1"}}]}}}}}}}}
+- {{apiVersion: v1, kind: ServiceAccount, metadata: {{name: default, namespace: shop}}}}
+- {{apiVersion: v1, kind: ServiceAccount, metadata: {{name: default, namespace: azure-workload-identity-system}}}}
+---
+data: {{AZURE_ENVIRONMENT: AzurePublicCloud, AZURE_TENANT_ID: {tenant}}}
+apiVersion: v1
+kind: ConfigMap
+metadata: {{name: azure-wi-webhook-config, namespace: azure-workload-identity-system}}
+"#
+    )
+}
+
+#[test]
+fn the_webhook_tells_pods_of_the_tenant_of_their_cluster() {
+    let own = "11111111-1111-1111-1111-111111111111";
+    assert_eq!(found(&set_up(own), false), [""; 0]);
+    let other = set_up("99999999-9999-9999-9999-999999999999");
+    assert_eq!(found(&other, false), ["AWI703"]);
+    let folder = Folder::of(&[("estate.yaml", other.as_str())]);
+    assert_eq!(folder.run(&["collect", "estate.yaml", "--redact", "-o", "red.gz"]).status, 0);
+    let ran = folder.run(&["scan", "red.gz", "-o", "json"]);
+    assert!(ran.report()["findings"].as_array().unwrap().iter().any(|found| found["rule"] == "AWI703"), "{ran:?}");
+    assert!(!unpacked(&folder, "red.gz").contains("99999999-9999"));
+}

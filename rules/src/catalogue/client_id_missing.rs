@@ -4,6 +4,7 @@
 //! the ServiceAccount's annotation. The Azure SDKs then find their workload identity incomplete and
 //! go on to the next credential. An empty annotation is as good as none.
 //!
+//! A program may pass a client id of its own, which nothing here shows, so that the finding is medium.
 //! A container that has `AZURE_CLIENT_ID`, from wherever, is content; one with `envFrom` may have it
 //! from there, and the finding is for information. The parameter `operators` names ServiceAccounts of operators,
 //! which are told the client id by custom resources.

@@ -5,7 +5,7 @@
 //! trusts such an account is open to all of them, not to one application.
 //!
 //! Operators that serve others by design are exempt, by `NAMESPACE:NAME`: KEDA's in `kube-system`,
-//! and those you declare. Other issuers and flexible credentials name no ServiceAccount.
+//! the provisioner of AKS's toolchain operator for AI, which Microsoft has you federate there, and those you declare. Other issuers and flexible credentials name no ServiceAccount.
 //!
 //! # Fails
 //!
@@ -26,6 +26,11 @@
 //! ```
 //!
 //! # Passes
+//!
+//! ```yaml
+//! # an add-on of AKS that has to be federated in its namespace
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/kaito/federatedIdentityCredentials/kaito, name: kaito, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:kube-system:kaito-gpu-provisioner", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! ```
 //!
 //! ```yaml
 //! # an account of its own
@@ -73,13 +78,17 @@ pub(super) static RULE: Rule = Rule {
     checks: &[Check::Credential(check)],
 };
 
+/// ServiceAccounts of AKS's own add-ons that their users have to federate (Microsoft Learn, "Deploy an AI model
+/// on AKS with the AI toolchain operator").
+const OF_ADD_ONS: [&str; 1] = ["kube-system:kaito-gpu-provisioner"];
 const SHARED_NAMESPACES: [&str; 3] = ["default", "kube-system", "kube-public"];
 
 fn check(credential: &FederatedIdentityCredential, trust: &Trust<'_>) -> Verdict {
     // the form of the subject says that the issuer is Kubernetes
     let Some((namespace, name)) = credential.service_account() else { return Ok(None) };
     let operators = &trust.parameters().operators;
-    if credential.issuer.is_identity_binding() || any_glob(operators, &format!("{namespace}:{name}")) {
+    let whole = format!("{namespace}:{name}");
+    if credential.issuer.is_identity_binding() || any_glob(operators, &whole) || OF_ADD_ONS.contains(&whole.as_str()) {
         return Ok(None);
     }
     let message = if name == "default" {

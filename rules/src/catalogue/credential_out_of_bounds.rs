@@ -4,6 +4,7 @@
 //! audience have at most 600 characters (Azure Resource Manager, `federatedIdentityCredentials`). The
 //! deployment that creates such a credential fails, and what it was to trust is trusted by nobody.
 //!
+//! Descriptions are not read, and how names should be made up in your house is not asked.
 //! The issuer is `malformed-issuer`'s. A name that a later stage fills in is `unresolved-placeholder`'s,
 //! and one that no source states is not judged.
 //!

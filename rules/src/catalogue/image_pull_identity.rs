@@ -73,9 +73,9 @@
 //! # images are pulled otherwise
 //! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
 //! ```
-use crate::exchange::expression_of;
 use crate::model::{is_guid, is_placeholder};
 use crate::near::annotate;
+use crate::on_behalf;
 use crate::prelude::*;
 use crate::repair;
 
@@ -105,17 +105,8 @@ fn check(account: &ServiceAccount, trust: &Trust<'_>) -> Verdict {
     let client_id = ClientId::from(id);
     let Some(identity) = trust.identity(&client_id).known()? else { return Ok(None) };
     let (issuer, subject) = (trust.issuer(account.cluster)?, account.subject());
-    let mut open = None;
-    for credential in trust.credentials_seen(identity).iter().filter(|credential| credential.issuer == *issuer) {
-        match credential.admits(&subject) {
-            Some(true) => return Ok(None),
-            Some(false) => {}
-            None => open = Some(expression_of(credential)),
-        }
-    }
-    trust.credentials(identity)?;
-    if let Some(open) = open {
-        return Err(open);
+    if on_behalf::trusts(identity, account.cluster, &subject, trust)? {
+        return Ok(None);
     }
     // Only AKS has identity bindings.
     if issuer.host().contains(".prod-aks.") && trust.identity_binding(account.cluster, &client_id).known()?.is_some() {

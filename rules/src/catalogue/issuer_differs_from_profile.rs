@@ -6,7 +6,9 @@
 //! every credential made from Azure's word trusts nobody (AADSTS700211).
 //!
 //! Nothing is said unless both are known: the API server's word is its own discovery document,
-//! `/.well-known/openid-configuration`.
+//! `/.well-known/openid-configuration`. Where you declare Azure's word among the issuers of the
+//! cluster, one is on the way to the other, on purpose, and nothing is said. Whether Entra can fetch the keys, and whether they are of RS256, takes the network that Entra
+//! asks from, and is not tried.
 //!
 //! # Fails
 //!
@@ -45,6 +47,9 @@ pub(super) static RULE: Rule = Rule {
 
 fn check(cluster: &Cluster, _: &Trust<'_>) -> Verdict {
     let (Some(own), Some(profile)) = (&cluster.issuer, &cluster.profile_issuer) else { return Ok(None) };
+    if cluster.other_issuers.contains(profile) {
+        return Ok(None);
+    }
     let fix = match cluster.platform {
         Platform::Arc => format!(
             "set `--service-account-issuer={profile}` first among those of the API server, then restart the pods that use workload identity"
@@ -63,4 +68,25 @@ fn check(cluster: &Cluster, _: &Trust<'_>) -> Verdict {
         .with("profileIssuer", profile.as_str())
         .fix(fix),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::Inventory;
+    use crate::parameters::Parameters;
+
+    #[test]
+    fn an_issuer_that_is_declared_as_well_is_on_its_way() {
+        let (inventory, parameters) = (Inventory::default(), Parameters::default());
+        let mut cluster = Cluster {
+            issuer: Some("https://new.example.com".into()),
+            profile_issuer: Some("https://old.example.com".into()),
+            ..Cluster::default()
+        };
+        let found = |cluster: &Cluster| check(cluster, &Trust::join(&inventory, &parameters)).map(|it| it.is_some());
+        assert_eq!(found(&cluster), Ok(true));
+        cluster.other_issuers.push("https://old.example.com".into());
+        assert_eq!(found(&cluster), Ok(false));
+    }
 }

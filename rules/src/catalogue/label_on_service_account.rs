@@ -3,6 +3,8 @@
 //! Webhooks before v1.0.0 read it there; since then the pod's own label alone counts. Nothing breaks, but who
 //! reads it may think that it does something. Where pods lack the label, `pod-not-opted-in` tells.
 //!
+//! On other kinds the label is as idle: a Service, a Secret or a ConfigMap is not looked at for it.
+//!
 //! The policy leaves it to the audit.
 //!
 //! # Fails

@@ -3,6 +3,7 @@
 //! The webhook prefers the pod's annotation, so that what is set on the ServiceAccount, perhaps to
 //! keep tokens short, does not hold here. Nothing breaks.
 //!
+//! What the longest lifetime is that you want is not asked: the webhook's own limit of a day holds.
 //! A value that the webhook refuses is for `invalid-token-expiration` to tell, an empty one is passed
 //! over, and pods that do not opt in are not judged. The policy leaves it to the audit.
 //!

@@ -7,7 +7,8 @@
 //!
 //! Where it cannot work the finding is high: with `hostNetwork`, for which the webhook refuses the
 //! pod; on Windows, which has no such proxy; and without the label that opts in, when nobody injects
-//! it. Elsewhere it is medium. A pod that opts out is not judged.
+//! it. Elsewhere it is medium: a namespace that enforces Pod Security refuses such a pod itself and says why, and
+//! what version runs a Job is not to be seen from the Job. A pod that opts out is not judged.
 //!
 //! # Fails
 //!

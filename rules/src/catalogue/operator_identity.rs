@@ -302,9 +302,10 @@
 //! metadata: {name: letsencrypt}
 //! spec: {acme: {solvers: [{http01: {ingress: {}}}, {dns01: {azureDNS: {managedIdentity: {clientID: 5a1e2c3d-0001-4000-8000-000000000001}}}}]}}
 //! ```
-use crate::exchange::{expression_of, trusts_one_like};
+use crate::exchange::trusts_one_like;
 use crate::model::{Login, Means, Volume, is_guid, is_placeholder};
 use crate::near::annotate;
+use crate::on_behalf;
 use crate::parameters::any_glob;
 use crate::prelude::*;
 use crate::trust::{Key, Unknown};
@@ -448,47 +449,22 @@ fn of_account(custom: &Custom, name: &str, id: &str, trust: &Trust<'_>) -> Resul
         return Ok(Some((message, annotate(namespace, name, annotation::CLIENT_ID, "CLIENT_ID"))));
     };
     let Some(identity) = trust.identity(&client_id).known()? else { return Ok(None) };
-    untrusted(custom, identity, &account.subject(), "whose tokens the operator asks for", trust)
+    let subject = account.subject();
+    let is_trusted = on_behalf::trusts(identity, custom.cluster, &subject, trust)?;
+    Ok((!is_trusted).then(|| untrusted(identity, &subject, "whose tokens the operator asks for")))
 }
 
 /// A volume, which the driver mounts by the token of each pod.
 fn of_pods(custom: &Custom, login: &Login, trust: &Trust<'_>) -> Result<Option<Flaw>, Unknown> {
     let Some((namespace, claim)) = &login.claim else { return Ok(None) };
     let Some(identity) = trust.identity(&login.client_id.as_str().into()).known()? else { return Ok(None) };
-    let mounts = |workload: &&Workload| {
-        let is_it = |volume: &Volume| matches!(volume, Volume::Claim(name) if name == claim);
-        workload.namespace == *namespace && workload.template.volumes.iter().any(is_it)
-    };
-    for workload in trust.workloads(custom.cluster).filter(mounts) {
-        let flaw = untrusted(custom, identity, &workload.subject(), "as which pods mount the volume", trust)?;
-        if flaw.is_some() {
-            return Ok(flaw);
-        }
-    }
-    if trust.knows_deployments(custom.cluster) { Ok(None) } else { Err(Unknown(Key::Deployments(custom.cluster))) }
+    let is_it = |volume: &Volume| matches!(volume, Volume::Claim(name) if name == claim);
+    let subject = on_behalf::distrusted_mounter(identity, (custom.cluster, namespace), trust, is_it)?;
+    Ok(subject.map(|subject| untrusted(identity, &subject, "as which pods mount the volume")))
 }
 
-fn untrusted(
-    custom: &Custom,
-    identity: &Identity,
-    subject: &Subject,
-    what: &str,
-    trust: &Trust<'_>,
-) -> Result<Option<Flaw>, Unknown> {
-    let issuer = trust.issuer(custom.cluster)?;
-    let mut open = None;
-    for credential in trust.credentials_seen(identity).iter().filter(|credential| credential.issuer == *issuer) {
-        match credential.admits(subject) {
-            Some(true) => return Ok(None),
-            Some(false) => {}
-            None => open = Some(expression_of(credential)),
-        }
-    }
-    trust.credentials(identity)?;
-    if let Some(open) = open {
-        return Err(open);
-    }
+fn untrusted(identity: &Identity, subject: &Subject, what: &str) -> Flaw {
     let message = format!("identity `{}` does not trust `{subject}`, {what}", identity.name);
     let fix = format!("add a federated credential to identity `{}` for subject {subject}", identity.name);
-    Ok(Some((message, fix)))
+    (message, fix)
 }

@@ -5,6 +5,10 @@
 //! `useVMManagedIdentity`; or AAD Pod Identity's, with `usePodIdentity`, which nobody maintains any longer. It
 //! needs `tenantId`. It knows no parameter `useWorkloadIdentity` and passes it over.
 //!
+//! The identity of the `clientID` must trust the ServiceAccount of every pod that mounts the class: else the pod
+//! stays in `ContainerCreating`, with AADSTS700213 in its events. With `useAzureTokenProxy` an identity binding of AKS takes the
+//! place of the credential, and nothing is said of trust.
+//!
 //! Without any of them only a service principal's secret is left, in the pods' `nodePublishSecretRef`:
 //! a medium finding. `useWorkloadIdentity` beside a `clientID` is idle, a low one. The node's identity is allowed.
 //! Placeholders are passed over, and so are classes of other providers.
@@ -51,7 +55,56 @@
 //! spec: {provider: azure, parameters: {useWorkloadIdentity: "true", tenantId: 11111111-1111-1111-1111-111111111111}}
 //! ```
 //!
+//! ```yaml
+//! {name: prod, type: Microsoft.ContainerService/ManagedClusters, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/vault, name: vault, clientId: 5a1e2c3d-0001-4000-8000-000000000001, type: Microsoft.ManagedIdentity/userAssignedIdentities}]
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/vault/federatedIdentityCredentials/vault, name: vault, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:other", audiences: ["api://AzureADTokenExchange"]}]
+//! ---
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: cart, namespace: shop}, spec: {template: {spec: {serviceAccountName: cart, volumes: [{name: vault, csi: {driver: secrets-store.csi.k8s.io, volumeAttributes: {secretProviderClass: vault}}}], containers: [{name: app}]}}}}
+//! ---
+//! apiVersion: secrets-store.csi.x-k8s.io/v1
+//! kind: SecretProviderClass
+//! metadata: {name: vault, namespace: shop}
+//! spec: {provider: azure, parameters: {clientID: 5a1e2c3d-0001-4000-8000-000000000001, tenantId: 11111111-1111-1111-1111-111111111111, keyvaultName: kv}}
+//! ```
+//!
 //! # Passes
+//!
+//! ```yaml
+//! # the identity trusts the pods that mount it; a ReplicaSet of before mounts no more
+//! {apiVersion: apps/v1, kind: ReplicaSet, metadata: {name: cart-1, namespace: shop}, spec: {replicas: 0, template: {spec: {serviceAccountName: old, volumes: [{name: vault, csi: {driver: secrets-store.csi.k8s.io, volumeAttributes: {secretProviderClass: vault}}}], containers: [{name: app}]}}}}
+//! ---
+//! {name: prod, type: Microsoft.ContainerService/ManagedClusters, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/vault, name: vault, clientId: 5a1e2c3d-0001-4000-8000-000000000001, type: Microsoft.ManagedIdentity/userAssignedIdentities}]
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/vault/federatedIdentityCredentials/vault, name: vault, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audiences: ["api://AzureADTokenExchange"]}]
+//! ---
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: cart, namespace: shop}, spec: {template: {spec: {serviceAccountName: cart, volumes: [{name: vault, csi: {driver: secrets-store.csi.k8s.io, volumeAttributes: {secretProviderClass: vault}}}], containers: [{name: app}]}}}}
+//! ---
+//! apiVersion: secrets-store.csi.x-k8s.io/v1
+//! kind: SecretProviderClass
+//! metadata: {name: vault, namespace: shop}
+//! spec: {provider: azure, parameters: {clientID: 5a1e2c3d-0001-4000-8000-000000000001, tenantId: 11111111-1111-1111-1111-111111111111, keyvaultName: kv}}
+//! ```
+//!
+//! ```yaml
+//! # an identity binding takes the place of the credential
+//! {name: prod, type: Microsoft.ContainerService/ManagedClusters, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/vault, name: vault, clientId: 5a1e2c3d-0001-4000-8000-000000000001, type: Microsoft.ManagedIdentity/userAssignedIdentities}]
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/vault/federatedIdentityCredentials/vault, name: vault, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:other", audiences: ["api://AzureADTokenExchange"]}]
+//! ---
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: cart, namespace: shop}, spec: {template: {spec: {serviceAccountName: cart, volumes: [{name: vault, csi: {driver: secrets-store.csi.k8s.io, volumeAttributes: {secretProviderClass: vault}}}], containers: [{name: app}]}}}}
+//! ---
+//! apiVersion: secrets-store.csi.x-k8s.io/v1
+//! kind: SecretProviderClass
+//! metadata: {name: vault, namespace: shop}
+//! spec: {provider: azure, parameters: {useAzureTokenProxy: "true", clientID: 5a1e2c3d-0001-4000-8000-000000000001, tenantId: 11111111-1111-1111-1111-111111111111, keyvaultName: kv}}
+//! ```
 //!
 //! ```yaml
 //! # workload identity, with all it takes
@@ -93,21 +146,24 @@
 //! metadata: {name: vault, namespace: shop}
 //! spec: {provider: vault, parameters: {roleName: cart}}
 //! ```
-use crate::model::{Body, is_guid, is_placeholder};
+use crate::model::{AzureParameters, Body, DEFAULT_AUDIENCE, Volume, is_guid, is_placeholder};
+use crate::near::Token;
+use crate::on_behalf;
 use crate::prelude::*;
+use crate::repair;
 
 pub(super) static RULE: Rule = Rule {
     summary: "a SecretProviderClass does not say properly by which identity secrets are fetched",
     severity: Severity::High,
     confidence: Confidence::High,
-    aadsts: &["700016"],
+    aadsts: &["700016", "700213"],
     frameworks: &["MCSB IM-3"],
     yields_to: &[],
     since: "0.1.0",
     checks: &[Check::Custom(check)],
 };
 
-fn check(custom: &Custom, _: &Trust<'_>) -> Verdict {
+fn check(custom: &Custom, trust: &Trust<'_>) -> Verdict {
     let Body::ProviderClass(said) = &custom.body else { return Ok(None) };
     let client_id = said.client_id.as_str();
     let wrong_id = !client_id.is_empty() && !is_guid(client_id) && !is_placeholder(client_id);
@@ -135,8 +191,27 @@ fn check(custom: &Custom, _: &Trust<'_>) -> Verdict {
         let message = "`useWorkloadIdentity` is no parameter of the provider; `clientID` is what counts".to_owned();
         (Severity::Low, "useWorkloadIdentity", message, "remove `useWorkloadIdentity`")
     } else {
-        return Ok(None);
+        return untrusted(custom, said, trust);
     };
     let field = format!("spec.parameters.{parameter}");
     Ok(Some(Finding::new(severity, field, message).with("clientId", client_id).fix(fix)))
+}
+
+/// Whether the identity trusts the pods that mount the class.
+fn untrusted(custom: &Custom, said: &AzureParameters, trust: &Trust<'_>) -> Verdict {
+    if said.client_id.is_empty() || is_placeholder(&said.client_id) || said.token_proxy {
+        return Ok(None);
+    }
+    let Some(identity) = trust.identity(&said.client_id.as_str().into()).known()? else { return Ok(None) };
+    let place = (custom.cluster, custom.namespace.as_str());
+    let is_it = |volume: &Volume| matches!(volume, Volume::SecretsStore(class) if *class == custom.name);
+    let Some(subject) = on_behalf::distrusted_mounter(identity, place, trust, is_it)? else { return Ok(None) };
+    let message = format!("identity `{}` does not trust `{subject}`, as which pods mount the class", identity.name);
+    let token = Token { issuer: trust.issuer(custom.cluster)?.clone(), subject, audience: DEFAULT_AUDIENCE.into() };
+    Ok(Some(
+        Finding::new(RULE.severity, "spec.parameters.clientID", message)
+            .with("clientId", said.client_id.as_str())
+            .with("subject", token.subject.as_str())
+            .fix(repair::repair(identity, None, &token)),
+    ))
 }

@@ -101,6 +101,7 @@ pub(super) fn provider_class(json: &mut dyn Json<'_>) -> Result<Option<AzurePara
                 ("tenantId", &mut |json| json.loose().map(|text| said.tenant_id = text.text.into_owned())),
                 ("usePodIdentity", &mut |json| json.loose().map(|text| said.pod_identity = is_true(&text.text))),
                 ("useVMManagedIdentity", &mut |json| json.loose().map(|text| said.vm_identity = is_true(&text.text))),
+                ("useAzureTokenProxy", &mut |json| json.loose().map(|text| said.token_proxy = is_true(&text.text))),
                 ("useWorkloadIdentity", &mut |json| {
                     json.is_present().map(|there| said.names_workload_identity = there)
                 }),

@@ -268,13 +268,13 @@ impl<'a> Reading<'a> {
             "spec" if self.has_spec => Err(Fault::duplicate_field("spec")),
             "spec" => {
                 self.has_spec = true;
-                self.identify();
+                self.body();
                 self.spec = self.family.map(|family| Spec::read(family, json)).transpose()?;
                 Ok(())
             }
             "data" | "stringData" => {
                 self.has_data = true;
-                self.identify();
+                self.body();
                 match self.family {
                     Some(Family::Secret) => json.keys(&mut |key| self.keys.push(key.into())),
                     #[cfg(feature = "audit")]
@@ -369,6 +369,15 @@ impl<'a> Reading<'a> {
             return true;
         }
         (self.has_spec || self.has_data) && self.family != family
+    }
+
+    /// A part of the body begins. What is read of it depends on the kind, which metadata may tell too late.
+    fn body(&mut self) {
+        self.identify();
+        #[cfg(feature = "audit")]
+        {
+            self.early |= self.family.is_none();
+        }
     }
 
     fn identify(&mut self) {

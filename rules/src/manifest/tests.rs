@@ -185,3 +185,67 @@ fn a_namespace_keeps_all_its_labels_in_whatever_order() {
         }
     }
 }
+
+#[cfg(feature = "audit")]
+#[test]
+fn of_config_maps_the_webhooks_own_is_read_and_of_it_two_keys() {
+    let data = r#""data":{"AZURE_TENANT_ID":"t","AZURE_ENVIRONMENT":"AzurePublicCloud","OTHER":"secret"}"#;
+    let head = r#""apiVersion":"v1","kind":"ConfigMap""#;
+    let named = |name: &str| alloc::format!(r#""metadata":{{"name":"{name}","namespace":"wi"}}"#);
+    let own = named("azure-wi-webhook-config");
+    // kubectl sorts members, so that `data` comes first.
+    for json in [alloc::format!("{{{data},{head},{own}}}"), alloc::format!("{{{head},{own},{data}}}")] {
+        let Ok(Manifest::WebhookSettings(settings)) = read_one(&json) else { panic!("{json}") };
+        assert_eq!((settings.namespace.as_str(), settings.tenant_id.as_str()), ("wi", "t"));
+        assert_eq!(settings.environment, "AzurePublicCloud");
+        assert!(!alloc::format!("{settings:?}").contains("secret"));
+    }
+    let other = read_one(&alloc::format!("{{{head},{},{data}}}", named("settings")));
+    assert!(matches!(other, Ok(Manifest::Other { .. })), "{other:?}");
+}
+
+#[cfg(feature = "audit")]
+#[test]
+fn a_storage_class_says_by_which_identity_its_volumes_are_mounted() {
+    let logins = |json: &str| match read_one(json) {
+        Ok(Manifest::Custom(custom)) => custom.logins().to_vec(),
+        other => panic!("{other:?}"),
+    };
+    let head = r#""apiVersion":"storage.k8s.io/v1","kind":"StorageClass","metadata":{"name":"files"}"#;
+    let said = |driver: &str| alloc::format!(r#""provisioner":"{driver}","parameters":{{"clientid":"c","sku":"x"}}"#);
+    let files = said("file.csi.azure.com");
+    for json in [alloc::format!("{{{files},{head}}}"), alloc::format!("{{{head},{files}}}")] {
+        let [login] = &*logins(&json) else { panic!("{json}") };
+        assert_eq!((login.client_id.as_str(), login.path.as_str()), ("c", "parameters.clientID"));
+    }
+    assert!(logins(&alloc::format!("{{{head},{}}}", said("disk.csi.azure.com"))).is_empty());
+    assert!(logins(&alloc::format!(r#"{{{head},"provisioner":"file.csi.azure.com"}}"#)).is_empty());
+}
+
+#[cfg(feature = "audit")]
+#[test]
+fn an_argument_names_azure_as_the_provider() {
+    for (list, expected) in [
+        (r#""args":["--source=service","--provider=azure"]"#, true),
+        (r#""args":["--provider","azure-private-dns"]"#, true),
+        (r#""command":["external-dns","--provider=azure"],"args":["--once"]"#, true),
+        (r#""args":["--provider=aws","azure"]"#, false),
+        (r#""args":["--provider"]"#, false),
+        (r#""args":["--provider-azure=azure"]"#, false),
+    ] {
+        let pod = workload(&alloc::format!(
+            r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"dns"}},"spec":{{"containers":[{{"name":"dns",{list}}}]}}}}"#
+        ));
+        assert_eq!(pod.template.containers[0].for_azure, expected, "{list}");
+    }
+}
+
+#[test]
+fn members_may_come_in_the_order_of_kubectl() {
+    let secret =
+        r#"{"apiVersion":"v1","data":{"AZURE_CLIENT_SECRET":"eA=="},"kind":"Secret","metadata":{"name":"sp"}}"#;
+    let Ok(Manifest::Secret(secret)) = read_one(secret) else { panic!("{secret}") };
+    assert_eq!(secret.keys, ["AZURE_CLIENT_SECRET"]);
+    let pod = r#"{"spec":{"serviceAccountName":"cart"},"apiVersion":"v1","kind":"Pod","metadata":{"name":"cart"}}"#;
+    assert_eq!(workload(pod).service_account(), "cart");
+}

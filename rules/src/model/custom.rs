@@ -125,6 +125,9 @@ pub struct AzureParameters {
     pub vm_identity: bool,
     /// Whether there is a `useWorkloadIdentity`, which the provider does not know.
     pub names_workload_identity: bool,
+    /// `useAzureTokenProxy`: an identity binding of AKS takes the place of a credential.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "super::is_false"))]
+    pub token_proxy: bool,
 }
 
 /// What a TriggerAuthentication of KEDA says of Azure, of the trigger or of a key vault.

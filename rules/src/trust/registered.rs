@@ -1,6 +1,7 @@
 //! The webhook of a cluster: how it is registered, what runs it, and which namespaces it sees.
 
 use super::{Key, Link, Trust, Unknown};
+use crate::index::Name;
 use crate::inventory::Extent;
 use crate::model::registration::{NAME_LABEL, SETTINGS, label_of};
 use crate::model::{ClusterIx, Pairs, Registration, Requirement, ServiceAccount, Webhook, WebhookSettings, Workload};
@@ -37,7 +38,7 @@ impl<'a> Trust<'a> {
 
     /// The labels of a namespace.
     pub fn namespace_labels(&self, cluster: ClusterIx, name: &str) -> Link<&'a Pairs> {
-        let found = self.inventory.namespaces.iter().find(|it| it.cluster == cluster && it.name == name);
+        let found = self.namespaces.first(&Name::within(cluster, name, ""));
         let covered = self.extent(cluster, |coverage| &coverage.namespaces).covers(name, name);
         Link::look(found.map(|it| &it.labels), covered, || Key::Namespace(cluster, name.into()))
     }
