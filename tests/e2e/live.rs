@@ -252,7 +252,7 @@ fn what_a_user_may_not_read_is_named_and_nobody_is_accused_for_it() {
         assert!(of("kube://test").unwrap().contains("have the verb `get` on namespaces granted"), "{gaps:?}");
         let roles = "may not list clusterroles.rbac.authorization.k8s.io in the cluster; have the verb `list` granted";
         assert_eq!(of("kube://test/clusterroles.rbac.authorization.k8s.io"), Some(roles));
-        assert_eq!(gaps.len(), 11, "{gaps:?}");
+        assert_eq!(gaps.len(), 12, "{gaps:?}");
         let all = live(&cluster.kubeconfig("admin", "system:masters"), &[], &[&azure]);
         assert_eq!((all.status, all.gaps()), (1, vec![]));
         let (seen, all) = (scanned.findings(), all.findings());
