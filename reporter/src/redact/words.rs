@@ -48,6 +48,7 @@ pub(super) const KNOWN: &[&str] = &[
     "azappconfig",
     "persistentvolumes",
     "storageclasses",
+    "acraccesstokens",
     "configmaps",
     "services",
     "issuers",

@@ -1,7 +1,7 @@
 //! An operator is told to act by an identity that does not serve it, or by none.
 //!
-//! cert-manager, Flux, Velero, Crossplane and the provider of App Configuration ask Azure for tokens
-//! themselves, by what their custom resources say. The identity that is named must trust the ServiceAccount whose token
+//! cert-manager, Flux, Velero, Crossplane, the provider of App Configuration, and External Secrets where it makes tokens
+//! for a registry, ask Azure for tokens themselves, by what their custom resources say. The identity that is named must trust the ServiceAccount whose token
 //! the operator presents: its own, or the one that the resource names. A secret lasts until somebody finds
 //! it, and an identity of the node is every pod's.
 //!
@@ -149,7 +149,24 @@
 //! parameters: {storageAccount: shop, clientID: 5a1e2c3d-0001-4000-8000-000000000001, mountWithWorkloadIdentityToken: "true"}
 //! ```
 //!
+//! ```yaml
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop}}
+//! ---
+//! apiVersion: generators.external-secrets.io/v1alpha1
+//! kind: ACRAccessToken
+//! metadata: {name: registry, namespace: shop}
+//! spec: {registry: shop.azurecr.io, auth: {workloadIdentity: {serviceAccountRef: {name: cart}}}}
+//! ```
+//!
 //! # Passes
+//!
+//! ```yaml
+//! # External Secrets makes tokens by its own ServiceAccount
+//! apiVersion: generators.external-secrets.io/v1alpha1
+//! kind: ACRAccessToken
+//! metadata: {name: registry, namespace: shop}
+//! spec: {registry: shop.azurecr.io, auth: {workloadIdentity: {}}}
+//! ```
 //!
 //! ```yaml
 //! # the operator opts in, and the identity trusts it
@@ -442,7 +459,8 @@ fn of_account(custom: &Custom, name: &str, id: &str, trust: &Trust<'_>) -> Resul
     };
     let named = account.client_id().or_else(|| is_guid(id).then(|| id.into()));
     let Some(client_id) = named else {
-        if custom.kind.group != "azconfig.io" || !id.is_empty() {
+        let has_no_other = ["azconfig.io", "generators.external-secrets.io"].contains(&custom.kind.group);
+        if !has_no_other || !id.is_empty() {
             return Ok(None);
         }
         let message = format!("ServiceAccount `{namespace}/{name}` has no annotation `{}`", annotation::CLIENT_ID);

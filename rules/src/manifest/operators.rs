@@ -12,6 +12,7 @@ use crate::model::{CustomKind, Login, Means};
 const CERT_MANAGER: &str = "cert-manager.io";
 const APP_CONFIGURATION: &str = "azconfig.io";
 const VELERO: &str = "velero.io";
+const GENERATORS: &str = "generators.external-secrets.io";
 const STORAGE: &str = "storage.k8s.io";
 /// The drivers of Azure Files and Blob, which take a pod's own token.
 const DRIVERS: [&str; 2] = ["file.csi.azure.com", "blob.csi.azure.com"];
@@ -20,7 +21,7 @@ const CROSSPLANE: [&str; 2] = ["azure.upbound.io", "azure.m.upbound.io"];
 
 /// Whether a group is read here.
 pub(super) fn reads(group: &str) -> bool {
-    ["", STORAGE, CERT_MANAGER, APP_CONFIGURATION, VELERO].contains(&group)
+    ["", STORAGE, CERT_MANAGER, APP_CONFIGURATION, VELERO, GENERATORS].contains(&group)
         || FLUX.contains(&group)
         || CROSSPLANE.contains(&group)
 }
@@ -40,6 +41,7 @@ pub(super) fn read(kind: &CustomKind, logins: &mut Vec<Login>, json: &mut dyn Js
         })]),
         APP_CONFIGURATION => app_configuration(logins, json),
         VELERO => velero(logins, json),
+        GENERATORS => generator(logins, json),
         "" => volume(logins, json),
         // What it says is beside `spec`.
         STORAGE => Ok(()),
@@ -108,6 +110,32 @@ fn app_configuration(logins: &mut Vec<Login>, json: &mut dyn Json<'_>) -> Result
         _ if node => login("spec.auth.managedIdentityClientId", Means::Node),
         _ => login("spec.auth", Means::Node),
     });
+    Ok(())
+}
+
+/// External Secrets' generator of tokens for Azure Container Registry, `pkg/generator/acr/acr.go`: a
+/// ServiceAccount is one of its own namespace, and without one the operator's own is used.
+fn generator(logins: &mut Vec<Login>, json: &mut dyn Json<'_>) -> Result<(), Fault> {
+    let (mut principal, mut node, mut workload, mut account) = (false, false, false, None);
+    json.object(&mut [("auth", &mut |json| {
+        json.object(&mut [
+            ("servicePrincipal", &mut |json| json.object_if_any(&mut []).map(|there| principal = there)),
+            ("managedIdentity", &mut |json| json.object_if_any(&mut []).map(|there| node = there)),
+            ("workloadIdentity", &mut |json| {
+                let of_account =
+                    &mut |json: &mut dyn Json<'_>| json.object(&mut [("name", &mut |json| name(&mut account, json))]);
+                json.object_if_any(&mut [("serviceAccountRef", of_account)]).map(|there| workload = there)
+            }),
+        ])
+    })])?;
+    let (member, means) = match (principal, node, workload) {
+        (true, ..) => ("servicePrincipal", Means::Secret),
+        (_, true, _) => ("managedIdentity", Means::Node),
+        (.., true) => ("workloadIdentity", Means::Workload),
+        _ => return Ok(()),
+    };
+    let account = account.filter(|_| means == Means::Workload);
+    logins.push(Login { path: format!("spec.auth.{member}"), means, client_id: String::new(), account, claim: None });
     Ok(())
 }
 

@@ -183,7 +183,7 @@ const CROSSPLANE: CustomKind = CustomKind {
 };
 
 /// The custom resources that are read.
-pub static CUSTOM: [CustomKind; 23] = [
+pub static CUSTOM: [CustomKind; 24] = [
     CustomKind {
         group: "",
         api_version: "v1",
@@ -238,6 +238,13 @@ pub static CUSTOM: [CustomKind; 23] = [
         kind: "ClusterProviderConfig",
         resource: "clusterproviderconfigs",
         ..CROSSPLANE
+    },
+    CustomKind {
+        group: "generators.external-secrets.io",
+        api_version: "generators.external-secrets.io/v1alpha1",
+        kind: "ACRAccessToken",
+        resource: "acraccesstokens",
+        namespaced: true,
     },
     STORE,
     CustomKind { kind: "ClusterSecretStore", resource: "clustersecretstores", namespaced: false, ..STORE },

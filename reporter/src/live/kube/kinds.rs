@@ -144,7 +144,7 @@ const OTHERS: [Kind; 10] = [
 /// The versions in which a group is read.
 fn versions(group: &str) -> &'static [&'static str] {
     match group {
-        "keda.sh" | "argoproj.io" => &["v1alpha1"],
+        "keda.sh" | "argoproj.io" | "generators.external-secrets.io" => &["v1alpha1"],
         "azure.upbound.io" | "azure.m.upbound.io" => &["v1beta1"],
         "source.toolkit.fluxcd.io" | "image.toolkit.fluxcd.io" => &["v1", "v1beta2"],
         _ => &["v1"],
