@@ -133,6 +133,8 @@ catalogue! {
     audit AWI808 => operator_without_token,
     #[cfg(feature = "audit")]
     audit AWI809 => image_pull_identity,
+    #[cfg(feature = "audit")]
+    audit AWI810 => volume_identity,
     audit AWI901 => credential_out_of_bounds,
     admission AWI902 => unresolved_placeholder,
     audit AWI903 => declared_credential_differs,

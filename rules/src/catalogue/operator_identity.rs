@@ -12,12 +12,8 @@
 //! use `serviceAccountName` for the credentials of a registry alone, so that a ServiceAccount without a client
 //! id is right there. A placeholder is not judged.
 //!
-//! A volume of Azure Files or Blob with a `clientID` is mounted by the token of each pod that has it, whose
-//! ServiceAccount the identity must trust. Of a StorageClass with one it must trust any of the cluster: which
-//! pods will have its volumes is seen when there are volumes.
-//!
 //! External-dns, Velero itself and Azure Service Operator are for `operator-without-token` to tell, what
-//! kubelets pull images by for `image-pull-identity`. The client id in a Secret is not read, whose it may be:
+//! kubelets pull images by for `image-pull-identity`, and what volumes are mounted by for `volume-identity`. The client id in a Secret is not read, whose it may be:
 //! ask the operator's log, or `kubectl get secret` yourself.
 //!
 //! # Fails
@@ -88,21 +84,6 @@
 //! ```
 //!
 //! ```yaml
-//! {name: prod, type: Microsoft.ContainerService/ManagedClusters, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
-//! ---
-//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/data, name: data, clientId: 5a1e2c3d-0001-4000-8000-000000000001, type: Microsoft.ManagedIdentity/userAssignedIdentities}]
-//! ---
-//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/data/federatedIdentityCredentials/data, name: data, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:other", audiences: ["api://AzureADTokenExchange"]}]
-//! ---
-//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: cart, namespace: shop}, spec: {template: {spec: {serviceAccountName: cart, volumes: [{name: data, persistentVolumeClaim: {claimName: data}}]}}}}
-//! ---
-//! apiVersion: v1
-//! kind: PersistentVolume
-//! metadata: {name: data}
-//! spec: {claimRef: {namespace: shop, name: data}, csi: {driver: file.csi.azure.com, volumeHandle: data, volumeAttributes: {clientID: 5a1e2c3d-0001-4000-8000-000000000001, mountWithWorkloadIdentityToken: "true"}}}
-//! ```
-//!
-//! ```yaml
 //! {apiVersion: apps/v1, kind: Deployment, metadata: {name: cert-manager, namespace: cert-manager}, spec: {template: {spec: {serviceAccountName: cert-manager, containers: [{name: app, image: "quay.io/jetstack/cert-manager-controller:v1.16.2"}]}}}}
 //! ---
 //! apiVersion: cert-manager.io/v1
@@ -125,28 +106,6 @@
 //! kind: BackupStorageLocation
 //! metadata: {name: default, namespace: velero}
 //! spec: {provider: velero.io/azure, config: {storageAccount: backups, storageAccountSASTokenEnvVar: AZURE_STORAGE_ACCOUNT_ACCESS_KEY}}
-//! ```
-//!
-//! ```yaml
-//! apiVersion: storage.k8s.io/v1
-//! kind: StorageClass
-//! metadata: {name: files}
-//! provisioner: file.csi.azure.com
-//! parameters: {storageAccount: shop, clientID: id-files, mountWithWorkloadIdentityToken: "true"}
-//! ```
-//!
-//! ```yaml
-//! {name: prod, type: Microsoft.ContainerService/ManagedClusters, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
-//! ---
-//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/files, name: files, clientId: 5a1e2c3d-0001-4000-8000-000000000001, type: Microsoft.ManagedIdentity/userAssignedIdentities}]
-//! ---
-//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/files/federatedIdentityCredentials/files, name: files, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/files:ref:refs/heads/main", audiences: ["api://AzureADTokenExchange"]}]
-//! ---
-//! apiVersion: storage.k8s.io/v1
-//! kind: StorageClass
-//! metadata: {name: files}
-//! provisioner: file.csi.azure.com
-//! parameters: {storageAccount: shop, clientID: 5a1e2c3d-0001-4000-8000-000000000001, mountWithWorkloadIdentityToken: "true"}
 //! ```
 //!
 //! ```yaml
@@ -202,46 +161,6 @@
 //! kind: HelmRepository
 //! metadata: {name: charts, namespace: shop}
 //! spec: {provider: azure, url: "oci://shop.azurecr.io/charts"}
-//! ```
-//!
-//! ```yaml
-//! # the identity trusts a ServiceAccount of the cluster
-//! {name: prod, type: Microsoft.ContainerService/ManagedClusters, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
-//! ---
-//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/files, name: files, clientId: 5a1e2c3d-0001-4000-8000-000000000001, type: Microsoft.ManagedIdentity/userAssignedIdentities}]
-//! ---
-//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/files/federatedIdentityCredentials/files, name: files, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audiences: ["api://AzureADTokenExchange"]}]
-//! ---
-//! apiVersion: storage.k8s.io/v1
-//! kind: StorageClass
-//! metadata: {name: files}
-//! provisioner: file.csi.azure.com
-//! parameters: {storageAccount: shop, clientID: 5a1e2c3d-0001-4000-8000-000000000001, mountWithWorkloadIdentityToken: "true"}
-//! ```
-//!
-//! ```yaml
-//! # a driver that takes no token of pods
-//! apiVersion: storage.k8s.io/v1
-//! kind: StorageClass
-//! metadata: {name: files}
-//! provisioner: disk.csi.azure.com
-//! parameters: {storageAccount: shop, clientID: 5a1e2c3d-0001-4000-8000-000000000001, mountWithWorkloadIdentityToken: "true"}
-//! ```
-//!
-//! ```yaml
-//! # the identity trusts the pods that mount the volume
-//! {name: prod, type: Microsoft.ContainerService/ManagedClusters, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
-//! ---
-//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/data, name: data, clientId: 5a1e2c3d-0001-4000-8000-000000000001, type: Microsoft.ManagedIdentity/userAssignedIdentities}]
-//! ---
-//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/data/federatedIdentityCredentials/data, name: data, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audiences: ["api://AzureADTokenExchange"]}]
-//! ---
-//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: cart, namespace: shop}, spec: {template: {spec: {serviceAccountName: cart, volumes: [{name: data, persistentVolumeClaim: {claimName: data}}]}}}}
-//! ---
-//! apiVersion: v1
-//! kind: PersistentVolume
-//! metadata: {name: data}
-//! spec: {claimRef: {namespace: shop, name: data}, csi: {driver: file.csi.azure.com, volumeHandle: data, volumeAttributes: {clientID: 5a1e2c3d-0001-4000-8000-000000000001, mountWithWorkloadIdentityToken: "true"}}}
 //! ```
 //!
 //! ```yaml
@@ -320,7 +239,7 @@
 //! spec: {acme: {solvers: [{http01: {ingress: {}}}, {dns01: {azureDNS: {managedIdentity: {clientID: 5a1e2c3d-0001-4000-8000-000000000001}}}}]}}
 //! ```
 use crate::exchange::trusts_one_like;
-use crate::model::{Login, Means, Volume, is_guid, is_placeholder};
+use crate::model::{Login, Means, is_guid, is_placeholder};
 use crate::near::annotate;
 use crate::on_behalf;
 use crate::parameters::any_glob;
@@ -342,6 +261,9 @@ pub(super) static RULE: Rule = Rule {
 type Flaw = (String, String);
 
 fn check(custom: &Custom, trust: &Trust<'_>) -> Verdict {
+    if custom.is_volume() {
+        return Ok(None);
+    }
     let mut unknown = None;
     for login in custom.logins() {
         match flaw(custom, login, trust) {
@@ -375,7 +297,6 @@ fn flaw(custom: &Custom, login: &Login, trust: &Trust<'_>) -> Result<Option<Flaw
                 let fix = "give the identity's client id, a GUID".to_owned();
                 Ok(Some((format!("`{id}` is no client id"), fix)))
             }
-            None if custom.kind.kind == "PersistentVolume" => of_pods(custom, login, trust),
             None => {
                 let trusted = if id.is_empty() { Ok(None) } else { of_operator(custom, id, trust) };
                 match tokenless(custom, trust) {
@@ -434,14 +355,6 @@ fn of_operator(custom: &Custom, id: &str, trust: &Trust<'_>) -> Result<Option<Fl
     if trusts_one_like(identity, custom.cluster, trust, is_like)? {
         return Ok(None);
     }
-    if custom.kind.kind == "StorageClass" {
-        let message = format!("identity `{}` trusts no ServiceAccount of the cluster", identity.name);
-        let fix = format!(
-            "add a federated credential to identity `{}` for the ServiceAccount of each pod that has volumes of this class",
-            identity.name
-        );
-        return Ok(Some((message, fix)));
-    }
     let message = format!("identity `{}` does not trust the operator, which asks for its tokens", identity.name);
     let fix = format!(
         "add a federated credential to identity `{}` for the ServiceAccount under which the operator of {} runs",
@@ -470,15 +383,6 @@ fn of_account(custom: &Custom, name: &str, id: &str, trust: &Trust<'_>) -> Resul
     let subject = account.subject();
     let is_trusted = on_behalf::trusts(identity, custom.cluster, &subject, trust)?;
     Ok((!is_trusted).then(|| untrusted(identity, &subject, "whose tokens the operator asks for")))
-}
-
-/// A volume, which the driver mounts by the token of each pod.
-fn of_pods(custom: &Custom, login: &Login, trust: &Trust<'_>) -> Result<Option<Flaw>, Unknown> {
-    let Some((namespace, claim)) = &login.claim else { return Ok(None) };
-    let Some(identity) = trust.identity(&login.client_id.as_str().into()).known()? else { return Ok(None) };
-    let is_it = |volume: &Volume| matches!(volume, Volume::Claim(name) if name == claim);
-    let subject = on_behalf::distrusted_mounter(identity, (custom.cluster, namespace), trust, is_it)?;
-    Ok(subject.map(|subject| untrusted(identity, &subject, "as which pods mount the volume")))
 }
 
 fn untrusted(identity: &Identity, subject: &Subject, what: &str) -> Flaw {

@@ -287,6 +287,11 @@ impl Custom {
         }
     }
 
+    /// Whether it is a volume of Azure, or a class of them, which a driver mounts by the tokens of pods.
+    pub fn is_volume(&self) -> bool {
+        ["", "storage.k8s.io"].contains(&self.kind.group)
+    }
+
     /// Namespace and name of the ServiceAccount whose tokens its operator asks for, if it names one. A
     /// namespaced store's is its own namespace; another that names none is taken to mean `default`.
     pub fn account(&self) -> Option<(&str, &str)> {
