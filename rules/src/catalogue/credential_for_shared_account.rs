@@ -4,8 +4,9 @@
 //! `kube-system`, `kube-public` or `default` may run as any ServiceAccount there. An identity that
 //! trusts such an account is open to all of them, not to one application.
 //!
-//! Operators that serve others by design are exempt, by `NAMESPACE:NAME`: KEDA's in `kube-system`,
-//! the provisioner of AKS's toolchain operator for AI, which Microsoft has you federate there, and those you declare. Other issuers and flexible credentials name no ServiceAccount.
+//! Operators that serve others by design are exempt, by `NAMESPACE:NAME`: KEDA's in `kube-system`, the
+//! provisioner of AKS's toolchain operator for AI, which Microsoft has you federate there, and those you
+//! declare. Other issuers and flexible credentials name no ServiceAccount.
 //!
 //! # Fails
 //!

@@ -7,9 +7,10 @@
 //! Where it is known that others than administrators can create the namespace, `claimable-subject`
 //! says so in its place.
 //!
-//! Namespaces declared as pending are provisioned later than their credentials; how old a credential is, is not read. Identity bindings,
-//! flexible credentials and other issuers trust no ServiceAccount by name; a malformed subject is
-//! `malformed-subject`'s. The ServiceAccount `default` exists wherever its namespace does.
+//! Namespaces declared as pending are provisioned later than their credentials; how old a credential is, is
+//! not read. Identity bindings, flexible credentials and other issuers trust no ServiceAccount by name; a
+//! malformed subject is `malformed-subject`'s. The ServiceAccount `default` exists wherever its namespace
+//! does.
 //!
 //! # Fails
 //!

@@ -4,12 +4,12 @@
 //! far less.
 //!
 //! Which places belong to which environment is said in the setting `environments`: a name, and patterns of
-//! `CLUSTER:NAMESPACE`, such as `prod-*:*`, or `labels`, such as `environment=prod*`, that namespaces have as labels and
-//! clusters as tags. By default those namespaces count that say it themselves by their last word (`shop-prod`,
-//! `shop-staging`, `shop-test`, `shop-dev`) or by a label `env` or `environment`, and what is in a cluster with such a tag.
-//! Names of clusters do not, since everybody has his own; an empty list turns the rule off. A name counts before a label, and
-//! a label before the tag of the cluster. A place that matches nothing is of no environment, and of several
-//! that it matches the first is its own.
+//! `CLUSTER:NAMESPACE`, such as `prod-*:*`, or `labels`, such as `environment=prod*`, that namespaces have as
+//! labels and clusters as tags. By default those namespaces count that say it themselves by their last word
+//! (`shop-prod`, `shop-staging`, `shop-test`, `shop-dev`) or by a label `env` or `environment`, and what is
+//! in a cluster with such a tag. Names of clusters do not, since everybody has his own; an empty list turns
+//! the rule off. A name counts before a label, and a label before the tag of the cluster. A place that
+//! matches nothing is of no environment, and of several that it matches the first is its own.
 //!
 //! Identity bindings and issuers other than Kubernetes are not counted, nor tags of identities and of
 //! subscriptions, which say whose something is and not who uses it.

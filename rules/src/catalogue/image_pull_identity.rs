@@ -6,8 +6,8 @@
 //! ServiceAccount, by a federated credential, or on AKS by an identity binding of the cluster; else the pod stays in
 //! `ImagePullBackOff`.
 //!
-//! Whether kubelets ask for such tokens is in a file of each node, which is not read, nor is what roles the identity has on
-//! the registry. A placeholder is not judged. The policy leaves it to the audit.
+//! Whether kubelets ask for such tokens is in a file of each node, which is not read, nor is what roles the
+//! identity has on the registry. A placeholder is not judged. The policy leaves it to the audit.
 //!
 //! # Fails
 //!

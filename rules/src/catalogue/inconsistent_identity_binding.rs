@@ -1,9 +1,9 @@
 //! A pod asks for an identity binding of AKS and lacks what that takes.
 //!
-//! With the annotation `use-identity-binding` the webhook injects a token for the cluster's proxy in
-//! place of one for Entra. It does so for pods with the label that opts in and no others, and the
-//! program needs the client id of the ServiceAccount as ever. Any value but `true`, in whatever case, asks for
-//! nothing. Whether the cluster can have identity bindings is `misgranted-identity-binding`'s to tell, which sees the cluster.
+//! With the annotation `use-identity-binding` the webhook injects a token for the cluster's proxy in place of
+//! one for Entra. It does so for pods with the label that opts in and no others, and the program needs the
+//! client id of the ServiceAccount as ever. Any value but `true`, in whatever case, asks for nothing. Whether
+//! the cluster can have identity bindings is `misgranted-identity-binding`'s to tell, which sees the cluster.
 //!
 //! `false` and an empty value say that none is wanted. A pod that opts out is not judged, nor what
 //! the label's own rules tell. A placeholder is for `unresolved-placeholder` to tell.

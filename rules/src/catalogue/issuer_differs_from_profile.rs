@@ -6,9 +6,9 @@
 //! every credential made from Azure's word trusts nobody (AADSTS700211).
 //!
 //! Nothing is said unless both are known: the API server's word is its own discovery document,
-//! `/.well-known/openid-configuration`. Where you declare Azure's word among the issuers of the
-//! cluster, one is on the way to the other, on purpose, and nothing is said. Whether Entra can fetch the keys, and whether they are of RS256, takes the network that Entra
-//! asks from, and is not tried.
+//! `/.well-known/openid-configuration`. Where you declare Azure's word among the issuers of the cluster, one
+//! is on the way to the other, on purpose, and nothing is said. Whether Entra can fetch the keys, and whether
+//! they are of RS256, takes the network that Entra asks from, and is not tried.
 //!
 //! # Fails
 //!

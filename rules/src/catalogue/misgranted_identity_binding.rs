@@ -6,8 +6,9 @@
 //! granted to everybody (`system:serviceaccounts`, `system:authenticated`), any pod of the cluster is
 //! the identity, and no credential shows it. A grant of what is not bound to the cluster gives no token either.
 //!
-//! Only AKS has identity bindings, and no cluster of it whose API server is integrated into a virtual network. They
-//! are a preview: of a subscription that does not have it Azure tells no bindings, and it is unknown whether there are any.
+//! Only AKS has identity bindings, and no cluster of it whose API server is integrated into a virtual
+//! network. They are a preview: of a subscription that does not have it Azure tells no bindings, and it is
+//! unknown whether there are any.
 //!
 //! Who is granted everything, as `cluster-admin` grants it, is an administrator and not judged here. The
 //! group of one namespace's ServiceAccounts is as narrow as a namespace, and may have the role. A pod that

@@ -4,12 +4,13 @@
 //! reach it unless the cluster restricts it, and then every role of that identity is every pod's, beside
 //! whatever workload identity grants it.
 //!
-//! Rights to pull images, which a node needs, are not counted. A cluster with Windows nodes cannot be restricted.
-//! Nor can one with an add-on that needs the service itself (Application Gateway ingress, Container
-//! Insights, virtual nodes, Azure Policy): of such it is said at low severity, and what is left is to take the
-//! roles away. A description that does not say whether access is restricted leaves it unknown: only preview versions of AKS's
-//! API do (`networkProfile.podLinkLocalAccess`, and the same of a node pool), which a live scan asks for and `az aks show` with
-//! the extension `aks-preview` prints. Clusters other than AKS have no such switch.
+//! Rights to pull images, which a node needs, are not counted. A cluster with Windows nodes cannot be
+//! restricted. Nor can one with an add-on that needs the service itself (Application Gateway ingress,
+//! Container Insights, virtual nodes, Azure Policy): of such it is said at low severity, and what is left is
+//! to take the roles away. A description that does not say whether access is restricted leaves it unknown:
+//! only preview versions of AKS's API do (`networkProfile.podLinkLocalAccess`, and the same of a node pool),
+//! which a live scan asks for and `az aks show` with the extension `aks-preview` prints. Clusters other than
+//! AKS have no such switch.
 //!
 //! # Fails
 //!

@@ -11,11 +11,12 @@
 //! whose ServiceAccount names no tenant itself, and in another cloud every pod does. Without a tenant the
 //! webhook does not start.
 //!
-//! Nobody but Azure upgrades the webhook of the add-on of AKS, in `kube-system`, and of the extension
-//! of Arc, in `arc-workload-identity`: of their versions it is only said. A tenant that is not the cluster's is
-//! right where an identity that a ServiceAccount names is in it. A placeholder, a tenant that goes by its domain, and
-//! a cluster that is in no tenant are not judged, nor a variable that the Deployment sets itself to what is not written there.
-//! Where no source gives the ConfigMap, what it says is unknown. The policy leaves it to the audit.
+//! Nobody but Azure upgrades the webhook of the add-on of AKS, in `kube-system`, and of the extension of Arc,
+//! in `arc-workload-identity`: of their versions it is only said. A tenant that is not the cluster's is right
+//! where an identity that a ServiceAccount names is in it. A placeholder, a tenant that goes by its domain,
+//! and a cluster that is in no tenant are not judged, nor a variable that the Deployment sets itself to what
+//! is not written there. Where no source gives the ConfigMap, what it says is unknown. The policy leaves it
+//! to the audit.
 //!
 //! # Fails
 //!

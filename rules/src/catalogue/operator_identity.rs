@@ -1,20 +1,22 @@
 //! An operator is told to act by an identity that does not serve it, or by none.
 //!
-//! cert-manager, Flux, Velero, Crossplane, the provider of App Configuration, and External Secrets where it makes tokens
-//! for a registry, ask Azure for tokens themselves, by what their custom resources say. The identity that is named must trust the ServiceAccount whose token
-//! the operator presents: its own, or the one that the resource names. A secret lasts until somebody finds
-//! it, and an identity of the node is every pod's.
+//! cert-manager, Flux, Velero, Crossplane, the provider of App Configuration, and External Secrets where it
+//! makes tokens for a registry, ask Azure for tokens themselves, by what their custom resources say. The
+//! identity that is named must trust the ServiceAccount whose token the operator presents: its own, or the
+//! one that the resource names. A secret lasts until somebody finds it, and an identity of the node is every
+//! pod's.
 //!
 //! The operator's ServiceAccount is known by its name or namespace (`cert-manager`, `appconfig`), or by the
 //! setting `operators`; Crossplane's is made up by its packages, and any of the cluster will do. cert-manager
-//! and Flux are known by their images too: if none of their pods opts in, they get no token and take the identity of
-//! their node. Where no client id is said, that of the operator's ServiceAccount is used, whose pods are judged themselves. Flux may
-//! use `serviceAccountName` for the credentials of a registry alone, so that a ServiceAccount without a client
-//! id is right there. A placeholder is not judged.
+//! and Flux are known by their images too: if none of their pods opts in, they get no token and take the
+//! identity of their node. Where no client id is said, that of the operator's ServiceAccount is used, whose
+//! pods are judged themselves. Flux may use `serviceAccountName` for the credentials of a registry alone, so
+//! that a ServiceAccount without a client id is right there. A placeholder is not judged.
 //!
 //! External-dns, Velero itself and Azure Service Operator are for `operator-without-token` to tell, what
-//! kubelets pull images by for `image-pull-identity`, and what volumes are mounted by for `volume-identity`. The client id in a Secret is not read, whose it may be:
-//! ask the operator's log, or `kubectl get secret` yourself.
+//! kubelets pull images by for `image-pull-identity`, and what volumes are mounted by for `volume-identity`.
+//! The client id in a Secret is not read, whose it may be: ask the operator's log, or `kubectl get secret`
+//! yourself.
 //!
 //! # Fails
 //!

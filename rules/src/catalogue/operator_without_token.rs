@@ -1,19 +1,20 @@
 //! An operator that works with Azure gets no token, and lives by a secret or by its node.
 //!
 //! External-dns and Velero have workload identity from the webhook, as any pod: by the label, and the client
-//! id of their ServiceAccount. Without a token, what is left to them is a secret in their configuration, which lasts until
-//! somebody finds it, or an identity of the node, which is every pod's. Which of them it is stands in a Secret, whose
-//! values are never read.
+//! id of their ServiceAccount. Without a token, what is left to them is a secret in their configuration,
+//! which lasts until somebody finds it, or an identity of the node, which is every pod's. Which of them it is
+//! stands in a Secret, whose values are never read.
 //!
 //! They are known by their images: external-dns where its arguments name the provider `azure` or
-//! `azure-private-dns`, Velero by its plugin for Azure. In `kube-system` and `app-routing-system` AKS runs an external-dns
-//! of its own. A pod that opts out, and one that brings its own token, is not judged.
+//! `azure-private-dns`, Velero by its plugin for Azure. In `kube-system` and `app-routing-system` AKS runs an
+//! external-dns of its own. A pod that opts out, and one that brings its own token, is not judged.
 //!
-//! Azure Service Operator projects its own token, and takes a client id from the Secret `aso-controller-settings`,
-//! or from `aso-credential` in the namespace of an object. Where one of them has a key `AZURE_CLIENT_SECRET` or
-//! `AZURE_CLIENT_CERTIFICATE`, that secret is what it uses. Keys of Secrets are known where a source gives them
-//! (live, with `--secret-keys`). Secrets that objects name by the annotation `serviceoperator.azure.com/credential-from`
-//! may have any name and are not looked at. The policy leaves it to the audit.
+//! Azure Service Operator projects its own token, and takes a client id from the Secret
+//! `aso-controller-settings`, or from `aso-credential` in the namespace of an object. Where one of them has a
+//! key `AZURE_CLIENT_SECRET` or `AZURE_CLIENT_CERTIFICATE`, that secret is what it uses. Keys of Secrets are
+//! known where a source gives them (live, with `--secret-keys`). Secrets that objects name by the annotation
+//! `serviceoperator.azure.com/credential-from` may have any name and are not looked at. The policy leaves it
+//! to the audit.
 //!
 //! # Fails
 //!

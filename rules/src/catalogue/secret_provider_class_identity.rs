@@ -5,9 +5,9 @@
 //! `useVMManagedIdentity`; or AAD Pod Identity's, with `usePodIdentity`, which nobody maintains any longer. It
 //! needs `tenantId`. It knows no parameter `useWorkloadIdentity` and passes it over.
 //!
-//! The identity of the `clientID` must trust the ServiceAccount of every pod that mounts the class: else the pod
-//! stays in `ContainerCreating`, with AADSTS700213 in its events. With `useAzureTokenProxy` an identity binding of AKS takes the
-//! place of the credential, and nothing is said of trust.
+//! The identity of the `clientID` must trust the ServiceAccount of every pod that mounts the class: else the
+//! pod stays in `ContainerCreating`, with AADSTS700213 in its events. With `useAzureTokenProxy` an identity
+//! binding of AKS takes the place of the credential, and nothing is said of trust.
 //!
 //! Without any of them only a service principal's secret is left, in the pods' `nodePublishSecretRef`:
 //! a medium finding. `useWorkloadIdentity` beside a `clientID` is idle, a low one. The node's identity is allowed.

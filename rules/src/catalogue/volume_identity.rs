@@ -4,9 +4,9 @@
 //! identity must trust the pod's ServiceAccount, else the pod stays in `ContainerCreating`, with
 //! AADSTS700213 in its events. The label that opts in is not needed.
 //!
-//! Of a StorageClass with a `clientID` the identity must trust any ServiceAccount of the cluster: which pods will have
-//! its volumes is seen when there are volumes. A volume that no claim is bound to has no pods yet. Volumes that a
-//! pod describes itself are not judged, nor are placeholders and other drivers.
+//! Of a StorageClass with a `clientID` the identity must trust any ServiceAccount of the cluster: which pods
+//! will have its volumes is seen when there are volumes. A volume that no claim is bound to has no pods yet.
+//! Volumes that a pod describes itself are not judged, nor are placeholders and other drivers.
 //!
 //! # Fails
 //!
