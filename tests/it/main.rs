@@ -29,6 +29,7 @@ mod merge;
 mod module;
 mod moved;
 mod mutation;
+mod operators;
 mod output;
 mod parity;
 mod policy;

@@ -9,8 +9,11 @@ use super::trouble::Trouble;
 use crate::collect::{Feed, Missing, Proof};
 
 impl Reading {
-    /// Reads the ConfigMap of each webhook.
+    /// Reads the ConfigMap of each webhook; not where one namespace alone is read.
     pub(super) async fn webhook_settings(&self) {
+        if self.namespace.is_some() {
+            return;
+        }
         let name = SETTINGS.only.unwrap_or_default();
         let deployments = self.seen(|seen| seen.of("Deployment", None));
         for (_, namespace, _) in deployments.into_iter().filter(|(.., name)| name == CONTROLLER) {
