@@ -57,7 +57,7 @@ pub fn refine(findings: &mut [Reported]) {
 }
 
 /// The line of a field below the first line of its object, or of the nearest part of its path that is there.
-fn line_of(text: &str, field: &str) -> Option<u32> {
+pub(crate) fn line_of(text: &str, field: &str) -> Option<u32> {
     if let Some(library) = field.strip_prefix("libraries[").and_then(|rest| rest.strip_suffix(']')) {
         return line_naming(text, library);
     }

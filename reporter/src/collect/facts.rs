@@ -8,7 +8,8 @@ use wiguard_rules::model::{ClusterIx, Origin, PodBearing, Software};
 use super::azure::{self, Resource};
 use super::iac::{self, Declarations};
 use super::software;
-use crate::read::{Batch, Piece, Place, Wrapper, is_plain};
+use crate::place::line_of;
+use crate::read::{Batch, Piece, Place, Wrapper, is_plain, path_at};
 use crate::snapshot::{self, Kept};
 
 /// What a batch says.
@@ -142,7 +143,7 @@ impl Facts {
                 self.nameless.push((line, list.unwrap_or_default(), piece.json.to_vec()));
             }
             Err(ManifestError::NotKubernetes) => self.azure(piece, line, list),
-            Err(error) => self.defects.push(defect(line, written_in_json(piece), &error.to_string())),
+            Err(error) => self.defects.push(defect(line, piece.text, piece.json, &error.to_string())),
         }
     }
 
@@ -167,7 +168,7 @@ impl Facts {
                 None => return false,
                 Some(Ok(software)) => (software, Vec::new()),
                 Some(Err(error)) => {
-                    self.defects.push(defect(line, written_in_json(piece), &format!("what it lists: {error}")));
+                    self.defects.push(defect(line, piece.text, piece.json, &format!("what it lists: {error}")));
                     return true;
                 }
             }
@@ -187,7 +188,7 @@ impl Facts {
         let value: Value = match serde_json::from_slice(piece.json) {
             Ok(value) => value,
             Err(error) => {
-                self.defects.push(defect(line, written_in_json(piece), &format!("an object: {error}")));
+                self.defects.push(defect(line, piece.text, piece.json, &format!("an object: {error}")));
                 return;
             }
         };
@@ -210,7 +211,7 @@ impl Facts {
     fn operator(&mut self, piece: &Piece<'_>, line: u32) {
         match serde_json::from_slice(piece.json) {
             Ok(object) => self.declared(iac::operator(&object, line)),
-            Err(error) => self.defects.push(defect(line, written_in_json(piece), &format!("an object: {error}"))),
+            Err(error) => self.defects.push(defect(line, piece.text, piece.json, &format!("an object: {error}"))),
         }
     }
 
@@ -271,7 +272,7 @@ impl Facts {
             match manifest::read(&json, hint, ClusterIx(0), Origin { source: 0, line }) {
                 Ok(read) => self.kubernetes(read, line, Some(id)),
                 Err(ManifestError::NotKubernetes) => self.defects.push((line, NAMELESS.into())),
-                Err(error) => self.defects.push(defect(line, false, &error.to_string())),
+                Err(error) => self.defects.push(defect(line, &json, &json, &error.to_string())),
             }
         }
     }
@@ -285,16 +286,34 @@ fn written_in_json(piece: &Piece<'_>) -> bool {
     std::ptr::eq(piece.text, piece.json)
 }
 
-/// What a parser says of an object that begins on a line, on the line it means: it counts from
-/// the object, and in the JSON that YAML became there are no lines.
-fn defect(line: u32, json: bool, reason: &str) -> (u32, String) {
+/// What a parser says of an object that begins on a line, with the member and on the line it means:
+/// it counts from the object, and in the JSON that YAML became there are no lines.
+fn defect(line: u32, text: &[u8], json: &[u8], reason: &str) -> (u32, String) {
     let (what, place) = reason.rsplit_once(" at line ").unwrap_or((reason, ""));
-    let further = place.split_once(" column ").and_then(|(line, _)| line.parse::<u32>().ok()).filter(|_| json);
     let what = what.replace("recursion limit exceeded", "it nests too deep");
-    (
-        line.saturating_add(further.unwrap_or(1).saturating_sub(1)),
-        format!("could not read {what}; correct it, or export it again"),
-    )
+    let (path, further) = spot(text, json, place);
+    let what = match what.rsplit_once("invalid type: ") {
+        Some((object, types)) if !path.is_empty() => format!("{object}`{path}` has an invalid type: {types}"),
+        _ => what,
+    };
+    (line.saturating_add(further), format!("could not read {what}; correct it, or export it again"))
+}
+
+/// The path of the member at a place such as `3 column 14` of an object, and how many lines below
+/// the object's first it stands in its text.
+fn spot(text: &[u8], json: &[u8], place: &str) -> (String, u32) {
+    let place =
+        place.split_once(" column ").and_then(|(line, column)| Some((line.parse().ok()?, column.parse().ok()?)));
+    let (Some((line, column)), Ok(json)) = (place, std::str::from_utf8(json)) else { return Default::default() };
+    let below = usize::saturating_sub(line, 1);
+    let before: usize = json.split_inclusive('\n').take(below).map(str::len).sum();
+    let path = path_at(json, before.saturating_add(column));
+    let further = if std::ptr::eq(text, json.as_bytes()) {
+        u32::try_from(below).ok()
+    } else {
+        std::str::from_utf8(text).ok().and_then(|text| line_of(text, &path))
+    };
+    (path, further.unwrap_or_default())
 }
 
 fn ended(id: u32, line: u32, wrapper: Wrapper, elements: u64, complete: bool, json: &[u8]) -> Ended {

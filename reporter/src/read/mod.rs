@@ -26,6 +26,7 @@ mod nesting;
 mod pack;
 mod prepare;
 mod scalar;
+mod spot;
 mod text;
 mod walk;
 mod yaml;
@@ -41,6 +42,7 @@ mod tests {
 
 pub use crew::read_all;
 pub use locate::{Segment, locate};
+pub use spot::path_at;
 
 /// What the user named on the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -239,7 +239,8 @@ fn controllers(folder: &Scratch, kubeconfig: &Path) -> Server {
 }
 
 fn kubeconfig(folder: &Scratch, authority: &Authority, url: &str, user: &str, group: &str) -> PathBuf {
-    let name = format!("{user}@{group}");
+    // A colon would part the paths of KUBECONFIG.
+    let name = format!("{user}@{group}").replace(':', ".");
     let (certificate, key) = write_pair(folder, &name, &authority.client_of(user, group));
     let config = json!({
         "apiVersion": "v1", "kind": "Config", "current-context": "test",
