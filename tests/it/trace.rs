@@ -148,6 +148,8 @@ fn what_is_not_there_is_not_traced() {
         let ran = folder.run(wrong);
         assert!(ran.status == 2 && ran.out.is_empty() && !ran.err.is_empty(), "{ran:?}");
     }
+    let unheard = folder.run(&["trace", "shop/svc/cart", "k.yaml"]);
+    assert!(unheard.err.contains("`svc` is no kind that makes pods; expected one of pods, "), "{unheard:?}");
 }
 
 #[test]
