@@ -1,5 +1,6 @@
 //! `wiguard trace`: one workload through the chain, link by link, up to the first that is broken.
 
+mod binding;
 mod credential;
 mod find;
 mod text;
