@@ -106,7 +106,7 @@ fn what_is_declared_is_read_live_as_of_files() {
         assert_eq!(read.gaps(), []);
         let dumped = dump(&admin, &namespace, folder.path());
         assert_eq!(misplaced(&scan(&DECLARED, &[&dumped]), &namespace), expected);
-        let one = live(&admin, &[&DECLARED[..], &["-n", &namespace]].concat(), &[]);
+        let one = live(&admin, &[&DECLARED[..], &["-n", namespace.as_str()]].concat(), &[]);
         assert_eq!(misplaced(&one, &namespace), expected);
 
         let kept = folder.path().join("kept.gz");
@@ -122,7 +122,7 @@ fn what_is_declared_is_read_live_as_of_files() {
         assert!(hidden.count() >= 2 && !report.to_string().contains("widgetry"), "{report:#}");
 
         let workload = format!("{namespace}/widget/cart");
-        let (_, out, err) = run(&[&["trace", &workload][..], &DECLARED].concat(), &admin);
+        let (_, out, err) = run(&[&["trace", workload.as_str()][..], &DECLARED].concat(), &admin);
         assert!(out.starts_with(&format!("Widget {namespace}/cart\n")), "{out}{err}");
     });
 }

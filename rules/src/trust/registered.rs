@@ -4,6 +4,8 @@ use super::{Key, Link, Trust, Unknown};
 use crate::inventory::Extent;
 use crate::model::registration::{NAME_LABEL, label_of};
 use crate::model::{ClusterIx, Registration, Requirement, Webhook, Workload};
+use crate::release::Release;
+use crate::webhook::MOUNT_PATHS;
 
 impl<'a> Trust<'a> {
     /// The registrations seen of a cluster's webhook: one, as a rule.
@@ -25,6 +27,19 @@ impl<'a> Trust<'a> {
     /// The Deployments seen of a cluster that run the webhook; one scaled to nothing is kept.
     pub fn webhooks(&self, cluster: ClusterIx) -> impl Iterator<Item = &'a Workload> {
         self.workloads(cluster).filter(|workload| workload.is_webhook())
+    }
+
+    /// Where the webhook of a cluster mounts its token, by the version that runs: nothing, unless every
+    /// Deployment of the cluster was seen, and those that run it say so.
+    pub fn mount_path(&self, cluster: ClusterIx) -> Option<&'static str> {
+        let [old, new] = MOUNT_PATHS;
+        let path = |webhook: &Workload| {
+            let is_old = Release::is_below(webhook.webhook_version()?, "1.6.0-alpha")?;
+            Some(if is_old { old } else { new })
+        };
+        let mut paths = self.webhooks(cluster).map(path);
+        let first = paths.next()??;
+        (self.knows_deployments(cluster) && paths.all(|other| other == Some(first))).then_some(first)
     }
 
     /// By which requirement a namespace is out of a webhook's sight; none if it is not. An error if the
