@@ -147,7 +147,7 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     let Some((severity, field, _)) = all.first().cloned() else { return Ok(None) };
     let said: Vec<String> = all.into_iter().map(|(.., what)| what).collect();
     let but = match runs {
-        Some(path) if severity < RULE.severity => format!(", in another version than the cluster runs, whose is `{path}`"),
+        Some(path) if severity < RULE.severity => format!("; the webhook that the cluster runs mounts its token at `{path}`"),
         _ => String::new(),
     };
     let finding = Finding::new(severity, field, format!("{}{but}", said.join("; "))).with("collisions", said);
