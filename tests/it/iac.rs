@@ -8,9 +8,9 @@ use wiguard_tests::case::{collect_text, rules_that_find};
 
 use crate::program::Folder;
 
-const ISSUER: &str = "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/";
-const CLIENT: &str = "33333333-3333-3333-3333-333333333333";
-const CART: &str =
+pub(crate) const ISSUER: &str = "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/";
+pub(crate) const CLIENT: &str = "33333333-3333-3333-3333-333333333333";
+pub(crate) const CART: &str =
     "/subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart";
 /// What must never be seen again.
 const SECRETS: [&str; 4] =
@@ -21,24 +21,24 @@ fn credential(name: &str, account: &str) -> Value {
         "subject": format!("system:serviceaccount:shop:{account}"), "audience": ["api://AzureADTokenExchange"]})
 }
 
-fn resource(address: &str, values: &Value) -> Value {
+pub(crate) fn resource(address: &str, values: &Value) -> Value {
     let kind = address.split('.').find(|step| step.contains('_')).unwrap();
     json!({"address": address, "mode": "managed", "type": kind, "name": "x",
         "provider_name": "registry.terraform.io/hashicorp/azurerm", "values": values, "sensitive_values": {}})
 }
 
-fn identity() -> Value {
+pub(crate) fn identity() -> Value {
     json!({"id": CART, "name": "id-cart", "client_id": CLIENT, "principal_id": "p", "tenant_id": "t",
         "resource_group_name": "rg", "location": "westeurope"})
 }
 
 /// A state as `terraform show -json` prints it, with what stands in a module.
-fn state(root: Vec<Value>, module: Vec<Value>) -> Value {
+pub(crate) fn state(root: Vec<Value>, module: Vec<Value>) -> Value {
     json!({"format_version": "1.0", "terraform_version": "1.9.8", "values": {"outputs": {"password": {"sensitive": true, "value": SECRETS[2]}},
         "root_module": {"resources": root, "child_modules": [{"address": "module.app", "resources": module}]}}})
 }
 
-fn live_identity() -> Value {
+pub(crate) fn live_identity() -> Value {
     json!({"id": CART, "name": "id-cart", "clientId": CLIENT, "resourceGroup": "rg",
         "type": "Microsoft.ManagedIdentity/userAssignedIdentities"})
 }
@@ -49,7 +49,7 @@ fn live(name: &str, account: &str) -> Value {
         "type": "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials"})
 }
 
-fn collect(documents: &[Value]) -> Collected {
+pub(crate) fn collect(documents: &[Value]) -> Collected {
     let text = documents.iter().map(Value::to_string).collect::<Vec<_>>().join("\n");
     collect_text(&text, false)
 }
@@ -290,100 +290,6 @@ fn templates_are_read_as_bicep_prints_them() {
     assert_eq!(rules_that_find(&collected), [""; 0]);
 }
 
-const AKS: &str = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/aks";
-
-fn live_cluster() -> Value {
-    json!({"id": AKS, "name": "aks", "resourceGroup": "rg", "type": "Microsoft.ContainerService/ManagedClusters",
-        "oidcIssuerProfile": {"enabled": true, "issuerUrl": ISSUER}})
-}
-
-/// Id, identity and client id of the identity bindings in the inventory.
-fn bindings(collected: &Collected) -> Vec<[&str; 3]> {
-    let bindings = collected.inventory.identity_bindings.iter();
-    bindings.map(|it| [it.id.as_str(), it.identity.as_str(), it.client_id.as_str()]).collect()
-}
-
-/// An identity binding as azapi has it in a state.
-fn bound(identity: &Value) -> Value {
-    let kind = "Microsoft.ContainerService/managedClusters/identityBindings@2025-10-02-preview";
-    resource(
-        "azapi_resource.binding",
-        &json!({"type": kind, "name": "cart", "parent_id": AKS, "body": {"properties": {"managedIdentity": identity}}}),
-    )
-}
-
-#[test]
-fn identity_bindings_that_are_declared_are_those_that_az_shows() {
-    let id = format!("{AKS}/identityBindings/cart");
-    let shown = json!([{"id": id, "name": "cart", "type": "Microsoft.ContainerService/managedClusters/identityBindings",
-        "properties": {"managedIdentity": {"resourceId": CART, "clientId": CLIENT}}}]);
-    let live = [live_cluster(), live_identity(), shown];
-    let expected = [[id.as_str(), CART, CLIENT]];
-    assert_eq!(bindings(&collect(&live)), expected);
-
-    let declared = resource("azurerm_user_assigned_identity.cart", &identity());
-    let state = state(vec![declared, bound(&json!({"resourceId": CART}))], vec![]);
-    assert_eq!(bindings(&collect(&[live_cluster(), state.clone()])), expected);
-    assert_eq!(bindings(&collect(&[&live[..], &[state.clone()]].concat())), expected, "the two are one");
-
-    let template = |body: Value| {
-        json!({"$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",
-            "contentVersion": "1.0.0.0", "resources": [
-                {"type": "Microsoft.ManagedIdentity/userAssignedIdentities", "apiVersion": "2024-11-30", "name": "id-cart"},
-                body]})
-    };
-    let managed = json!({"managedIdentity":
-        {"resourceId": "[resourceId('Microsoft.ManagedIdentity/userAssignedIdentities', 'id-cart')]"}});
-    let kind = "Microsoft.ContainerService/managedClusters";
-    let alone = json!({"type": format!("{kind}/identityBindings"), "apiVersion": "2025-10-02-preview",
-        "name": "[format('{0}/{1}', 'aks', 'cart')]", "properties": managed});
-    let nested = json!({"type": kind, "apiVersion": "2025-10-02-preview", "name": "aks", "resources": [
-        {"type": "identityBindings", "apiVersion": "2025-10-02-preview", "name": "cart", "properties": managed}]});
-    for body in [alone, nested] {
-        assert_eq!(bindings(&collect(&[live_cluster(), live_identity(), template(body)])), expected);
-    }
-    let unnamed = json!({"type": format!("{kind}/identityBindings"), "apiVersion": "2025-10-02-preview",
-        "name": "[format('{0}/{1}', parameters('cluster'), 'cart')]", "properties": managed});
-    let none = collect(&[live_cluster(), live_identity(), template(unnamed)]);
-    assert!(bindings(&none).is_empty() && none.gaps.is_empty(), "of which cluster is known later: {:?}", none.gaps);
-}
-
-#[test]
-fn an_identity_binding_names_an_identity_of_its_plan_and_none_that_is_hidden() {
-    let identity = json!({"name": "id-cart", "resource_group_name": "rg"});
-    let kind = "Microsoft.ContainerService/managedClusters/identityBindings@2025-10-02-preview";
-    let change = |address: &str, after: &Value, unknown: &Value| {
-        json!({"address": address, "mode": "managed", "type": address.split('.').next(), "change":
-            {"actions": ["create"], "before": null, "after": after, "after_unknown": unknown, "after_sensitive": {}}})
-    };
-    let after =
-        json!({"type": kind, "name": "cart", "parent_id": AKS, "body": {"properties": {"managedIdentity": {}}}});
-    let plan = json!({"format_version": "1.2", "terraform_version": "1.9.8", "planned_values": {"root_module": {}},
-        "resource_changes": [
-            change("azurerm_user_assigned_identity.cart", &identity, &json!({"id": true, "client_id": true})),
-            change("azapi_resource.binding", &after,
-                &json!({"body": {"properties": {"managedIdentity": {"resourceId": true}}}}))],
-        "configuration": {"root_module": {"resources": [{"address": "azapi_resource.binding",
-            "expressions": {"body": {"references": ["azurerm_user_assigned_identity.cart.id", "azurerm_user_assigned_identity.cart"]}}}]}}});
-    let id = format!("{AKS}/identityBindings/cart");
-    assert_eq!(bindings(&collect(&[live_cluster(), live_identity(), plan])), [[id.as_str(), CART, CLIENT]]);
-
-    let mut hidden = bound(&json!({"resourceId": CART, "clientId": CLIENT}));
-    hidden["sensitive_values"] = json!({"body": {"properties": {"managedIdentity": true}}});
-    let read = collect(&[live_cluster(), live_identity(), state(vec![hidden], vec![])]);
-    assert_eq!(bindings(&read), [[id.as_str(), "", ""]]);
-}
-
-#[test]
-fn an_identity_binding_that_azure_is_known_not_to_have_is_a_declaration_alone() {
-    let kind = "Microsoft.ContainerService/managedClusters/identityBindings";
-    let other = json!([{"id": format!("{AKS}/identityBindings/till"), "name": "till", "type": kind,
-        "properties": {"managedIdentity": {"clientId": "44444444-4444-4444-4444-444444444444"}}}]);
-    let state = state(vec![bound(&json!({"resourceId": CART}))], vec![]);
-    let listed = collect(&[live_cluster(), live_identity(), other, state]);
-    assert_eq!(bindings(&listed).len(), 1, "{:?}", bindings(&listed));
-}
-
 #[test]
 fn operators_declare_with_objects_of_kubernetes() {
     let audiences = json!(["api://AzureADTokenExchange"]);
@@ -522,12 +428,4 @@ fn snapshots_keep_what_is_declared_and_redact_it() {
     let redacted = folder.run(&["scan", "redacted.gz", "-o", "json"]);
     assert_eq!(redacted.findings().len(), direct.len());
     assert!(!redacted.out.contains("id-cart") && !redacted.out.contains("module.app"), "{redacted:?}");
-
-    let bound = state(vec![bound(&json!({"resourceId": CART}))], vec![]);
-    let folder = Folder::of(&[("state.json", &bound.to_string())]);
-    assert_eq!(folder.run(&["collect", "state.json", "--redact", "-o", "redacted.gz"]).status, 0);
-    let mut text = String::new();
-    let file = std::fs::File::open(folder.path().join("redacted.gz")).unwrap();
-    std::io::Read::read_to_string(&mut flate2::read::MultiGzDecoder::new(file), &mut text).unwrap();
-    assert!(text.contains("identity") && !text.contains("id-cart"), "{text}");
 }

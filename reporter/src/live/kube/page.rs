@@ -256,7 +256,7 @@ mod tests {
             {"metadata":{"name":"b","namespace":"shop"},"spec":{"pods":7}}]}"#;
         let page = read(&declared::likely(bearing), "v1", page.as_bytes()).unwrap();
         let [Manifest::Workload(workload)] = page.objects.as_slice() else { panic!("{page:?}") };
-        assert_eq!((workload.name.as_str(), &*workload.service_account()), ("a", "cart"));
+        assert_eq!((workload.name.as_str(), workload.service_account()), ("a", "cart"));
         assert!(page.broken == 1 && page.defects[0].starts_with("Widget shop/b: "), "{:?}", page.defects);
     }
 
