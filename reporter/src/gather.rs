@@ -90,7 +90,8 @@ impl Gather {
             failed: None,
         };
         snapshot.begin(header);
-        snapshot.readers = self.sources.how.live.read(self.namespace.as_deref(), &progress, |feed| {
+        let bearing = self.sources.how.bearing(&config);
+        snapshot.readers = self.sources.how.live.read(self.namespace.as_deref(), &bearing, &progress, |feed| {
             snapshot.feed(feed);
             // What cannot be written need not be read.
             if snapshot.failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -103,7 +104,7 @@ impl Gather {
         }
         progress.say("reading");
         let roots = self.sources.roots()?;
-        let (reading, sections) = read(&roots, &self.sources.how.bearing(&config), || Box::new(io::stdin()));
+        let (reading, sections) = read(&roots, &bearing, || Box::new(io::stdin()));
         let (sections, gaps) = settle(sections);
         if !reading.sources.is_empty() {
             // Whether what cannot be read is a loss is told by what stands beside it.

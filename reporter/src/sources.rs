@@ -74,7 +74,7 @@ impl Sources {
         #[cfg(feature = "live")]
         let feeds = {
             let mut feeds = Vec::new();
-            self.how.live.read(namespace, progress, |feed| {
+            self.how.live.read(namespace, &self.how.bearing(config), progress, |feed| {
                 feeds.push(feed);
                 ControlFlow::Continue(())
             })?;

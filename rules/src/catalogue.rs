@@ -94,7 +94,9 @@ catalogue! {
     audit AWI407 => over_privileged_identity,
     admission AWI501 => invalid_token_expiration,
     audit AWI502 => lifetime_overridden,
+    #[cfg(feature = "audit")]
     audit AWI503 => hard_coded_token_path,
+    #[cfg(feature = "audit")]
     audit AWI504 => volume_collision,
     audit AWI505 => inconsistent_projected_token,
     admission AWI601 => aad_pod_identity_label,

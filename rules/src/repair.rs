@@ -5,6 +5,10 @@ use alloc::string::{String, ToString};
 
 use serde::Serialize;
 
+#[cfg(feature = "audit")]
+use crate::model::Cluster;
+#[cfg(feature = "audit")]
+use crate::model::rbac::{IDENTITY_GROUP, USE_IDENTITY};
 use crate::model::{Audience, ClientId, FederatedIdentityCredential, Identity, IdentityKind, Issuer, Subject};
 use crate::near::Token;
 use crate::trust::Trust;
@@ -117,6 +121,37 @@ pub fn removal(trust: &Trust<'_>, credential: &FederatedIdentityCredential) -> S
         }
         None => format!("delete federated credential {name}"),
     }
+}
+
+/// The command that ties an identity to a cluster of AKS by an identity binding.
+#[cfg(feature = "audit")]
+pub fn binding(cluster: Option<&Cluster>, identity: Option<&Identity>, client_id: &ClientId) -> String {
+    let (mut name, mut group, mut of) = ("CLUSTER", "RESOURCE_GROUP", String::new());
+    if let Some(cluster) = cluster {
+        name = &cluster.name;
+        group = if cluster.resource_group.is_empty() { group } else { &cluster.resource_group };
+        of = subscription(&cluster.id).map_or_else(String::new, |id| format!(" --subscription {}", shell(id)));
+    }
+    let resource = identity.map(|identity| identity.id.as_str()).filter(|id| !id.is_empty());
+    format!(
+        "az aks identity-binding create --cluster-name {} --resource-group {}{of} --name {} --managed-identity-resource-id {}",
+        shell(name),
+        shell(group),
+        client_id.folded(),
+        shell(resource.unwrap_or("IDENTITY_RESOURCE_ID")),
+    )
+}
+
+/// The commands that let a ServiceAccount use an identity through an identity binding of AKS.
+#[cfg(feature = "audit")]
+pub fn permission(namespace: &str, account: &str, client_id: &ClientId) -> String {
+    let (id, role) = (client_id.folded(), format!("use-mi-{}", client_id.folded()));
+    // kubectl creates no role on resources that the API server does not serve, unless it is a manifest.
+    format!(
+        r#"echo '{{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRole","metadata":{{"name":"{role}"}},"rules":[{{"apiGroups":["{IDENTITY_GROUP}"],"resources":["{id}"],"verbs":["{USE_IDENTITY}"]}}]}}' | kubectl apply -f - && kubectl create clusterrolebinding {} --clusterrole={role} --serviceaccount={}"#,
+        shell(&format!("{role}-{namespace}-{account}")),
+        shell(&format!("{namespace}:{account}")),
+    )
 }
 
 fn address(identity: &Identity) -> String {

@@ -13,7 +13,7 @@ const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../policy/deploy/chart
 const JOBS: &str = "collect.azure.clientId=5a1e2c3d-0001-4000-8000-000000000001";
 
 /// Value sets that render, each a comma-separated list.
-const SETS: [&str; 11] = [
+const SETS: [&str; 12] = [
     "webhook.replicas=1",
     "webhook.enabled=false",
     "webhook.mutating.enabled=true,settings.moveLabel=true",
@@ -25,6 +25,7 @@ const SETS: [&str; 11] = [
     "vap.enabled=true",
     "trust.enabled=true,trust.namespace=default",
     "audit.enabled=true,audit.persistence.enabled=true",
+    "audit.enabled=true,audit.args={--pod-bearing=example.com/v1/Widget=spec.pods},collect.rules[0].apiGroups={example.com},collect.rules[0].resources={widgets},collect.rules[0].verbs={get,list}",
 ];
 
 /// Kinds that no plain API server knows.
@@ -70,6 +71,10 @@ fn it_lints_and_renders_with_every_switch() {
         ("webhok.enabled=true", "additional properties 'webhok' not allowed"),
         ("webhook.failurePolicy=ignore", "/webhook/failurePolicy"),
         ("trust.enabled=true,collect.azure.clientId=", "collect.azure.clientId"),
+        (
+            "audit.enabled=true,collect.rules[0].apiGroups={a},collect.rules[0].resources={b},collect.rules[0].verbs={create}",
+            "/collect/rules/0/verbs/0",
+        ),
     ] {
         let refused = render(set).unwrap_err();
         assert!(refused.contains(says), "{set}: {refused}");

@@ -13,6 +13,7 @@ mod azurite;
 mod beside;
 mod chart;
 mod cluster;
+mod declared;
 mod doctor;
 mod doors;
 mod gatekeeper;

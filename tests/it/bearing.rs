@@ -82,12 +82,36 @@ fn a_declared_kind_is_judged_and_kept_in_snapshots() {
     assert_eq!(misplaced(&folder.run(&["scan", "own.gz", "-o", "json"])), ["Widget/cart"]);
     assert_eq!(folder.run(&["collect", "own.yaml", "--config", "declared.toml", "-o", "configured.gz"]).status, 0);
     assert_eq!(misplaced(&folder.run(&["scan", "configured.gz", "-o", "json"])), ["Widget/cart"]);
+    for kind in ["widget", "Widgets", "widgets.example.com"] {
+        let workload = format!("shop/{kind}/cart");
+        let traced = folder.run(&["trace", &workload, "own.gz", "--pod-bearing", DECLARATION]);
+        assert!(traced.out.starts_with("Widget shop/cart\n"), "{traced:?}");
+        let configured = folder.run(&["trace", &workload, "own.yaml", "--config", "declared.toml"]);
+        assert!(configured.out.starts_with("Widget shop/cart\n"), "{configured:?}");
+        let unheard = folder.run(&["trace", &workload, "own.yaml"]);
+        assert!(unheard.status == 2 && unheard.err.contains("or one declared with --pod-bearing"), "{unheard:?}");
+    }
     let redacted = folder.run(&["collect", "own.gz", "--redact", "-o", "red.gz"]);
     assert_eq!(redacted.status, 0, "{redacted:?}");
     let report = folder.run(&["scan", "red.gz", "-o", "json"]).report();
     let object = &report["findings"][0]["object"];
     assert_eq!(object["kind"], "Widget", "{report}");
     assert!(!object["apiVersion"].as_str().unwrap().contains("example"), "{report}");
+}
+
+#[test]
+fn a_declared_kind_is_not_taken_for_another_of_its_name() {
+    let set = |version: &str| {
+        format!(
+            "apiVersion: {version}\nkind: StatefulSet\nmetadata: {{name: cart, namespace: shop, labels: {{azure.workload.identity/use: \"true\"}}}}\nspec: {{template: {{metadata: {{labels: {{app: cart}}}}, spec: {{serviceAccountName: cart}}}}}}\n"
+        )
+    };
+    let folder = Folder::of(&[("both.yaml", &format!("{}---\n{}", set("apps.kruise.io/v1beta1"), set("apps/v1")))]);
+    let declaration = "apps.kruise.io/v1beta1/StatefulSet=spec.template";
+    let ran = folder.run(&["scan", "both.yaml", "--pod-bearing", declaration, "-o", "json"]);
+    assert_eq!(misplaced(&ran), ["StatefulSet/cart", "StatefulSet/cart"]);
+    let traced = folder.run(&["trace", "shop/sts/cart", "both.yaml", "--pod-bearing", declaration]);
+    assert!(traced.out.starts_with("StatefulSet shop/cart\n"), "{traced:?}");
 }
 
 #[test]

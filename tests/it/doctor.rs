@@ -61,6 +61,25 @@ fn without_anybody_named_it_says_what_would_be_needed() {
 }
 
 #[test]
+fn kinds_that_are_declared_are_needed_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("own.toml");
+    std::fs::write(&config, "podBearing = [\"example.com/v1/BuildPolicy=spec.pods\"]\n").unwrap();
+    let typed = ["--pod-bearing", "apps.kruise.io/v1beta1/StatefulSet=spec.template"];
+    let arguments = [&["--cluster-role", "--config", config.to_str().unwrap()][..], &typed].concat();
+    let (status, out, err) = doctor(&arguments);
+    assert_eq!((status, err.as_str()), (0, ""));
+    let roles = manifests(&out);
+    let rules = roles[0]["rules"].as_array().unwrap();
+    for (group, resource) in [("example.com", "buildpolicies"), ("apps.kruise.io", "statefulsets")] {
+        let rule = json!({"apiGroups": [group], "resources": [resource], "verbs": ["get", "list"]});
+        assert!(rules.contains(&rule), "{rule}: {out}");
+    }
+    assert!(!doctor(&["--cluster-role"]).1.contains("kruise"));
+    assert_eq!(doctor(&["--pod-bearing", "Widget"]).0, 2);
+}
+
+#[test]
 fn what_it_prints_for_others_is_that_alone() {
     let (_, out, _) = doctor(&["--cluster-role", "-n", "shop", "--secret-keys"]);
     let roles = manifests(&out);

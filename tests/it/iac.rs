@@ -8,9 +8,9 @@ use wiguard_tests::case::{collect_text, rules_that_find};
 
 use crate::program::Folder;
 
-const ISSUER: &str = "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/";
-const CLIENT: &str = "33333333-3333-3333-3333-333333333333";
-const CART: &str =
+pub(crate) const ISSUER: &str = "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/";
+pub(crate) const CLIENT: &str = "33333333-3333-3333-3333-333333333333";
+pub(crate) const CART: &str =
     "/subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart";
 /// What must never be seen again.
 const SECRETS: [&str; 4] =
@@ -21,24 +21,24 @@ fn credential(name: &str, account: &str) -> Value {
         "subject": format!("system:serviceaccount:shop:{account}"), "audience": ["api://AzureADTokenExchange"]})
 }
 
-fn resource(address: &str, values: &Value) -> Value {
+pub(crate) fn resource(address: &str, values: &Value) -> Value {
     let kind = address.split('.').find(|step| step.contains('_')).unwrap();
     json!({"address": address, "mode": "managed", "type": kind, "name": "x",
         "provider_name": "registry.terraform.io/hashicorp/azurerm", "values": values, "sensitive_values": {}})
 }
 
-fn identity() -> Value {
+pub(crate) fn identity() -> Value {
     json!({"id": CART, "name": "id-cart", "client_id": CLIENT, "principal_id": "p", "tenant_id": "t",
         "resource_group_name": "rg", "location": "westeurope"})
 }
 
 /// A state as `terraform show -json` prints it, with what stands in a module.
-fn state(root: Vec<Value>, module: Vec<Value>) -> Value {
+pub(crate) fn state(root: Vec<Value>, module: Vec<Value>) -> Value {
     json!({"format_version": "1.0", "terraform_version": "1.9.8", "values": {"outputs": {"password": {"sensitive": true, "value": SECRETS[2]}},
         "root_module": {"resources": root, "child_modules": [{"address": "module.app", "resources": module}]}}})
 }
 
-fn live_identity() -> Value {
+pub(crate) fn live_identity() -> Value {
     json!({"id": CART, "name": "id-cart", "clientId": CLIENT, "resourceGroup": "rg",
         "type": "Microsoft.ManagedIdentity/userAssignedIdentities"})
 }
@@ -49,7 +49,7 @@ fn live(name: &str, account: &str) -> Value {
         "type": "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials"})
 }
 
-fn collect(documents: &[Value]) -> Collected {
+pub(crate) fn collect(documents: &[Value]) -> Collected {
     let text = documents.iter().map(Value::to_string).collect::<Vec<_>>().join("\n");
     collect_text(&text, false)
 }

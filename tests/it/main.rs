@@ -22,6 +22,7 @@ mod generated;
 mod healthy;
 mod hostile;
 mod iac;
+mod iac_bindings;
 mod ignorance;
 mod lines;
 mod manifests;

@@ -148,6 +148,8 @@ fn what_is_not_there_is_not_traced() {
         let ran = folder.run(wrong);
         assert!(ran.status == 2 && ran.out.is_empty() && !ran.err.is_empty(), "{ran:?}");
     }
+    let unheard = folder.run(&["trace", "shop/svc/cart", "k.yaml"]);
+    assert!(unheard.err.contains("`svc` is no kind that makes pods; expected one of pods, "), "{unheard:?}");
 }
 
 #[test]
@@ -171,4 +173,143 @@ fn programs_read_the_same() {
         .clone();
     assert_eq!(subject["expected"], "system:serviceaccount:shop:cart");
     assert_eq!(subject["actual"], "system:serviceaccount:shop:carts");
+}
+
+const BOUND: &str = "labels: {azure.workload.identity/use: \"true\"}, annotations: {azure.workload.identity/use-identity-binding: \"True\"}";
+
+const CREDENTIAL: &str =
+    "https://ib.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/33333333-3333-3333-3333-333333333333";
+
+/// An identity binding of the cluster for this client id.
+fn binding(client: &str) -> String {
+    format!(
+        "- {{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod/identityBindings/cart, name: cart, type: Microsoft.ContainerService/managedClusters/identityBindings, resourceGroup: rg, properties: {{managedIdentity: {{clientId: {client}}}}}}}\n"
+    )
+}
+
+/// A role on this client id, for ServiceAccount `shop/cart`.
+fn permission(client: &str) -> String {
+    format!(
+        "{{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {{name: use-cart}}, rules: [{{verbs: [use-managed-identity], apiGroups: [cid.wi.aks.azure.com], resources: [{client}]}}]}}
+---
+{{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {{name: use-cart}}, roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: use-cart}}, subjects: [{{kind: ServiceAccount, name: cart, namespace: shop}}]}}
+---
+{{apiVersion: v1, kind: List, items: [{{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {{name: own, namespace: shop}}, roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: Role, name: own}}, subjects: []}}, {{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {{name: own, namespace: shop}}, rules: []}}]}}
+"
+    )
+}
+
+/// Azure, with the credential that AKS makes under this name and issuer instead of another.
+fn azure_with(name: &str, issuer: &str) -> String {
+    azure("system:serviceaccount:aks:binding")
+        .replace("fc-cart", name)
+        .replace(&format!("issuer: \"{ISSUER}\""), &format!("issuer: \"{issuer}\""))
+}
+
+fn links(text: &str) -> Vec<(&str, &str)> {
+    let links = text.lines().filter(|line| ["ok ", "BROKEN ", "unknown "].iter().any(|mark| line.starts_with(mark)));
+    links.filter_map(|line| Some((line.get(..7)?.trim(), line.get(9..23)?.trim()))).collect()
+}
+
+#[test]
+fn a_chain_through_an_identity_binding() {
+    let azure = azure_with("aks-identity-binding", CREDENTIAL);
+    let text = traced(&[&deployment(BOUND, ""), ACCOUNT, &azure, &binding(CLIENT), &permission(CLIENT)]);
+    let expected = [
+        "pod label",
+        "pod annotation",
+        "webhook",
+        "ServiceAccount",
+        "client id",
+        "identity",
+        "binding",
+        "permission",
+        "credential",
+    ];
+    assert_eq!(links(&text), expected.map(|link| ("ok", link)), "{text}");
+    for part in [
+        "azure.workload.identity/use-identity-binding: \"True\"",
+        "AZURE_KUBERNETES_TOKEN_PROXY, AZURE_KUBERNETES_SNI_NAME, AZURE_KUBERNETES_CA_FILE",
+        "with audience api://AKSIdentityBinding",
+        "cart ties the identity to cluster prod",
+        "ClusterRoleBinding use-cart lets shop/cart `use-managed-identity`",
+        "aks-identity-binding trusts the tokens that AKS exchanges",
+        "exit status 0",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[test]
+fn the_first_broken_link_of_an_identity_binding_is_the_last_that_is_told() {
+    const OTHER: &str = "44444444-4444-4444-4444-444444444444";
+    let whole = || azure_with("aks-identity-binding", CREDENTIAL);
+    let end = |metadata: &str, azure: &str, bound: &str, permitted: &str| {
+        let text = traced(&[&deployment(metadata, ""), ACCOUNT, azure, &binding(bound), &permission(permitted)]);
+        let last = links(&text).last().map(|(state, link)| format!("{state} {link}"));
+        (last.unwrap_or_default(), text)
+    };
+    let sides = |text: &str, expected: &str, actual: &str| {
+        assert!(text.contains(&format!("expected  {expected}\n")), "{text}");
+        assert!(text.contains(&format!("actual    {actual}\n")), "{text}");
+    };
+
+    let (link, text) = end(&BOUND.replace("True", "yes"), &whole(), CLIENT, CLIENT);
+    assert_eq!(link, "BROKEN pod annotation", "{text}");
+    sides(&text, "true", "yes");
+
+    let (link, text) = end(BOUND, &whole(), OTHER, CLIENT);
+    assert_eq!(link, "BROKEN binding", "{text}");
+    sides(&text, CLIENT, OTHER);
+    assert!(text.contains("to mend it: az aks identity-binding create --cluster-name prod"), "{text}");
+
+    let (link, text) = end(BOUND, &whole(), CLIENT, OTHER);
+    assert_eq!(link, "BROKEN permission", "{text}");
+    sides(&text, CLIENT, OTHER);
+    assert!(text.contains(&format!("kubectl create clusterrolebinding use-mi-{CLIENT}-shop-cart")), "{text}");
+
+    let (link, text) = end(BOUND, &azure("system:serviceaccount:shop:cart"), CLIENT, CLIENT);
+    assert_eq!(link, "BROKEN credential", "{text}");
+    assert!(text.contains("id-cart lacks the credential aks-identity-binding"), "{text}");
+    sides(&text, CREDENTIAL, "(none)");
+
+    for altered in [format!("{CREDENTIAL}/"), CREDENTIAL.replace(CLIENT, OTHER), "https://example.com".into()] {
+        let (link, text) = end(BOUND, &azure_with("aks-identity-binding", &altered), CLIENT, CLIENT);
+        assert_eq!(link, "BROKEN credential", "{text}");
+        assert!(text.contains("aks-identity-binding of id-cart is not as AKS made it"), "{text}");
+        sides(&text, CREDENTIAL, &altered);
+    }
+}
+
+#[test]
+fn what_was_not_read_of_an_identity_binding_is_named() {
+    let folder = Folder::of(&[("k.yaml", &[&deployment(BOUND, ""), ACCOUNT].join("---\n"))]);
+    let ran = folder.run(&["trace", "shop/deploy/cart", "k.yaml"]);
+    assert_eq!(ran.status, 3, "{ran:?}");
+    for link in ["identity", "binding", "permission"] {
+        assert!(links(&ran.out).contains(&("unknown", link)), "{ran:?}");
+    }
+    assert!(ran.out.contains("no source gave the cluster's identity bindings"), "{ran:?}");
+}
+
+#[test]
+fn a_webhook_from_before_identity_bindings_breaks_the_chain() {
+    let webhook = |tag: &str| {
+        format!(
+            "apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: azure-wi-webhook-controller-manager, namespace: kube-system}}
+spec: {{template: {{spec: {{containers: [{{name: manager, image: \"mcr.microsoft.com/oss/azure/workload-identity/webhook:{tag}\"}}]}}}}}}
+"
+        )
+    };
+    let told = |tag: &str| {
+        let azure = azure_with("aks-identity-binding", CREDENTIAL);
+        let all = [&deployment(BOUND, ""), ACCOUNT, &azure, &binding(CLIENT), &permission(CLIENT), &webhook(tag)];
+        traced(&all)
+    };
+    let old = told("v1.5.1");
+    assert_eq!(links(&old).last(), Some(&("BROKEN", "webhook")), "{old}");
+    assert!(old.contains("expected  1.6.0 or later\n") && old.contains("actual    1.5.1\n"), "{old}");
+    assert!(told("v1.6.0").contains("every link holds"), "{}", told("v1.6.0"));
 }

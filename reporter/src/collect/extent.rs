@@ -82,7 +82,9 @@ impl Lists {
     }
 
     pub(super) fn workload(&mut self, cluster: ClusterIx, list: Option<ListId>, workload: &Workload, live: bool) {
-        if workload.kind.kind == "Deployment" {
+        // Others may call theirs alike.
+        let kind = if workload.kind.at_admission() { workload.kind.kind } else { "" };
+        if kind == "Deployment" {
             if list.is_some() {
                 self.deployments.insert(cluster);
             }
@@ -94,7 +96,7 @@ impl Lists {
             return;
         }
         self.lived_in.insert((cluster, workload.namespace.clone()));
-        match (workload.kind.kind, &workload.controller) {
+        match (kind, &workload.controller) {
             ("Pod", _) => {
                 self.used.insert((cluster, workload.namespace.clone(), workload.service_account().into()));
             }
@@ -311,7 +313,7 @@ pub(super) fn settle(lists: &Lists, inventory: &mut Inventory, gaps: &[Gap], ass
     let deployments: BTreeSet<(ClusterIx, &str, &str)> = inventory
         .workloads
         .iter()
-        .filter(|workload| workload.kind.kind == "Deployment")
+        .filter(|workload| workload.kind.at_admission() && workload.kind.kind == "Deployment")
         .map(|workload| (workload.cluster, workload.namespace.as_str(), workload.name.as_str()))
         .collect();
     for cluster in &lists.deployments {

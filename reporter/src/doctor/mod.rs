@@ -12,16 +12,21 @@ pub mod need;
 mod permission;
 mod print;
 
+use std::path::PathBuf;
+
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use futures_util::future::join_all;
 use serde_json::Value;
 use tokio::sync::mpsc;
+use wiguard_rules::model::PodBearing;
 
 use crate::cli::Failure;
+use crate::config::Config;
+use crate::live::kube::kinds::Kind;
 use crate::live::{Live, Readers, Session, Shard, Stop};
 use crate::progress;
-use need::Need;
+use need::{Need, What};
 
 /// The arguments of `doctor`.
 #[derive(Debug, Args)]
@@ -35,6 +40,7 @@ use need::Need;
 EXAMPLES:
   wiguard doctor --kube --azure
   wiguard doctor --cluster-role | kubectl apply -f -
+  wiguard doctor --kube --pod-bearing example.com/v1/Widget=spec.podTemplate
   wiguard doctor --role-definition > role.json && az role definition create --role-definition role.json")]
 pub struct Doctor {
     #[command(flatten)]
@@ -42,6 +48,12 @@ pub struct Doctor {
     /// What is needed to read this namespace alone, by a Role in it
     #[arg(short, long, value_name = "NAMESPACE", value_parser = namespace)]
     namespace: Option<String>,
+    /// What is needed to read the objects of this kind too, as with scan; repeatable
+    #[arg(long = "pod-bearing", value_name = "API_VERSION/KIND=PATH", value_parser = PodBearing::declared)]
+    bearing: Vec<&'static PodBearing>,
+    /// Read the configuration from FILE, for the kinds it declares [default: wiguard.toml or .wiguard.toml, if there is one]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// How to print it
     #[arg(short, long, value_enum, default_value_t = As::Table, value_name = "FORMAT")]
     output: As,
@@ -97,7 +109,9 @@ impl Doctor {
     /// # Errors
     /// If what was typed makes no sense, or standard output cannot be written.
     pub fn run(self) -> Result<u8, Failure> {
-        let of_cluster = need::of_cluster(self.live.kube.kinds(), self.namespace.as_deref());
+        let config = Config::load(self.config.as_deref()).map_err(|error| Failure::Usage(error.into()))?;
+        let declared: Vec<_> = self.bearing.iter().copied().chain(config.bearing()).collect();
+        let of_cluster = self.of_cluster(self.live.kube.likely(&declared));
         let (of_subscription, of_tenant) = (need::of_subscription(), need::of_tenant());
         let mut findings = Findings {
             places: Vec::new(),
@@ -112,7 +126,7 @@ impl Doctor {
             return print::write(|out| print::json(out, &findings.role_definition)).map(|()| 0);
         }
         findings.places = if self.live.is_wanted() {
-            self.ask(&of_cluster, &of_subscription, &of_tenant)?
+            self.ask(&declared, &of_subscription, &of_tenant)?
         } else {
             let unasked = |name: &str, needs: Vec<Need>| {
                 let answers = needs.into_iter().map(|need| (need, Answer::Unasked));
@@ -124,6 +138,12 @@ impl Doctor {
                 unasked("each tenant", of_tenant),
             ]
         };
+        // Which resources declared kinds are is for each cluster to say.
+        let asked: Vec<Need> =
+            findings.places.iter().flat_map(|place| &place.answers).map(|(it, _)| it.clone()).collect();
+        if asked.iter().any(|need| matches!(need.what, What::Resource { .. })) {
+            findings.roles = need::roles(&asked);
+        }
         print::write(|out| match self.output {
             As::Table => print::table(out, &findings),
             As::Json => print::json(out, &print::document(&findings)),
@@ -131,7 +151,17 @@ impl Doctor {
         Ok(status(&findings.places))
     }
 
-    fn ask(&self, cluster: &[Need], subscription: &[Need], tenant: &[Need]) -> Result<Vec<Place>, Failure> {
+    /// What is needed of a cluster that serves the declared kinds like that.
+    fn of_cluster(&self, declared: Vec<Kind>) -> Vec<Need> {
+        need::of_cluster(self.live.kube.kinds().chain(declared), self.namespace.as_deref())
+    }
+
+    fn ask(
+        &self,
+        declared: &[&'static PodBearing],
+        subscription: &[Need],
+        tenant: &[Need],
+    ) -> Result<Vec<Place>, Failure> {
         let progress = self.progress.show();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.context("could not start the runtime").map_err(Failure::Internal)?;
@@ -147,7 +177,14 @@ impl Doctor {
             let clusters = self.live.kube.clients(&session).await?;
             let azure = self.live.azure.granted(&session).await?;
             progress.say("asking");
-            let clusters = clusters.into_iter().map(|(name, client)| cluster::examine(name, client, cluster, &session));
+            let session = &session;
+            let clusters = clusters.into_iter().map(|(name, client)| async move {
+                let kinds = match &client {
+                    Ok(client) if !declared.is_empty() => self.live.kube.served(client, declared, session).await,
+                    _ => self.live.kube.likely(declared),
+                };
+                cluster::examine(name, client, &self.of_cluster(kinds), session).await
+            });
             let mut places = join_all(clusters).await;
             places.extend(azure.into_iter().map(|granted| azure::examine(granted, subscription, tenant)));
             Ok(places)

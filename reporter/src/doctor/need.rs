@@ -110,7 +110,7 @@ pub fn roles(needs: &[Need]) -> Vec<Value> {
                 let rules = namespaces.entry(namespace.as_deref()).or_default();
                 rules.resource(verb, group, resource, *name);
             }
-            What::Path(path) => namespaces.entry(None).or_default().paths.push(path),
+            What::Path(path) => namespaces.entry(None).or_default().path(path),
             What::Action(_) | What::Permission(_) => {}
         }
     }
@@ -169,6 +169,12 @@ impl Rules {
             Some((_, verbs)) if verbs.contains(&verb) => {}
             Some((_, verbs)) => verbs.push(verb),
             None => self.resources.push(((group, resource, name), vec![verb])),
+        }
+    }
+
+    fn path(&mut self, path: &'static str) {
+        if !self.paths.contains(&path) {
+            self.paths.push(path);
         }
     }
 
@@ -275,6 +281,12 @@ mod tests {
             assert_eq!(once.len(), granted.len(), "{granted:?}");
             assert_eq!(once, needed.iter().collect::<BTreeSet<_>>());
         }
+    }
+
+    #[test]
+    fn what_several_clusters_need_is_granted_once() {
+        let needs = of_cluster(kinds(), None);
+        assert_eq!(roles(&[needs.clone(), needs.clone()].concat()), roles(&needs));
     }
 
     #[test]

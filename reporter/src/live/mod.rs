@@ -21,6 +21,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Context as _;
 use clap::Args;
 use tokio::sync::mpsc;
+use wiguard_rules::model::PodBearing;
 
 pub(crate) use self::kube::IN_CLUSTER;
 use crate::cli::Failure;
@@ -103,7 +104,8 @@ impl Live {
     /// Reads everything that is wanted, and hands on each page's facts as they come, until the sink
     /// has no more use for them.
     ///
-    /// What cannot be read is among them. The namespace is the only one that is read, if there is one.
+    /// What cannot be read is among them. The namespace is the only one that is read, if there is one;
+    /// declared kinds are read beside those that are known.
     /// Returns who read what, as far as that is known.
     ///
     /// # Errors
@@ -111,6 +113,7 @@ impl Live {
     pub fn read(
         &self,
         namespace: Option<&str>,
+        declared: &[&'static PodBearing],
         progress: &Progress,
         mut sink: impl FnMut(Feed) -> ControlFlow<()>,
     ) -> Result<Vec<String>, Failure> {
@@ -130,7 +133,8 @@ impl Live {
                 shard,
                 readers: readers.clone(),
             };
-            let (kube, azure) = (self.kube.plan(namespace, &session).await?, self.azure.plan(&session).await?);
+            let (kube, azure) =
+                (self.kube.plan(namespace, declared, &session).await?, self.azure.plan(&session).await?);
             drop(session);
             let reading = async { tokio::join!(kube, azure) };
             let taking = async {

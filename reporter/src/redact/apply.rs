@@ -11,7 +11,7 @@ use wiguard_rules::model::{
 use wiguard_rules::webhook::{MOUNT_PATHS, RESERVED, TOKEN_VOLUME, Version};
 
 use super::Redactor;
-use crate::collect::iac::{Declaration, Declarations, DeclaredIdentity, Key, Whose};
+use crate::collect::iac::{Declaration, Declarations, DeclaredBinding, DeclaredIdentity, Key, Whose};
 use crate::collect::{Feed, Gap, Home, Proof, Reading, Resource};
 use crate::read::Source;
 use crate::snapshot::Header;
@@ -380,15 +380,25 @@ impl Redactor {
             credential.subject.iter_mut().for_each(|subject| self.text(&mut subject.0));
             credential.expression.iter_mut().for_each(|expression| self.text(expression));
             credential.audiences.iter_mut().flatten().for_each(|audience| self.text(&mut audience.0));
-            match parent {
-                Whose::Id(id) => self.text(id),
-                Whose::Declared(key) => self.key(key),
-                Whose::Name { name, resource_group } => {
-                    self.text(name);
-                    self.text(resource_group);
-                }
-                Whose::Unknown => {}
+            self.whose(parent);
+        }
+        for DeclaredBinding { name, cluster, identity, client_id } in &mut declared.bindings {
+            self.text(name);
+            self.text(&mut client_id.0);
+            self.whose(cluster);
+            self.whose(identity);
+        }
+    }
+
+    fn whose(&self, whose: &mut Whose) {
+        match whose {
+            Whose::Id(id) => self.text(id),
+            Whose::Declared(key) => self.key(key),
+            Whose::Name { name, resource_group } => {
+                self.text(name);
+                self.text(resource_group);
             }
+            Whose::Unknown => {}
         }
     }
 

@@ -9,12 +9,6 @@ use super::walk::{State, Step, Walker};
 impl Walker<'_, '_> {
     /// The last link: the credentials of the identities that are asked for.
     pub(super) fn credentials(&mut self, asked: &[ClientId]) {
-        if self.workload.uses_identity_binding() {
-            let message = "the pods speak through an AKS identity binding, not through a credential of their own";
-            let look = "look whether the ServiceAccount may `use-managed-identity` in the group cid.wi.aks.azure.com";
-            self.add(Step::new("credential", State::Unknown, message).fix(look));
-            return;
-        }
         let presented = match presented(self.workload, self.trust) {
             Ok(Some(presented)) => presented,
             Ok(None) => return,

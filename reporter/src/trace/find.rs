@@ -29,8 +29,10 @@ pub struct Target {
     pub cluster: Option<String>,
     /// Its namespace.
     pub namespace: String,
-    /// Its kind.
+    /// Its kind, as it is typed where only a declaration can tell.
     pub kind: String,
+    /// The API group of its kind.
+    pub group: String,
     /// Its name.
     pub name: String,
 }
@@ -50,21 +52,21 @@ impl FromStr for Target {
         if [namespace, kind, name].iter().any(|part| part.is_empty()) || cluster.as_deref() == Some("") {
             return Err("a part of it is empty; expected NAMESPACE/KIND/NAME, such as shop/deploy/cart".into());
         }
-        let known = kind_called(kind).ok_or_else(|| {
-            let all: Vec<&str> = PodBearing::all().map(|kind| kind.resource).collect();
-            format!("`{kind}` is no kind that makes pods; expected one of {}", all.join(", "))
-        })?;
-        Ok(Self { cluster, namespace: (*namespace).into(), kind: known.kind.into(), name: (*name).into() })
+        let (kind, group) = ((*kind).into(), String::new());
+        Ok(Self { cluster, namespace: (*namespace).into(), kind, group, name: (*name).into() })
     }
 }
 
-/// The kind of that name, in singular, plural or short.
-fn kind_called(name: &str) -> Option<&'static PodBearing> {
+/// The kind of that name, in singular, plural or short, among those that are known and those declared.
+fn kind_called(typed: &str, declared: &[&'static PodBearing]) -> Option<&'static PodBearing> {
     // Groups may follow, as in `deployments.apps`.
-    let name = name.split('.').next().unwrap_or_default().to_ascii_lowercase();
+    let (name, group) = typed.split_once('.').unwrap_or((typed, ""));
+    let name = name.to_ascii_lowercase();
     let short = SHORT.iter().find(|(short, _)| *short == name).map(|(_, kind)| kind.to_ascii_lowercase());
     let name = short.unwrap_or(name);
-    PodBearing::all().find(|kind| kind.kind.to_ascii_lowercase() == name || kind.resource == name)
+    let all = PodBearing::all().chain(declared.iter().copied());
+    let called: Vec<_> = all.filter(|kind| kind.kind.to_ascii_lowercase() == name || kind.resource == name).collect();
+    called.iter().find(|kind| kind.group == group).or(called.first()).copied()
 }
 
 impl fmt::Display for Target {
@@ -77,6 +79,22 @@ impl fmt::Display for Target {
 }
 
 impl Target {
+    /// The same, of the kind that is meant: one that is known, or one that is declared.
+    ///
+    /// # Errors
+    /// If there is none of that name.
+    pub fn among(self, declared: &[&'static PodBearing]) -> anyhow::Result<Self> {
+        let Some(known) = kind_called(&self.kind, declared) else {
+            let all: Vec<&str> = PodBearing::all().chain(declared.iter().copied()).map(|kind| kind.resource).collect();
+            return Err(anyhow!(
+                "`{}` is no kind that makes pods; expected one of {}, or one declared with --pod-bearing",
+                self.kind,
+                all.join(", ")
+            ));
+        };
+        Ok(Self { kind: known.kind.into(), group: known.group.into(), ..self })
+    }
+
     /// The workload that is meant, if it was read.
     ///
     /// # Errors
@@ -129,25 +147,34 @@ impl Target {
     }
 
     fn is_like(&self, workload: &Workload) -> bool {
-        workload.namespace == self.namespace && workload.kind.kind == self.kind
+        workload.namespace == self.namespace && workload.kind.kind == self.kind && workload.kind.group == self.group
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Target;
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
 
     #[test]
     fn kinds_are_called_as_in_kubectl() {
-        let kind = |text: &str| text.parse::<Target>().map(|target| target.kind);
+        let kruise = PodBearing::declared("apps.kruise.io/v1beta1/StatefulSet=spec.template").unwrap();
+        let widget = PodBearing::declared("example.com/v1/Widget=spec.pods").unwrap();
+        let target = |text: &str| text.parse::<Target>().ok()?.among(&[kruise, widget]).ok();
+        let kind = |text: &str| target(text).map(|target| target.kind);
         for name in ["deploy", "deployment", "deployments", "Deployment", "deployments.apps", "DEPLOY"] {
-            assert_eq!(kind(&format!("shop/{name}/cart")).as_deref(), Ok("Deployment"), "{name}");
+            assert_eq!(kind(&format!("shop/{name}/cart")).as_deref(), Some("Deployment"), "{name}");
         }
-        assert_eq!(kind("shop/po/cart").as_deref(), Ok("Pod"));
-        assert_eq!(kind("prod-weu:shop/cj/cart").as_deref(), Ok("CronJob"));
+        assert_eq!(kind("shop/po/cart").as_deref(), Some("Pod"));
+        assert_eq!(kind("prod-weu:shop/cj/cart").as_deref(), Some("CronJob"));
+        assert_eq!(kind("shop/widgets/cart").as_deref(), Some("Widget"));
+        let group = |text: &str| target(text).map(|target| target.group);
+        assert_eq!(group("shop/sts/cart").as_deref(), Some("apps"));
+        assert_eq!(group("shop/statefulsets.apps.kruise.io/cart").as_deref(), Some("apps.kruise.io"));
         for wrong in ["", "cart", "shop/cart", "shop/svc/cart", "shop/deploy/", "/deploy/cart", ":shop/po/x", "a/b/c/d"]
         {
-            assert!(kind(wrong).is_err(), "{wrong}");
+            assert_eq!(kind(wrong), None, "{wrong}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `wiguard trace`: one workload through the chain, link by link, up to the first that is broken.
 
+mod binding;
 mod credential;
 mod find;
 mod text;
@@ -72,13 +73,14 @@ impl Trace {
     /// If what was typed makes no sense, or the workload is nowhere.
     pub fn run(self) -> Result<u8, Failure> {
         let config = Config::load(self.config.as_deref()).map_err(|error| Failure::Usage(error.into()))?;
+        let workload = self.workload.clone().among(&self.sources.how.bearing(&config)).map_err(Failure::Usage)?;
         let progress = Progress::new();
         let stdin = || -> Stdin { Box::new(io::stdin()) };
-        let namespace = Some(self.workload.namespace.as_str());
+        let namespace = Some(workload.namespace.as_str());
         let collected = self.sources.gather(self.cluster.clone(), namespace, &config, &progress, stdin)?;
         progress.say("");
-        let Some(walk) = walk(&self.workload, &collected, &config).map_err(Failure::Usage)? else {
-            return self.nowhere(&collected);
+        let Some(walk) = walk(&workload, &collected, &config).map_err(Failure::Usage)? else {
+            return nowhere(&workload, &collected);
         };
         let shown = match self.output {
             Format::Text => text::of(&walk, self.style()),
@@ -92,23 +94,23 @@ impl Trace {
         }
     }
 
-    /// The workload is in nothing that was read: perhaps because something was not.
-    fn nowhere(&self, collected: &Collected) -> Result<u8, Failure> {
-        let unread: Vec<_> = collected.gaps.iter().filter(|gap| !is_complete(std::slice::from_ref(gap))).collect();
-        if unread.is_empty() {
-            return Err(Failure::Usage(self.workload.nowhere(&collected.inventory)));
-        }
-        eprintln!("nothing that was read is {}, but not everything could be read:", self.workload);
-        for gap in unread {
-            eprintln!("  {}: {}", crate::render::printable(&gap.path), crate::render::printable(&gap.reason));
-        }
-        Ok(3)
-    }
-
     fn style(&self) -> Style {
         let least = wiguard_rules::finding::Severity::Info;
         crate::cli::Show { color: self.color, min_severity: least }.style()
     }
+}
+
+/// The workload is in nothing that was read: perhaps because something was not.
+fn nowhere(workload: &Target, collected: &Collected) -> Result<u8, Failure> {
+    let unread: Vec<_> = collected.gaps.iter().filter(|gap| !is_complete(std::slice::from_ref(gap))).collect();
+    if unread.is_empty() {
+        return Err(Failure::Usage(workload.nowhere(&collected.inventory)));
+    }
+    eprintln!("nothing that was read is {workload}, but not everything could be read:");
+    for gap in unread {
+        eprintln!("  {}: {}", crate::render::printable(&gap.path), crate::render::printable(&gap.reason));
+    }
+    Ok(3)
 }
 
 /// Walks the chain of a workload; `None` if it was not read.

@@ -155,10 +155,10 @@ impl Step {
 // === impl Walker ===
 
 impl<'a> Walker<'_, 'a> {
-    /// Adds a link; whether to go on. What hangs on the unknown of the link before it is not told twice.
+    /// Adds a link; whether to go on. What hangs on the unknown of a link before it is not told twice.
     pub(super) fn add(&mut self, step: Step) -> bool {
         let goes_on = step.state != State::Broken;
-        let told = self.links.last().is_some_and(|last| last.state == State::Unknown && last.message == step.message);
+        let told = self.links.iter().any(|link| link.state == State::Unknown && link.message == step.message);
         if !told {
             self.links.push(step);
         }
@@ -167,6 +167,11 @@ impl<'a> Walker<'_, 'a> {
 
     fn walk(&mut self) {
         if !self.add(self.label()) {
+            return;
+        }
+        if let Some(step) = self.annotation()
+            && !self.add(step)
+        {
             return;
         }
         let account = self.trust.service_account(self.workload);
@@ -199,7 +204,11 @@ impl<'a> Walker<'_, 'a> {
                 return;
             }
         }
-        self.credentials(&asked);
+        if self.workload.uses_identity_binding() {
+            self.bindings(&asked, &account);
+        } else {
+            self.credentials(&asked);
+        }
     }
 
     fn label(&self) -> Step {

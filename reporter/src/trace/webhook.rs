@@ -10,6 +10,8 @@ use wiguard_rules::webhook::{
 use super::walk::{State, Step};
 
 const LINK: &str = "webhook";
+/// What only a pod with an identity binding has.
+const TOKEN_PROXY: &str = "AZURE_KUBERNETES_TOKEN_PROXY";
 
 /// The link: injected, or refused. The pods are labelled.
 pub(super) fn step(workload: &Workload, account: &Link<&ServiceAccount>, trust: &Trust<'_>) -> Step {
@@ -30,6 +32,9 @@ pub(super) fn step(workload: &Workload, account: &Link<&ServiceAccount>, trust: 
         _ => PodName::Unknown,
     };
     let runs = installed_in(workload.cluster, trust);
+    if let Some(version) = runs.filter(|version| workload.uses_identity_binding() && !version.has_endpoints()) {
+        return too_old(version);
+    }
     let outcomes: Vec<(Version, Outcome)> = Version::ALL
         .into_iter()
         .filter(|version| runs.is_none_or(|runs| runs == *version))
@@ -52,11 +57,21 @@ fn installed_in(cluster: ClusterIx, trust: &Trust<'_>) -> Option<Version> {
     tags.all(|other| other == Some(tag)).then_some(runs)
 }
 
+/// A version from before identity bindings injects what Entra takes, and the annotation is nothing to it.
+fn too_old(version: Version) -> Step {
+    Step::new(LINK, State::Broken, "the version that the cluster runs knows no identity bindings")
+        .compare("version", "1.6.0 or later", Some(version.as_str()))
+        .fix("have AKS run a later one: az feature register --namespace Microsoft.ContainerService --name IdentityBindingPreview, or upgrade the chart")
+}
+
 /// As AKS and the chart install it: from 1.6.0 on with identity bindings.
 fn installed(version: Version) -> Configuration {
     let endpoint = TokenEndpoint {
         annotation: annotation::USE_IDENTITY_BINDING.into(),
         audience: "api://AKSIdentityBinding".into(),
+        // What they are is for each cluster to say, and that they are is what is told.
+        proxy: "PROXY".into(),
+        sni_name: "SNI_NAME".into(),
         ..TokenEndpoint::default()
     };
     Configuration { endpoint: Some(endpoint), ..Configuration::new(version) }
@@ -75,6 +90,14 @@ fn running(workload: &Workload) -> Step {
             .compare(&format!("variable {TOKEN_FILE}"), "the path of the token", None)
             .detail("the webhook was not there when the pod was created, or the label came later")
             .detail("see whether it runs: kubectl get deployments -A -l azure-workload-identity.io/system=true")
+            .fix("delete the pod, so that it is created anew before the webhook");
+    }
+    if workload.uses_identity_binding()
+        && !workload.injected_containers().any(|(container, _)| container.variable(TOKEN_PROXY).is_some())
+    {
+        return Step::new(LINK, State::Broken, "this pod has a token for Entra, and none for an identity binding")
+            .compare(&format!("variable {TOKEN_PROXY}"), "the address of the cluster's proxy", None)
+            .detail("its annotation came later, or the version that injected knows no identity bindings")
             .fix("delete the pod, so that it is created anew before the webhook");
     }
     Step::new(LINK, State::Holds, format!("has injected into {}", names.join(", ")))

@@ -156,10 +156,9 @@
 //! ---
 //! {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: view}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}, subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: shop-team}]}
 //! ```
-use crate::model::rbac::{IDENTITY_GROUP, USE_IDENTITY};
 use crate::model::{Platform, Power, Principal, RoleBinding, is_guid};
 use crate::prelude::*;
-use crate::repair::{self, shell};
+use crate::repair;
 use crate::trust::{Key, Unknown};
 
 pub(super) static RULE: Rule = Rule {
@@ -202,18 +201,11 @@ fn on_workload(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     let message = format!(
         "the pods ask for an identity binding, but no role lets ServiceAccount `{namespace}/{name}` use client id `{client_id}`, so they get no token"
     );
-    let (id, role) = (client_id.folded(), format!("use-mi-{}", client_id.folded()));
-    // kubectl creates no role on resources that the API server does not serve, unless it is a manifest.
-    let fix = format!(
-        r#"echo '{{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRole","metadata":{{"name":"{role}"}},"rules":[{{"apiGroups":["{IDENTITY_GROUP}"],"resources":["{id}"],"verbs":["{USE_IDENTITY}"]}}]}}' | kubectl apply -f - && kubectl create clusterrolebinding {} --clusterrole={role} --serviceaccount={}"#,
-        shell(&format!("{role}-{namespace}-{name}")),
-        shell(&format!("{namespace}:{name}")),
-    );
     Ok(Some(
         Finding::new(RULE.severity, workload.annotation_path(annotation::USE_IDENTITY_BINDING), message)
             .with("serviceAccount", name)
             .with("clientId", client_id.as_str())
-            .fix(fix),
+            .fix(repair::permission(namespace, name, &client_id)),
     ))
 }
 
@@ -232,31 +224,15 @@ fn unavailable(workload: &Workload, trust: &Trust<'_>) -> Option<&'static str> {
 
 /// The pods may use an identity that is not bound to their cluster.
 fn unbound(workload: &Workload, client_id: &ClientId, trust: &Trust<'_>) -> Finding {
-    let (mut name, mut group, mut subscription) = ("CLUSTER", "RESOURCE_GROUP", String::new());
-    if let Some(cluster) = trust.cluster(workload.cluster) {
-        name = &cluster.name;
-        group = if cluster.resource_group.is_empty() { group } else { &cluster.resource_group };
-        let named = repair::subscription(&cluster.id);
-        subscription = named.map_or_else(String::new, |id| format!(" --subscription {}", shell(id)));
-    }
-    let identity = match trust.identity(client_id) {
-        Link::Found(identity) if !identity.id.is_empty() => identity.id.as_str(),
-        _ => "IDENTITY_RESOURCE_ID",
-    };
+    let cluster = trust.cluster(workload.cluster);
+    let name = cluster.map_or("CLUSTER", |cluster| cluster.name.as_str());
     let message = format!(
         "the pods ask for an identity binding, and none ties client id `{client_id}` to cluster `{name}`, so they get no token"
-    );
-    let fix = format!(
-        "az aks identity-binding create --cluster-name {} --resource-group {}{subscription} --name {} --managed-identity-resource-id {}",
-        shell(name),
-        shell(group),
-        client_id.folded(),
-        shell(identity),
     );
     Finding::new(RULE.severity, workload.annotation_path(annotation::USE_IDENTITY_BINDING), message)
         .with("clientId", client_id.as_str())
         .with("cluster", name)
-        .fix(fix)
+        .fix(repair::binding(cluster, trust.identity(client_id).known().ok().flatten(), client_id))
 }
 
 fn on_binding(binding: &RoleBinding, trust: &Trust<'_>) -> Verdict {

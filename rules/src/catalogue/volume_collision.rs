@@ -8,7 +8,9 @@
 //! that the API server refuses, or is overwritten.
 //!
 //! A volume of the right name with the right token is taken for the webhook's own, and a pod that has
-//! been before the webhook has its volume from there. The policy leaves it to the audit.
+//! been before the webhook has its volume from there. Where the version that the cluster runs is known,
+//! what only later ones do is of medium severity, until the upgrade, and what only earlier ones did is for
+//! information. The policy leaves it to the audit.
 //!
 //! # Fails
 //!
@@ -106,39 +108,114 @@ pub(super) static RULE: Rule = Rule {
     checks: &[Check::Workload(check)],
 };
 
-fn check(workload: &Workload, _: &Trust<'_>) -> Verdict {
+fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     if !workload.opts_in() || webhook::has_seen(&workload.template) {
         return Ok(None);
     }
-    let mut all: Vec<(String, String)> = Vec::new();
+    let [old, new] = MOUNT_PATHS;
+    let runs = trust.mount_path(workload.cluster);
+    let mut all: Vec<(Severity, String, String)> = Vec::new();
     for volume in &workload.template.token_volumes {
         let has_the_token = volume.tokens.iter().any(|token| token.path == TOKEN_VOLUME);
         let name = &volume.name;
-        let why = if name.starts_with(RESERVED) {
-            "has a name that the webhook reserves from v1.6.0 on"
+        let (at, why) = if name.starts_with(RESERVED) {
+            (new, "has a name that the webhook reserves from v1.6.0 on")
         } else if name == TOKEN_VOLUME && !has_the_token {
-            "has the name of the webhook's volume up to v1.5.1, but not its token"
+            (old, "has the name of the webhook's volume up to v1.5.1, but not its token")
         } else if name != TOKEN_VOLUME {
-            "has the token that the webhook up to v1.5.1 mounts from a volume `azure-identity-token`, which then is not there"
+            (old, "has the token that the webhook up to v1.5.1 mounts from a volume `azure-identity-token`, which then is not there")
         } else {
             continue;
         };
-        all.push((format!("{}.volumes", workload.kind.spec_path()), format!("volume `{name}` {why}")));
+        let field = format!("{}.volumes", workload.kind.spec_path());
+        all.push((severity(at, runs), field, format!("volume `{name}` {why}")));
     }
     for (container, place) in workload.injected_containers() {
         for mount in &container.mounts {
             let own = mount.volume == TOKEN_VOLUME || mount.volume.starts_with(RESERVED);
-            if !own && MOUNT_PATHS.contains(&mount.path.trim_end_matches('/')) {
+            let path = mount.path.trim_end_matches('/');
+            if !own && MOUNT_PATHS.contains(&path) {
                 let what = format!(
                     "container `{}` mounts `{}` at {}, where the webhook mounts its token",
                     container.name, mount.volume, mount.path
                 );
-                all.push((format!("{place}.volumeMounts"), what));
+                all.push((severity(path, runs), format!("{place}.volumeMounts"), what));
             }
         }
     }
-    let Some((field, _)) = all.first().cloned() else { return Ok(None) };
-    let said: Vec<String> = all.into_iter().map(|(_, what)| what).collect();
-    let finding = Finding::new(RULE.severity, field, said.join("; ")).with("collisions", said);
+    all.sort_by_key(|(severity, ..)| core::cmp::Reverse(*severity));
+    let Some((severity, field, _)) = all.first().cloned() else { return Ok(None) };
+    let said: Vec<String> = all.into_iter().map(|(.., what)| what).collect();
+    let but = match runs {
+        Some(path) if severity < RULE.severity => format!("; the webhook that the cluster runs mounts its token at `{path}`"),
+        _ => String::new(),
+    };
+    let finding = Finding::new(severity, field, format!("{}{but}", said.join("; "))).with("collisions", said);
     Ok(Some(finding.fix("give the volume another name, and mount it elsewhere")))
+}
+
+/// How grave it is to stand where versions of the webhook mount at `path`, where the one that runs mounts
+/// at another: what later ones do comes with an upgrade, and what earlier ones did is over.
+fn severity(path: &str, runs: Option<&str>) -> Severity {
+    let [old, new] = MOUNT_PATHS;
+    match runs {
+        Some(runs) if runs == new && path == old => Severity::Info,
+        Some(runs) if runs == old && path == new => Severity::Medium,
+        _ => RULE.severity,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+    use super::*;
+    use crate::inventory::{Extent, Inventory};
+    use crate::manifest::{Manifest, read};
+    use crate::model::{ClusterIx, Origin};
+    use crate::parameters::Parameters;
+
+    fn workload(json: &str) -> Workload {
+        match read(json.as_bytes(), None, ClusterIx(0), Origin::default()).unwrap().manifest {
+            Manifest::Workload(workload) => workload,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The severity for a pod with this volume, in a cluster whose webhook is of these versions.
+    fn found(volume: &str, versions: &[&str], all_known: bool) -> Severity {
+        let pod = workload(&format!(
+            r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"cart","labels":{{"azure.workload.identity/use":"true"}}}},
+            "spec":{{"containers":[{{"name":"app"}}],"volumes":[{{"name":"{volume}","emptyDir":{{}}}}]}}}}"#
+        ));
+        let mut inventory = Inventory::default();
+        for (namespace, version) in ["kube-system", "other"].iter().zip(versions) {
+            inventory.workloads.push(workload(&format!(
+                r#"{{"apiVersion":"apps/v1","kind":"Deployment","metadata":{{"name":"azure-wi-webhook-controller-manager","namespace":"{namespace}"}},
+                "spec":{{"template":{{"spec":{{"containers":[{{"name":"manager","image":"mcr.microsoft.com/oss/azure/workload-identity/webhook:{version}"}}]}}}}}}}}"#
+            )));
+        }
+        if all_known {
+            inventory.coverage.cluster(ClusterIx(0)).deployments = Extent::Everything;
+        }
+        let parameters = Parameters::default();
+        check(&pod, &Trust::join(&inventory, &parameters)).unwrap().unwrap().severity
+    }
+
+    #[test]
+    fn what_another_version_than_the_one_that_runs_would_do_is_milder() {
+        let reserved = format!("{RESERVED}mine");
+        let [before, since] = [TOKEN_VOLUME, reserved.as_str()];
+        for (volume, versions, expected) in [
+            (before, &["v1.5.1"][..], Severity::High),
+            (since, &["v1.5.1"], Severity::Medium),
+            (before, &["v1.6.0-alpha.1"], Severity::Info),
+            (since, &["v1.6.0"], Severity::High),
+            (before, &["v1.6.0", "v1.5.1"], Severity::High),
+            (before, &["v1.6.0", "latest"], Severity::High),
+            (before, &[], Severity::High),
+        ] {
+            assert_eq!(found(volume, versions, true), expected, "{volume} {versions:?}");
+            assert_eq!(found(volume, versions, false), Severity::High, "not every Deployment was seen");
+        }
+    }
 }

@@ -81,6 +81,20 @@ fn a_declared_kind_has_its_template_read() {
 }
 
 #[test]
+fn the_resource_of_a_declared_kind_is_its_plural() {
+    for (kind, resource) in [
+        ("Widget", "widgets"),
+        ("Gateway", "gateways"),
+        ("BuildPolicy", "buildpolicies"),
+        ("Batch", "batches"),
+        ("Class", "classes"),
+    ] {
+        let declared = PodBearing::declared(&alloc::format!("example.com/v1/{kind}=spec.template")).unwrap();
+        assert_eq!(declared.resource, resource);
+    }
+}
+
+#[test]
 fn the_order_of_members_does_not_matter() {
     let first = r#"{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"a","namespace":"b"},"spec":{"template":{"spec":{"serviceAccount":"old"}}}}"#;
     let last = r#"{"spec":{"template":{"spec":{"serviceAccount":"old"}}},"metadata":{"namespace":"b","name":"a"},"kind":"Deployment","apiVersion":"apps/v1"}"#;

@@ -192,7 +192,7 @@ impl PodBearing {
             group: kept(group.into()),
             api_version: kept(api_version.into()),
             kind: kept(kind.into()),
-            resource: kept(kind.to_ascii_lowercase()),
+            resource: kept(plural(kind)),
             shape: Shape::Under(Box::leak(Box::new(path))),
         })))
     }
@@ -240,6 +240,19 @@ impl PodBearing {
             Shape::Under(path) => path.spec,
         }
     }
+}
+
+/// The resource of a kind as most name it; the discovery of a cluster knows better.
+#[cfg(feature = "audit")]
+fn plural(kind: &str) -> String {
+    let mut plural = kind.to_ascii_lowercase();
+    let is_hissed = ["s", "x", "z", "ch", "sh"].iter().any(|end| plural.ends_with(end));
+    match plural.strip_suffix('y') {
+        Some(stem) if !stem.ends_with(['a', 'e', 'i', 'o', 'u']) => return alloc::format!("{stem}ies"),
+        _ if is_hissed => plural.push_str("es"),
+        _ => plural.push('s'),
+    }
+    plural
 }
 
 #[cfg(feature = "facts")]

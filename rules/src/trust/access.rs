@@ -48,15 +48,10 @@ impl<'a> Trust<'a> {
 
     /// The identity binding that ties an identity to a cluster of AKS.
     pub fn identity_binding(&self, cluster: ClusterIx, client_id: &ClientId) -> Link<&'a IdentityBinding> {
-        let id = self.cluster(cluster).map_or("", |cluster| cluster.id.as_str());
+        let is_told = self.cluster(cluster).is_some_and(|cluster| !cluster.id.is_empty());
         let listed = self.inventory.coverage.of(cluster).is_some_and(|coverage| coverage.identity_bindings);
-        let mut all_known = listed && !id.is_empty();
-        let of_cluster = self.inventory.identity_bindings.iter().filter(|it| it.cluster().eq_ignore_ascii_case(id));
-        for binding in of_cluster.filter(|_| !id.is_empty()) {
-            let own = match binding.client_id.as_str() {
-                "" => self.identity_by_id(&binding.identity).map(|identity| &identity.client_id),
-                _ => Some(&binding.client_id),
-            };
+        let mut all_known = listed && is_told;
+        for (binding, own) in self.identity_bindings(cluster) {
             match own {
                 Some(own) if own.as_str().eq_ignore_ascii_case(client_id.as_str()) => return Link::Found(binding),
                 Some(_) => {}
@@ -64,6 +59,19 @@ impl<'a> Trust<'a> {
             }
         }
         Link::look(None, all_known, || Key::IdentityBindings(cluster))
+    }
+
+    /// The identity bindings seen of a cluster of AKS, each with the client id that it ties, if that is known.
+    pub fn identity_bindings(
+        &self,
+        cluster: ClusterIx,
+    ) -> impl Iterator<Item = (&'a IdentityBinding, Option<&'a ClientId>)> {
+        let id = self.cluster(cluster).map_or("", |cluster| cluster.id.as_str());
+        let of_cluster = self.inventory.identity_bindings.iter().filter(|it| it.cluster().eq_ignore_ascii_case(id));
+        of_cluster.filter(|_| !id.is_empty()).map(|binding| match binding.client_id.as_str() {
+            "" => (binding, self.identity_by_id(&binding.identity).map(|identity| &identity.client_id)),
+            _ => (binding, Some(&binding.client_id)),
+        })
     }
 
     /// Whether all bindings of a namespace were seen, or with an empty one all ClusterRoleBindings.

@@ -5,6 +5,8 @@ use crate::index::Name;
 use crate::inventory::Extent;
 use crate::model::registration::{NAME_LABEL, SETTINGS, label_of};
 use crate::model::{ClusterIx, Pairs, Registration, Requirement, ServiceAccount, Webhook, WebhookSettings, Workload};
+use crate::release::Release;
+use crate::webhook::MOUNT_PATHS;
 
 impl<'a> Trust<'a> {
     /// The registrations seen of a cluster's webhook: one, as a rule.
@@ -46,6 +48,19 @@ impl<'a> Trust<'a> {
     /// All ServiceAccounts seen of a cluster.
     pub fn accounts(&self, cluster: ClusterIx) -> impl Iterator<Item = &'a ServiceAccount> {
         self.inventory.service_accounts.iter().filter(move |account| account.cluster == cluster)
+    }
+
+    /// Where the webhook of a cluster mounts its token, by the version that runs: nothing, unless every
+    /// Deployment of the cluster was seen, and those that run it say so.
+    pub fn mount_path(&self, cluster: ClusterIx) -> Option<&'static str> {
+        let [old, new] = MOUNT_PATHS;
+        let path = |webhook: &Workload| {
+            let is_old = Release::is_below(webhook.webhook_version()?, "1.6.0-alpha")?;
+            Some(if is_old { old } else { new })
+        };
+        let mut paths = self.webhooks(cluster).map(path);
+        let first = paths.next()??;
+        (self.knows_deployments(cluster) && paths.all(|other| other == Some(first))).then_some(first)
     }
 
     /// By which requirement a namespace is out of a webhook's sight; none if it is not. An error if the

@@ -81,7 +81,8 @@ impl Version {
         matches!(self, Self::V1_6_0)
     }
 
-    pub(super) const fn has_endpoints(self) -> bool {
+    /// Whether it knows endpoints of one's own, by which AKS makes identity bindings.
+    pub const fn has_endpoints(self) -> bool {
         matches!(self, Self::V1_6_0)
     }
 

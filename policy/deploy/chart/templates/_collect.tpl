@@ -82,4 +82,7 @@ rules:
     verbs: [get, list]
   - nonResourceURLs: ["/.well-known/openid-configuration"]
     verbs: [get]
+{{- with .Values.collect.rules }}
+{{ toYaml . | indent 2 }}
+{{- end }}
 {{- end -}}

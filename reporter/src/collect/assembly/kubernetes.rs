@@ -11,7 +11,7 @@ use super::{Assembly, Sourced};
 impl Assembly<'_> {
     /// The objects of Kubernetes, each once.
     pub(super) fn kubernetes(&mut self, sources: Vec<Sourced>, ties: &BTreeMap<u32, ClusterIx>) {
-        let mut seen: BTreeSet<(ClusterIx, &'static str, String, String)> = BTreeSet::new();
+        let mut seen: BTreeSet<(ClusterIx, &'static str, &'static str, String, String)> = BTreeSet::new();
         for Sourced { index, source, facts, home, proofs } in sources {
             let tied = ties.get(&index).copied();
             self.lists.prove(tied, proofs);
@@ -25,15 +25,19 @@ impl Assembly<'_> {
                 let whole = sound && facts.lists.iter().any(|ended| Some(ended.id) == read.list && ended.whole);
                 let list = read.list.filter(|_| whole).map(|list| (index, list));
                 let inventory = &mut self.collected.inventory;
-                let mut first = |kind, namespace: &str, name: &str| {
-                    seen.insert((cluster, kind, namespace.to_string(), name.to_string()))
+                let mut first_of = |group, kind, namespace: &str, name: &str| {
+                    seen.insert((cluster, group, kind, namespace.to_string(), name.to_string()))
                 };
+                let mut first = |kind, namespace: &str, name: &str| first_of("", kind, namespace, name);
                 match read.manifest {
                     Manifest::Workload(mut workload) => {
                         workload.cluster = cluster;
                         workload.origin = origin;
                         self.lists.workload(cluster, list, &workload, read.live);
-                        if workload.name.is_empty() || first(workload.kind.kind, &workload.namespace, &workload.name) {
+                        let kind = workload.kind;
+                        if workload.name.is_empty()
+                            || first_of(kind.group, kind.kind, &workload.namespace, &workload.name)
+                        {
                             inventory.workloads.push(workload);
                         }
                     }
@@ -74,7 +78,7 @@ impl Assembly<'_> {
                         if custom.kind.group == "external-secrets.io" {
                             self.lists.token_requesters(cluster);
                         }
-                        if first(custom.kind.kind, &custom.namespace, &custom.name) {
+                        if first_of(custom.kind.group, custom.kind.kind, &custom.namespace, &custom.name) {
                             inventory.token_requesters.extend(TokenRequester::of(&custom));
                             inventory.customs.push(custom);
                         }

@@ -7,11 +7,12 @@ use wiguard_rules::model::{Audience, Cluster, IdentityKind, Origin, Platform};
 
 use super::expression::{Scope, is_whole, whole};
 use super::lines::Lines;
-use super::{Declaration, Declarations, DeclaredIdentity, Key, Whose, identity};
+use super::{Declaration, Declarations, DeclaredBinding, DeclaredIdentity, Key, Whose, identity};
 
 const IDENTITIES: &str = "microsoft.managedidentity/userassignedidentities";
 const CREDENTIALS: &str = "microsoft.managedidentity/userassignedidentities/federatedidentitycredentials";
 const CLUSTERS: &str = "microsoft.containerservice/managedclusters";
+const BINDINGS: &str = "microsoft.containerservice/managedclusters/identitybindings";
 const APPLICATIONS: &str = "microsoft.graph/applications";
 const APP_CREDENTIALS: &str = "microsoft.graph/applications/federatedidentitycredentials";
 const DEPLOYMENTS: &str = "microsoft.resources/deployments";
@@ -146,6 +147,7 @@ impl Resource<'_> {
             IDENTITIES | APPLICATIONS => found.identities.extend(self.identity(scope, line)),
             CREDENTIALS | APP_CREDENTIALS => found.credentials.push(self.credential(scope, line)),
             CLUSTERS => found.clusters.extend(self.cluster(scope, line)),
+            BINDINGS => found.bindings.extend(self.binding(scope)),
             _ => {}
         }
     }
@@ -221,6 +223,25 @@ impl Resource<'_> {
             declared: Some(self.address.clone()),
             origin: Origin { source: 0, line },
             ..Cluster::default()
+        })
+    }
+
+    fn binding(&self, scope: &Scope) -> Option<DeclaredBinding> {
+        let (cluster, name) = self.name.rsplit_once('/').filter(|_| is_whole(&self.name) && !self.is_copied())?;
+        let managed = self.property(scope, "managedIdentity");
+        let said = |name: &str| managed.get(name).and_then(whole).map(String::from);
+        let identity = match said("resourceId") {
+            Some(id) if id.starts_with("/subscriptions/") => Whose::Id(id),
+            Some(id) => {
+                Whose::Name { name: id.rsplit('/').next().unwrap_or_default().into(), resource_group: String::new() }
+            }
+            None => Whose::Unknown,
+        };
+        Some(DeclaredBinding {
+            name: name.into(),
+            cluster: Whose::Name { name: cluster.into(), resource_group: String::new() },
+            identity,
+            client_id: said("clientId").unwrap_or_default().into(),
         })
     }
 

@@ -6,9 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use wiguard_rules::declared::{Declared, DeclaredCredential};
 use wiguard_rules::inventory::Inventory;
-use wiguard_rules::model::{FederatedIdentityCredential, Identity, IdentityKind, Parent};
+use wiguard_rules::model::{
+    Cluster, ClusterIx, FederatedIdentityCredential, Identity, IdentityBinding, IdentityKind, Parent,
+};
 
-use super::{Declaration, Declarations, DeclaredIdentity, Key, Whose};
+use super::{Declaration, Declarations, DeclaredBinding, DeclaredIdentity, Key, Whose};
 use crate::collect::{Resource, Sourced, same_cluster};
 
 /// Declarations by the source they were read from.
@@ -39,7 +41,7 @@ pub(in crate::collect) fn take(sources: &mut [Sourced], inventory: &mut Inventor
 /// Adds identities and credentials to an inventory whose own are settled. `assume_complete`: what is
 /// given is all there is.
 pub(in crate::collect) fn add(sources: Sources, inventory: &mut Inventory, assume_complete: bool) {
-    let (mut identities, mut credentials) = (Vec::new(), Vec::new());
+    let (mut identities, mut credentials, mut bindings) = (Vec::new(), Vec::new(), Vec::new());
     for (document, (source, declarations)) in (0..).zip(sources) {
         for mut it in declarations.identities {
             it.identity.origin.source = source;
@@ -49,8 +51,9 @@ pub(in crate::collect) fn add(sources: Sources, inventory: &mut Inventory, assum
             it.credential.origin.source = source;
             credentials.push((document, it));
         }
+        bindings.extend(declarations.bindings.into_iter().map(|it| (document, it)));
     }
-    if identities.is_empty() && credentials.is_empty() {
+    if identities.is_empty() && credentials.is_empty() && bindings.is_empty() {
         return;
     }
     let none_is_live = inventory.credentials.is_empty();
@@ -58,6 +61,7 @@ pub(in crate::collect) fn add(sources: Sources, inventory: &mut Inventory, assum
     for (document, declared) in identities {
         owners.identity(document, declared, inventory);
     }
+    owners.bindings(bindings, inventory, assume_complete);
     let mut beside = Beside::new(&owners, inventory);
     let mut all = Vec::new();
     for (document, declaration) in credentials {
@@ -149,6 +153,35 @@ impl Owners {
         ids.find(|id| self.of_id(id).is_none()).unwrap_or_default()
     }
 
+    /// Identity bindings that are declared, beside those that are. Of a cluster whose bindings Azure
+    /// listed, those that it has not are declarations alone.
+    fn bindings(&self, declared: Vec<(u32, DeclaredBinding)>, inventory: &mut Inventory, assume_complete: bool) {
+        let mut made = Vec::new();
+        for (document, DeclaredBinding { name, cluster, identity, client_id }) in declared {
+            let Some((cluster, of)) = cluster_of(&cluster, inventory).filter(|_| !name.is_empty()) else { continue };
+            let listed = inventory.coverage.of(cluster).is_some_and(|coverage| coverage.identity_bindings);
+            if listed {
+                continue;
+            }
+            let owner = self.owner(document, &identity, inventory).and_then(|index| inventory.identities.get(index));
+            let (identity, known) = match (owner, identity) {
+                (Some(owner), _) => (owner.id.clone(), owner.client_id.clone()),
+                (None, Whose::Id(id)) => (id, "".into()),
+                (None, _) => (String::new(), "".into()),
+            };
+            let client_id = if client_id.as_str().is_empty() { known } else { client_id };
+            made.push((cluster, IdentityBinding { id: format!("{of}/identityBindings/{name}"), identity, client_id }));
+        }
+        for (cluster, binding) in made {
+            if assume_complete {
+                inventory.coverage.cluster(cluster).identity_bindings = true;
+            }
+            if !inventory.identity_bindings.iter().any(|known| known.id.eq_ignore_ascii_case(&binding.id)) {
+                inventory.identity_bindings.push(binding);
+            }
+        }
+    }
+
     fn owner(&self, document: u32, whose: &Whose, inventory: &Inventory) -> Option<usize> {
         match whose {
             Whose::Id(id) => self.of_id(id),
@@ -162,6 +195,18 @@ impl Owners {
             Whose::Unknown => None,
         }
     }
+}
+
+/// The one cluster that is meant, with its resource id.
+fn cluster_of(whose: &Whose, inventory: &Inventory) -> Option<(ClusterIx, String)> {
+    let is_meant = |cluster: &Cluster| match whose {
+        Whose::Id(id) => cluster.id.eq_ignore_ascii_case(id),
+        Whose::Name { name, .. } => !cluster.id.is_empty() && cluster.name.eq_ignore_ascii_case(name),
+        Whose::Declared(_) | Whose::Unknown => false,
+    };
+    let mut meant = (0..).map(ClusterIx).zip(&inventory.clusters).filter(|(_, cluster)| is_meant(cluster));
+    let (index, cluster) = meant.next()?;
+    meant.next().is_none().then(|| (index, cluster.id.clone()))
 }
 
 /// Objects of Kubernetes name each other across files.

@@ -13,7 +13,7 @@ mod terraform;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wiguard_rules::declared::DeclaredCredential;
-use wiguard_rules::model::{Cluster, Identity};
+use wiguard_rules::model::{ClientId, Cluster, Identity};
 
 pub(super) use assemble::{add, any_is_described, take};
 pub(super) use operators::{is_ours, read as operator};
@@ -25,6 +25,8 @@ pub(crate) struct Declarations {
     pub(crate) identities: Vec<DeclaredIdentity>,
     pub(crate) credentials: Vec<Declaration>,
     pub(crate) clusters: Vec<Cluster>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) bindings: Vec<DeclaredBinding>,
     /// What of it could not be read: line and reason.
     #[serde(skip)]
     pub(super) defects: Vec<(u32, String)>,
@@ -47,6 +49,18 @@ pub(crate) struct Declaration {
     pub(crate) parent: Whose,
 }
 
+/// An identity binding of AKS as it is declared.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DeclaredBinding {
+    pub(crate) name: String,
+    /// The cluster, by resource id or by name.
+    pub(crate) cluster: Whose,
+    pub(crate) identity: Whose,
+    /// The client id of the identity; empty if unknown.
+    pub(crate) client_id: ClientId,
+}
+
 /// What tells declared identities apart.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -57,7 +71,7 @@ pub(crate) enum Key {
     Object(String),
 }
 
-/// How a declaration names the identity of a credential.
+/// How a declaration names the identity of a credential or of a binding.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Whose {
@@ -88,7 +102,10 @@ pub(super) fn read(value: &Value, text: &[u8], line: u32) -> Option<Declarations
 impl Declarations {
     /// Whether it declares nothing that rules read.
     pub(crate) const fn is_empty(&self) -> bool {
-        self.identities.is_empty() && self.credentials.is_empty() && self.clusters.is_empty()
+        self.identities.is_empty()
+            && self.credentials.is_empty()
+            && self.clusters.is_empty()
+            && self.bindings.is_empty()
     }
 }
 

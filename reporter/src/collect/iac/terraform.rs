@@ -7,7 +7,7 @@ use wiguard_rules::model::{Audience, Cluster, IdentityKind, Origin, Platform};
 
 use super::lines::Lines;
 use super::references::Configuration;
-use super::{Declaration, Declarations, DeclaredIdentity, Key, Whose, filled, identity};
+use super::{Declaration, Declarations, DeclaredBinding, DeclaredIdentity, Key, Whose, filled, identity};
 
 /// A resource of any of the three, as it will be.
 struct Resource<'a> {
@@ -262,15 +262,7 @@ impl Resource<'_> {
             }
             "microsoft.managedidentity/userassignedidentities/federatedidentitycredentials" => {
                 let mut made = self.credential(line, configuration);
-                let hidden = [self.unknown, self.sensitive].into_iter().flatten();
-                let hidden: Vec<&Value> = hidden.filter_map(|marks| marks.get("body")).collect();
-                let known = |name: &str| {
-                    let marked = hidden.iter().any(|marks| {
-                        marks.as_bool() == Some(true)
-                            || marks.pointer(&format!("/properties/{name}")).is_some_and(is_marked)
-                    });
-                    body.pointer(&format!("/properties/{name}")).filter(|_| !marked)
-                };
+                let known = |name: &str| self.property(&body, name);
                 made.credential.issuer = filled(known("issuer")).map(Into::into);
                 made.credential.subject = filled(known("subject")).map(Into::into);
                 made.credential.audiences = known("audiences").and_then(texts);
@@ -278,7 +270,38 @@ impl Resource<'_> {
                 made.credential.expression = filled(expression).map(Into::into);
                 found.credentials.push(made);
             }
+            "microsoft.containerservice/managedclusters/identitybindings" => {
+                found.bindings.push(self.binding(&body, &output, configuration));
+            }
             _ => {}
+        }
+    }
+
+    /// A property of the body that is known and no secret.
+    fn property<'b>(&self, body: &'b Value, name: &str) -> Option<&'b Value> {
+        let pointer = format!("/properties/{name}");
+        let marks = [self.unknown, self.sensitive].into_iter().flatten().filter_map(|marks| marks.get("body"));
+        let mut hidden =
+            marks.filter(|marks| marks.as_bool() == Some(true) || marks.pointer(&pointer).is_some_and(is_marked));
+        body.pointer(&pointer).filter(|_| hidden.next().is_none())
+    }
+
+    fn binding(&self, body: &Value, output: &Value, configuration: &Configuration<'_>) -> DeclaredBinding {
+        let said = |value: Option<&Value>, name: &str| filled(value?.get(name)).map(String::from);
+        let managed = self.property(body, "managedIdentity");
+        let identity = match said(managed, "resourceId") {
+            Some(id) => Whose::Id(id),
+            None => configuration
+                .owner(&self.address, &["body"])
+                .map_or(Whose::Unknown, |it| Whose::Declared(Key::Address(it))),
+        };
+        let told = output.pointer("/properties/managedIdentity");
+        let client_id = said(told, "clientId").or_else(|| said(managed, "clientId")).unwrap_or_default();
+        DeclaredBinding {
+            name: self.text("name"),
+            cluster: filled(self.get("parent_id")).map_or(Whose::Unknown, |id| Whose::Id(id.into())),
+            identity,
+            client_id: client_id.into(),
         }
     }
 }

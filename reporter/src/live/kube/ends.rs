@@ -17,7 +17,12 @@ enum Within {
 
 impl Ends {
     /// Notes a kind that was read to its end, in a namespace or in the cluster.
+    ///
+    /// A declared kind may be called like one whose absence counts; its own never does.
     pub(super) fn add(&mut self, kind: &Kind, namespace: Option<&str>) {
+        if kind.is_declared() {
+            return;
+        }
         // Of namespaces themselves, one may have been asked for.
         let namespace = namespace.filter(|_| kind.namespaced || kind.kind == "Namespace");
         let within = match namespace {

@@ -26,7 +26,13 @@ pub struct Kind {
     pub only: Option<&'static str>,
     /// What of the chain is judged by it.
     pub serves: &'static str,
+    /// Where it keeps pods, if it does.
+    pub bearing: Option<&'static PodBearing>,
 }
+
+/// What tells a kind from the others that are read: its group, if it is no kind of Kubernetes, which others
+/// may call theirs alike, and its name.
+pub type Which = (&'static str, &'static str);
 
 /// How much of an object is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +79,7 @@ const CORE: Kind = Kind {
     optional: false,
     only: None,
     serves: "",
+    bearing: None,
 };
 
 const CUSTOM: Kind = Kind { built_in: false, optional: true, ..CORE };
@@ -158,16 +165,7 @@ pub fn named(kind: &str) -> Option<Kind> {
 
 /// Every kind that is read by default, those that show what exists first.
 pub fn kinds() -> impl Iterator<Item = Kind> {
-    let bearing = PodBearing::all().map(|bearing| Kind {
-        group: bearing.group,
-        versions: versions(bearing.group),
-        resource: bearing.resource,
-        kind: bearing.kind,
-        built_in: bearing.at_admission(),
-        optional: !bearing.at_admission(),
-        serves: "which pods run, as whom and with which labels",
-        ..CORE
-    });
+    let bearing = PodBearing::all().map(|it| bearing(it, versions(it.group), it.resource));
     // A SecretProviderClass is evidence as well, and stands among the others.
     let customs = CUSTOMS.iter().filter(|custom| OTHERS.iter().all(|other| other.kind != custom.kind));
     let customs = customs.map(|custom| Kind {
@@ -183,9 +181,39 @@ pub fn kinds() -> impl Iterator<Item = Kind> {
     OTHERS.into_iter().chain(customs).chain(bearing)
 }
 
+/// A kind that bears pods, in these versions under this resource.
+pub(super) fn bearing(bearing: &'static PodBearing, versions: &'static [&'static str], resource: &'static str) -> Kind {
+    Kind {
+        group: bearing.group,
+        versions,
+        resource,
+        kind: bearing.kind,
+        built_in: bearing.at_admission(),
+        optional: !bearing.at_admission(),
+        serves: "which pods run, as whom and with which labels",
+        bearing: Some(bearing),
+        ..CORE
+    }
+}
+
 // === impl Kind ===
 
 impl Kind {
+    /// What tells it from the others.
+    pub fn which(&self) -> Which {
+        (self.custom_bearing().map_or("", |bearing| bearing.group), self.kind)
+    }
+
+    /// Where it keeps pods, if it does and is no kind of Kubernetes.
+    pub fn custom_bearing(&self) -> Option<&'static PodBearing> {
+        self.bearing.filter(|bearing| !bearing.at_admission())
+    }
+
+    /// Whether a user declared it.
+    pub fn is_declared(&self) -> bool {
+        self.bearing.is_some_and(|bearing| PodBearing::find(bearing.api_version, bearing.kind).is_none())
+    }
+
     /// The verbs that are needed to read it, in all namespaces or in one alone.
     pub fn verbs(&self, one_namespace: bool) -> &'static [&'static str] {
         match self.kind {

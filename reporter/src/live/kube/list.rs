@@ -63,7 +63,7 @@ impl Reading {
     fn versions(&self, kind: &Kind) -> Vec<String> {
         let known = || kind.versions.iter().map(ToString::to_string);
         match &self.groups {
-            Some(groups) if !kind.built_in => {
+            Ok(groups) if !kind.built_in => {
                 let served = groups.get(kind.group).map(Vec::as_slice).unwrap_or_default();
                 let others = served.iter().filter(|version| !kind.versions.contains(&version.as_str())).cloned();
                 known().filter(|version| served.contains(version)).chain(others).collect()
@@ -94,7 +94,7 @@ impl Reading {
                 }
                 Err(Trouble::Expired(_)) if restarts < RESTARTS => {
                     (restarts, again, token) = (restarts + 1, counted, String::new());
-                    earlier = self.seen(|seen| seen.of(kind.kind, namespace));
+                    earlier = self.seen(|seen| seen.of(kind.which(), namespace));
                     (broken, defects) = (0, Vec::new());
                     continue;
                 }
@@ -162,7 +162,7 @@ impl Reading {
         for version in self.versions(kind) {
             let path = format!("{}/{}", kind.path(&version, Some(&quoted(namespace))), quoted(name));
             match self.server.ask(&path, accept, |json| page::object(kind, &version, json)).await {
-                Ok(object) => return Ok(Some(object)),
+                Ok(object) => return Ok(object),
                 Err(Trouble::Absent) => return Ok(None),
                 Err(Trouble::NotServed) if !kind.built_in => {}
                 Err(trouble) => return Err(trouble),
@@ -190,7 +190,7 @@ impl Reading {
 
 /// The name of an object by which it was seen.
 fn key(kind: &Kind, (_, namespace, name): (&str, &str, &str)) -> Name {
-    (kind.kind, if kind.namespaced { namespace.into() } else { String::new() }, name.into())
+    (kind.which(), if kind.namespaced { namespace.into() } else { String::new() }, name.into())
 }
 
 /// A token or a name as it stands in a URL: it may be whatever a server or an object says.

@@ -7,6 +7,7 @@
 
 mod claims;
 mod contexts;
+mod declared;
 mod ends;
 pub mod kinds;
 mod list;
@@ -30,6 +31,7 @@ use kube::{Client, Config};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
+use wiguard_rules::model::PodBearing;
 
 use super::{Session, now};
 use crate::cli::Failure;
@@ -113,6 +115,11 @@ impl Flags {
         kinds::kinds().chain([kinds::SETTINGS]).chain(Some(kinds::SECRETS).filter(|_| self.secret_keys))
     }
 
+    /// The declared kinds as they are served most likely.
+    pub fn likely(&self, declared: &[&'static PodBearing]) -> Vec<Kind> {
+        declared::each_once(declared).into_iter().map(declared::likely).collect()
+    }
+
     /// The clusters that are meant, by name, and how to talk to each, or why nobody can.
     ///
     /// # Errors
@@ -123,6 +130,19 @@ impl Flags {
             clients.push((name, connect(config, session).await.map(|(client, _)| client)));
         }
         Ok(clients)
+    }
+
+    /// The declared kinds under the resources by which a cluster serves them, as far as it says.
+    pub async fn served(&self, client: &Client, declared: &[&'static PodBearing], session: &Session) -> Vec<Kind> {
+        let timeout = Duration::from_secs(self.request_timeout);
+        let pace = Pace::new(self.kube_qps, self.kube_parallel);
+        let server = Server::new(client.clone(), pace, session.stop.clone(), timeout);
+        let (mut kinds, groups) = (Vec::new(), declared::groups(&server, declared).await);
+        for bearing in declared::each_once(declared) {
+            let found = declared::find(&server, &groups, bearing).await;
+            kinds.push(found.ok().flatten().unwrap_or_else(|| declared::likely(bearing)));
+        }
+        kinds
     }
 
     async fn targets(&self) -> Result<Vec<Target>, Failure> {
@@ -142,6 +162,7 @@ impl Flags {
     pub async fn plan(
         &self,
         namespace: Option<&str>,
+        declared: &[&'static PodBearing],
         session: &Session,
     ) -> Result<impl Future<Output = ()> + use<>, Failure> {
         let timeout = Duration::from_secs(self.request_timeout);
@@ -155,13 +176,14 @@ impl Flags {
         }
         let (qps, parallel, secret_keys) = (self.kube_qps, self.kube_parallel, self.secret_keys);
         let (namespace, session) = (namespace.map(String::from), session.clone());
+        let declared = declared::each_once(declared);
         Ok(async move {
             let mut clusters = JoinSet::new();
             let (claims, turns) = (Claims::of(targets.len()), Arc::new(Semaphore::new(AT_ONCE)));
             for (Target { name, config, .. }, claims) in targets.into_iter().zip(claims) {
                 // In their order: whoever waits for those before it waits for nobody who has not begun.
                 let turn = Arc::clone(&turns).acquire_owned().await;
-                let (session, namespace) = (session.clone(), namespace.clone());
+                let (session, namespace, declared) = (session.clone(), namespace.clone(), declared.clone());
                 clusters.spawn(async move {
                     let _turn = turn;
                     let (client, own_namespace) = match connect(config, &session).await {
@@ -172,7 +194,7 @@ impl Flags {
                         }
                     };
                     let server = Server::new(client, Pace::new(qps, parallel), session.stop.clone(), timeout);
-                    let scope = Scope { namespace, own_namespace, secret_keys };
+                    let scope = Scope { namespace, own_namespace, secret_keys, declared };
                     reading::read(name, server, session, scope, claims).await;
                 });
             }

@@ -60,7 +60,9 @@ pub(super) fn read(kind: &Kind, version: &str, bytes: &[u8]) -> Result<Page, Str
         }
         Ok(())
     })?;
-    if listed.strip_suffix("List") != Some(kind.kind) && listed != "PartialObjectMetadataList" {
+    // Whoever declares a kind does not say what its lists are called.
+    let is_meant = |of| if kind.is_declared() { !listed.is_empty() } else { of == kind.kind };
+    if !listed.strip_suffix("List").is_some_and(is_meant) && listed != "PartialObjectMetadataList" {
         return Err(format!("it is no {}List", kind.kind));
     }
     let mut page =
@@ -71,7 +73,7 @@ pub(super) fn read(kind: &Kind, version: &str, bytes: &[u8]) -> Result<Page, Str
         Some(items) => Cut { bytes: items, at: 0 }.array(|item| {
             page.read += 1;
             match object(kind, version, item) {
-                Ok(manifest) => page.objects.push(manifest),
+                Ok(manifest) => page.objects.extend(manifest),
                 Err(defect) => {
                     page.broken += 1;
                     if page.defects.len() < SHOWN {
@@ -93,15 +95,20 @@ fn clipped(defect: String) -> String {
     }
 }
 
-/// Reads one object of a kind.
+/// Reads one object of a kind; nothing, if it could bear pods and does not.
 ///
 /// # Errors
 /// Says which one it is and why it cannot be read.
-pub(super) fn object(kind: &Kind, version: &str, json: &[u8]) -> Result<Manifest, String> {
+pub(super) fn object(kind: &Kind, version: &str, json: &[u8]) -> Result<Option<Manifest>, String> {
     let api_version = kind.api_version(version);
-    let hint = Hint { api_version: &api_version, kind: kind.kind };
-    match manifest::read(json, Some(hint), ClusterIx(0), Origin::default()) {
-        Ok(read) if read.manifest.id().is_some_and(|(found, ..)| found == kind.kind) => Ok(read.manifest),
+    let hint = Some(Hint { api_version: &api_version, kind: kind.kind });
+    let read = match kind.custom_bearing() {
+        Some(bearing) => manifest::read_as(json, hint, bearing, ClusterIx(0), Origin::default()),
+        None => manifest::read(json, hint, ClusterIx(0), Origin::default()),
+    };
+    match read.map(|read| read.manifest) {
+        Ok(Manifest::Other { .. }) if kind.custom_bearing().is_some() => Ok(None),
+        Ok(manifest) if manifest.id().is_some_and(|(found, ..)| found == kind.kind) => Ok(Some(manifest)),
         Ok(_) => Err(format!("something that is no {}", kind.kind)),
         // What stands where the values of a Secret belong is not repeated.
         Err(ManifestError::Malformed { object, .. }) if kind.kind == SECRETS.kind => Err(object),
@@ -193,8 +200,10 @@ impl<'a> Cut<'a> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+    use wiguard_rules::model::PodBearing;
+
     use super::*;
-    use crate::live::kube::kinds;
+    use crate::live::kube::{declared, kinds};
 
     fn kind(name: &str) -> Kind {
         kinds::named(name).unwrap()
@@ -228,6 +237,27 @@ mod tests {
         assert_eq!((page.objects.len(), page.read), (1, 3));
         assert!(page.defects[0].starts_with("Pod shop/a: "), "{:?}", page.defects);
         assert_eq!(page.defects[1], "something that is no Pod");
+    }
+
+    #[test]
+    fn an_object_without_a_template_bears_no_pods_and_is_not_broken() {
+        let page = r#"{"kind":"RolloutList","items":[{"metadata":{"name":"a","namespace":"shop"},"spec":{"workloadRef":{"kind":"Deployment","name":"a"}}},
+            {"metadata":{"name":"b","namespace":"shop"},"spec":{"template":{"spec":{}}}}]}"#;
+        let page = read(&kind("Rollout"), "v1alpha1", page.as_bytes()).unwrap();
+        let ids: Vec<_> = page.objects.iter().filter_map(Manifest::id).collect();
+        assert_eq!((ids.as_slice(), page.read, page.broken), ([("Rollout", "shop", "b")].as_slice(), 2, 0));
+    }
+
+    #[test]
+    fn a_declared_kind_is_read_by_its_path_whatever_its_lists_are_called() {
+        let bearing = PodBearing::declared("example.com/v1/Widget=spec.pods").unwrap();
+        let page = r#"{"kind":"WidgetCollectionList","items":[
+            {"apiVersion":"example.com/v1","kind":"Widget","metadata":{"name":"a","namespace":"shop"},"spec":{"pods":{"spec":{"serviceAccountName":"cart"}}}},
+            {"metadata":{"name":"b","namespace":"shop"},"spec":{"pods":7}}]}"#;
+        let page = read(&declared::likely(bearing), "v1", page.as_bytes()).unwrap();
+        let [Manifest::Workload(workload)] = page.objects.as_slice() else { panic!("{page:?}") };
+        assert_eq!((workload.name.as_str(), workload.service_account()), ("a", "cart"));
+        assert!(page.broken == 1 && page.defects[0].starts_with("Widget shop/b: "), "{:?}", page.defects);
     }
 
     #[test]

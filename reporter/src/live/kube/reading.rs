@@ -10,11 +10,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Deserialize;
 use tokio::task::JoinSet;
-use wiguard_rules::model::Issuer;
+use wiguard_rules::model::{Issuer, PodBearing};
 
 use super::claims::Claims;
+use super::declared::{self, Groups};
 use super::ends::Ends;
-use super::kinds::{self, ISSUER_PATH, Kind};
+use super::kinds::{self, ISSUER_PATH, Kind, Which};
 use super::seen::Seen;
 use super::server::{METADATA, Server, WHOLE};
 use super::trouble::Trouble;
@@ -36,8 +37,10 @@ pub(super) struct Reading {
     pub(super) namespace: Option<String>,
     /// The namespace of the context.
     pub(super) own_namespace: String,
-    /// API groups and their versions; nothing if they could not be read.
-    pub(super) groups: Option<BTreeMap<String, Vec<String>>>,
+    /// API groups and their versions, if they could be read.
+    pub(super) groups: Result<Groups, Trouble>,
+    /// The kinds that are read.
+    pub(super) kinds: Vec<Kind>,
     pub(super) seen: Mutex<Seen>,
     pub(super) task: Task,
     pub(super) total: AtomicU64,
@@ -62,6 +65,8 @@ pub(super) struct Scope {
     pub(super) own_namespace: String,
     /// Whether Secrets are read.
     pub(super) secret_keys: bool,
+    /// The kinds that are declared.
+    pub(super) declared: Vec<&'static PodBearing>,
 }
 
 #[derive(Deserialize)]
@@ -77,22 +82,6 @@ struct Named {
 #[derive(Deserialize)]
 struct Uid {
     uid: String,
-}
-
-#[derive(Deserialize)]
-struct Groups {
-    groups: Vec<Group>,
-}
-
-#[derive(Deserialize)]
-struct Group {
-    name: String,
-    versions: Vec<Version>,
-}
-
-#[derive(Deserialize)]
-struct Version {
-    version: String,
 }
 
 /// Reads a cluster, unless another context led to it before.
@@ -128,15 +117,15 @@ pub(super) async fn read(name: String, server: Server, session: Session, scope: 
         return;
     }
     let home = Home { name, uid, issuer: issuer.as_ref().ok().map(|issuer| Issuer::from(issuer.as_str())) };
-    let groups = server.ask("/apis", WHOLE, |json| {
-        let read: Result<Groups, _> = serde_json::from_slice(json);
-        let named = |group: Group| (group.name, group.versions.into_iter().map(|it| it.version).collect());
-        // Of the others nobody asks.
-        let is_read = |group: &Group| kinds::kinds().any(|kind| kind.group == group.name);
-        read.map(|read| read.groups.into_iter().filter(is_read).map(named).collect())
-            .map_err(|_| "it is no list of API groups".into())
-    });
-    let groups = groups.await.ok();
+    let groups = declared::groups(&server, &scope.declared).await;
+    let mut kinds: Vec<Kind> = kinds::kinds().chain(Some(kinds::SECRETS).filter(|_| scope.secret_keys)).collect();
+    let mut unknown_kinds = Vec::new();
+    for bearing in scope.declared {
+        match declared::find(&server, &groups, bearing).await {
+            Ok(found) => kinds.extend(found),
+            Err(trouble) => unknown_kinds.push((declared::likely(bearing), trouble)),
+        }
+    }
     let reading = Arc::new(Reading {
         server,
         session,
@@ -144,6 +133,7 @@ pub(super) async fn read(name: String, server: Server, session: Session, scope: 
         namespace: scope.namespace.clone(),
         own_namespace: scope.own_namespace,
         groups,
+        kinds,
         seen: Mutex::default(),
         task,
         total: AtomicU64::new(0),
@@ -154,13 +144,16 @@ pub(super) async fn read(name: String, server: Server, session: Session, scope: 
     if let Some(trouble) = unknown {
         reading.unknown_cluster(&trouble).await;
     }
-    reading.read(scope.secret_keys).await;
+    for (kind, trouble) in unknown_kinds {
+        reading.unknown_kind(&kind, &trouble).await;
+    }
+    reading.read().await;
 }
 
 impl Reading {
-    async fn read(self: &Arc<Self>, secret_keys: bool) {
+    async fn read(self: &Arc<Self>) {
         let mut under_way = JoinSet::new();
-        for kind in kinds::kinds().chain(Some(kinds::SECRETS).filter(|_| secret_keys)) {
+        for kind in self.kinds.iter().copied() {
             let reading = Arc::clone(self);
             under_way.spawn(async move { (kind, reading.kind(&kind).await) });
         }
@@ -187,10 +180,10 @@ impl Reading {
             }
         }
         let withheld = self.recheck(&ends).await;
-        for kind in kinds::kinds().chain([kinds::SECRETS]).filter(|kind| !withheld.contains(kind.kind)) {
-            let proofs = ends.proofs(&kind);
+        for kind in self.kinds.iter().filter(|kind| !kind.is_declared() && !withheld.contains(&kind.which())) {
+            let proofs = ends.proofs(kind);
             if !proofs.is_empty() {
-                self.feed(Feed { proofs, ..self.empty(&kind) }).await;
+                self.feed(Feed { proofs, ..self.empty(kind) }).await;
             }
         }
         self.webhook_settings().await;
@@ -234,7 +227,7 @@ impl Reading {
         if let Some((namespace, trouble)) = other {
             reason = format!("{reason}; in namespace {namespace}: {}", trouble.of(kind, Some(namespace)));
         }
-        let is_some_read = read > 0 || self.seen(|seen| seen.any(kind.kind));
+        let is_some_read = read > 0 || self.seen(|seen| seen.any(kind.which()));
         let extent = if is_some_read { Missing::Part } else { Missing::All };
         self.lack(&self.source(kind), reason, extent).await;
     }
@@ -245,7 +238,7 @@ impl Reading {
         if self.namespace.is_some() && !kind.namespaced && *trouble == Trouble::Forbidden {
             return;
         }
-        let extent = if self.seen(|seen| seen.any(kind.kind)) { Missing::Part } else { Missing::All };
+        let extent = if self.seen(|seen| seen.any(kind.which())) { Missing::Part } else { Missing::All };
         self.lack(&self.source(kind), trouble.of(kind, self.namespace.as_deref()), extent).await;
     }
 
@@ -259,6 +252,19 @@ impl Reading {
             "the cluster is known by its name alone, and is read twice if another context leads to it: its namespace kube-system could not be read; {hint}"
         );
         self.lack(&root(&self.home.name), reason, Missing::Use).await;
+    }
+
+    /// Says that it is not known whether the cluster has a declared kind.
+    async fn unknown_kind(&self, kind: &Kind, trouble: &Trouble) {
+        let reason = match trouble {
+            Trouble::Nowhere => trouble.to_string(),
+            Trouble::Forbidden => format!(
+                "may not see what the cluster serves, and whether {} is among it; bind the ClusterRole system:discovery",
+                kind.kind
+            ),
+            other => format!("the cluster does not say whether it serves {}: {other}", kind.kind),
+        };
+        self.lack(&self.source(kind), reason, Missing::All).await;
     }
 
     async fn unknown_issuer(&self, trouble: &Trouble) {
@@ -291,6 +297,11 @@ impl Reading {
     /// Hands a feed on; whoever reads too fast waits here.
     pub(super) async fn feed(&self, feed: Feed) {
         send(&self.session, feed).await;
+    }
+
+    /// A kind that is read.
+    pub(super) fn of(&self, which: Which) -> Option<Kind> {
+        self.kinds.iter().find(|kind| kind.which() == which).copied()
     }
 
     /// What was seen so far.

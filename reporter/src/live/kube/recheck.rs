@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use wiguard_rules::manifest::Manifest;
 
 use super::ends::Ends;
-use super::kinds::{self, Kind};
+use super::kinds::{Kind, Which};
 use super::reading::{Ended, Reading};
 use super::seen::Name;
 use crate::collect::{Feed, Gone};
@@ -20,7 +20,7 @@ const ROUNDS: usize = 3;
 
 impl Reading {
     /// Settles what lists lack that were read to their end; the kinds of which it cannot be settled.
-    pub(super) async fn recheck(&self, ends: &Ends) -> BTreeSet<&'static str> {
+    pub(super) async fn recheck(&self, ends: &Ends) -> BTreeSet<Which> {
         let (mut withheld, mut settled) = (BTreeSet::new(), BTreeSet::new());
         for _ in 0..ROUNDS {
             let missing = || self.seen(|seen| seen.missing(ends));
@@ -31,7 +31,7 @@ impl Reading {
             }
             self.task.say("what changed meanwhile");
             withheld.extend(self.look_for(&targets).await);
-            let mut pointing: BTreeMap<Name, BTreeSet<&'static str>> = BTreeMap::new();
+            let mut pointing: BTreeMap<Name, BTreeSet<Which>> = BTreeMap::new();
             for (target, from) in missing().into_iter().filter(|(target, _)| targets.contains(target)) {
                 from.into_iter().for_each(|name| {
                     pointing.entry(name).or_default().insert(target.0);
@@ -40,7 +40,7 @@ impl Reading {
             withheld.extend(self.look_again(&pointing).await);
             settled.append(&mut targets);
         }
-        for kind in withheld.iter().filter_map(|kind| kinds::named(kind)) {
+        for kind in withheld.iter().filter_map(|kind| self.of(*kind)) {
             let reason =
                 "the cluster changed while it was read, and what is missing could not be asked for; read again";
             self.gap(&self.source(&kind), reason.into()).await;
@@ -49,12 +49,12 @@ impl Reading {
     }
 
     /// Looks for objects that no list had. The kinds of which one could not be asked for.
-    async fn look_for(&self, targets: &BTreeSet<Name>) -> BTreeSet<&'static str> {
+    async fn look_for(&self, targets: &BTreeSet<Name>) -> BTreeSet<Which> {
         let mut unsettled = BTreeSet::new();
-        for (kind, names) in by_kind(targets.iter()) {
+        for (kind, names) in self.by_kind(targets.iter()) {
             if names.len() > MANY {
                 if !matches!(self.list(&kind, self.namespace.as_deref()).await, Ended::Wholly) {
-                    unsettled.insert(kind.kind);
+                    unsettled.insert(kind.which());
                 }
                 continue;
             }
@@ -62,7 +62,7 @@ impl Reading {
                 match found {
                     Some(found) => self.keep(&kind, found.into_iter().collect(), 1).await,
                     None => {
-                        unsettled.insert(kind.kind);
+                        unsettled.insert(kind.which());
                     }
                 }
             }
@@ -72,14 +72,14 @@ impl Reading {
 
     /// Looks again at objects that point to nothing: what they are now counts, if they still are.
     /// The kinds that they point to, where that could not be told.
-    async fn look_again(&self, pointing: &BTreeMap<Name, BTreeSet<&'static str>>) -> BTreeSet<&'static str> {
+    async fn look_again(&self, pointing: &BTreeMap<Name, BTreeSet<Which>>) -> BTreeSet<Which> {
         let mut unsettled = BTreeSet::new();
         let unknown = |name: &Name| pointing.get(name).into_iter().flatten().copied();
-        for (kind, names) in by_kind(pointing.keys()) {
+        for (kind, names) in self.by_kind(pointing.keys()) {
             if names.len() > MANY {
                 self.take_back(&kind, &names).await;
                 if !matches!(self.list(&kind, self.namespace.as_deref()).await, Ended::Wholly) {
-                    unsettled.insert(kind.kind);
+                    unsettled.insert(kind.which());
                     unsettled.extend(names.iter().flat_map(|name| unknown(name)));
                 }
                 continue;
@@ -112,12 +112,12 @@ impl Reading {
         let gone = names.iter().map(|(_, namespace, name)| Gone { namespace: namespace.clone(), name: name.clone() });
         self.feed(Feed { gone: gone.collect(), ..self.empty(kind) }).await;
     }
-}
 
-fn by_kind<'n>(names: impl Iterator<Item = &'n Name>) -> Vec<(Kind, Vec<&'n Name>)> {
-    let mut kinds: BTreeMap<&str, Vec<&Name>> = BTreeMap::new();
-    for name in names {
-        kinds.entry(name.0).or_default().push(name);
+    fn by_kind<'n>(&self, names: impl Iterator<Item = &'n Name>) -> Vec<(Kind, Vec<&'n Name>)> {
+        let mut kinds: BTreeMap<Which, Vec<&Name>> = BTreeMap::new();
+        for name in names {
+            kinds.entry(name.0).or_default().push(name);
+        }
+        kinds.into_iter().filter_map(|(kind, names)| Some((self.of(kind)?, names))).collect()
     }
-    kinds.into_iter().filter_map(|(kind, names)| Some((kinds::named(kind)?, names))).collect()
 }

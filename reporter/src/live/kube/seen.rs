@@ -7,12 +7,13 @@ use wiguard_rules::manifest::Manifest;
 use wiguard_rules::model::{EnvFrom, Value, Volume, Workload};
 
 use super::ends::Ends;
+use super::kinds::Which;
 
 /// An object by kind, namespace and name.
-pub(super) type Name = (&'static str, String, String);
+pub(super) type Name = (Which, String, String);
 
 /// An object by kind and name, within a namespace.
-type Local = (&'static str, String);
+type Local = (Which, String);
 
 /// What was read.
 #[derive(Debug, Default)]
@@ -27,26 +28,30 @@ impl Seen {
     /// Notes an object.
     pub(super) fn add(&mut self, manifest: &Manifest) {
         let Some((kind, namespace, name)) = manifest.id() else { return };
+        let mut which = own(kind);
         let to = match manifest {
             Manifest::Workload(workload) => {
-                if kind == "Deployment" {
-                    self.there.insert((kind, namespace.into(), name.into()));
+                if !workload.kind.at_admission() {
+                    which.0 = workload.kind.group;
+                }
+                if which == own("Deployment") {
+                    self.there.insert((which, namespace.into(), name.into()));
                 }
                 pointed(workload)
             }
             Manifest::RoleBinding(binding) => {
-                vec![(if binding.of_cluster_role { "ClusterRole" } else { "Role" }, binding.role.clone())]
+                vec![(own(if binding.of_cluster_role { "ClusterRole" } else { "Role" }), binding.role.clone())]
             }
             Manifest::Namespace(_) => {
-                self.there.insert((kind, String::new(), name.into()));
+                self.there.insert((which, String::new(), name.into()));
                 return;
             }
             _ => {
-                self.there.insert((kind, namespace.into(), name.into()));
+                self.there.insert((which, namespace.into(), name.into()));
                 Vec::new()
             }
         };
-        self.pointers.entry(namespace.into()).or_default().insert((kind, name.into()), to);
+        self.pointers.entry(namespace.into()).or_default().insert((which, name.into()), to);
     }
 
     /// Forgets an object that is gone.
@@ -59,14 +64,14 @@ impl Seen {
     }
 
     /// Whether any object of a kind was read.
-    pub(super) fn any(&self, kind: &str) -> bool {
+    pub(super) fn any(&self, kind: Which) -> bool {
         let of_kind = |within: &BTreeMap<Local, _>| within.keys().any(|(of, _)| *of == kind);
         self.there.iter().any(|(of, ..)| *of == kind) || self.pointers.values().any(of_kind)
     }
 
     /// The objects of a kind that were read: those of a namespace, or all.
-    pub(super) fn of(&self, kind: &str, namespace: Option<&str>) -> BTreeSet<Name> {
-        if kind == "Namespace" {
+    pub(super) fn of(&self, kind: Which, namespace: Option<&str>) -> BTreeSet<Name> {
+        if kind == own("Namespace") {
             return self.there.iter().filter(|(of, ..)| *of == kind).cloned().collect();
         }
         let within = self.pointers.iter().filter(|(home, _)| namespace.is_none_or(|only| only == *home));
@@ -77,23 +82,23 @@ impl Seen {
 
     /// The namespaces that were read.
     pub(super) fn namespaces(&self) -> Vec<String> {
-        self.there.iter().filter(|(kind, ..)| *kind == "Namespace").map(|(.., name)| name.clone()).collect()
+        self.there.iter().filter(|(kind, ..)| *kind == own("Namespace")).map(|(.., name)| name.clone()).collect()
     }
 
     /// What somebody points to and was not seen, among kinds that were read to their end, and who does.
     pub(super) fn missing(&self, ends: &Ends) -> BTreeMap<Name, Vec<Name>> {
         let mut missing: BTreeMap<Name, Vec<Name>> = BTreeMap::new();
         for (namespace, within) in &self.pointers {
-            let home = ("Namespace", String::new(), namespace.clone());
+            let home = (own("Namespace"), String::new(), namespace.clone());
             let is_one = !namespace.is_empty() && !within.is_empty();
             if is_one && ends.cover("Namespace", namespace) && !self.there.contains(&home) {
                 let all = within.keys().map(|(kind, name)| (*kind, namespace.clone(), name.clone()));
                 missing.insert(home, all.collect());
             }
             for ((kind, name), to) in within {
-                for (wanted, target) in to.iter().filter(|(wanted, _)| ends.cover(wanted, namespace)) {
+                for (wanted, target) in to.iter().filter(|(wanted, _)| ends.cover(wanted.1, namespace)) {
                     // A RoleBinding may bind what is in no namespace.
-                    let home = if *wanted == "ClusterRole" { String::new() } else { namespace.clone() };
+                    let home = if *wanted == own("ClusterRole") { String::new() } else { namespace.clone() };
                     let target = (*wanted, home, target.clone());
                     if !self.there.contains(&target) {
                         missing.entry(target).or_default().push((*kind, namespace.clone(), name.clone()));
@@ -105,26 +110,31 @@ impl Seen {
     }
 }
 
+/// A kind that is read of every cluster.
+const fn own(kind: &'static str) -> Which {
+    ("", kind)
+}
+
 /// What a workload points to, in its namespace.
 fn pointed(workload: &Workload) -> Vec<Local> {
-    let mut to = vec![("ServiceAccount", workload.service_account().to_string())];
+    let mut to = vec![(own("ServiceAccount"), workload.service_account().to_string())];
     if let Some(controller) = workload.controller.as_ref().filter(|controller| controller.kind == "Deployment") {
-        to.push(("Deployment", controller.name.clone()));
+        to.push((own("Deployment"), controller.name.clone()));
     }
     for volume in &workload.template.volumes {
         if let Volume::SecretsStore(class) = volume {
-            to.push(("SecretProviderClass", class.clone()));
+            to.push((own("SecretProviderClass"), class.clone()));
         }
     }
     for container in workload.template.init_containers.iter().chain(&workload.template.containers) {
         for variable in &container.env {
             if let Value::Secret(name, _) = &variable.value {
-                to.push(("Secret", name.clone()));
+                to.push((own("Secret"), name.clone()));
             }
         }
         for from in &container.env_from {
             if let EnvFrom::Secret(name, _) = from {
-                to.push(("Secret", name.clone()));
+                to.push((own("Secret"), name.clone()));
             }
         }
     }
@@ -135,15 +145,17 @@ fn pointed(workload: &Workload) -> Vec<Local> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
+    use wiguard_rules::model::PodBearing;
+
     use super::*;
-    use crate::live::kube::{kinds, page};
+    use crate::live::kube::{declared, kinds, page};
 
     fn object(kind: &str, json: &str) -> Manifest {
-        page::object(&kinds::named(kind).unwrap(), "v1", json.as_bytes()).unwrap()
+        page::object(&kinds::named(kind).unwrap(), "v1", json.as_bytes()).unwrap().unwrap()
     }
 
     fn name(kind: &'static str, namespace: &str, name: &str) -> Name {
-        (kind, namespace.into(), name.into())
+        (own(kind), namespace.into(), name.into())
     }
 
     #[test]
@@ -159,9 +171,9 @@ mod tests {
         ));
         assert_eq!(seen.missing(&ends), BTreeMap::new());
         ends.add(&kinds::named("ServiceAccount").unwrap(), Some("shop"));
-        assert_eq!(seen.of("Pod", Some("shop")), BTreeSet::from([name("Pod", "shop", "web")]));
-        assert_eq!(seen.of("Pod", None).len(), 2);
-        assert_eq!(seen.of("Namespace", None), BTreeSet::from([name("Namespace", "", "shop")]));
+        assert_eq!(seen.of(own("Pod"), Some("shop")), BTreeSet::from([name("Pod", "shop", "web")]));
+        assert_eq!(seen.of(own("Pod"), None).len(), 2);
+        assert_eq!(seen.of(own("Namespace"), None), BTreeSet::from([name("Namespace", "", "shop")]));
         let basket = name("ServiceAccount", "shop", "basket");
         assert_eq!(seen.missing(&ends), BTreeMap::from([(basket, vec![name("Pod", "shop", "web")])]));
         ends.add(&kinds::named("Namespace").unwrap(), None);
@@ -173,6 +185,22 @@ mod tests {
             r#"{"metadata":{"name":"web","namespace":"shop"},"spec":{"serviceAccountName":"cart"}}"#,
         ));
         assert_eq!(seen.missing(&ends), BTreeMap::new());
+    }
+
+    #[test]
+    fn a_declared_kind_is_not_taken_for_another_of_its_name() {
+        let (mut seen, mut ends) = (Seen::default(), Ends::default());
+        let bearing = PodBearing::declared("example.com/v1/Deployment=spec.template").unwrap();
+        let kind = declared::likely(bearing);
+        let json = r#"{"metadata":{"name":"web","namespace":"shop"},"spec":{"template":{"spec":{}}}}"#;
+        seen.add(&page::object(&kind, "v1", json.as_bytes()).unwrap().unwrap());
+        assert!(seen.any(kind.which()) && !seen.any(own("Deployment")));
+        let set = r#"{"metadata":{"name":"web-1","namespace":"shop","ownerReferences":[{"apiVersion":"apps/v1","kind":"Deployment","name":"web","controller":true}]}}"#;
+        seen.add(&object("ReplicaSet", set));
+        ends.add(&kind, None);
+        assert_eq!(seen.missing(&ends), BTreeMap::new(), "that it was read shows nothing of the other");
+        ends.add(&kinds::named("Deployment").unwrap(), None);
+        assert_eq!(seen.missing(&ends).into_keys().collect::<Vec<_>>(), [name("Deployment", "shop", "web")]);
     }
 
     #[test]

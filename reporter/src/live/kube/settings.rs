@@ -15,7 +15,7 @@ impl Reading {
             return;
         }
         let name = SETTINGS.only.unwrap_or_default();
-        let deployments = self.seen(|seen| seen.of("Deployment", None));
+        let deployments = self.seen(|seen| seen.of(("", "Deployment"), None));
         for (_, namespace, _) in deployments.into_iter().filter(|(.., name)| name == CONTROLLER) {
             match self.object(&SETTINGS, &namespace, name).await {
                 Ok(found) => {

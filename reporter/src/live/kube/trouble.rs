@@ -41,6 +41,8 @@ pub(super) enum Trouble {
     TooLarge(usize),
     /// An answer that is not what was asked for: what is wrong with it.
     Strange(String),
+    /// The objects of a declared kind are in no namespace.
+    Nowhere,
 }
 
 impl Trouble {
@@ -99,6 +101,9 @@ impl std::fmt::Display for Trouble {
             Self::Refused(status) => write!(f, "the API server refused ({status}); see its log"),
             Self::Slow(seconds) => write!(f, "no whole answer within {seconds} s; allow more with --request-timeout"),
             Self::TooLarge(bytes) => write!(f, "an answer is larger than {} MiB", bytes >> 20),
+            Self::Nowhere => f.write_str(
+                "its objects are in no namespace, so that nobody can say where their pods run; take back its declaration",
+            ),
             Self::Strange(why) => {
                 write!(f, "the answer is not what was asked for: {why}; is there a proxy in between?")
             }
