@@ -166,3 +166,91 @@ fn near_miss(
             .fix(fix),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+    use super::*;
+    use crate::inventory::{Inventory, Tokens};
+    use crate::manifest::{Manifest, read};
+    use crate::model::{ClusterIx, IdentityKind, Origin, Parent};
+    use crate::parameters::Parameters;
+
+    const CLIENT: &str = "33333333-3333-3333-3333-333333333333";
+    const ISSUER: &str = "https://oidc.example.com";
+
+    /// A pod that asks for an identity, and a credential for `shop/cartt`, whose owner nothing says.
+    fn estate() -> Inventory {
+        let json = format!(
+            r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"cart","namespace":"shop","labels":{{"azure.workload.identity/use":"true"}}}},"spec":{{"serviceAccountName":"cart","containers":[{{"name":"app","env":[{{"name":"AZURE_CLIENT_ID","value":"{CLIENT}"}}]}}]}}}}"#
+        );
+        let Manifest::Workload(pod) = read(json.as_bytes(), None, ClusterIx(0), Origin::default()).unwrap().manifest
+        else {
+            panic!()
+        };
+        let mut inventory = Inventory::default();
+        inventory.workloads.push(pod);
+        inventory.clusters.push(Cluster { issuer: Some(ISSUER.into()), ..Cluster::default() });
+        inventory.credentials.push(FederatedIdentityCredential {
+            name: "fc".into(),
+            id: String::new(),
+            parent: Parent::Unknown,
+            issuer: ISSUER.into(),
+            subject: Some(Subject::of("shop", "cartt")),
+            audiences: vec!["api://AzureADTokenExchange".into()],
+            expression: None,
+            declared: None,
+            origin: Origin::default(),
+        });
+        inventory.coverage.trust_of.insert(Tokens::of(&ISSUER.into()));
+        inventory
+    }
+
+    fn identity(id: &str, client_id: &str, credentials_complete: bool) -> Identity {
+        Identity {
+            kind: IdentityKind::UserAssigned,
+            name: id.into(),
+            client_id: client_id.into(),
+            id: id.into(),
+            principal_id: String::new(),
+            tenant_id: String::new(),
+            resource_group: "rg".into(),
+            location: String::new(),
+            credentials_complete,
+            declared: None,
+            origin: Origin::default(),
+        }
+    }
+
+    fn verdict(inventory: &Inventory) -> Verdict {
+        let parameters = Parameters::default();
+        check(inventory.workloads.first().unwrap(), &Trust::join(inventory, &parameters))
+    }
+
+    #[test]
+    fn a_credential_that_nobody_is_known_to_own_may_be_the_near_miss() {
+        let of_nobody = Err(Unknown(Key::Parent("fc".into())));
+        let mut inventory = estate();
+        assert_eq!(verdict(&inventory), of_nobody, "the identity is not known");
+        inventory.identities.push(identity("/id", CLIENT, false));
+        assert_eq!(verdict(&inventory), of_nobody, "not all of its credentials are known");
+        inventory.identities.first_mut().unwrap().credentials_complete = true;
+        assert_eq!(verdict(&inventory), Ok(None), "it is none of the identity's");
+        let mut inventory = estate();
+        inventory.identities.push(identity("/other", "44444444-4444-4444-4444-444444444444", false));
+        inventory.credentials.first_mut().unwrap().parent = Parent::Resource("/other".into());
+        assert_eq!(verdict(&inventory), Ok(None), "it is another identity's");
+    }
+
+    #[test]
+    fn a_nearer_one_may_be_among_those_not_seen() {
+        let mut inventory = estate();
+        inventory.identities.push(identity("/id", CLIENT, false));
+        inventory.credentials.first_mut().unwrap().parent = Parent::Resource("/id".into());
+        assert!(verdict(&inventory).unwrap().is_some());
+        // Of one namespace alone it is known what is trusted.
+        inventory.coverage.trust_of = Default::default();
+        inventory.coverage.trust_of.insert(Tokens { namespace: Some("shop".into()), issuer: ISSUER.into() });
+        assert_eq!(verdict(&inventory), Err(Unknown(Key::Credentials("/id".into()))));
+    }
+}
