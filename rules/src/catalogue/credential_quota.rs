@@ -358,6 +358,9 @@ mod tests {
         assert_eq!(total(12, unclear()), None);
         assert_eq!(total(13, unclear()), Some(Severity::Medium));
         assert_eq!(total(18, unclear()), Some(Severity::Critical));
+        let mut both = estate(14, 1);
+        both.declared = Declared::of(vec![declared("a", Some("repo:a"))], false);
+        assert_eq!(verdict(&both).unwrap().unwrap().severity, Severity::Medium, "neither stands for the other");
     }
 
     #[test]

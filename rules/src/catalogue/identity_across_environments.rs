@@ -169,7 +169,7 @@ mod tests {
         let environments = vec![environment("production", "west:*-prod"), environment("test", "west:*-test")];
         let parameters = Parameters { environments, ..Parameters::default() };
         let mut inventory = inventory(["b-prod", "b-test"]);
-        for namespace in ["c-prod", "a-prod"] {
+        for namespace in ["a-prod", "c-prod"] {
             let mut other = inventory.credentials[0].clone();
             other.subject = Some(Subject::of(namespace, "cart"));
             inventory.credentials.push(other);

@@ -169,57 +169,24 @@ fn near_miss(
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use crate::inventory::{Inventory, Tokens};
-    use crate::manifest::{Manifest, read};
-    use crate::model::{ClusterIx, IdentityKind, Origin, Parent};
+    use crate::model::Parent;
     use crate::parameters::Parameters;
-
-    const CLIENT: &str = "33333333-3333-3333-3333-333333333333";
-    const ISSUER: &str = "https://oidc.example.com";
+    use crate::sample::{self, CLIENT, ISSUER, OPTS_IN, cluster, credential, pod};
 
     /// A pod that asks for an identity, and a credential for `shop/cartt`, whose owner nothing says.
     fn estate() -> Inventory {
-        let json = format!(
-            r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"cart","namespace":"shop","labels":{{"azure.workload.identity/use":"true"}}}},"spec":{{"serviceAccountName":"cart","containers":[{{"name":"app","env":[{{"name":"AZURE_CLIENT_ID","value":"{CLIENT}"}}]}}]}}}}"#
-        );
-        let Manifest::Workload(pod) = read(json.as_bytes(), None, ClusterIx(0), Origin::default()).unwrap().manifest
-        else {
-            panic!()
-        };
-        let mut inventory = Inventory::default();
-        inventory.workloads.push(pod);
-        inventory.clusters.push(Cluster { issuer: Some(ISSUER.into()), ..Cluster::default() });
-        inventory.credentials.push(FederatedIdentityCredential {
-            name: "fc".into(),
-            id: String::new(),
-            parent: Parent::Unknown,
-            issuer: ISSUER.into(),
-            subject: Some(Subject::of("shop", "cartt")),
-            audiences: vec!["api://AzureADTokenExchange".into()],
-            expression: None,
-            declared: None,
-            origin: Origin::default(),
-        });
+        let env = format!(r#","containers":[{{"name":"app","env":[{{"name":"AZURE_CLIENT_ID","value":"{CLIENT}"}}]}}]"#);
+        let unowned = FederatedIdentityCredential { parent: Parent::Unknown, ..credential("shop", "cartt") };
+        let mut inventory = Inventory { workloads: vec![pod(OPTS_IN, &env)], credentials: vec![unowned], ..cluster() };
         inventory.coverage.trust_of.insert(Tokens::of(&ISSUER.into()));
         inventory
     }
 
     fn identity(id: &str, client_id: &str, credentials_complete: bool) -> Identity {
-        Identity {
-            kind: IdentityKind::UserAssigned,
-            name: id.into(),
-            client_id: client_id.into(),
-            id: id.into(),
-            principal_id: String::new(),
-            tenant_id: String::new(),
-            resource_group: "rg".into(),
-            location: String::new(),
-            credentials_complete,
-            declared: None,
-            origin: Origin::default(),
-        }
+        Identity { name: id.into(), client_id: client_id.into(), id: id.into(), credentials_complete, ..sample::identity() }
     }
 
     fn verdict(inventory: &Inventory) -> Verdict {
@@ -229,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_credential_that_nobody_is_known_to_own_may_be_the_near_miss() {
-        let of_nobody = Err(Unknown(Key::Parent("fc".into())));
+        let of_nobody = Err(Unknown(Key::Parent("shop-cartt".into())));
         let mut inventory = estate();
         assert_eq!(verdict(&inventory), of_nobody, "the identity is not known");
         inventory.identities.push(identity("/id", CLIENT, false));

@@ -53,6 +53,14 @@ fn a_workload_presents_the_webhook_s_token_or_its_own() {
 }
 
 #[test]
+fn without_any_audience_the_webhook_s_is_presented() {
+    let (inventory, parameters) = (cluster(), Parameters { audiences: Vec::new(), ..Parameters::default() });
+    let trust = Trust::join(&inventory, &parameters);
+    let presented = presented(&pod(OPTS_IN, ""), &trust).unwrap().unwrap();
+    assert_eq!(presented.audiences, [AUDIENCE.into()]);
+}
+
+#[test]
 fn a_container_s_own_variable_comes_before_the_annotation() {
     let mut inventory = cluster();
     inventory.service_accounts.push(account(CLIENT));
@@ -61,7 +69,7 @@ fn a_container_s_own_variable_comes_before_the_annotation() {
         let trust = Trust::join(&inventory, &parameters);
         client_ids(&pod(OPTS_IN, containers), &trust)
             .into_iter()
-            .map(|one| one.map_err(|_| ()).map(|id| id.map_or_else(String::new, |id| id.0)))
+            .map(|one| one.map_err(|_| ()).map(|id| id.map_or_else(|| "none".into(), |id| id.0)))
             .collect::<Vec<_>>()
     };
     let container =
@@ -76,7 +84,7 @@ fn a_container_s_own_variable_comes_before_the_annotation() {
     );
     assert_eq!(
         asked(&format!(r#","containers":[{a},{{"name":"x"}},{b},{c}]"#)),
-        [Ok("other".into()), annotated(), Err(()), Ok(String::new())]
+        [Ok("other".into()), annotated(), Err(()), Ok("none".into())]
     );
 }
 
@@ -223,7 +231,8 @@ fn only_a_credential_that_nobody_lives_by_is_corrected() {
     assert!(repair(Some(identity()), swapped(), true).contains(" create "));
     assert!(repair(Some(identity()), credential("shop", "till"), false).contains(" create "));
     let audience = FederatedIdentityCredential { audiences: vec!["api://x".into()], ..credential("shop", "cart") };
-    assert!(repair(Some(identity()), audience, false).contains(" update "));
+    assert!(repair(Some(identity()), audience.clone(), false).contains(" update "));
+    assert!(repair(Some(identity()), audience, true).contains(" update "), "it lives by no other");
     assert!(repair(None, swapped(), false).contains(CLIENT));
 }
 
