@@ -1,6 +1,6 @@
 //! A case: an inventory written down with what the rules say of it. The examples of the manual
-//! pages and the healthy estates are kept this way, so that the rules can be tested with nothing
-//! but this crate.
+//! pages, the corners and the healthy estates are kept this way, so that the rules can be tested
+//! with nothing but this crate.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::CATALOGUE;
+use crate::finding::Finding;
 use crate::inventory::{Coverage, Inventory};
 use crate::judge::judge;
 use crate::model::ClusterIx;
@@ -19,9 +20,11 @@ use crate::trust::{Trust, Unknown};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Case {
-    /// Where it comes from: `AWI101 Fails[0]`, `healthy/keda.yaml`.
+    /// Where it comes from: `AWI101 Fails[0]`, `AWI204 corners/tenant-id-malformed/word.yaml`,
+    /// `healthy/keda-add-on.yaml`.
     pub about: String,
-    /// Every finding of every rule, and where the rule that the case is about could not decide.
+    /// Every finding of every rule, and of the rule that the case is about also a number that
+    /// stands for its words, and where it could not decide.
     pub judged: Vec<String>,
     /// What the rule that the case is about says if nothing but the objects themselves is known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -58,11 +61,11 @@ impl Case {
     pub fn judge(&self) -> (Vec<String>, Vec<String>) {
         let mut inventory = self.inventory();
         let rule = self.rule();
-        let judged = judged(&inventory, |id, finds| finds || id == rule);
+        let judged = self::judged(&inventory, rule, true);
         inventory.coverage = Coverage::default();
         inventory.declared.whole = false;
         inventory.identities.iter_mut().for_each(|identity| identity.credentials_complete = false);
-        (judged, judged_of(&inventory, rule))
+        (judged, self::judged(&inventory, rule, false))
     }
 
     /// The id of the rule it is about; a healthy estate is about none.
@@ -72,28 +75,36 @@ impl Case {
     }
 }
 
-fn judged_of(inventory: &Inventory, rule: &str) -> Vec<String> {
-    judged(inventory, |id, _| id == rule)
-}
-
-/// What the rules say, line by line: by rule and by whether it is a finding, only what is wanted.
-fn judged(inventory: &Inventory, wanted: impl Fn(&str, bool) -> bool) -> Vec<String> {
+/// What the rules say, line by line: `rule` whatever it is, the others only what they find, if wanted.
+fn judged(inventory: &Inventory, rule: &str, others: bool) -> Vec<String> {
     let parameters = Parameters::default();
     let trust = Trust::join(inventory, &parameters);
     let mut lines = Vec::new();
     for object in inventory.objects() {
         judge(object, &trust, CATALOGUE.iter(), |judgement| {
             let id = judgement.rule.id;
-            if wanted(id, judgement.outcome.is_ok()) {
-                let said = match judgement.outcome {
-                    Ok(finding) => format!("{} {}", finding.severity.as_str(), finding.field).trim_end().to_string(),
-                    Err(Unknown(key)) => format!("unknown: {}", key.kind()),
-                };
-                lines.push(format!("{id} {}/{}: {said}", object.kind(), object.name(&trust)));
-            }
+            let said = match judgement.outcome {
+                Ok(finding) if id == rule => format!("{} #{:08x}", found(&finding), words(&finding)),
+                Ok(finding) if others => found(&finding),
+                Err(Unknown(key)) if id == rule => format!("unknown: {key}"),
+                _ => return,
+            };
+            lines.push(format!("{id} {}/{}: {said}", object.kind(), object.name(&trust)));
         });
     }
     lines
+}
+
+fn found(finding: &Finding) -> String {
+    format!("{} {}", finding.severity.as_str(), finding.field).trim_end().to_string()
+}
+
+/// Message, evidence and fix in one number (FNV-1a): the case need not hold them to tell that they changed.
+fn words(finding: &Finding) -> u32 {
+    let evidence = serde_json::Value::Object(finding.evidence.clone()).to_string();
+    let texts = [finding.message.as_str(), &evidence, &finding.fix];
+    let bytes = texts.iter().flat_map(|text| text.bytes().chain([0]));
+    bytes.fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
 impl Inventory {

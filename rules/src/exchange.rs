@@ -15,6 +15,9 @@ use crate::near::{Miss, Token};
 use crate::repair;
 use crate::trust::{Key, Trust, Unknown};
 
+#[cfg(test)]
+mod tests;
+
 /// What a workload presents.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Presented<'a> {

@@ -147,6 +147,7 @@ mod tests {
             "claims['sub'] matches '*' and",
             "claims['sub'] matches '*'x",
             "claims.sub matches '*'",
+            "claims[xsubx] matches '*'",
             "claimsmatches '*'",
         ] {
             assert_eq!(of_cart(expression), None, "{expression}");

@@ -34,6 +34,8 @@ pub mod release;
 pub mod repair;
 pub mod review;
 pub mod rule;
+#[cfg(test)]
+mod sample;
 pub mod spelling;
 pub mod trust;
 pub mod webhook;

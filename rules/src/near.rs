@@ -379,13 +379,18 @@ mod tests {
             (&*ISSUER.to_uppercase(), right, audience, How::Case, "AADSTS700211"),
             (other, right, audience, How::OtherCluster, "AADSTS700211"),
             ("https://example.com", right, audience, How::Other, "AADSTS700211"),
+            (&*format!(" {ISSUER}"), right, audience, How::Space, "AADSTS700211"),
+            (&*ISSUER.replace("22222222/", "22222223/"), right, audience, How::Typo, "AADSTS700211"),
             (ISSUER, "system:serviceaccount:cart:shop", audience, How::Swapped, "AADSTS700213"),
             (ISSUER, "system:serviceaccount:shop:Cart", audience, How::Case, "AADSTS7002138"),
             (ISSUER, "system:serviceaccount:shop:carts", audience, How::Typo, "AADSTS700213"),
             (ISSUER, "system:serviceaccount:staging:cart", audience, How::Namespace, "AADSTS700213"),
             (ISSUER, "system:serviceaccount:shop:checkout", audience, How::Name, "AADSTS700213"),
+            (ISSUER, "system:serviceaccount:staging:checkout", audience, How::Other, "AADSTS700213"),
+            (ISSUER, "system:serviceaccount:staging:shop", audience, How::Other, "AADSTS700213"),
             (ISSUER, " system:serviceaccount:shop:cart", audience, How::Space, "AADSTS700213"),
             (ISSUER, right, "api://azureadtokenexchange", How::Case, "AADSTS700212"),
+            (ISSUER, right, "api://AzureADTokenExchang", How::Typo, "AADSTS700212"),
             (ISSUER, right, "https://vault.azure.net", How::Other, "AADSTS700212"),
         ] {
             let credential = credential("fc", issuer, subject, audience);
@@ -408,6 +413,9 @@ mod tests {
         assert_eq!(nearest(&token(), &[&far, &namespace]).unwrap().credential.name, "b");
         let audience = credential("d", ISSUER, "system:serviceaccount:shop:cart", "https://vault.azure.net");
         assert_eq!(nearest(&token(), &[&namespace, &audience]).unwrap().credential.name, "d");
+        let elsewhere =
+            credential("a", "https://example.com", "system:serviceaccount:shop:cart", "api://AzureADTokenExchange");
+        assert_eq!(nearest(&token(), &[&elsewhere, &namespace]).unwrap().credential.name, "b");
         assert!(nearest(&token(), &[]).is_none());
     }
 
@@ -449,6 +457,19 @@ mod tests {
     }
 
     #[test]
+    fn what_means_a_service_account_starts_like_one() {
+        for (subject, expected) in [
+            ("system:serviceaccount:shop:cart", true),
+            (" System:ServiceAccount", true),
+            ("system:serviceaccounts:shop", true),
+            ("repo:shop/cart:ref:refs/heads/main", false),
+            ("system", false),
+        ] {
+            assert_eq!(is_like_kubernetes(&subject.into()), expected, "{subject}");
+        }
+    }
+
+    #[test]
     fn edits_are_counted() {
         for (a, b, limit, expected) in [
             ("cart", "cart", 0, true),
@@ -456,6 +477,10 @@ mod tests {
             ("cart", "crat", 1, false),
             ("", "ab", 2, true),
             ("", "abc", 2, false),
+            ("x", "y", 1, true),
+            ("c", "c", 2, true),
+            ("xcar", "care", 2, true),
+            ("xcar", "care", 1, false),
         ] {
             assert_eq!(edits_within(a, b, limit), expected, "{a} {b} {limit}");
         }

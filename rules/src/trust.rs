@@ -5,6 +5,8 @@
 mod access;
 #[cfg(feature = "audit")]
 mod registered;
+#[cfg(test)]
+mod tests;
 
 use alloc::format;
 use alloc::string::String;

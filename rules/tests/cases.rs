@@ -1,6 +1,6 @@
 //! The rules say of every case of `testdata/cases.jsonl` what they said when it was written: the
-//! examples of their pages and the healthy estates, collected once. What the pages themselves
-//! promise is held by `tests/it`, where they can be read.
+//! examples of their pages, the corners and the healthy estates, collected once. What pages and
+//! corners themselves promise is held by `tests/it`, where they can be read.
 
 #![allow(clippy::panic, reason = "a test that cannot go on has failed")]
 

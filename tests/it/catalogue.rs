@@ -7,7 +7,7 @@ use std::{env, fs};
 use wiguard::collect::Missing;
 use wiguard_rules::case::Case;
 use wiguard_rules::catalogue::{CATALOGUE, Entry};
-use wiguard_tests::case::{cases, collect_text, examples, rules_that_find, testdata};
+use wiguard_tests::case::{cases, collect_text, corners, examples, rules_that_find, testdata};
 
 #[test]
 fn ids_are_sorted_and_unique() {
@@ -108,6 +108,23 @@ fn every_page_is_true() {
                 }
             }
         }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_corner_is_as_it_says() {
+    let mut wrong = Vec::new();
+    for corner in corners().unwrap() {
+        let text = fs::read_to_string(&corner.path).unwrap();
+        let said = text.strip_prefix("# ").and_then(|text| text.split_once(": ")).map_or("", |(said, _)| said);
+        let collected = collect_text(&text, true);
+        let judged = corner.judged(&collected);
+        if said != judged {
+            wrong.push(format!("{}: says `{said}`, is `{judged}`", corner.about()));
+        }
+        let unread = collected.gaps.iter().filter(|gap| gap.extent != Missing::Use);
+        wrong.extend(unread.map(|gap| format!("{}: {:?}: {}", corner.about(), gap.line, gap.reason)));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

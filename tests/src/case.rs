@@ -12,8 +12,9 @@ use wiguard::evaluate::{Controllers, evaluate};
 use wiguard::read::Root;
 use wiguard::scan::assess;
 use wiguard_rules::case::Case;
-use wiguard_rules::catalogue::CATALOGUE;
+use wiguard_rules::catalogue::{CATALOGUE, Entry};
 use wiguard_rules::finding::Severity;
+use wiguard_rules::judge::judge;
 use wiguard_rules::parameters::Parameters;
 use wiguard_rules::trust::Trust;
 
@@ -124,13 +125,46 @@ pub fn documents() -> std::io::Result<Vec<PathBuf>> {
 }
 
 fn folders(path: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(path)?.map(|entry| entry.map(|entry| entry.path()));
-    let paths = entries.collect::<Result<Vec<_>, _>>()?;
-    Ok(paths.into_iter().filter(|path| path.is_dir()).collect())
+    Ok(paths(path)?.into_iter().filter(|path| path.is_dir()).collect())
 }
 
-/// Every case of the rules' own tests: the examples of the manual pages and the healthy estates,
-/// one line of JSON each.
+/// An example that would clutter a manual page: `testdata/corners/RULE/WHAT.yaml`. Its first line
+/// says what the rule does with it, and why: `# high: the second of two accounts is meant`.
+#[derive(Clone, Debug)]
+pub struct Corner {
+    /// The rule.
+    pub rule: &'static Entry,
+    /// The file.
+    pub path: PathBuf,
+}
+
+/// All corners, sorted.
+///
+/// # Errors
+/// Whatever the file system refuses, and a folder that is named after no rule.
+pub fn corners() -> std::io::Result<Vec<Corner>> {
+    let mut corners = Vec::new();
+    for folder in paths(&testdata("corners"))? {
+        let rule = Entry::find(&name(&folder));
+        let rule = rule.ok_or_else(|| std::io::Error::other(format!("{}: no such rule", folder.display())))?;
+        corners.extend(paths(&folder)?.into_iter().map(|path| Corner { rule, path }));
+    }
+    Ok(corners)
+}
+
+fn paths(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path()));
+    let mut paths = entries.collect::<Result<Vec<_>, _>>()?;
+    paths.sort();
+    Ok(paths)
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Every case of the rules' own tests: the examples of the manual pages, the corners and the healthy
+/// estates, one line of JSON each.
 ///
 /// # Errors
 /// Whatever the file system refuses, and what cannot be JSON.
@@ -148,12 +182,11 @@ pub fn cases() -> std::io::Result<String> {
             }
         }
     }
-    let files = std::fs::read_dir(testdata("healthy"))?.map(|file| file.map(|file| file.path()));
-    let mut files = files.collect::<Result<Vec<_>, _>>()?;
-    files.sort();
-    for file in files {
-        let name = file.file_name().unwrap_or_default().to_string_lossy();
-        write(&format!("healthy/{name}"), collect_path(&file, true))?;
+    for corner in corners()? {
+        write(&corner.about(), collect_text(&std::fs::read_to_string(&corner.path)?, true))?;
+    }
+    for file in paths(&testdata("healthy"))? {
+        write(&format!("healthy/{}", name(&file)), collect_path(&file, true))?;
     }
     Ok(lines)
 }
@@ -172,6 +205,31 @@ pub fn examples(manual: &str, section: &str) -> Vec<String> {
         }
     }
     blocks
+}
+
+// === impl Corner ===
+
+impl Corner {
+    /// What its case is called.
+    #[must_use]
+    pub fn about(&self) -> String {
+        format!("{} corners/{}/{}", self.rule.id, self.rule.name(), name(&self.path))
+    }
+
+    /// What its rule says of it: the gravest severity found, else `unknown` or `passes`.
+    #[must_use]
+    pub fn judged(&self, collected: &Collected) -> &'static str {
+        let parameters = Parameters::default();
+        let trust = Trust::join(&collected.inventory, &parameters);
+        let (mut found, mut unknown) = (None, false);
+        for object in collected.inventory.objects() {
+            judge(object, &trust, std::iter::once(self.rule), |judgement| match judgement.outcome {
+                Ok(finding) => found = found.max(Some(finding.severity)),
+                Err(_) => unknown = true,
+            });
+        }
+        found.map_or(if unknown { "unknown" } else { "passes" }, Severity::as_str)
+    }
 }
 
 // === impl Seen ===

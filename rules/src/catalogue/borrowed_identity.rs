@@ -154,3 +154,37 @@ fn finding(custom: &Custom, field: String, namespace: &str, name: &str, whom: &s
         "give the {kind} an identity of its own with the roles it needs, or, if the sharing is meant, add `{namespace}:{name}` to `operators`"
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+    use super::*;
+    use crate::inventory::{Extent, Inventory};
+    use crate::manifest::{Manifest, read};
+    use crate::model::Origin;
+    use crate::parameters::Parameters;
+    use crate::sample::{CLIENT, OPTS_IN, account, cluster, pod};
+
+    #[test]
+    fn a_service_account_of_another_cluster_lends_nothing() {
+        let json = format!(
+            r#"{{"apiVersion":"keda.sh/v1alpha1","kind":"TriggerAuthentication","metadata":{{"name":"queue","namespace":"till"}},"spec":{{"podIdentity":{{"provider":"azure-workload","identityId":"{CLIENT}"}}}}}}"#
+        );
+        let Manifest::Custom(trigger) = read(json.as_bytes(), None, ClusterIx(0), Origin::default()).unwrap().manifest
+        else {
+            panic!()
+        };
+        let found = |of: ClusterIx| {
+            let mut inventory = Inventory { workloads: vec![pod(OPTS_IN, "")], ..cluster() };
+            inventory.clusters.push(Cluster { name: "test".into(), ..Cluster::default() });
+            inventory.service_accounts.push(ServiceAccount { cluster: of, ..account(CLIENT) });
+            for cluster in [ClusterIx(0), ClusterIx(1)] {
+                inventory.coverage.cluster(cluster).service_accounts = Extent::Everything;
+            }
+            let parameters = Parameters::default();
+            check(&trigger, &Trust::join(&inventory, &parameters)).unwrap().is_some()
+        };
+        assert!(found(ClusterIx(0)));
+        assert!(!found(ClusterIx(1)));
+    }
+}

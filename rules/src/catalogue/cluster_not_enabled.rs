@@ -176,6 +176,45 @@ mod tests {
     }
 
     #[test]
+    fn what_the_cluster_does_not_say_is_not_known() {
+        let whole = || Cluster {
+            name: "prod".into(),
+            platform: Platform::Aks,
+            oidc_issuer_enabled: Some(true),
+            workload_identity_enabled: Some(true),
+            kubernetes_version: "1.33".into(),
+            ..Cluster::default()
+        };
+        let verdict = |cluster: Cluster| {
+            let mut inventory = Inventory::default();
+            inventory.clusters.push(cluster);
+            // All Deployments are known, and none of them is the webhook.
+            inventory.coverage.cluster(crate::model::ClusterIx(0)).deployments = crate::inventory::Extent::Everything;
+            let parameters = Parameters::default();
+            let trust = Trust::join(&inventory, &parameters);
+            trust.clusters().map(|(_, cluster)| check(cluster, &trust).map(|found| found.map(|found| found.field))).next()
+        };
+        let unsaid = |what: &str| Some(Err(super::unsaid(what)));
+        assert_eq!(verdict(whole()), Some(Ok(None)));
+        assert_eq!(
+            verdict(Cluster { workload_identity_enabled: Some(false), ..whole() }),
+            Some(Ok(Some("securityProfile.workloadIdentity.enabled".into())))
+        );
+        assert_eq!(
+            verdict(Cluster { workload_identity_enabled: None, ..whole() }),
+            unsaid("whether the cluster's workload identity is enabled")
+        );
+        assert_eq!(
+            verdict(Cluster { oidc_issuer_enabled: None, ..whole() }),
+            unsaid("whether the cluster's OIDC issuer is enabled")
+        );
+        assert_eq!(
+            verdict(Cluster { kubernetes_version: String::new(), ..whole() }),
+            unsaid("the cluster's Kubernetes version")
+        );
+    }
+
+    #[test]
     fn ones_word_for_a_webhook_counts() {
         let mut inventory = Inventory::default();
         inventory.clusters.push(Cluster {

@@ -180,6 +180,7 @@ fn needs<'a>(identity: &Identity, trust: &Trust<'a>) -> (BTreeSet<(&'a Issuer, S
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+    use crate::declared::{Declared, DeclaredCredential, Tool};
     use crate::inventory::{Extent, Inventory};
     use crate::model::{ClusterIx, IdentityKind, Origin, Pair, Pairs, Parent, annotation};
     use crate::parameters::Parameters;
@@ -268,10 +269,103 @@ mod tests {
         assert!(verdict(&inventory).is_err(), "nothing is known of their pods");
         inventory.workloads.extend((0..30).map(|index| pod(index, true)));
         assert_eq!(verdict(&inventory), Ok(None));
+        // Those that do not opt in ask for no token.
+        let idle = |index| {
+            let mut idle = pod(index, false);
+            idle.template.labels = Pairs::default();
+            idle
+        };
+        inventory.workloads.extend((0..30).map(idle));
+        assert_eq!(verdict(&inventory), Ok(None));
         inventory.workloads.extend((0..20).map(|index| pod(index, false)));
         assert_eq!(verdict(&inventory).unwrap().unwrap().severity, Severity::Critical);
         // Without any binding, a ServiceAccount of which no pod was seen waits for a credential.
         assert_eq!(verdict(&estate(1, 30)).unwrap().unwrap().severity, Severity::Critical);
+    }
+
+    /// Fifteen credentials, of which the first is `first`, and a ServiceAccount that may wait for the sixteenth.
+    fn beside(first: impl FnOnce(&mut FederatedIdentityCredential)) -> Result<Option<Severity>, Unknown> {
+        let mut inventory = estate(15, 1);
+        first(inventory.credentials.first_mut().unwrap());
+        verdict(&inventory).map(|finding| finding.map(|finding| finding.severity))
+    }
+
+    #[test]
+    fn what_its_cluster_s_credentials_leave_is_needed() {
+        let here = |subject: &'static str| {
+            move |credential: &mut FederatedIdentityCredential| {
+                credential.issuer = "https://oidc.example.com".into();
+                credential.subject = Some(subject.into());
+            }
+        };
+        let flexible = |issuer: &'static str, expression: &'static str| {
+            move |credential: &mut FederatedIdentityCredential| {
+                credential.issuer = issuer.into();
+                credential.subject = None;
+                credential.expression = Some(expression.into());
+            }
+        };
+        let (own, other) = ("https://oidc.example.com", "https://other.example.com");
+        let all = "claims['sub'] matches 'system:serviceaccount:shop:*'";
+        assert_eq!(beside(|_| ()), Ok(Some(Severity::Medium)));
+        assert_eq!(beside(here("system:serviceaccount:shop:account-0")), Ok(None));
+        assert_eq!(beside(here("system:serviceaccount:shop:ACCOUNT-0")), Ok(None), "it will be corrected");
+        assert_eq!(beside(here("system:serviceaccount:shop:till")), Ok(Some(Severity::Medium)));
+        assert_eq!(beside(flexible(own, all)), Ok(None));
+        assert_eq!(beside(flexible(other, all)), Ok(Some(Severity::Medium)));
+        assert!(beside(flexible(own, "claims['job'] eq 'x'")).is_err());
+        assert_eq!(verdict(&estate(0, 16)).unwrap().unwrap().severity, Severity::Medium, "none is near");
+    }
+
+    #[test]
+    fn a_full_identity_is_said_to_be_full() {
+        let said = |used, needed| verdict(&estate(used, needed)).unwrap().unwrap().message;
+        assert!(said(20, 0).starts_with("all 20 "), "{}", said(20, 0));
+        assert!(said(18, 2).contains("the last"), "{}", said(18, 2));
+    }
+
+    #[test]
+    fn credentials_that_are_declared_need_their_place() {
+        let declared = |name: &str, subject: Option<&str>| DeclaredCredential {
+            address: name.into(),
+            identity: "33333333-3333-3333-3333-333333333333".into(),
+            name: name.into(),
+            issuer: Some("https://token.actions.githubusercontent.com".into()),
+            subject: subject.map(Subject::from),
+            expression: None,
+            audiences: None,
+            pending: true,
+            tool: Tool::Operator,
+            origin: Origin::default(),
+        };
+        let total = |used: usize, declared: Vec<DeclaredCredential>| {
+            let mut inventory = estate(used, 0);
+            for it in &declared {
+                assert_eq!(it.identity, inventory.identities.first().unwrap().reference());
+            }
+            inventory.declared = Declared::of(declared, false);
+            verdict(&inventory).unwrap().map(|finding| finding.severity)
+        };
+        let two = || vec![declared("a", Some("repo:a")), declared("b", Some("repo:b"))];
+        assert_eq!(total(14, two()), Some(Severity::Medium));
+        assert_eq!(total(18, two()), Some(Severity::High));
+        assert_eq!(total(19, two()), Some(Severity::Critical));
+        assert_eq!(total(15, vec![declared("fc0", Some("repo:0"))]), None, "it is there");
+        assert_eq!(total(15, vec![declared("FC3", None)]), None, "it is there, by its name");
+        assert_eq!(total(15, vec![declared("", Some("repo:a"))]), None, "it may be one that is there");
+        assert_eq!(total(15, vec![declared("a", None)]), Some(Severity::Medium), "known once it is applied");
+        let unclear = || vec![declared("a", None), declared("b", None), declared("c", Some("repo:c"))];
+        assert_eq!(total(12, unclear()), None);
+        assert_eq!(total(13, unclear()), Some(Severity::Medium));
+        assert_eq!(total(18, unclear()), Some(Severity::Critical));
+        let mut both = estate(14, 1);
+        both.declared = Declared::of(vec![declared("a", Some("repo:a"))], false);
+        assert_eq!(verdict(&both).unwrap().unwrap().severity, Severity::Medium, "neither stands for the other");
+    }
+
+    #[test]
+    fn one_binding_serves_those_whose_pods_are_not_known() {
+        assert!(beside(|credential| credential.issuer = "https://ib.oic.prod-aks.azure.com/t/c".into()).is_err());
     }
 
     #[test]

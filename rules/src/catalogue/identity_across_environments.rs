@@ -261,6 +261,35 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_place_holds_nowhere() {
+        let known = [Environment { name: "test".into(), places: vec!["west".into()] }];
+        assert_eq!(super::environment(&known, Some("west"), "west"), None);
+    }
+
+    #[test]
+    fn the_first_workload_of_each_environment_is_named() {
+        let environment = |name: &str, place: &str| Environment { name: name.into(), places: vec![place.into()] };
+        let environments = vec![environment("production", "west:*-prod"), environment("test", "west:*-test")];
+        let parameters = Parameters { environments, ..Parameters::default() };
+        let mut inventory = inventory(["b-prod", "b-test"]);
+        for namespace in ["a-prod", "c-prod"] {
+            let mut other = inventory.credentials[0].clone();
+            other.subject = Some(Subject::of(namespace, "cart"));
+            inventory.credentials.push(other);
+        }
+        let verdict = |inventory: &Inventory| {
+            check(inventory.identities.first().unwrap(), &Trust::join(inventory, &parameters)).unwrap()
+        };
+        let message = verdict(&inventory).unwrap().message;
+        assert_eq!(message, "serves 2 environments: `production` (`west:a-prod/cart`), `test` (`west:b-test/cart`)");
+        // A binding is of no cluster's own issuer, whatever a cluster is said to have.
+        let binding: Issuer = "https://ib.oic.prod-aks.azure.com/t/c".into();
+        inventory.clusters[0].other_issuers.push(binding.clone());
+        inventory.credentials[1].issuer = binding;
+        assert_eq!(verdict(&inventory), None);
+    }
+
+    #[test]
     fn only_declared_environments_count() {
         let environment = |name: &str, place: &str| Environment {
             name: name.into(),

@@ -168,3 +168,44 @@ fn waits(
     }
     trust.credentials(identity).map(|_| true)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+    use super::*;
+    use crate::inventory::Inventory;
+    use crate::model::ClusterIx;
+    use crate::parameters::Parameters;
+    use crate::sample::{CLIENT, account, cluster, credential, identity};
+
+    const OURS: &str = "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/";
+    const GONE: &str = "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/99999999-9999-9999-9999-999999999999/";
+
+    fn estate(issuer: Option<&str>, others: &[&str]) -> Inventory {
+        let gone = FederatedIdentityCredential { issuer: GONE.into(), ..credential("shop", "cart") };
+        let mut inventory = Inventory { identities: vec![identity()], credentials: vec![gone], ..cluster() };
+        inventory.service_accounts.push(account(CLIENT));
+        inventory.coverage.clusters = true;
+        inventory.clusters[0].issuer = issuer.map(Issuer::from);
+        inventory.clusters[0].other_issuers = others.iter().map(|&other| other.into()).collect();
+        inventory
+    }
+
+    fn verdict(inventory: &Inventory) -> Result<bool, Unknown> {
+        let parameters = Parameters::default();
+        let trust = Trust::join(inventory, &parameters);
+        check(&inventory.credentials[0], &trust).map(|found| found.is_some())
+    }
+
+    #[test]
+    fn a_cluster_may_have_had_the_issuer() {
+        assert_eq!(verdict(&estate(Some(OURS), &[])), Ok(true));
+        assert_eq!(verdict(&estate(Some(OURS), &[GONE])), Ok(false));
+        assert_eq!(verdict(&estate(Some("https://oidc.example.com"), &[])), Ok(false), "of no cluster of Azure's");
+    }
+
+    #[test]
+    fn a_cluster_without_a_known_issuer_may_be_where_it_lives() {
+        assert_eq!(verdict(&estate(None, &[])), Err(Unknown(Key::Issuer(ClusterIx(0)))));
+    }
+}

@@ -166,3 +166,58 @@ fn near_miss(
             .fix(fix),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::inventory::{Inventory, Tokens};
+    use crate::model::Parent;
+    use crate::parameters::Parameters;
+    use crate::sample::{self, CLIENT, ISSUER, OPTS_IN, cluster, credential, pod};
+
+    /// A pod that asks for an identity, and a credential for `shop/cartt`, whose owner nothing says.
+    fn estate() -> Inventory {
+        let env = format!(r#","containers":[{{"name":"app","env":[{{"name":"AZURE_CLIENT_ID","value":"{CLIENT}"}}]}}]"#);
+        let unowned = FederatedIdentityCredential { parent: Parent::Unknown, ..credential("shop", "cartt") };
+        let mut inventory = Inventory { workloads: vec![pod(OPTS_IN, &env)], credentials: vec![unowned], ..cluster() };
+        inventory.coverage.trust_of.insert(Tokens::of(&ISSUER.into()));
+        inventory
+    }
+
+    fn identity(id: &str, client_id: &str, credentials_complete: bool) -> Identity {
+        Identity { name: id.into(), client_id: client_id.into(), id: id.into(), credentials_complete, ..sample::identity() }
+    }
+
+    fn verdict(inventory: &Inventory) -> Verdict {
+        let parameters = Parameters::default();
+        check(inventory.workloads.first().unwrap(), &Trust::join(inventory, &parameters))
+    }
+
+    #[test]
+    fn a_credential_that_nobody_is_known_to_own_may_be_the_near_miss() {
+        let of_nobody = Err(Unknown(Key::Parent("shop-cartt".into())));
+        let mut inventory = estate();
+        assert_eq!(verdict(&inventory), of_nobody, "the identity is not known");
+        inventory.identities.push(identity("/id", CLIENT, false));
+        assert_eq!(verdict(&inventory), of_nobody, "not all of its credentials are known");
+        inventory.identities.first_mut().unwrap().credentials_complete = true;
+        assert_eq!(verdict(&inventory), Ok(None), "it is none of the identity's");
+        let mut inventory = estate();
+        inventory.identities.push(identity("/other", "44444444-4444-4444-4444-444444444444", false));
+        inventory.credentials.first_mut().unwrap().parent = Parent::Resource("/other".into());
+        assert_eq!(verdict(&inventory), Ok(None), "it is another identity's");
+    }
+
+    #[test]
+    fn a_nearer_one_may_be_among_those_not_seen() {
+        let mut inventory = estate();
+        inventory.identities.push(identity("/id", CLIENT, false));
+        inventory.credentials.first_mut().unwrap().parent = Parent::Resource("/id".into());
+        assert!(verdict(&inventory).unwrap().is_some());
+        // Of one namespace alone it is known what is trusted.
+        inventory.coverage.trust_of = Default::default();
+        inventory.coverage.trust_of.insert(Tokens { namespace: Some("shop".into()), issuer: ISSUER.into() });
+        assert_eq!(verdict(&inventory), Err(Unknown(Key::Credentials("/id".into()))));
+    }
+}

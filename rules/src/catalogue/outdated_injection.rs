@@ -263,3 +263,35 @@ fn lifetime(pod: &Workload) -> Option<i64> {
     let own = volumes.find(|volume| volume.name == TOKEN_VOLUME || volume.name.starts_with(RESERVED))?;
     own.tokens.first()?.lifetime
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+    use super::*;
+    use crate::inventory::Inventory;
+    use crate::parameters::Parameters;
+    use crate::sample::{CLIENT, account, cluster, workload};
+
+    #[test]
+    fn of_two_that_may_have_made_a_pod_neither_sets_the_variable() {
+        let env = r#""env":[{"name":"AZURE_CLIENT_ID","value":"5a1e2c3d-0001-4000-8000-000000000001"}]"#;
+        let maker = |env: &str| {
+            workload(&format!(
+                r#"{{"apiVersion":"apps/v1","kind":"ReplicaSet","metadata":{{"name":"cart","namespace":"shop"}},"spec":{{"template":{{"metadata":{{"labels":{{"azure.workload.identity/use":"true"}}}},"spec":{{"serviceAccountName":"cart","containers":[{{"name":"app",{env}}}]}}}}}}}}"#
+            ))
+        };
+        let pod = workload(&format!(
+            r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"cart-x","namespace":"shop","uid":"5f0c","labels":{{"azure.workload.identity/use":"true"}},"ownerReferences":[{{"kind":"ReplicaSet","name":"cart","controller":true}}]}},"spec":{{"serviceAccountName":"cart","containers":[{{"name":"app",{env}}}]}}}}"#
+        ));
+        let found = |makers: Vec<Workload>| {
+            let mut inventory = Inventory { service_accounts: vec![account(CLIENT)], ..cluster() };
+            inventory.workloads = [vec![pod.clone()], makers].concat();
+            let parameters = Parameters::default();
+            check(&inventory.workloads[0], &Trust::join(&inventory, &parameters)).map(|found| found.is_some())
+        };
+        let (sets, none) = (|| maker(env), || maker(r#""image":"cart""#));
+        assert_eq!(found(vec![none(), none()]), Ok(true));
+        assert_eq!(found(vec![none(), sets()]), Ok(false));
+        assert!(found(vec![]).is_err());
+    }
+}

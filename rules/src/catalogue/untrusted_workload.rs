@@ -228,34 +228,20 @@ fn stated(finding: Finding, token: &Token) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use crate::inventory::{Inventory, Tokens};
-    use crate::manifest::{Manifest, read};
-    use crate::model::{ClusterIx, Origin, Parent};
+    use crate::model::Parent;
     use crate::parameters::Parameters;
-
-    const ISSUER: &str = "https://oidc.example.com";
+    use crate::sample::{CLIENT, ISSUER, OPTS_IN, account, cluster, credential, identity, pod};
 
     fn verdict(env: &str, trusted: Option<Subject>, complete: bool) -> Verdict {
-        let pod = format!(
-            r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"cart","namespace":"shop","labels":{{"azure.workload.identity/use":"true"}}}},
-            "spec":{{"serviceAccountName":"cart","containers":[{{"name":"app","env":[{env}]}}]}}}}"#
-        );
-        let read = read(pod.as_bytes(), None, ClusterIx(0), Origin::default()).unwrap();
-        let Manifest::Workload(pod) = read.manifest else { panic!() };
-        let mut inventory = Inventory::default();
-        inventory.clusters.push(Cluster { issuer: Some(ISSUER.into()), ..Cluster::default() });
+        let pod = pod(OPTS_IN, &format!(r#","containers":[{{"name":"app","env":[{env}]}}]"#));
+        let mut inventory = cluster();
         inventory.credentials.extend(trusted.map(|subject| FederatedIdentityCredential {
-            name: "fc".into(),
-            id: String::new(),
             parent: Parent::Unknown,
-            issuer: ISSUER.into(),
             subject: Some(subject),
-            audiences: vec!["api://AzureADTokenExchange".into()],
-            expression: None,
-            declared: None,
-            origin: Origin::default(),
+            ..credential("", "")
         }));
         if complete {
             inventory.coverage.trust_of.insert(Tokens::of(&ISSUER.into()));
@@ -275,5 +261,31 @@ mod tests {
         let empty = r#"{"name":"AZURE_CLIENT_ID","value":""}"#;
         assert_eq!(verdict(empty, Some(Subject::of("shop", "cart")), true), Ok(None));
         assert!(verdict(empty, other(), false).is_err());
+    }
+
+    /// What is said of `shop/cart`, whose identity has these credentials, if all that trust its cluster are known.
+    fn message(identity: Option<Identity>, credentials: Vec<FederatedIdentityCredential>) -> String {
+        let identities = identity.into_iter().collect();
+        let mut inventory = Inventory { identities, credentials, ..cluster() };
+        inventory.service_accounts.push(account(CLIENT));
+        inventory.coverage.trust_of.insert(Tokens::of(&ISSUER.into()));
+        let parameters = Parameters::default();
+        check(&pod(OPTS_IN, ""), &Trust::join(&inventory, &parameters)).unwrap().unwrap().message
+    }
+
+    #[test]
+    fn entra_s_code_is_told_only_if_it_is_known() {
+        let incomplete = || Identity { credentials_complete: false, ..identity() };
+        let till = || vec![credential("shop", "till")];
+        let of_none = message(None, vec![]);
+        assert!(of_none.contains("for this cluster") && !of_none.contains("AADSTS"), "{of_none}");
+        let of_some = message(Some(incomplete()), vec![]);
+        assert!(of_some.contains("for this cluster") && !of_some.contains("AADSTS"), "{of_some}");
+        let all = message(Some(identity()), vec![]);
+        assert!(all.contains("at all") && all.contains("AADSTS70025"), "{all}");
+        for identity in [incomplete(), identity()] {
+            let near = message(Some(identity), till());
+            assert!(near.contains("AADSTS700213"), "{near}");
+        }
     }
 }

@@ -1,0 +1,277 @@
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+use alloc::string::ToString;
+
+use super::*;
+use crate::inventory::{Inventory, Tokens};
+use crate::model::{Parent, ServiceAccount};
+use crate::near;
+use crate::parameters::Parameters;
+use crate::sample::{AUDIENCE, CLIENT, ISSUER, OPTS_IN, account, cluster, credential, flexible, identity, pod};
+
+const READABLE: &str = "claims['sub'] matches 'system:serviceaccount:shop:*'";
+const UNREADABLE: &str = "claims['job'] eq 'x'";
+
+fn own_token(audience: &str) -> String {
+    format!(
+        r#","volumes":[{{"name":"own","projected":{{"sources":[{{"serviceAccountToken":{{"path":"token","audience":"{audience}"}}}}]}}}}]"#
+    )
+}
+
+/// The audiences that a pod presents.
+fn audiences(metadata: &str, spec: &str) -> Option<Vec<String>> {
+    let (inventory, parameters) = (cluster(), Parameters::default());
+    let trust = Trust::join(&inventory, &parameters);
+    let presented = presented(&pod(metadata, spec), &trust).unwrap();
+    presented.map(|it| it.audiences.iter().map(ToString::to_string).collect())
+}
+
+#[test]
+fn a_workload_presents_the_webhook_s_token_or_its_own() {
+    let vault = own_token("vault");
+    let usgov = own_token("api://AzureADTokenExchangeUSGov");
+    let named = r#","containers":[{"name":"app","env":[{"name":"AZURE_FEDERATED_TOKEN_FILE","value":"/t"}]}]"#;
+    let skipped = format!(r#"{OPTS_IN},"annotations":{{"azure.workload.identity/skip-containers":"app"}}"#);
+    let bound = format!(r#"{OPTS_IN},"annotations":{{"azure.workload.identity/use-identity-binding":"true"}}"#);
+    let (one, two) = (r#","containers":[{"name":"app"}]"#, r#","containers":[{"name":"app"},{"name":"log"}]"#);
+    let some = |audiences: &[&str]| Some(audiences.iter().map(ToString::to_string).collect::<Vec<_>>());
+    for (metadata, spec, expected) in [
+        (OPTS_IN, String::new(), some(&[AUDIENCE])),
+        ("", String::new(), None),
+        ("", vault.clone(), None),
+        ("", usgov.clone(), some(&["api://AzureADTokenExchangeUSGov"])),
+        ("", format!("{named}{vault}"), some(&["vault"])),
+        (OPTS_IN, usgov, some(&[AUDIENCE, "api://AzureADTokenExchangeUSGov"])),
+        (OPTS_IN, vault, some(&[AUDIENCE])),
+        (&skipped, one.into(), None),
+        (&skipped, two.into(), some(&[AUDIENCE])),
+        (&skipped, String::new(), some(&[AUDIENCE])),
+        (&bound, one.into(), None),
+    ] {
+        assert_eq!(audiences(metadata, &spec), expected, "{metadata} {spec}");
+    }
+}
+
+#[test]
+fn without_any_audience_the_webhook_s_is_presented() {
+    let (inventory, parameters) = (cluster(), Parameters { audiences: Vec::new(), ..Parameters::default() });
+    let trust = Trust::join(&inventory, &parameters);
+    let presented = presented(&pod(OPTS_IN, ""), &trust).unwrap().unwrap();
+    assert_eq!(presented.audiences, [AUDIENCE.into()]);
+}
+
+#[test]
+fn a_container_s_own_variable_comes_before_the_annotation() {
+    let mut inventory = cluster();
+    inventory.service_accounts.push(account(CLIENT));
+    let parameters = Parameters::default();
+    let asked = |containers: &str| {
+        let trust = Trust::join(&inventory, &parameters);
+        client_ids(&pod(OPTS_IN, containers), &trust)
+            .into_iter()
+            .map(|one| one.map_err(|_| ()).map(|id| id.map_or_else(|| "none".into(), |id| id.0)))
+            .collect::<Vec<_>>()
+    };
+    let container =
+        |name: &str, value: &str| format!(r#"{{"name":"{name}","env":[{{"name":"AZURE_CLIENT_ID","{value}}}]}}"#);
+    let annotated = || Ok(CLIENT.into());
+    assert_eq!(asked(""), [annotated()]);
+    assert_eq!(asked(r#","containers":[{"name":"a"},{"name":"b"}]"#), [annotated()]);
+    let (a, b, c) = (
+        container("a", r#"value":"other""#),
+        container("b", r#"valueFrom":{"configMapKeyRef":{"name":"c","key":"id"}}"#),
+        container("c", r#"value":"""#),
+    );
+    assert_eq!(
+        asked(&format!(r#","containers":[{a},{{"name":"x"}},{b},{c}]"#)),
+        [Ok("other".into()), annotated(), Err(()), Ok("none".into())]
+    );
+}
+
+/// What the identity of `client_id` answers to pods of `shop/cart`: the refusal's name.
+fn answer(inventory: &Inventory, client_id: &str) -> Result<Option<String>, Unknown> {
+    let parameters = Parameters::default();
+    let trust = Trust::join(inventory, &parameters);
+    let presented = presented(&pod(OPTS_IN, ""), &trust).unwrap().unwrap();
+    presented.answer(client_id.into(), &trust).map(|refusal| refusal.map(|it| it.name().into()))
+}
+
+fn with(identity: Option<Identity>, credentials: Vec<FederatedIdentityCredential>) -> Inventory {
+    Inventory { identities: identity.into_iter().collect(), credentials, ..cluster() }
+}
+
+fn knows_trust(mut inventory: Inventory) -> Inventory {
+    inventory.coverage.trust_of.insert(Tokens::of(&ISSUER.into()));
+    inventory
+}
+
+fn open(of: Identity) -> Identity {
+    Identity { credentials_complete: false, ..of }
+}
+
+#[test]
+fn an_identity_answers_by_its_own_credentials() {
+    let refused = || Ok(Some("id".into()));
+    let expression = || Err(expression_of(&flexible(UNREADABLE)));
+    let all = Err(Unknown(Key::Credentials("id".into())));
+    for (credentials, complete, incomplete) in [
+        (vec![], refused(), all.clone()),
+        (vec![credential("shop", "cart")], Ok(None), Ok(None)),
+        (vec![credential("shop", "till")], refused(), all.clone()),
+        (vec![flexible(READABLE)], Ok(None), Ok(None)),
+        (vec![flexible(UNREADABLE)], expression(), expression()),
+        (vec![flexible(UNREADABLE), credential("shop", "cart")], Ok(None), Ok(None)),
+        (
+            vec![FederatedIdentityCredential { issuer: "https://x".into(), ..credential("shop", "cart") }],
+            refused(),
+            all,
+        ),
+    ] {
+        let shown = format!("{credentials:?}");
+        assert_eq!(answer(&with(Some(identity()), credentials.clone()), CLIENT), complete, "{shown}");
+        let open = with(Some(open(identity())), credentials);
+        assert_eq!(answer(&open, CLIENT), incomplete, "{shown}");
+    }
+}
+
+#[test]
+fn what_is_no_client_id_is_left_to_others() {
+    for id in ["cart", "${CLIENT_ID}", "00000000-0000-0000-0000-000000000000", ""] {
+        assert_eq!(answer(&cluster(), id), Ok(None), "{id}");
+    }
+}
+
+#[test]
+fn an_identity_that_is_not_known_is_judged_by_all_that_trust_the_cluster() {
+    let unowned = || FederatedIdentityCredential { parent: Parent::Unknown, ..credential("shop", "cart") };
+    let elsewhere = || FederatedIdentityCredential { parent: Parent::Unknown, ..credential("shop", "till") };
+    let of_nobody = |name: &str| Err(Unknown(Key::Parent(name.into())));
+    let refused = |name: &str| Ok(Some(name.into()));
+    assert_eq!(answer(&cluster(), CLIENT), Err(Unknown(Key::Identity(CLIENT.into()))));
+    assert_eq!(answer(&knows_trust(cluster()), CLIENT), refused(CLIENT));
+    assert_eq!(answer(&knows_trust(with(None, vec![unowned()])), CLIENT), of_nobody("shop-cart"));
+    assert_eq!(answer(&knows_trust(with(None, vec![elsewhere()])), CLIENT), refused(CLIENT));
+    // An identity that is known to be gone, or whose credentials are not all known, may own it as well.
+    let mut gone = with(None, vec![]);
+    (gone.coverage.managed_identities, gone.coverage.applications) = (true, true);
+    assert_eq!(answer(&gone, CLIENT), Err(Unknown(Key::Identity(CLIENT.into()))));
+    assert_eq!(answer(&knows_trust(gone), CLIENT), refused(CLIENT));
+    let incomplete = |credential| knows_trust(with(Some(open(identity())), vec![credential]));
+    assert_eq!(answer(&incomplete(unowned()), CLIENT), of_nobody("shop-cart"));
+    assert_eq!(answer(&incomplete(elsewhere()), CLIENT), refused("id"));
+    // All of its own are known, so that the one that nobody owns is not among them.
+    assert_eq!(answer(&knows_trust(with(Some(identity()), vec![unowned()])), CLIENT), refused("id"));
+    // It is another identity's for certain.
+    let other = Identity { id: "/other".into(), client_id: "other".into(), ..open(identity()) };
+    let theirs =
+        FederatedIdentityCredential { parent: Parent::Resource("/other".into()), ..credential("shop", "cart") };
+    assert_eq!(answer(&knows_trust(with(Some(other), vec![theirs])), CLIENT), refused(CLIENT));
+}
+
+#[test]
+fn nothing_in_azure_may_trust_a_token() {
+    let parameters = Parameters::default();
+    let none = |inventory: &Inventory| {
+        let trust = Trust::join(inventory, &parameters);
+        let presented = presented(&pod(OPTS_IN, ""), &trust).unwrap().unwrap();
+        (presented.is_trusted_by_none(&trust), presented.trusted_by(&trust).map(|it| it.name.clone()))
+    };
+    let unknown = || Err(Unknown(Key::Trusting(ISSUER.into())));
+    assert_eq!(none(&cluster()), (unknown(), None));
+    assert_eq!(none(&knows_trust(cluster())), (Ok(true), None));
+    let trusted = || (Ok(false), Some("shop-cart".into()));
+    assert_eq!(none(&with(None, vec![credential("shop", "till"), credential("shop", "cart")])), trusted());
+    assert_eq!(none(&with(None, vec![credential("shop", "till")])), (unknown(), None));
+    let flexible = || flexible(UNREADABLE);
+    assert_eq!(none(&knows_trust(with(None, vec![flexible()]))), (Err(expression_of(&flexible())), None));
+    assert_eq!(none(&knows_trust(with(None, vec![flexible(), credential("shop", "cart")]))), trusted());
+}
+
+#[test]
+fn any_audience_will_do() {
+    let (inventory, parameters) = (cluster(), Parameters::default());
+    let trust = Trust::join(&inventory, &parameters);
+    let own = own_token("api://AzureADTokenExchangeUSGov");
+    let presented = presented(&pod(OPTS_IN, &own), &trust).unwrap().unwrap();
+    let of =
+        |audience: &str| FederatedIdentityCredential { audiences: vec![audience.into()], ..credential("shop", "cart") };
+    let usgov = of("api://AzureADTokenExchangeUSGov");
+    assert_eq!(presented.is_trusted_by(&of(AUDIENCE)), Some(true));
+    assert_eq!(presented.is_trusted_by(&usgov), Some(true));
+    assert_eq!(presented.is_trusted_by(&of("api://x")), Some(false));
+    let open = FederatedIdentityCredential { audiences: usgov.audiences.clone(), ..flexible(UNREADABLE) };
+    assert_eq!(presented.is_trusted_by(&open), None);
+    assert_eq!(presented.token(&[&of("api://x"), &usgov]).audience, usgov.audiences[0]);
+    assert_eq!(presented.token(&[&of("api://x")]).audience.as_str(), AUDIENCE);
+}
+
+#[test]
+fn only_a_credential_that_nobody_lives_by_is_corrected() {
+    let parameters = Parameters::default();
+    let repair = |identity: Option<Identity>, credential: FederatedIdentityCredential, lives: bool| {
+        let mut inventory = with(identity, vec![credential]);
+        if lives {
+            let (namespace, name) = inventory.credentials[0].service_account().unwrap();
+            let of = ServiceAccount { namespace: namespace.into(), name: name.into(), ..account(CLIENT) };
+            inventory.service_accounts.push(of);
+        }
+        let trust = Trust::join(&inventory, &parameters);
+        let presented = presented(&pod(OPTS_IN, ""), &trust).unwrap().unwrap();
+        let credentials: Vec<_> = inventory.credentials.iter().collect();
+        let token = presented.token(&credentials);
+        let refusal = Refusal {
+            client_id: CLIENT.into(),
+            identity: inventory.identities.first(),
+            credentials: credentials.clone(),
+        };
+        refusal.repair(&token, near::nearest(&token, &credentials).as_ref(), &trust)
+    };
+    let swapped = || credential("cart", "shop");
+    assert!(repair(Some(identity()), swapped(), false).contains(" update "));
+    assert!(repair(Some(identity()), swapped(), true).contains(" create "));
+    assert!(repair(Some(identity()), credential("shop", "till"), false).contains(" create "));
+    let audience = FederatedIdentityCredential { audiences: vec!["api://x".into()], ..credential("shop", "cart") };
+    assert!(repair(Some(identity()), audience.clone(), false).contains(" update "));
+    assert!(repair(Some(identity()), audience, true).contains(" update "), "it lives by no other");
+    assert!(repair(None, swapped(), false).contains(CLIENT));
+}
+
+#[test]
+fn an_identity_may_trust_one_that_is_like_what_is_asked_for() {
+    let parameters = Parameters::default();
+    let trusts = |inventory: &Inventory| {
+        let trust = Trust::join(inventory, &parameters);
+        trusts_one_like(&inventory.identities[0], ClusterIx(0), &trust, |namespace, name| {
+            (namespace, name) == ("shop", "cart")
+        })
+    };
+    let of = |credentials| with(Some(identity()), credentials);
+    let elsewhere = |it: FederatedIdentityCredential| FederatedIdentityCredential {
+        issuer: "https://other.example.com".into(),
+        ..it
+    };
+    assert_eq!(trusts(&of(vec![credential("shop", "till"), credential("shop", "cart")])), Ok(true));
+    assert_eq!(trusts(&of(vec![credential("shop", "till")])), Ok(false));
+    assert_eq!(trusts(&of(vec![elsewhere(credential("shop", "cart"))])), Ok(false));
+    assert_eq!(trusts(&of(vec![flexible(READABLE)])), Err(expression_of(&flexible(READABLE))));
+    assert_eq!(trusts(&of(vec![elsewhere(flexible(READABLE))])), Ok(false));
+    let open = with(Some(open(identity())), vec![]);
+    assert_eq!(trusts(&open), Err(Unknown(Key::Credentials("id".into()))));
+    let nameless = Inventory { clusters: Vec::new(), ..of(vec![]) };
+    assert_eq!(trusts(&nameless), Err(Unknown(Key::Issuer(ClusterIx(0)))));
+}
+
+#[test]
+fn all_of_an_issuer_are_known_by_the_identity_or_by_the_issuer() {
+    let parameters = Parameters::default();
+    let knows = |inventory: &Inventory| {
+        let trust = Trust::join(inventory, &parameters);
+        let refusal =
+            Refusal { client_id: CLIENT.into(), identity: inventory.identities.first(), credentials: Vec::new() };
+        refusal.knows_all_of(&ISSUER.into(), &trust)
+    };
+    assert!(knows(&with(Some(identity()), vec![])));
+    assert!(!knows(&with(Some(open(identity())), vec![])));
+    assert!(!knows(&cluster()));
+    assert!(knows(&knows_trust(cluster())));
+}

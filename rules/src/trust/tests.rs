@@ -1,0 +1,298 @@
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+use alloc::string::ToString;
+use alloc::vec;
+
+use super::*;
+use crate::declared::{DeclaredCredential, Tool};
+use crate::inventory::{Namespace, Tokens};
+use crate::model::{Origin, Pairs};
+use crate::sample::{CLIENT, ISSUER, OPTS_IN, account, cluster, credential, identity, pod};
+
+const HERE: ClusterIx = ClusterIx(0);
+const THERE: ClusterIx = ClusterIx(1);
+
+/// Two clusters, of both of which everything is known.
+fn two() -> Inventory {
+    let mut inventory = cluster();
+    inventory.clusters.push(Cluster { name: "test".into(), ..Cluster::default() });
+    inventory.coverage.clusters = true;
+    for index in [HERE, THERE] {
+        let of = inventory.coverage.cluster(index);
+        of.service_accounts = Extent::Everything;
+        of.secrets = Extent::Everything;
+        of.provider_classes = Extent::Everything;
+        of.namespaces = Extent::Everything;
+        of.deployments = Extent::Everything;
+    }
+    inventory
+}
+
+/// Whether `look` finds something in the inventory.
+fn finds<'a, T>(inventory: &'a Inventory, look: impl Fn(&Trust<'a>) -> Link<T>) -> Option<bool> {
+    static PARAMETERS: std::sync::OnceLock<Parameters> = std::sync::OnceLock::new();
+    match look(&Trust::join(inventory, PARAMETERS.get_or_init(Parameters::default))) {
+        Link::Found(_) => Some(true),
+        Link::Absent => Some(false),
+        Link::Unknown(_) => None,
+    }
+}
+
+#[test]
+fn what_a_workload_names_is_of_its_own_cluster_and_namespace() {
+    let workload = pod(OPTS_IN, "");
+    for (cluster, namespace, name, expected) in [
+        (HERE, "shop", "it", true),
+        (THERE, "shop", "it", false),
+        (HERE, "till", "it", false),
+        (HERE, "shop", "other", false),
+    ] {
+        let shown = format!("{cluster:?} {namespace}/{name}");
+        let (namespace, name): (String, String) = (namespace.into(), name.into());
+        let mut inventory = two();
+        inventory.secrets.push(SecretKeys { cluster, namespace: namespace.clone(), name: name.clone(), keys: vec![] });
+        inventory.provider_classes.push(SecretProviderClass {
+            cluster,
+            namespace: namespace.clone(),
+            name: name.clone(),
+            azure: None,
+        });
+        inventory.token_requesters.push(TokenRequester {
+            cluster,
+            namespace: namespace.clone(),
+            service_account: if name == "it" { "cart".into() } else { name.clone() },
+            by: "SecretStore/vault".into(),
+        });
+        assert_eq!(finds(&inventory, |trust| trust.secret(&workload, "it")), Some(expected), "{shown}");
+        assert_eq!(finds(&inventory, |trust| trust.provider_class(&workload, "it")), Some(expected), "{shown}");
+        assert_eq!(finds(&inventory, |trust| trust.token_requester(&workload)), Some(expected), "{shown}");
+    }
+}
+
+#[test]
+fn an_operator_without_its_resources_leaves_it_open_who_asks_for_tokens() {
+    let mut inventory = two();
+    let workload = pod(OPTS_IN, "");
+    assert_eq!(finds(&inventory, |trust| trust.token_requester(&workload)), Some(false));
+    inventory.coverage.cluster(HERE).token_requesters_missing = true;
+    assert_eq!(finds(&inventory, |trust| trust.token_requester(&workload)), None);
+}
+
+#[test]
+fn workloads_are_counted_by_cluster() {
+    let mut inventory = two();
+    inventory.workloads.push(pod(OPTS_IN, ""));
+    inventory.workloads.push(Workload { cluster: THERE, ..pod(OPTS_IN, "") });
+    let parameters = Parameters::default();
+    let trust = Trust::join(&inventory, &parameters);
+    assert_eq!((trust.workloads(HERE).count(), trust.workloads(THERE).count()), (1, 1));
+    assert_eq!(trust.workloads_of(HERE, "shop", "cart").len(), 1);
+}
+
+#[test]
+fn an_identity_is_found_by_whatever_names_it_alone() {
+    let mut inventory = cluster();
+    inventory.identities.push(Identity { principal_id: "principal".into(), ..identity() });
+    inventory.identities.push(Identity {
+        name: "other".into(),
+        client_id: "other".into(),
+        id: "/other".into(),
+        ..identity()
+    });
+    let parameters = Parameters::default();
+    let trust = Trust::join(&inventory, &parameters);
+    let name = |identity: Option<&Identity>| identity.map(|identity| identity.name.clone());
+    assert_eq!(name(trust.identity_by_id("/ID")).as_deref(), Some("id"));
+    assert_eq!(name(trust.identity_by_id("Principal")).as_deref(), Some("id"));
+    assert_eq!(name(trust.identity_by_id("")), None, "one without a principal is not meant");
+    assert_eq!(name(trust.identity_by_name("ID")).as_deref(), Some("id"));
+    assert_eq!(name(trust.identity_by_name("none")), None);
+    let mut both = inventory.clone();
+    both.identities[1].name = "id".into();
+    assert_eq!(name(Trust::join(&both, &parameters).identity_by_name("id")), None, "either may be meant");
+}
+
+#[test]
+fn an_identity_is_absent_only_if_both_lists_were_read() {
+    let id = ClientId(CLIENT.into());
+    let look = |inventory: &Inventory| {
+        finds(&inventory.clone(), |trust| match trust.identity(&id) {
+            Link::Found(_) => Link::Found(()),
+            Link::Absent => Link::Absent,
+            Link::Unknown(key) => Link::Unknown(key),
+        })
+    };
+    for (managed, applications, expected) in
+        [(false, false, None), (true, false, None), (false, true, None), (true, true, Some(false))]
+    {
+        let mut inventory = cluster();
+        inventory.coverage.managed_identities = managed;
+        inventory.coverage.applications = applications;
+        assert_eq!(look(&inventory), expected, "{managed} {applications}");
+    }
+    let mut asked = cluster();
+    asked.coverage.no_identity.insert(CLIENT.into());
+    assert_eq!(look(&asked), Some(false));
+}
+
+#[test]
+fn only_what_is_live_is_compared_with_what_is_declared() {
+    let declared = || DeclaredCredential {
+        address: "a".into(),
+        identity: CLIENT.into(),
+        name: "a".into(),
+        issuer: None,
+        subject: None,
+        expression: None,
+        audiences: None,
+        pending: false,
+        tool: Tool::Operator,
+        origin: Origin::default(),
+    };
+    let parameters = Parameters::default();
+    let compared = |is_declared: bool, any: bool, owned: bool| {
+        let mut inventory = cluster();
+        inventory.identities.extend(owned.then(identity));
+        inventory.credentials.push(credential("shop", "cart"));
+        inventory.credentials[0].declared = is_declared.then(|| "a".to_string());
+        inventory.declared = Declared::of(if any { vec![declared()] } else { vec![] }, false);
+        let trust = Trust::join(&inventory, &parameters);
+        trust.compared(&inventory.credentials[0]).map(|identity| identity.is_some())
+    };
+    assert_eq!(compared(false, true, true), Ok(true));
+    assert!(compared(false, true, false).is_err(), "whose it is, is not known");
+    assert_eq!(compared(true, true, true), Ok(false));
+    assert_eq!(compared(true, true, false), Ok(false));
+    assert_eq!(compared(false, false, true), Ok(false));
+    assert_eq!(compared(false, false, false), Ok(false));
+}
+
+#[test]
+fn every_cluster_that_may_hold_a_service_account_has_to_be_read() {
+    let parameters = Parameters::default();
+    let unread = |inventory: &Inventory| Trust::join(inventory, &parameters).unread_accounts().is_some();
+    assert!(!unread(&two()));
+    let mut unlisted = two();
+    unlisted.coverage.clusters = false;
+    assert!(unread(&unlisted));
+    let with = |change: fn(&mut Cluster)| {
+        let mut inventory = two();
+        inventory.coverage.cluster(THERE).service_accounts = Extent::Nothing;
+        change(&mut inventory.clusters[1]);
+        inventory
+    };
+    assert!(unread(&with(|_| ())));
+    // One without a name, or that is merely declared, counts only if it has workloads.
+    for change in [|it: &mut Cluster| it.name.clear(), |it: &mut Cluster| it.declared = Some("a".into())] {
+        let mut inventory = with(change);
+        assert!(!unread(&inventory));
+        inventory.workloads.push(Workload { cluster: THERE, ..pod("", "") });
+        assert!(unread(&inventory));
+    }
+}
+
+#[test]
+fn a_tenant_is_seen_by_an_identity_or_because_it_was_asked() {
+    let parameters = Parameters::default();
+    let mut inventory = cluster();
+    assert!(!Trust::join(&inventory, &parameters).sees_tenant("Home"));
+    inventory.identities.push(Identity { tenant_id: "other".into(), ..identity() });
+    inventory.identities.push(Identity { tenant_id: "home".into(), ..identity() });
+    assert!(Trust::join(&inventory, &parameters).sees_tenant("Home"));
+    inventory.identities.clear();
+    inventory.coverage.tenants.insert("home".into());
+    assert!(Trust::join(&inventory, &parameters).sees_tenant("Home"));
+}
+
+#[test]
+fn a_credential_is_its_parents_however_that_is_named() {
+    let parameters = Parameters::default();
+    for (parent, expected) in [
+        (Parent::Resource("/ID".into()), "id"),
+        (Parent::Id("/id".into()), "id"),
+        (Parent::Id(CLIENT.into()), "id"),
+        (Parent::Client(CLIENT.into()), "id"),
+        (Parent::Resource("/rg/gone".into()), "gone"),
+        (Parent::Id("gone".into()), "gone"),
+        (Parent::Client("gone".into()), "gone"),
+        (Parent::Unknown, ""),
+    ] {
+        let shown = format!("{parent:?}");
+        let mut inventory = Inventory { identities: vec![identity()], ..cluster() };
+        inventory.credentials.push(FederatedIdentityCredential { parent, ..credential("shop", "cart") });
+        let trust = Trust::join(&inventory, &parameters);
+        assert_eq!(trust.parent_name(&inventory.credentials[0]), expected, "{shown}");
+        assert_eq!(trust.credentials_seen(&inventory.identities[0]).len(), usize::from(expected == "id"), "{shown}");
+    }
+}
+
+#[test]
+fn each_kind_of_evidence_is_counted_apart() {
+    let name = || String::from("a");
+    let keys = [
+        Key::Issuer(HERE),
+        Key::Namespace(HERE, name()),
+        Key::ServiceAccount(HERE, name(), name()),
+        Key::Secret(HERE, name(), name()),
+        Key::SecretProviderClass(HERE, name(), name()),
+        Key::Deployments(HERE),
+        Key::Identity(name()),
+        Key::Credentials(name()),
+        Key::Parent(name()),
+        Key::Clusters(ISSUER.into()),
+        Key::Description(HERE),
+        Key::Value(name()),
+    ];
+    let mut kinds: Vec<&str> = keys.iter().map(Key::kind).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    assert_eq!(kinds.len(), keys.len());
+    assert_eq!(Key::Trusting(ISSUER.into()).kind(), Key::Credentials(name()).kind());
+}
+
+#[test]
+fn an_expression_lets_in_the_service_accounts_of_its_own_cluster() {
+    let parameters = Parameters::default();
+    let mut inventory = two();
+    let all = "claims['sub'] matches 'system:serviceaccount:shop:*'";
+    inventory.credentials.push(crate::sample::flexible(all));
+    let of = |cluster, namespace: &str| ServiceAccount { cluster, namespace: namespace.into(), ..account(CLIENT) };
+    inventory.service_accounts.extend([of(THERE, "shop"), of(HERE, "till")]);
+    inventory.coverage.trust_of.insert(Tokens::of(&ISSUER.into()));
+    let reached = |inventory: &Inventory| {
+        let trust = Trust::join(inventory, &parameters);
+        trust.trusted_accounts(HERE, |_, _| true).map(|found| found.len())
+    };
+    assert_eq!(reached(&inventory), Ok(0));
+    inventory.service_accounts.push(of(HERE, "shop"));
+    assert_eq!(reached(&inventory), Ok(1));
+}
+
+#[test]
+fn no_trust_is_seen_for_certain_only_if_every_identity_is() {
+    let parameters = Parameters::default();
+    let reached = |open: bool| {
+        let mut inventory = Inventory { identities: vec![identity(), identity()], ..two() };
+        (inventory.coverage.managed_identities, inventory.coverage.applications) = (true, true);
+        inventory.identities[1].credentials_complete = !open;
+        let trust = Trust::join(&inventory, &parameters);
+        trust.trusted_accounts(HERE, |_, _| true).map(|found| found.len())
+    };
+    assert_eq!(reached(false), Ok(0));
+    assert!(reached(true).is_err());
+}
+
+#[test]
+fn a_namespace_is_there_or_was_looked_for() {
+    let mut inventory = two();
+    inventory.namespaces.push(Namespace {
+        cluster: THERE,
+        name: "shop".into(),
+        labels: Pairs::default(),
+        origin: Origin::default(),
+    });
+    assert_eq!(finds(&inventory, |trust| trust.namespace(HERE, "shop")), Some(false));
+    assert_eq!(finds(&inventory, |trust| trust.namespace(THERE, "shop")), Some(true));
+    inventory.coverage.cluster(HERE).namespaces = Extent::Nothing;
+    assert_eq!(finds(&inventory, |trust| trust.namespace(HERE, "shop")), None);
+}
