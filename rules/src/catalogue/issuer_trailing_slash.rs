@@ -70,9 +70,13 @@ fn check(credential: &FederatedIdentityCredential, trust: &Trust<'_>) -> Verdict
             Err(Unknown(Key::Clusters(credential.issuer.clone())))
         };
     };
-    let what = if issuer.as_str().ends_with('/') { "lacks" } else { "has" };
+    let what = match (issuer.as_str().ends_with('/'), credential.issuer.as_str().ends_with("//")) {
+        (_, true) => "has too many trailing slashes",
+        (true, false) => "lacks a trailing slash",
+        (false, false) => "has a trailing slash",
+    };
     let message = format!(
-        "issuer `{}` {what} a trailing slash, unlike the issuer of cluster `{}`",
+        "issuer `{}` {what}, unlike the issuer of cluster `{}`",
         credential.issuer, cluster.name
     );
     let fix = match Token::trusted_by(credential) {

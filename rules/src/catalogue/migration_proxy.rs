@@ -7,8 +7,9 @@
 //!
 //! Where it cannot work the finding is high: with `hostNetwork`, for which the webhook refuses the
 //! pod; on Windows, which has no such proxy; and without the label that opts in, when nobody injects
-//! it. Elsewhere it is medium: a namespace that enforces Pod Security refuses such a pod itself and says why, and
-//! what version runs a Job is not to be seen from the Job. A pod that opts out is not judged.
+//! it. So it is for a Job whose cluster is known to be older than 1.32, which the audit alone sees. Elsewhere it is
+//! medium: a namespace that enforces Pod Security refuses such a pod itself and says why. A pod that opts out is not
+//! judged.
 //!
 //! # Fails
 //!
@@ -113,7 +114,7 @@ pub(super) static RULE: Rule = Rule {
     checks: &[Check::Workload(check)],
 };
 
-fn check(workload: &Workload, _: &Trust<'_>) -> Verdict {
+fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     let asked = workload.template.annotations.get(annotation::INJECT_PROXY).is_some();
     if !asked || workload.opts_out() {
         return Ok(None);
@@ -127,6 +128,8 @@ fn check(workload: &Workload, _: &Trust<'_>) -> Verdict {
         (RULE.severity, "but the webhook refuses it to pods on the node's network")
     } else if placement.windows {
         (RULE.severity, "but there is none for Windows")
+    } else if finishes && cfg!(feature = "audit") && lacks_native_sidecars(workload, trust) {
+        (RULE.severity, "with which a Job does not complete in this cluster, which is older than Kubernetes 1.32")
     } else if finishes {
         (Severity::Medium, "with which a Job does not complete before Kubernetes 1.32")
     } else {
@@ -138,4 +141,11 @@ fn check(workload: &Workload, _: &Trust<'_>) -> Verdict {
     Ok(Some(
         finding.with("hostNetwork", placement.host_network).with("windows", placement.windows).with("optsIn", workload.opts_in()).fix(fix),
     ))
+}
+
+/// Whether the cluster is known to be older than 1.32.
+fn lacks_native_sidecars(workload: &Workload, trust: &Trust<'_>) -> bool {
+    let version = trust.cluster(workload.cluster).map_or("", |cluster| cluster.kubernetes_version.as_str());
+    let mut numbers = version.trim_start_matches('v').split(['.', '+', '-']).map_while(|text| text.parse::<u32>().ok());
+    numbers.next().zip(numbers.next()).is_some_and(|version| version < (1, 32))
 }
