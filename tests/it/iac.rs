@@ -429,3 +429,12 @@ fn snapshots_keep_what_is_declared_and_redact_it() {
     assert_eq!(redacted.findings().len(), direct.len());
     assert!(!redacted.out.contains("id-cart") && !redacted.out.contains("module.app"), "{redacted:?}");
 }
+
+/// `terraform show -json` of no state at all prints its format's version alone.
+#[test]
+fn an_empty_state_is_read_and_declares_nothing() {
+    let folder = Folder::of(&[("state.json", r#"{"format_version": "1.0"}"#)]);
+    let run = folder.run(&["scan", "state.json", "-o", "json"]);
+    assert_eq!(run.status, 0, "{run:?}");
+    assert!(run.findings().is_empty(), "{run:?}");
+}

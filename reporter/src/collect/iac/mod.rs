@@ -89,7 +89,7 @@ pub(crate) enum Whose {
 /// from `line` on.
 pub(super) fn read(value: &Value, text: &[u8], line: u32) -> Option<Declarations> {
     let mut lines = lines::Lines::new(text, line);
-    if value.get("terraform_version").is_some() || value.get("planned_values").is_some() {
+    if value.get("terraform_version").is_some() || value.get("planned_values").is_some() || is_empty_state(value) {
         return Some(terraform::read(value, &mut lines));
     }
     let schema = value.get("$schema").and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
@@ -97,6 +97,13 @@ pub(super) fn read(value: &Value, text: &[u8], line: u32) -> Option<Declarations
         return Some(arm::read(value, &mut lines));
     }
     None
+}
+
+/// Whether `terraform show -json` was given no state: it prints the format's version and nothing else.
+fn is_empty_state(value: &Value) -> bool {
+    value
+        .as_object()
+        .is_some_and(|members| members.len() == 1 && members.get("format_version").is_some_and(Value::is_string))
 }
 
 impl Declarations {
