@@ -262,13 +262,17 @@ mod tests {
 
     #[test]
     fn what_is_no_place_holds_nowhere() {
-        let known = [Environment { name: "test".into(), places: vec!["west".into()] }];
-        assert_eq!(super::environment(&known, Some("west"), "west"), None);
+        let known = [Environment { name: "test".into(), places: vec!["west".into()], labels: Vec::new() }];
+        assert_eq!(named(&known, Some("west"), "west"), None);
     }
 
     #[test]
     fn the_first_workload_of_each_environment_is_named() {
-        let environment = |name: &str, place: &str| Environment { name: name.into(), places: vec![place.into()] };
+        let environment = |name: &str, place: &str| Environment {
+            name: name.into(),
+            places: vec![place.into()],
+            labels: Vec::new(),
+        };
         let environments = vec![environment("production", "west:*-prod"), environment("test", "west:*-test")];
         let parameters = Parameters { environments, ..Parameters::default() };
         let mut inventory = inventory(["b-prod", "b-test"]);
