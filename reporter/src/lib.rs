@@ -39,6 +39,7 @@ pub mod snapshot;
 pub mod sources;
 #[cfg(feature = "live")]
 pub mod store;
+mod tokens;
 pub mod trace;
 pub mod triage;
 

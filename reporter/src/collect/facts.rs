@@ -1,5 +1,7 @@
 //! Facts: what one batch of pieces says, object by object. Computed by the workers, joined later.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wiguard_rules::manifest::{self, Hint, Manifest, ManifestError};
@@ -11,6 +13,7 @@ use super::software;
 use crate::place::line_of;
 use crate::read::{Batch, Piece, Place, Wrapper, is_plain, path_at};
 use crate::snapshot::{self, Kept};
+use crate::tokens;
 
 /// What a batch says.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -99,6 +102,11 @@ pub(super) fn of(batch: &Batch, declared: &[&'static PodBearing]) -> Facts {
     for piece in batch.pieces() {
         facts.add(&piece, declared, &batch.source.path);
     }
+    for (_, reason) in facts.defects.iter_mut().chain(&mut facts.foreign) {
+        if let Cow::Owned(hidden) = tokens::hide(reason) {
+            *reason = hidden;
+        }
+    }
     facts
 }
 
@@ -137,6 +145,9 @@ impl Facts {
         match read {
             Ok(read) => match &read.manifest {
                 Manifest::Other { api_version, kind } if iac::is_ours(api_version, kind) => self.operator(piece, line),
+                Manifest::Other { api_version, kind } if api_version == "v1" && kind == "Status" => {
+                    self.answered(piece.json, line);
+                }
                 _ => self.kubernetes(read, line, list),
             },
             Err(ManifestError::NotKubernetes) if items => {
@@ -212,6 +223,19 @@ impl Facts {
         match serde_json::from_slice(piece.json) {
             Ok(object) => self.declared(iac::operator(&object, line)),
             Err(error) => self.defects.push(defect(line, piece.text, piece.json, &format!("an object: {error}"))),
+        }
+    }
+
+    /// An answer of the API server's that is no object (meta/v1, `Status`).
+    fn answered(&mut self, json: &[u8], line: u32) {
+        let status: Value = serde_json::from_slice(json).unwrap_or_default();
+        let text = |name: &str| status.get(name).and_then(Value::as_str);
+        if text("status") == Some("Failure") {
+            let said = text("message").unwrap_or("no message");
+            let reason = format!("this is an error that the API server answered, `{said}`; mend that and ask again");
+            self.defects.push((line, reason));
+        } else {
+            self.ignored = true;
         }
     }
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use serde::Serialize;
-use wiguard_rules::catalogue::CATALOGUE;
+use wiguard_rules::catalogue::{CATALOGUE, Entry};
 use wiguard_rules::inventory::Inventory;
 use wiguard_rules::model::{Identity, Subject};
 
@@ -93,9 +93,27 @@ pub(super) fn of(text: &Text, collected: &Collected, config: &Config) -> Causes 
     }
     causes.more += found.len().saturating_sub(TOLD);
     causes.causes = found.into_iter().take(TOLD).map(|(about, _, _, found)| cause(about, found)).collect();
-    let gaps = collected.gaps.iter().filter(|gap| gap.extent != crate::collect::Missing::Nothing);
-    causes.not_read = gaps.map(|gap| (gap.path.clone(), gap.reason.clone())).collect();
+    causes.not_read = not_read(collected);
     causes
+}
+
+/// Looks for what a rule finds.
+pub(super) fn of_rule(entry: &Entry, collected: &Collected, config: &Config) -> Causes {
+    let mut found = assess(collected, config, None, |report| {
+        report.findings.retain(|found| found.rule.id == entry.id);
+        place::refine(&mut report.findings);
+        std::mem::take(&mut report.findings)
+    });
+    let more = found.len().saturating_sub(TOLD);
+    found.truncate(TOLD);
+    let causes = found.into_iter().map(|found| cause(Vec::new(), found)).collect();
+    Causes { causes, more, not_read: not_read(collected), ..Causes::default() }
+}
+
+/// Sources that could not be read wholly: source and reason.
+fn not_read(collected: &Collected) -> Vec<(String, String)> {
+    let gaps = collected.gaps.iter().filter(|gap| gap.extent != crate::collect::Missing::Nothing);
+    gaps.map(|gap| (gap.path.clone(), gap.reason.clone())).collect()
 }
 
 /// The code with which Entra will answer, if the finding tells, digits only.

@@ -14,11 +14,13 @@ use clap::Args;
 use wiguard_rules::catalogue::Entry;
 
 use crate::cli::Failure;
-use crate::collect::Tie;
+use crate::collect::{Collected, Tie};
 use crate::config::Config;
 use crate::read::Stdin;
 use crate::report::is_complete;
 use crate::sources::{How, Sources};
+use crate::tokens;
+use causes::Causes;
 use text::Text;
 
 /// How much of standard input is looked through, in bytes.
@@ -71,15 +73,20 @@ impl Explain {
             }
             _ => Ok(()),
         };
+        let output = self.output;
         if let Some(entry) = Entry::find(&asked) {
-            return said(if self.output == As::Json { show::rule_as_json(entry) } else { page(entry) }).map(|()| 0);
+            let (causes, status) = self.causes(|collected, config| causes::of_rule(entry, collected, config))?;
+            let pages = match output {
+                As::Text => page(entry) + &causes.map(|causes| show::of_rule(&causes)).unwrap_or_default(),
+                As::Json => show::rule_as_json(entry, causes.as_ref()),
+            };
+            return said(pages).map(|()| status);
         }
         let text = Text::read(&asked);
         if text.known().is_empty() {
             return Err(Failure::Usage(unknown(&asked, &text)));
         }
-        let output = self.output;
-        let (causes, status) = self.causes(&text)?;
+        let (causes, status) = self.causes(|collected, config| causes::of(&text, collected, config))?;
         let pages = match output {
             As::Text => show::text(&text, causes.as_ref()),
             As::Json => show::json(&text, causes.as_ref()),
@@ -105,7 +112,7 @@ impl Explain {
     }
 
     /// What of the sources causes it, if there are any, and the exit status.
-    fn causes(self, text: &Text) -> Result<(Option<causes::Causes>, u8), Failure> {
+    fn causes(self, look: impl FnOnce(&Collected, &Config) -> Causes) -> Result<(Option<Causes>, u8), Failure> {
         let sources = Sources { paths: self.from, how: self.how };
         if sources.check().is_err() {
             return Ok((None, 0));
@@ -115,7 +122,7 @@ impl Explain {
         let stdin = || -> Stdin { Box::new(io::stdin()) };
         let collected = sources.gather(self.cluster, None, &config, &progress, stdin)?;
         progress.say("judging");
-        let causes = causes::of(text, &collected, &config);
+        let causes = look(&collected, &config);
         progress.say("");
         let status = if is_complete(&collected.gaps) { 0 } else { 3 };
         Ok((Some(causes), status))
@@ -124,8 +131,9 @@ impl Explain {
 
 /// What is said of a text in which nothing is known.
 fn unknown(asked: &str, text: &Text) -> anyhow::Error {
-    let shown: String = asked.trim().chars().take(QUOTED).collect();
-    let more = if shown.len() < asked.trim().len() { "…" } else { "" };
+    let asked = tokens::hide(asked.trim());
+    let shown: String = asked.chars().take(QUOTED).collect();
+    let more = if shown.len() < asked.len() { "…" } else { "" };
     let codes = text.unknown_codes();
     let elsewhere = codes
         .first()

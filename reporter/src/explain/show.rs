@@ -35,7 +35,9 @@ pub(super) fn text(text: &Text, causes: Option<&Causes>) -> String {
         out.push('\n');
     }
     out.push_str(&match causes {
-        Some(causes) => of_estate(causes),
+        Some(causes) => {
+            of_estate(causes, "no finding leads to this error: what was read is right as far as it can be judged")
+        }
         None if ruled => {
             "`wiguard explain RULE` says more of each; `wiguard scan`, or --from with your sources, finds which of them it is here.\n".into()
         }
@@ -44,13 +46,18 @@ pub(super) fn text(text: &Text, causes: Option<&Causes>) -> String {
     out
 }
 
-fn of_estate(causes: &Causes) -> String {
+/// What a rule finds, for people.
+pub(super) fn of_rule(causes: &Causes) -> String {
+    format!("\n{}", of_estate(causes, "nothing that was read has this flaw, as far as it can be judged"))
+}
+
+fn of_estate(causes: &Causes, none: &str) -> String {
     let mut out = String::from("In this estate\n");
     for known in &causes.known {
         out.push_str(&format!("  {known}\n"));
     }
     if causes.causes.is_empty() {
-        out.push_str("  no finding leads to this error: what was read is right as far as it can be judged\n");
+        out.push_str(&format!("  {none}\n"));
     }
     for (place, cause) in (1..).zip(&causes.causes) {
         let cluster = if cause.cluster.is_empty() { String::new() } else { format!("  {}", cause.cluster) };
@@ -109,9 +116,9 @@ pub(super) fn json(text: &Text, causes: Option<&Causes>) -> String {
 }
 
 /// A rule for programs.
-pub(super) fn rule_as_json(entry: &Entry) -> String {
+pub(super) fn rule_as_json(entry: &Entry, causes: Option<&Causes>) -> String {
     let rule = entry.rule;
-    let explanation = json!({
+    let mut explanation = json!({
         "schema": "wiguard.explanation/v1",
         "rule": {
             "id": entry.id,
@@ -127,6 +134,9 @@ pub(super) fn rule_as_json(entry: &Entry) -> String {
             "manual": entry.manual(),
         },
     });
+    if let (Some(causes), Some(members)) = (causes, explanation.as_object_mut()) {
+        members.insert("estate".into(), json!(causes));
+    }
     format!("{explanation:#}\n")
 }
 
