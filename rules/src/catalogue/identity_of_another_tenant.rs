@@ -4,8 +4,7 @@
 //! cluster's. A managed identity exists in one tenant alone, and any other answers that it knows no such
 //! application.
 //!
-//! What a container sets itself wins over both. Where every container seen that opts in under the
-//! ServiceAccount sets a tenant of its own, nobody asks for this one, and `preset-variable` tells of theirs. App registrations may serve many tenants and are not judged. Nor is a tenant that is given as a
+//! App registrations may serve many tenants and are not judged. Nor is a tenant that is given as a
 //! domain, or a malformed one, which is for `tenant-id-malformed` to tell. The policy leaves it to the audit,
 //! which sees the identities and the cluster.
 //!
@@ -50,25 +49,6 @@
 //!   annotations:
 //!     azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001
 //!     azure.workload.identity/tenant-id: 11111111-1111-1111-1111-111111111111
-//! ```
-//!
-//! ```yaml
-//! # the containers name the identity's tenant themselves
-//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart, name: cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, tenantId: 11111111-1111-1111-1111-111111111111, type: Microsoft.ManagedIdentity/userAssignedIdentities}
-//! ---
-//! apiVersion: v1
-//! kind: ServiceAccount
-//! metadata:
-//!   name: cart
-//!   namespace: shop
-//!   annotations:
-//!     azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001
-//!     azure.workload.identity/tenant-id: 99999999-9999-9999-9999-999999999999
-//! ---
-//! apiVersion: v1
-//! kind: Pod
-//! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}
-//! spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_TENANT_ID, value: 11111111-1111-1111-1111-111111111111}]}]}
 //! ```
 //!
 //! ```yaml
@@ -154,9 +134,6 @@ fn check(account: &ServiceAccount, trust: &Trust<'_>) -> Verdict {
     if tenant.eq_ignore_ascii_case(&identity.tenant_id) {
         return Ok(None);
     }
-    if is_overridden(account, trust) {
-        return Ok(None);
-    }
     let whose = if annotated.is_some() { "its annotation names" } else { "the cluster is in" };
     let message = format!(
         "identity `{}` is in tenant `{}`, but {whose} tenant `{tenant}`",
@@ -170,16 +147,4 @@ fn check(account: &ServiceAccount, trust: &Trust<'_>) -> Verdict {
             .with("tenantId", identity.tenant_id.as_str())
             .fix(fix),
     ))
-}
-
-/// Whether every container that would get the tenant has one of its own.
-fn is_overridden(account: &ServiceAccount, trust: &Trust<'_>) -> bool {
-    let mut tenants = trust
-        .workloads_of(account.cluster, &account.namespace, &account.name)
-        .iter()
-        .filter(|workload| workload.opts_in())
-        .flat_map(|workload| workload.injected_containers())
-        .map(|(container, _)| container.variable("AZURE_TENANT_ID").is_some())
-        .peekable();
-    tenants.peek().is_some() && tenants.all(|own| own)
 }

@@ -5,8 +5,7 @@
 //! ago: the pod asks for another identity or tenant, or looks for its token where none is.
 //!
 //! The same value, one that is set from elsewhere, and a pod that brings a token of its own are as
-//! they should be. So is a second identity on purpose, one that trusts this workload, and the tenant
-//! that the identity is in, or an app registration's, which may serve many. Pods that run
+//! they should be. So is a second identity on purpose: one that trusts this workload. Pods that run
 //! are not judged, because there the variables are mostly the webhook's.
 //! The policy leaves it to the audit.
 //!
@@ -46,33 +45,7 @@
 //! spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: 33333333-3333-3333-3333-333333333333}]}]}
 //! ```
 //!
-//! ```yaml
-//! # another cloud than the cluster's, and another tenant
-//! {name: prod, type: Microsoft.ContainerService/ManagedClusters, identity: {type: SystemAssigned, tenantId: 11111111-1111-1111-1111-111111111111}, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
-//! ---
-//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop}}
-//! ---
-//! apiVersion: v1
-//! kind: Pod
-//! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}
-//! spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_AUTHORITY_HOST, value: "https://login.microsoftonline.us/"}, {name: AZURE_TENANT_ID, value: 22222222-2222-2222-2222-222222222222}]}]}
-//! ```
-//!
 //! # Passes
-//!
-//! ```yaml
-//! # the tenant of its identity
-//! {name: prod, type: Microsoft.ContainerService/ManagedClusters, identity: {type: SystemAssigned, tenantId: 99999999-9999-9999-9999-999999999999}, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/99999999-9999-9999-9999-999999999999/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
-//! ---
-//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart, name: cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, tenantId: 11111111-1111-1111-1111-111111111111, type: Microsoft.ManagedIdentity/userAssignedIdentities}
-//! ---
-//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
-//! ---
-//! apiVersion: v1
-//! kind: Pod
-//! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}
-//! spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_TENANT_ID, value: 11111111-1111-1111-1111-111111111111}]}]}
-//! ```
 //!
 //! ```yaml
 //! # a second identity on purpose: it trusts this workload
@@ -162,7 +135,7 @@
 //! spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_AUTHORITY_HOST, value: "${AUTHORITY}"}]}]}
 //! ```
 use crate::exchange::presented;
-use crate::model::{Container, is_guid, is_placeholder};
+use crate::model::is_placeholder;
 use crate::prelude::*;
 use crate::trust::Unknown;
 use crate::webhook::{self, MOUNT_PATHS, TOKEN_FILE};
@@ -190,7 +163,7 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     for (container, place) in workload.injected_containers() {
         for variable in ["AZURE_CLIENT_ID", "AZURE_TENANT_ID", TOKEN_FILE, "AZURE_AUTHORITY_HOST"] {
             let Some(value) = container.literal(variable).filter(|value| !is_placeholder(value)) else { continue };
-            match instead(workload, container, (variable, value), trust) {
+            match instead(workload, variable, value, trust) {
                 Ok(Some(instead)) => presets.push((place, container.name.as_str(), variable, value, instead)),
                 Ok(None) => {}
                 Err(lacking) => unknown = Some(lacking),
@@ -209,12 +182,7 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
 }
 
 /// What the webhook would put in the place of a value, if it is something else.
-fn instead(
-    workload: &Workload,
-    container: &Container,
-    (variable, value): (&str, &str),
-    trust: &Trust<'_>,
-) -> Result<Option<String>, Unknown> {
+fn instead(workload: &Workload, variable: &str, value: &str, trust: &Trust<'_>) -> Result<Option<String>, Unknown> {
     let annotated = |key: &str| -> Result<Option<String>, Unknown> {
         let account = trust.service_account(workload).known()?;
         let said = account.and_then(|account| account.annotations.get(key)).filter(|said| !said.is_empty());
@@ -225,56 +193,13 @@ fn instead(
             let said = annotated(annotation::CLIENT_ID)?;
             if said.is_some() && is_meant(workload, value, trust)? { None } else { said }
         }
-        "AZURE_TENANT_ID" => match annotated(annotation::TENANT_ID)?.or_else(|| other_tenant(workload, value, trust)) {
-            Some(_) if is_the_identitys(workload, container, value, trust)? => None,
-            said => said,
-        },
+        "AZURE_TENANT_ID" => annotated(annotation::TENANT_ID)?,
         TOKEN_FILE => {
             let is_the_webhooks = MOUNT_PATHS.iter().any(|path| value.starts_with(path));
             (!is_the_webhooks).then(|| "the path of the token".to_owned())
         }
-        _ => match authority(workload, trust) {
-            Some(own) => (own != value.trim_end_matches('/')).then(|| format!("`{own}/`")),
-            None => (!AUTHORITIES.contains(&value.trim_end_matches('/'))).then(|| "the authority of its cloud".to_owned()),
-        },
+        _ => (!AUTHORITIES.contains(&value.trim_end_matches('/'))).then(|| "the authority of its cloud".to_owned()),
     })
-}
-
-/// The cluster's tenant, if it is another and no annotation stands before it.
-fn other_tenant(workload: &Workload, value: &str, trust: &Trust<'_>) -> Option<String> {
-    let account = trust.service_account(workload).known().ok()?;
-    let annotated = account.is_some_and(|account| account.annotations.get(annotation::TENANT_ID).is_some());
-    let cluster = trust.cluster(workload.cluster).map(|cluster| cluster.tenant_id.as_str()).filter(|_| !annotated)?;
-    let differs = is_guid(value) && is_guid(cluster) && !cluster.eq_ignore_ascii_case(value);
-    differs.then(|| format!("`{cluster}`"))
-}
-
-/// Whether a tenant is that of the identity which the container asks for, or one of an app registration's.
-fn is_the_identitys(
-    workload: &Workload,
-    container: &Container,
-    tenant: &str,
-    trust: &Trust<'_>,
-) -> Result<bool, Unknown> {
-    let client_id = match container.literal("AZURE_CLIENT_ID") {
-        Some(own) => Some(ClientId::from(own)),
-        None => trust.service_account(workload).known()?.and_then(|account| account.client_id()),
-    };
-    let Some(client_id) = client_id.filter(|id| is_guid(id.as_str())) else { return Ok(false) };
-    Ok(trust.identity(&client_id).known()?.is_some_and(|identity| {
-        !is_guid(&identity.tenant_id) || identity.tenant_id.eq_ignore_ascii_case(tenant)
-    }))
-}
-
-/// The authority of a cluster's cloud, by the host of its issuer.
-fn authority(workload: &Workload, trust: &Trust<'_>) -> Option<&'static str> {
-    let issuer = trust.issuer(workload.cluster).ok()?;
-    let [public, government, china] = AUTHORITIES;
-    match issuer.host().rsplit_once('.').filter(|_| issuer.is_azure_kubernetes())?.1 {
-        "us" => Some(government),
-        "cn" => Some(china),
-        _ => Some(public),
-    }
 }
 
 /// Whether a client id is of a second identity that trusts this workload.

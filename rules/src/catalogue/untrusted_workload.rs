@@ -172,34 +172,16 @@ fn refused(field: String, presented: &Presented<'_>, refusal: &Refusal<'_>, trus
     // Of an identity known by what trusts this cluster alone, or less, Entra's answer cannot be told.
     let all_known = refusal.identity.is_some_and(|identity| identity.credentials_complete);
     let all_here = refusal.knows_all_of(presented.issuer, trust);
-    // A flexible credential of this issuer, which does not let the subject in.
-    let flexible = credentials.iter().find(|credential| {
-        cfg!(feature = "audit")
-            && credential.issuer == token.issuer
-            && credential.expression.is_some()
-            && credential.audiences.contains(&token.audience)
-    });
-    let aadsts = (all_known || (all_here && (nearest.is_some() || flexible.is_some()))).then(|| {
-        match near::aadsts(&token, credentials) {
-            "AADSTS700211" if flexible.is_some() => "AADSTS700213",
-            code => code,
-        }
-    });
-    let mut message = match (&nearest, flexible) {
-        (Some(miss), _) => format!(
+    let aadsts = (all_known || (all_here && nearest.is_some())).then(|| near::aadsts(&token, credentials));
+    let mut message = match &nearest {
+        Some(miss) => format!(
             "identity `{}` has no federated credential for `{}`; of the nearest, `{}`, the {}",
             refusal.name(),
             token.subject,
             miss.credential.name,
             miss.words()
         ),
-        (None, Some(flexible)) => format!(
-            "identity `{}` has no federated credential for `{}`: the expression of `{}` does not match it",
-            refusal.name(),
-            token.subject,
-            flexible.name
-        ),
-        (None, None) => format!(
+        None => format!(
             "identity `{}` has no federated credential {}, so `{}` is refused",
             refusal.name(),
             match (all_known, all_here) {
