@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::symlink;
 use std::process::{Command, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::program::{Folder, KNOWN, PROGRAM, command, run};
 
@@ -271,6 +271,31 @@ fn explain_knows_rules_codes_and_log_lines() {
 }
 
 #[test]
+fn tokens_in_what_others_said_are_not_repeated() {
+    let token = format!("eyJ{}.p1anted", "x".repeat(60));
+    let said = format!("the access token {token} is invalid");
+    let folder = Folder::of(&[
+        ("estate/az.txt", &format!("ERROR: {said}\n")),
+        ("estate/arm.json", &json!({"error": {"code": "InvalidToken", "message": said}}).to_string()),
+        (
+            "estate/kubectl.json",
+            &json!({"apiVersion": "v1", "kind": "Status", "status": "Failure", "message": said}).to_string(),
+        ),
+    ]);
+    let scanned = folder.run(&["scan", "estate", "-o", "table", "-o", "json=report.json"]);
+    assert_eq!(scanned.status, 3, "{scanned:?}");
+    let report = std::fs::read_to_string(folder.path().join("report.json")).unwrap();
+    let hidden = "the access token … is invalid";
+    assert_eq!(report.matches(hidden).count(), 3, "{report}");
+    let explained = folder.pipe(&["explain", "-"], said.as_bytes());
+    assert!(explained.status == 2 && explained.err.contains(hidden), "{explained:?}");
+    let collected = folder.run(&["collect", "estate", "-o", "kept.json"]);
+    for out in [&scanned.out, &scanned.err, &report, &explained.err, &collected.err] {
+        assert!(!out.contains("p1anted"), "{out}");
+    }
+}
+
+#[test]
 fn explain_reads_logs_and_names_what_causes_them() {
     let issuer = "https://oidc.prod-aks.azure.com/a/";
     let credential =
@@ -325,6 +350,13 @@ fn explain_reads_logs_and_names_what_causes_them() {
     for out in [&ran.out, &people.out] {
         assert!(!out.contains("p1anted") && !out.contains("not-a-guid"), "neither tokens nor other objects: {out}");
     }
+    let rule = folder.run(&["explain", "AWI303", "--from", "estate"]);
+    assert!(rule.status == 0 && rule.out.starts_with("# AWI303 ") && rule.out.contains("In this estate"), "{rule:?}");
+    assert!(rule.out.contains("  1. high  AWI303  Deployment shop/cart  prod"), "{rule:?}");
+    let rule = folder.run(&["explain", "AWI202", "--from", "estate", "-o", "json"]);
+    let rule: Value = serde_json::from_str(&rule.out).unwrap();
+    assert_eq!(rule["rule"]["id"], "AWI202");
+    assert_eq!(rule["estate"]["causes"][0]["object"], "shop/till", "{rule:#}");
     let honest = folder.run(&["explain", "AADSTS700213 AADSTS999999"]);
     assert!(
         honest.status == 0 && honest.out.contains("AADSTS999999: not an error of the token exchange"),

@@ -9,6 +9,7 @@ use super::convert::{Document, Listing, Trouble, convert};
 use super::pack::{Cut, Flaw, Form, Pack, Sink};
 use super::text::Text;
 use super::{Batch, Limits, List, Place, Ready, yaml};
+use crate::tokens;
 
 struct Bench<'a> {
     limits: &'a Limits,
@@ -226,7 +227,10 @@ fn complaint(text: &str) -> Option<String> {
         "Please run",
     ];
     let line = text.lines().map(str::trim).find(|line| !line.is_empty())?;
-    BEGINNINGS.iter().any(|beginning| line.starts_with(beginning)).then(|| line.chars().take(120).collect())
+    BEGINNINGS
+        .iter()
+        .any(|beginning| line.starts_with(beginning))
+        .then(|| tokens::hide(line).chars().take(120).collect())
 }
 
 fn sort_of(text: &str) -> Option<&'static str> {
