@@ -63,6 +63,7 @@ fn text_length(rest: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
     use serde::Deserialize;
     use serde_json::{Value, json};
 
