@@ -44,7 +44,7 @@ fn identity_bindings_that_are_declared_are_those_that_az_shows() {
     let declared = resource("azurerm_user_assigned_identity.cart", &identity());
     let state = state(vec![declared, bound(&json!({"resourceId": CART}))], vec![]);
     assert_eq!(bindings(&collect(&[live_cluster(), state.clone()])), expected);
-    assert_eq!(bindings(&collect(&[&live[..], &[state.clone()]].concat())), expected, "the two are one");
+    assert_eq!(bindings(&collect(&[&live[..], std::slice::from_ref(&state)].concat())), expected, "the two are one");
 
     let template = |body: Value| {
         json!({"$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",
