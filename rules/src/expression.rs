@@ -146,6 +146,7 @@ mod tests {
             "claims['sub'] matches '*' or claims['iss'] eq 'x'",
             "claims['sub'] matches '*' and",
             "claims['sub'] matches '*'x",
+            "claims['sub'] matches '*'and claims['iss'] matches '*'",
             "claims.sub matches '*'",
             "claims[xsubx] matches '*'",
             "claimsmatches '*'",

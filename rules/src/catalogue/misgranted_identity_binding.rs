@@ -273,3 +273,23 @@ fn worst(subjects: &[Principal]) -> Option<&Principal> {
     let everybody = subjects.iter().find(|subject| subject.is_everybody());
     everybody.or_else(|| subjects.iter().find(|subject| !subject.is_built_in()))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::inventory::Inventory;
+    use crate::parameters::Parameters;
+    use crate::sample::{CLIENT, cluster, identity, pod};
+
+    #[test]
+    fn an_identity_is_bound_by_its_resource_id_if_that_is_known() {
+        let parameters = Parameters::default();
+        let fix = |id: &str| {
+            let inventory = Inventory { identities: vec![Identity { id: id.into(), ..identity() }], ..cluster() };
+            unbound(&pod("", ""), &CLIENT.into(), &Trust::join(&inventory, &parameters)).fix
+        };
+        assert!(fix("/subscriptions/s/id").ends_with(" --managed-identity-resource-id /subscriptions/s/id"));
+        assert!(fix("").ends_with(" --managed-identity-resource-id IDENTITY_RESOURCE_ID"));
+    }
+}

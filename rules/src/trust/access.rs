@@ -250,5 +250,9 @@ mod tests {
         assert_eq!(look(&inventory), Link::Unknown(()), "whose client id nobody knows");
         inventory.identity_bindings.push(of(&id.to_ascii_lowercase(), CLIENT));
         assert_eq!(look(&inventory), Link::Found(()));
+        // What is of no cluster that can be told is not of one whose id is not known.
+        inventory.clusters.iter_mut().for_each(|cluster| cluster.id.clear());
+        inventory.identity_bindings.push(of("", CLIENT));
+        assert_eq!(look(&inventory), Link::Unknown(()));
     }
 }

@@ -6,7 +6,7 @@ use alloc::vec;
 use super::*;
 use crate::declared::{DeclaredCredential, Tool};
 use crate::inventory::{Namespace, Tokens};
-use crate::model::{Origin, Pairs};
+use crate::model::{Origin, Pairs, Registration};
 use crate::sample::{CLIENT, ISSUER, OPTS_IN, account, cluster, credential, identity, pod};
 
 const HERE: ClusterIx = ClusterIx(0);
@@ -79,7 +79,7 @@ fn an_operator_without_its_resources_leaves_it_open_who_asks_for_tokens() {
 }
 
 #[test]
-fn workloads_are_counted_by_cluster() {
+fn a_cluster_has_its_own_workloads_and_registrations() {
     let mut inventory = two();
     inventory.workloads.push(pod(OPTS_IN, ""));
     inventory.workloads.push(Workload { cluster: THERE, ..pod(OPTS_IN, "") });
@@ -87,6 +87,14 @@ fn workloads_are_counted_by_cluster() {
     let trust = Trust::join(&inventory, &parameters);
     assert_eq!((trust.workloads(HERE).count(), trust.workloads(THERE).count()), (1, 1));
     assert_eq!(trust.workloads_of(HERE, "shop", "cart").len(), 1);
+    inventory.registrations = vec![registration(THERE, "there"), registration(HERE, "here")];
+    let trust = Trust::join(&inventory, &parameters);
+    let names: Vec<&str> = trust.registrations(HERE).map(|it| it.name.as_str()).collect();
+    assert_eq!(names, ["here"]);
+}
+
+fn registration(cluster: ClusterIx, name: &str) -> Registration {
+    Registration { cluster, name: name.into(), ..Registration::default() }
 }
 
 #[test]
