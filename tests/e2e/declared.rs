@@ -123,7 +123,7 @@ fn what_is_declared_is_read_live_as_of_files() {
 
         let workload = format!("{namespace}/widget/cart");
         let (_, out, err) = run(&[&["trace", workload.as_str()][..], &DECLARED].concat(), &admin);
-        assert!(out.starts_with(&format!("Widget {namespace}/cart\n")), "{out}{err}");
+        assert!(out.starts_with(&format!("Widget {namespace}/cart on cluster ")), "{out}{err}");
     });
 }
 
