@@ -205,33 +205,14 @@ fn folded(a: &str, b: &str) -> Ordering {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn declared(identity: &str, name: &str) -> DeclaredCredential {
-        DeclaredCredential {
-            address: name.into(),
-            identity: identity.into(),
-            name: name.into(),
-            issuer: None,
-            subject: None,
-            expression: None,
-            audiences: None,
-            pending: false,
-            tool: Tool::Operator,
-            origin: Origin::default(),
-        }
-    }
+    use crate::sample::{credential, declared, identity};
 
     fn live() -> FederatedIdentityCredential {
         FederatedIdentityCredential {
             name: "Fc".into(),
-            id: String::new(),
-            parent: crate::model::Parent::Unknown,
             issuer: "https://issuer/".into(),
-            subject: Some("system:serviceaccount:shop:cart".into()),
             audiences: alloc::vec!["a".into()],
-            expression: None,
-            declared: None,
-            origin: Origin::default(),
+            ..credential("shop", "cart")
         }
     }
 
@@ -239,19 +220,7 @@ mod tests {
     fn declarations_are_found_by_their_identity() {
         let of = ["b", "", "A", "a", "c"].map(|identity| declared(identity, "x"));
         let all = Declared::of(of.into(), false);
-        let identity = |id: &str| Identity {
-            kind: crate::model::IdentityKind::UserAssigned,
-            name: String::new(),
-            client_id: "".into(),
-            id: id.into(),
-            principal_id: String::new(),
-            tenant_id: String::new(),
-            resource_group: String::new(),
-            location: String::new(),
-            credentials_complete: false,
-            declared: None,
-            origin: Origin::default(),
-        };
+        let identity = |id: &str| Identity { id: id.into(), client_id: "".into(), ..identity() };
         let count = |id: &str| all.of_identity(&identity(id)).len();
         assert_eq!([count("A"), count("b"), count("d"), count("")], [2, 1, 0, 0]);
         assert_eq!(all.of_nobody().count(), 1);

@@ -6,6 +6,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 
+use crate::declared::{DeclaredCredential, Tool};
 use crate::inventory::Inventory;
 use crate::manifest::{Manifest, read};
 use crate::model::{
@@ -66,6 +67,22 @@ pub(crate) fn flexible(expression: &str) -> FederatedIdentityCredential {
         subject: None,
         expression: Some(expression.into()),
         ..credential("", "")
+    }
+}
+
+/// What is declared of an identity's credential, by its name alone.
+pub(crate) fn declared(identity: &str, name: &str) -> DeclaredCredential {
+    DeclaredCredential {
+        address: name.into(),
+        identity: identity.into(),
+        name: name.into(),
+        issuer: None,
+        subject: None,
+        expression: None,
+        audiences: None,
+        pending: false,
+        tool: Tool::Operator,
+        origin: Origin::default(),
     }
 }
 

@@ -2,7 +2,7 @@
 //! Manager and Microsoft Graph answer (nested), what Resource Graph lists.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use wiguard_rules::model::{
     Audience, ClientId, Cluster, FederatedIdentityCredential, Identity, IdentityBinding, IdentityKind, Issuer, Origin,
     OwnIdentity, Pair, Pairs, Parent, Platform, RoleAssignment,
@@ -281,13 +281,13 @@ const NEEDS_METADATA: [&str; 4] = ["ingressApplicationGateway", "omsagent", "aci
 /// `IMDS` lets pods reach the metadata service, `None` does not; a node pool may say otherwise than the
 /// cluster. Versions of the API without the member say nothing of it.
 fn metadata_restricted(view: View<'_>) -> Option<bool> {
-    let access = |of: &Value| match of.get("networkProfile")?.get("podLinkLocalAccess")?.as_str()? {
+    let access = |network: &Value| match network.get("podLinkLocalAccess")?.as_str()? {
         "IMDS" => Some(false),
         "None" => Some(true),
         _ => None,
     };
-    let own = view.get("networkProfile").and_then(|profile| access(&json!({ "networkProfile": profile })));
-    let pools = pools(view).iter().map(|pool| access(pool).or(own));
+    let own = view.get("networkProfile").and_then(access);
+    let pools = pools(view).iter().map(|pool| pool.get("networkProfile").and_then(access).or(own));
     let said = |reached: bool| pools.clone().any(|it| it == Some(reached));
     match (pools.clone().next(), said(false), said(true)) {
         (None, ..) => own,

@@ -180,55 +180,27 @@ fn needs<'a>(identity: &Identity, trust: &Trust<'a>) -> (BTreeSet<(&'a Issuer, S
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::declared::{Declared, DeclaredCredential, Tool};
+    use crate::declared::{Declared, DeclaredCredential};
     use crate::inventory::{Extent, Inventory};
-    use crate::model::{ClusterIx, IdentityKind, Origin, Pair, Pairs, Parent, annotation};
+    use crate::model::{ClusterIx, Pairs};
     use crate::parameters::Parameters;
-
-    const CLIENT: &str = "33333333-3333-3333-3333-333333333333";
+    use crate::sample::{self, CLIENT};
 
     /// An identity with `used` credentials of GitHub and `needed` ServiceAccounts that wait.
     fn estate(used: usize, needed: usize) -> Inventory {
-        let mut inventory = Inventory::default();
-        inventory.clusters.push(Cluster {
-            name: "prod".into(),
-            issuer: Some("https://oidc.example.com".into()),
-            ..Cluster::default()
-        });
+        let mut inventory = sample::cluster();
         inventory.coverage.clusters = true;
         inventory.coverage.cluster(ClusterIx(0)).service_accounts = Extent::Everything;
-        inventory.identities.push(Identity {
-            kind: IdentityKind::UserAssigned,
-            name: "id".into(),
-            client_id: CLIENT.into(),
-            id: "/id".into(),
-            principal_id: String::new(),
-            tenant_id: String::new(),
-            resource_group: "rg".into(),
-            location: String::new(),
-            credentials_complete: true,
-            declared: None,
-            origin: Origin::default(),
-        });
+        inventory.identities.push(sample::identity());
         inventory.credentials.extend((0..used).map(|index| FederatedIdentityCredential {
             name: format!("fc{index}"),
-            id: String::new(),
-            parent: Parent::Resource("/id".into()),
             issuer: "https://token.actions.githubusercontent.com".into(),
             subject: Some(format!("repo:{index}").into()),
-            audiences: Vec::new(),
-            expression: None,
-            declared: None,
-            origin: Origin::default(),
+            ..sample::credential("", "")
         }));
-        inventory.service_accounts.extend((0..needed).map(|index| ServiceAccount {
-            cluster: ClusterIx(0),
-            namespace: "shop".into(),
-            name: format!("account-{index}"),
-            labels: Pairs::default(),
-            annotations: Pairs(vec![Pair { key: annotation::CLIENT_ID.into(), value: CLIENT.into(), is_string: true }]),
-            origin: Origin::default(),
-        }));
+        inventory.service_accounts.extend(
+            (0..needed).map(|index| ServiceAccount { name: format!("account-{index}"), ..sample::account(CLIENT) }),
+        );
         inventory
     }
 
@@ -256,13 +228,9 @@ mod tests {
     #[test]
     fn who_uses_an_identity_binding_needs_no_credential() {
         let pod = |index: usize, binding: bool| {
-            let json = format!(
+            sample::workload(&format!(
                 r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"p{index}","namespace":"shop","labels":{{"azure.workload.identity/use":"true"}},"annotations":{{"azure.workload.identity/use-identity-binding":"{binding}"}}}},"spec":{{"serviceAccountName":"account-{index}"}}}}"#
-            );
-            match crate::manifest::read(json.as_bytes(), None, ClusterIx(0), Origin::default()).unwrap().manifest {
-                crate::manifest::Manifest::Workload(workload) => workload,
-                other => unreachable!("{other:?}"),
-            }
+            ))
         };
         let mut inventory = estate(1, 30);
         inventory.credentials.first_mut().unwrap().issuer = "https://ib.oic.prod-aks.azure.com/t/c".into();
@@ -327,16 +295,10 @@ mod tests {
     #[test]
     fn credentials_that_are_declared_need_their_place() {
         let declared = |name: &str, subject: Option<&str>| DeclaredCredential {
-            address: name.into(),
-            identity: "33333333-3333-3333-3333-333333333333".into(),
-            name: name.into(),
             issuer: Some("https://token.actions.githubusercontent.com".into()),
             subject: subject.map(Subject::from),
-            expression: None,
-            audiences: None,
             pending: true,
-            tool: Tool::Operator,
-            origin: Origin::default(),
+            ..sample::declared(CLIENT, name)
         };
         let total = |used: usize, declared: Vec<DeclaredCredential>| {
             let mut inventory = estate(used, 0);

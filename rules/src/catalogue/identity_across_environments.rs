@@ -208,40 +208,14 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
     use super::*;
     use crate::inventory::Inventory;
-    use crate::model::{IdentityKind, Origin, Parent};
     use crate::parameters::Parameters;
-
-    const ISSUER: &str = "https://a.example.com";
+    use crate::sample;
 
     fn inventory(namespaces: [&str; 2]) -> Inventory {
-        let mut inventory = Inventory::default();
-        inventory.clusters.push(Cluster { name: "west".into(), issuer: Some(ISSUER.into()), ..Cluster::default() });
-        inventory.identities.push(Identity {
-            kind: IdentityKind::UserAssigned,
-            name: "cart".into(),
-            client_id: "33333333-3333-3333-3333-333333333333".into(),
-            id: "/id".into(),
-            principal_id: String::new(),
-            tenant_id: String::new(),
-            resource_group: "rg".into(),
-            location: String::new(),
-            credentials_complete: true,
-            declared: None,
-            origin: Origin::default(),
-        });
-        for namespace in namespaces {
-            inventory.credentials.push(FederatedIdentityCredential {
-                name: namespace.into(),
-                id: String::new(),
-                parent: Parent::Resource("/id".into()),
-                issuer: ISSUER.into(),
-                subject: Some(Subject::of(namespace, "cart")),
-                audiences: Vec::new(),
-                expression: None,
-                declared: None,
-                origin: Origin::default(),
-            });
-        }
+        let mut inventory = sample::cluster();
+        inventory.clusters[0].name = "west".into();
+        inventory.identities.push(sample::identity());
+        inventory.credentials.extend(namespaces.map(|namespace| sample::credential(namespace, "cart")));
         inventory
     }
 

@@ -156,36 +156,20 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use crate::inventory::Inventory;
-    use crate::model::{IdentityKind, Origin, Parent};
+    use crate::model::Parent;
     use crate::parameters::{Parameters, SharedIdentity};
+    use crate::sample;
 
     #[test]
     fn a_declared_group_counts_as_one() {
         let mut inventory = Inventory::default();
-        inventory.identities.push(Identity {
-            kind: IdentityKind::UserAssigned,
-            name: "id-cart".into(),
-            client_id: "33333333-3333-3333-3333-333333333333".into(),
-            id: "/id".into(),
-            principal_id: String::new(),
-            tenant_id: String::new(),
-            resource_group: "rg".into(),
-            location: String::new(),
-            credentials_complete: true,
-            declared: None,
-            origin: Origin::default(),
-        });
+        inventory.identities.push(Identity { name: "id-cart".into(), ..sample::identity() });
         for issuer in ["https://a.example.com", "https://b.example.com"] {
             inventory.credentials.push(FederatedIdentityCredential {
                 name: issuer.into(),
-                id: String::new(),
                 parent: Parent::Resource("/ID".into()),
                 issuer: issuer.into(),
-                subject: Some(Subject::of("shop", "cart")),
-                audiences: Vec::new(),
-                expression: None,
-                declared: None,
-                origin: Origin::default(),
+                ..sample::credential("shop", "cart")
             });
         }
         let group = |identity: &str, subject: &str| Parameters {

@@ -4,10 +4,9 @@ use alloc::string::ToString;
 use alloc::vec;
 
 use super::*;
-use crate::declared::{DeclaredCredential, Tool};
 use crate::inventory::{Namespace, Tokens};
 use crate::model::{Origin, Pairs, Registration};
-use crate::sample::{CLIENT, ISSUER, OPTS_IN, account, cluster, credential, identity, pod};
+use crate::sample::{CLIENT, ISSUER, OPTS_IN, account, cluster, credential, declared, identity, pod};
 
 const HERE: ClusterIx = ClusterIx(0);
 const THERE: ClusterIx = ClusterIx(1);
@@ -145,18 +144,7 @@ fn an_identity_is_absent_only_if_both_lists_were_read() {
 
 #[test]
 fn only_what_is_live_is_compared_with_what_is_declared() {
-    let declared = || DeclaredCredential {
-        address: "a".into(),
-        identity: CLIENT.into(),
-        name: "a".into(),
-        issuer: None,
-        subject: None,
-        expression: None,
-        audiences: None,
-        pending: false,
-        tool: Tool::Operator,
-        origin: Origin::default(),
-    };
+    let declared = || declared(CLIENT, "a");
     let parameters = Parameters::default();
     let compared = |is_declared: bool, any: bool, owned: bool| {
         let mut inventory = cluster();
