@@ -1,14 +1,14 @@
 //! What is read of operators and of the webhook: live, the ConfigMap of the webhook by its name and no
 //! other; and what redaction leaves of operators that are known by their images.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-use crate::program::{Folder, PROGRAM};
+use crate::program::{Folder, PROGRAM, respond};
 use crate::redact::unpacked;
 
 const ISSUER: &str = "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/";
@@ -82,12 +82,7 @@ fn converse(stream: TcpStream, settings: Settings, asked: &Mutex<Vec<String>>) {
         let path = target.split('?').next().unwrap_or_default().to_owned();
         let (status, body) = answer(&path, settings);
         asked.lock().unwrap().push(path);
-        let body = body.to_string();
-        let head = format!(
-            "HTTP/1.1 {status} Whatever\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-            body.len()
-        );
-        if stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes())).is_err() {
+        if respond(&mut stream, status, &body).is_err() {
             return;
         }
     }

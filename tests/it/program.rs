@@ -1,7 +1,7 @@
 //! The program as its users meet it: a process of its own, with an exit status and words.
 
 use std::ffi::OsStr;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
@@ -160,4 +160,14 @@ fn finished(mut child: Child) -> Ran {
     assert!((0..=4).contains(&ran.status), "{ran:?}");
     assert!(!ran.out.contains("panicked") && !ran.err.contains("panicked"), "{ran:?}");
     ran
+}
+
+/// Answers a request with JSON, as an API server does (HTTP/1.1).
+pub(crate) fn respond(stream: &mut impl Write, status: u16, body: &Value) -> io::Result<()> {
+    let body = body.to_string();
+    let head = format!(
+        "HTTP/1.1 {status} Whatever\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all((head + &body).as_bytes())
 }

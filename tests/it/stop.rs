@@ -1,7 +1,7 @@
 //! Ctrl-C while a cluster is read: what was read is reported, what was not is said, and a second one
 //! ends the process at once. And what a log says of it all.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use serde_json::{Value, json};
 
-use crate::program::PROGRAM;
+use crate::program::{PROGRAM, respond};
 
 /// An API server with two pods, which never gives the second page of them if it is slow.
 struct ApiServer {
@@ -65,12 +65,7 @@ fn converse(stream: TcpStream, slow: bool, tell: &Sender<()>) {
             let _ = lines.next();
             return;
         };
-        let body = body.to_string();
-        let head = format!(
-            "HTTP/1.1 {status} Whatever\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-            body.len()
-        );
-        if stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes())).is_err() {
+        if respond(&mut stream, status, &body).is_err() {
             return;
         }
     }
