@@ -63,6 +63,8 @@ catalogue! {
     admission AWI111 => wrong_skip_containers,
     admission AWI112 => virtual_node,
     audit AWI113 => preset_variable,
+    #[cfg(feature = "audit")]
+    audit AWI114 => service_account_missing,
     admission AWI201 => misspelt_account_annotation,
     admission AWI202 => client_id_not_a_guid,
     admission AWI203 => client_id_missing,

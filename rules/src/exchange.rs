@@ -8,8 +8,8 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::model::{
-    Audience, ClientId, ClusterIx, FederatedIdentityCredential, Identity, Issuer, Subject, Value, Workload, is_guid,
-    is_placeholder,
+    Audience, ClientId, ClusterIx, Container, FederatedIdentityCredential, Identity, Issuer, Subject, Value, Workload,
+    is_guid, is_placeholder,
 };
 use crate::near::{Miss, Token};
 use crate::repair;
@@ -81,22 +81,30 @@ pub fn exchanges<'a>(
 
 /// The client ids that the containers get, each once; `None` where they get none.
 pub fn client_ids(workload: &Workload, trust: &Trust<'_>) -> Vec<Result<Option<ClientId>, Unknown>> {
-    let annotated =
-        || trust.service_account(workload).known().map(|account| account.and_then(|account| account.client_id()));
     let mut asked = Vec::new();
     for (container, _) in workload.injected_containers() {
-        let one = match container.variable("AZURE_CLIENT_ID").map(|variable| &variable.value) {
-            None => annotated(),
-            Some(Value::Literal(Some(text))) => {
-                Ok(Some(text.as_str()).filter(|text| !text.is_empty()).map(ClientId::from))
-            }
-            Some(_) => Err(Unknown(Key::Value(format!("variable AZURE_CLIENT_ID of container {}", container.name)))),
-        };
+        let one = client_id(workload, container, trust);
         if !asked.contains(&one) {
             asked.push(one);
         }
     }
-    if asked.is_empty() { vec![annotated()] } else { asked }
+    if asked.is_empty() { vec![annotated(workload, trust)] } else { asked }
+}
+
+/// The client id that a container gets: its own, else the annotation's.
+///
+/// # Errors
+/// If its own is set from elsewhere, or the ServiceAccount is unknown.
+pub fn client_id(workload: &Workload, container: &Container, trust: &Trust<'_>) -> Result<Option<ClientId>, Unknown> {
+    match container.variable("AZURE_CLIENT_ID").map(|variable| &variable.value) {
+        None => annotated(workload, trust),
+        Some(Value::Literal(Some(text))) => Ok(Some(text.as_str()).filter(|text| !text.is_empty()).map(ClientId::from)),
+        Some(_) => Err(Unknown(Key::Value(format!("variable AZURE_CLIENT_ID of container {}", container.name)))),
+    }
+}
+
+fn annotated(workload: &Workload, trust: &Trust<'_>) -> Result<Option<ClientId>, Unknown> {
+    Ok(trust.service_account(workload).known()?.and_then(|account| account.client_id()))
 }
 
 fn skips_every_container(workload: &Workload) -> bool {

@@ -159,12 +159,18 @@ fn texts(presented: &str, trusted: &str) -> How {
 
 /// The error code by which Entra refuses `token` to an identity with these credentials: it names
 /// the first claim, of issuer, subject and audience, that none of them matches (Microsoft Entra,
-/// AADSTS error code reference).
+/// AADSTS error code reference). An expression that does not hold counts as the subject.
 pub fn aadsts(token: &Token, credentials: &[&FederatedIdentityCredential]) -> &'static str {
     if credentials.is_empty() {
         return "AADSTS70025";
     }
-    let codes = credentials.iter().filter_map(|credential| miss(token, credential)).map(|miss| miss.aadsts());
+    let code = |credential: &&FederatedIdentityCredential| match miss(token, credential) {
+        Some(miss) => miss.aadsts(),
+        None if credential.issuer != token.issuer => "AADSTS700211",
+        None if credential.admits(&token.subject) == Some(true) => "AADSTS700212",
+        None => "AADSTS700213",
+    };
+    let codes = credentials.iter().map(code);
     let furthest = ["AADSTS700212", "AADSTS7002138", "AADSTS700213"];
     let rank = |code: &str| furthest.iter().position(|known| *known == code).unwrap_or(furthest.len());
     codes.min_by_key(|code| rank(code)).unwrap_or("AADSTS700211")
@@ -419,6 +425,12 @@ mod tests {
         assert!(nearest(&token(), &[]).is_none());
     }
 
+    fn flexible(issuer: &str, namespace: &str, audience: &str) -> FederatedIdentityCredential {
+        let expression = format!("claims['sub'] matches 'system:serviceaccount:{namespace}:*'");
+        let subjectless = credential("flexible", issuer, "", audience);
+        FederatedIdentityCredential { subject: None, expression: Some(expression), ..subjectless }
+    }
+
     #[test]
     fn the_code_names_the_first_claim_that_none_matches() {
         let slash = credential(
@@ -436,6 +448,10 @@ mod tests {
             (&[&slash, &namespace][..], "AADSTS700213"),
             (&[&slash, &namespace, &case][..], "AADSTS7002138"),
             (&[&case, &audience, &slash][..], "AADSTS700212"),
+            (&[&flexible(ISSUER, "shipping", "api://AzureADTokenExchange")][..], "AADSTS700213"),
+            (&[&flexible(ISSUER, "shop", "api://x")][..], "AADSTS700212"),
+            (&[&flexible("https://example.com", "shop", "api://AzureADTokenExchange")][..], "AADSTS700211"),
+            (&[&flexible(ISSUER, "shipping", "api://AzureADTokenExchange"), &slash][..], "AADSTS700213"),
         ] {
             assert_eq!(aadsts(&token(), credentials), code);
         }

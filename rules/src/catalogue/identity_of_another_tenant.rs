@@ -1,8 +1,13 @@
-//! A ServiceAccount asks for its identity in another tenant than the identity's.
+//! A workload asks for its identity in another tenant than the identity's.
 //!
-//! An SDK asks the tenant in `AZURE_TENANT_ID`: that of the ServiceAccount's annotation, else the
+//! The webhook tells the SDK a tenant: that of the ServiceAccount's annotation, or, without one, the
 //! cluster's. A managed identity exists in one tenant alone, and any other answers that it knows no such
 //! application.
+//!
+//! An annotation that names another tenant is found on the ServiceAccount. What the containers ask for
+//! otherwise is found on the workload: a tenant that one sets itself, which wins over both, or the cluster's
+//! where neither says anything else. So a cluster may be in another tenant than its identities as long as
+//! whoever uses them says so.
 //!
 //! App registrations may serve many tenants and are not judged. Nor is a tenant that is given as a
 //! domain, or a malformed one, which is for `tenant-id-malformed` to tell. The policy leaves it to the audit,
@@ -24,6 +29,7 @@
 //! ```
 //!
 //! ```yaml
+//! # nobody says more, and the cluster is in another tenant
 //! {name: prod, type: Microsoft.ContainerService/ManagedClusters, identity: {type: SystemAssigned, tenantId: 99999999-9999-9999-9999-999999999999}, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/99999999-9999-9999-9999-999999999999/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
 //! ---
 //! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart, name: cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, tenantId: 11111111-1111-1111-1111-111111111111, type: Microsoft.ManagedIdentity/userAssignedIdentities}
@@ -31,9 +37,44 @@
 //! apiVersion: v1
 //! kind: ServiceAccount
 //! metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}
+//! spec: {serviceAccountName: cart, containers: [{name: app}]}
+//! ```
+//!
+//! ```yaml
+//! # a container sets another tenant
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart, name: cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, tenantId: 11111111-1111-1111-1111-111111111111, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! apiVersion: v1
+//! kind: ServiceAccount
+//! metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}
+//! spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_TENANT_ID, value: 99999999-9999-9999-9999-999999999999}]}]}
 //! ```
 //!
 //! # Passes
+//!
+//! ```yaml
+//! # the cluster is in another tenant, and the container says which it means
+//! {name: prod, type: Microsoft.ContainerService/ManagedClusters, identity: {type: SystemAssigned, tenantId: 99999999-9999-9999-9999-999999999999}, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/99999999-9999-9999-9999-999999999999/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart, name: cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, tenantId: 11111111-1111-1111-1111-111111111111, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! apiVersion: v1
+//! kind: ServiceAccount
+//! metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}
+//! spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_TENANT_ID, value: 11111111-1111-1111-1111-111111111111}]}]}
+//! ```
 //!
 //! ```yaml
 //! # the annotation names the identity's tenant, the cluster is in another
@@ -102,49 +143,95 @@
 //! apiVersion: v1
 //! kind: ServiceAccount
 //! metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}
+//! spec: {serviceAccountName: cart, containers: [{name: app}]}
 //! ```
+use crate::exchange::client_id;
 use crate::model::is_guid;
 use crate::near::annotate;
 use crate::prelude::*;
 use crate::trust::{Key, Unknown};
 
 pub(super) static RULE: Rule = Rule {
-    summary: "a ServiceAccount asks for its identity in another tenant than the identity's",
+    summary: "a workload asks for its identity in another tenant than the identity's",
     severity: Severity::High,
     confidence: Confidence::High,
     aadsts: &["700016", "90002"],
     frameworks: &[],
     yields_to: &["AWI204"],
     since: "0.1.0",
-    checks: &[Check::ServiceAccount(check)],
+    checks: &[Check::ServiceAccount(annotated), Check::Workload(asked)],
 };
 
-fn check(account: &ServiceAccount, trust: &Trust<'_>) -> Verdict {
-    let Some(client_id) = account.client_id().filter(|id| is_guid(id.as_str())) else { return Ok(None) };
-    let annotated = account.annotations.get(annotation::TENANT_ID);
-    if annotated.is_some_and(|tenant| !is_guid(tenant)) {
-        return Ok(None);
-    }
-    let Some(identity) = trust.identity(&client_id).known()?.filter(|identity| is_guid(&identity.tenant_id)) else {
+fn annotated(account: &ServiceAccount, trust: &Trust<'_>) -> Verdict {
+    let annotations = &account.annotations;
+    let Some(tenant) = annotations.get(annotation::TENANT_ID).filter(|tenant| is_guid(tenant)) else { return Ok(None) };
+    let Some(client_id) = account.client_id() else { return Ok(None) };
+    let Some(identity) = placed(&client_id, trust)?.filter(|identity| is_elsewhere(identity, tenant)) else {
         return Ok(None);
     };
-    let cluster = || trust.cluster(account.cluster).map(|cluster| cluster.tenant_id.as_str());
-    let tenant = annotated.or_else(cluster).filter(|tenant| !tenant.is_empty());
-    let Some(tenant) = tenant else { return Err(Unknown(Key::Description(account.cluster))) };
-    if tenant.eq_ignore_ascii_case(&identity.tenant_id) {
-        return Ok(None);
-    }
-    let whose = if annotated.is_some() { "its annotation names" } else { "the cluster is in" };
-    let message = format!(
-        "identity `{}` is in tenant `{}`, but {whose} tenant `{tenant}`",
-        identity.name, identity.tenant_id
-    );
     let field = format!("metadata.annotations[{}]", annotation::TENANT_ID);
     let fix = annotate(&account.namespace, &account.name, annotation::TENANT_ID, &identity.tenant_id);
-    Ok(Some(
-        Finding::new(RULE.severity, field, message)
-            .with("asked", tenant)
-            .with("tenantId", identity.tenant_id.as_str())
-            .fix(fix),
-    ))
+    Ok(Some(finding(field, identity, "its annotation names", tenant).fix(fix)))
+}
+
+fn asked(workload: &Workload, trust: &Trust<'_>) -> Verdict {
+    if !(workload.opts_in() || workload.projects_azure_token()) || workload.uses_identity_binding() {
+        return Ok(None);
+    }
+    let mut unknown = None;
+    for (container, place) in workload.injected_containers() {
+        match by_container(workload, container, place, trust) {
+            Ok(None) => {}
+            Ok(found) => return Ok(found),
+            Err(lacking) => unknown = Some(lacking),
+        }
+    }
+    unknown.map_or(Ok(None), Err)
+}
+
+fn by_container(workload: &Workload, container: &Container, place: Place, trust: &Trust<'_>) -> Verdict {
+    let Some(client_id) = client_id(workload, container, trust)? else { return Ok(None) };
+    let Some(identity) = placed(&client_id, trust)? else { return Ok(None) };
+    let annotate = annotate(&workload.namespace, workload.service_account(), annotation::TENANT_ID, &identity.tenant_id);
+    if container.variable("AZURE_TENANT_ID").is_some() {
+        let own = container.literal("AZURE_TENANT_ID").filter(|tenant| is_elsewhere(identity, tenant));
+        let Some(tenant) = own else { return Ok(None) };
+        let whose = format!("container `{}` asks in", container.name);
+        let fix = format!("delete AZURE_TENANT_ID of container {}; {annotate}", container.name);
+        return Ok(Some(finding(format!("{place}.env"), identity, &whose, tenant).fix(fix)));
+    }
+    let is_said = |account: &ServiceAccount| account.annotations.get(annotation::TENANT_ID).is_some();
+    // A token of the pods' own comes with no tenant.
+    if !workload.opts_in() || trust.service_account(workload).known()?.is_some_and(is_said) {
+        return Ok(None);
+    }
+    let cluster = trust.cluster(workload.cluster).map(|cluster| cluster.tenant_id.as_str());
+    let Some(tenant) = cluster.filter(|tenant| !tenant.is_empty()) else {
+        return Err(Unknown(Key::Description(workload.cluster)));
+    };
+    let field = format!("{}.serviceAccountName", workload.kind.spec_path());
+    let found = || finding(field, identity, "the cluster is in", tenant).fix(annotate);
+    Ok(is_elsewhere(identity, tenant).then(found))
+}
+
+/// The identity of a client id, if it is in one tenant alone.
+fn placed<'a>(client_id: &ClientId, trust: &Trust<'a>) -> Result<Option<&'a Identity>, Unknown> {
+    if !is_guid(client_id.as_str()) {
+        return Ok(None);
+    }
+    Ok(trust.identity(client_id).known()?.filter(|identity| is_guid(&identity.tenant_id)))
+}
+
+fn is_elsewhere(identity: &Identity, tenant: &str) -> bool {
+    is_guid(tenant) && !tenant.eq_ignore_ascii_case(&identity.tenant_id)
+}
+
+fn finding(field: String, identity: &Identity, whose: &str, tenant: &str) -> Finding {
+    let message =
+        format!("identity `{}` is in tenant `{}`, but {whose} tenant `{tenant}`", identity.name, identity.tenant_id);
+    Finding::new(RULE.severity, field, message).with("asked", tenant).with("tenantId", identity.tenant_id.as_str())
 }

@@ -7,9 +7,8 @@
 //!
 //! Where it cannot work the finding is high: with `hostNetwork`, for which the webhook refuses the
 //! pod; on Windows, which has no such proxy; and without the label that opts in, when nobody injects
-//! it. So it is for a Job whose cluster is known to be older than 1.32, which the audit alone sees. Elsewhere it is
-//! medium: a namespace that enforces Pod Security refuses such a pod itself and says why. A pod that opts out is not
-//! judged.
+//! it. So it is for a Job whose cluster is known to be older than 1.32, and in a namespace that enforces Pod Security,
+//! of which the audit alone knows. Elsewhere it is medium. A pod that opts out is not judged.
 //!
 //! # Fails
 //!
@@ -64,6 +63,20 @@
 //!       labels: {azure.workload.identity/use: "true"}
 //!       annotations: {azure.workload.identity/inject-proxy-sidecar: "true"}
 //!     spec: {serviceAccountName: cart}
+//! ```
+//!
+//! ```yaml
+//! # its namespace refuses it
+//! {apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {pod-security.kubernetes.io/enforce: baseline}}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: cart
+//!   namespace: shop
+//!   labels: {azure.workload.identity/use: "true"}
+//!   annotations: {azure.workload.identity/inject-proxy-sidecar: "true"}
+//! spec: {serviceAccountName: cart}
 //! ```
 //!
 //! # Passes
@@ -128,6 +141,8 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
         (RULE.severity, "but the webhook refuses it to pods on the node's network")
     } else if placement.windows {
         (RULE.severity, "but there is none for Windows")
+    } else if cfg!(feature = "audit") && is_refused(workload, trust) {
+        (RULE.severity, "but their namespace enforces Pod Security, which refuses its privileged container")
     } else if finishes && cfg!(feature = "audit") && lacks_native_sidecars(workload, trust) {
         (RULE.severity, "with which a Job does not complete in this cluster, which is older than Kubernetes 1.32")
     } else if finishes {
@@ -141,6 +156,20 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     Ok(Some(
         finding.with("hostNetwork", placement.host_network).with("windows", placement.windows).with("optsIn", workload.opts_in()).fix(fix),
     ))
+}
+
+/// Whether the namespace is known to enforce a level of Pod Security that admits no privileged container
+/// (Kubernetes, Pod Security Standards).
+#[cfg(feature = "audit")]
+fn is_refused(workload: &Workload, trust: &Trust<'_>) -> bool {
+    let labels = trust.namespace_labels(workload.cluster, &workload.namespace).known().ok().flatten();
+    let level = labels.and_then(|labels| labels.get("pod-security.kubernetes.io/enforce"));
+    level.is_some_and(|level| matches!(level, "baseline" | "restricted"))
+}
+
+#[cfg(not(feature = "audit"))]
+fn is_refused(_: &Workload, _: &Trust<'_>) -> bool {
+    false
 }
 
 /// Whether the cluster is known to be older than 1.32.

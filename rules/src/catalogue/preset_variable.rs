@@ -4,8 +4,14 @@
 //! the manifest says wins over the ServiceAccount's annotation, often a value that was copied long
 //! ago: the pod asks for another identity or tenant, or looks for its token where none is.
 //!
-//! The same value, one that is set from elsewhere, and a pod that brings a token of its own are as
-//! they should be. So is a second identity on purpose: one that trusts this workload. Pods that run
+//! A client id that is no GUID, or that no managed identity and no app registration has, is of high
+//! severity, as it is on a ServiceAccount (`client-id-unknown`): no token can be had for it. So it is
+//! in a pod that brings a token of its own, of which nothing else is judged. A tenant is compared with
+//! the annotation's; whether it is the identity's is for `identity-of-another-tenant` to tell. The
+//! authority is compared with the cloud of the identity, by its region.
+//!
+//! The same value and one that is set from elsewhere are as they should be. So is a second identity on
+//! purpose: one that trusts this workload. Pods that run
 //! are not judged, because there the variables are mostly the webhook's.
 //! The policy leaves it to the audit.
 //!
@@ -45,7 +51,59 @@
 //! spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: 33333333-3333-3333-3333-333333333333}]}]}
 //! ```
 //!
+//! ```yaml
+//! # nobody has this client id
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, tenantId: 11111111-1111-1111-1111-111111111111, location: westeurope, resourceGroup: rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! - {appId: 5a1e2c3d-0001-4000-8000-000000000003, id: 5a1e2c3d-0001-4000-8000-000000000004, displayName: web}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}
+//! spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: 5a1e2c3d-0009-4000-8000-000000000009}]}]}
+//! ```
+//!
+//! ```yaml
+//! # another cloud than the identity's
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, tenantId: 11111111-1111-1111-1111-111111111111, location: westeurope, resourceGroup: rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}
+//! spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_AUTHORITY_HOST, value: "https://login.microsoftonline.us/"}]}]}
+//! ```
+//!
 //! # Passes
+//!
+//! ```yaml
+//! # an identity of the tenant that the container names, which is not listed
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, tenantId: 11111111-1111-1111-1111-111111111111, location: westeurope, resourceGroup: rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! - {appId: 5a1e2c3d-0001-4000-8000-000000000003, id: 5a1e2c3d-0001-4000-8000-000000000004, displayName: web}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}
+//! spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: 5a1e2c3d-0009-4000-8000-000000000009}, {name: AZURE_TENANT_ID, value: 99999999-9999-9999-9999-999999999999}]}]}
+//! ```
+//!
+//! ```yaml
+//! # the identity is of that cloud
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, tenantId: 11111111-1111-1111-1111-111111111111, location: usgovvirginia, resourceGroup: rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}
+//! spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_AUTHORITY_HOST, value: "https://login.microsoftonline.us/"}]}]}
+//! ```
 //!
 //! ```yaml
 //! # a second identity on purpose: it trusts this workload
@@ -65,6 +123,8 @@
 //!
 //! ```yaml
 //! # the same value, and the path of a version of the webhook
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, tenantId: 11111111-1111-1111-1111-111111111111, location: westeurope, resourceGroup: rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
 //! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, annotations: {azure.workload.identity/tenant-id: 11111111-1111-1111-1111-111111111111, azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
 //! ---
 //! apiVersion: v1
@@ -134,71 +194,138 @@
 //! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}
 //! spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_AUTHORITY_HOST, value: "${AUTHORITY}"}]}]}
 //! ```
-use crate::exchange::presented;
-use crate::model::is_placeholder;
+use crate::exchange::{client_id, presented};
+use crate::model::{is_guid, is_placeholder};
 use crate::prelude::*;
-use crate::trust::Unknown;
+use crate::trust::{Key, Unknown};
 use crate::webhook::{self, MOUNT_PATHS, TOKEN_FILE};
 
 pub(super) static RULE: Rule = Rule {
     summary: "a manifest sets a variable to something else than the webhook would",
     severity: Severity::Medium,
     confidence: Confidence::Medium,
-    aadsts: &[],
+    aadsts: &["700016"],
     frameworks: &[],
-    yields_to: &[],
+    yields_to: &["AWI207"],
     since: "0.1.0",
     checks: &[Check::Workload(check)],
 };
 
+const CLIENT_ID: &str = "AZURE_CLIENT_ID";
+const TENANT_ID: &str = "AZURE_TENANT_ID";
+
 /// Authorities of the clouds that the webhook knows (go-autorest, `autorest/azure/environments.go`).
-const AUTHORITIES: [&str; 3] =
-    ["https://login.microsoftonline.com", "https://login.microsoftonline.us", "https://login.chinacloudapi.cn"];
+const AUTHORITIES: [&str; 3] = [PUBLIC, GOVERNMENT, CHINA];
+const PUBLIC: &str = "https://login.microsoftonline.com";
+const GOVERNMENT: &str = "https://login.microsoftonline.us";
+const CHINA: &str = "https://login.chinacloudapi.cn";
+
+/// Why a value is wrong, and how much.
+type Wrong = (Severity, String);
 
 fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
-    if !workload.opts_in() || workload.projects_azure_token() || webhook::has_seen(&workload.template) {
+    let own_token = workload.projects_azure_token();
+    if !(workload.opts_in() || own_token) || webhook::has_seen(&workload.template) {
         return Ok(None);
     }
+    let judged: &[&str] = if own_token { &[CLIENT_ID] } else { &[CLIENT_ID, TENANT_ID, TOKEN_FILE, "AZURE_AUTHORITY_HOST"] };
     let (mut presets, mut unknown) = (Vec::new(), None);
     for (container, place) in workload.injected_containers() {
-        for variable in ["AZURE_CLIENT_ID", "AZURE_TENANT_ID", TOKEN_FILE, "AZURE_AUTHORITY_HOST"] {
+        for variable in judged {
             let Some(value) = container.literal(variable).filter(|value| !is_placeholder(value)) else { continue };
-            match instead(workload, variable, value, trust) {
-                Ok(Some(instead)) => presets.push((place, container.name.as_str(), variable, value, instead)),
+            match wrong(workload, container, (variable, value), trust) {
+                Ok(Some((severity, why))) => {
+                    presets.push((severity, place, format!("container `{}` sets {variable} to `{value}`, {why}", container.name)));
+                }
                 Ok(None) => {}
                 Err(lacking) => unknown = Some(lacking),
             }
         }
     }
-    let Some((place, ..)) = presets.first() else { return unknown.map_or(Ok(None), Err) };
-    let said: Vec<String> = presets
-        .iter()
-        .map(|(_, name, variable, value, instead)| {
-            format!("container `{name}` sets {variable} to `{value}`, where the webhook would put {instead}")
-        })
-        .collect();
-    let finding = Finding::new(RULE.severity, format!("{place}.env"), said.join("; ")).with("presets", said);
+    presets.sort_by_key(|(severity, ..)| core::cmp::Reverse(*severity));
+    let Some((severity, place, _)) = presets.first() else { return unknown.map_or(Ok(None), Err) };
+    let (severity, field) = (*severity, format!("{place}.env"));
+    let said: Vec<String> = presets.into_iter().map(|(.., said)| said).collect();
+    let finding = Finding::new(severity, field, said.join("; ")).with("presets", said);
     Ok(Some(finding.fix("delete the variable, and annotate the ServiceAccount with what is meant")))
 }
 
-/// What the webhook would put in the place of a value, if it is something else.
-fn instead(workload: &Workload, variable: &str, value: &str, trust: &Trust<'_>) -> Result<Option<String>, Unknown> {
-    let annotated = |key: &str| -> Result<Option<String>, Unknown> {
+fn wrong(
+    workload: &Workload,
+    container: &Container,
+    (variable, value): (&str, &str),
+    trust: &Trust<'_>,
+) -> Result<Option<Wrong>, Unknown> {
+    let instead = |what: &str| (RULE.severity, format!("where the webhook would put {what}"));
+    let annotated = |key: &str| -> Result<Option<&str>, Unknown> {
         let account = trust.service_account(workload).known()?;
-        let said = account.and_then(|account| account.annotations.get(key)).filter(|said| !said.is_empty());
-        Ok(said.filter(|said| !said.eq_ignore_ascii_case(value)).map(|said| format!("`{said}`")))
+        Ok(account.and_then(|account| account.annotations.get(key)).filter(|said| !said.is_empty()))
     };
+    let other = |said: &&str| !said.eq_ignore_ascii_case(value);
     Ok(match variable {
-        "AZURE_CLIENT_ID" => {
+        CLIENT_ID => {
             let said = annotated(annotation::CLIENT_ID)?;
-            if said.is_some() && is_meant(workload, value, trust)? { None } else { said }
+            if said.is_some_and(|said| said.eq_ignore_ascii_case(value)) {
+                return Ok(None);
+            }
+            if let Some(why) = of_nobody(workload, container, value, trust)? {
+                return Ok(Some((Severity::High, why.into())));
+            }
+            let said = said.filter(|_| !workload.projects_azure_token());
+            let is_other = said.is_some() && !is_meant(workload, value, trust)?;
+            said.filter(|_| is_other).map(|said| instead(&format!("`{said}`")))
         }
-        "AZURE_TENANT_ID" => annotated(annotation::TENANT_ID)?,
+        TENANT_ID => annotated(annotation::TENANT_ID)?.filter(other).map(|said| instead(&format!("`{said}`"))),
         TOKEN_FILE => {
             let is_the_webhooks = MOUNT_PATHS.iter().any(|path| value.starts_with(path));
-            (!is_the_webhooks).then(|| "the path of the token".to_owned())
+            (!is_the_webhooks).then(|| instead("the path of the token"))
         }
-        _ => (!AUTHORITIES.contains(&value.trim_end_matches('/'))).then(|| "the authority of its cloud".to_owned()),
+        _ if !AUTHORITIES.contains(&value.trim_end_matches('/')) => Some(instead("the authority of its cloud")),
+        _ => authority(workload, container, trust)?
+            .filter(|right| *right != value.trim_end_matches('/'))
+            .map(|right| (RULE.severity, format!("but its identity is of the cloud of `{right}/`"))),
+    })
+}
+
+/// Why no token can be had for a client id, if that is so.
+fn of_nobody(
+    workload: &Workload,
+    container: &Container,
+    client_id: &str,
+    trust: &Trust<'_>,
+) -> Result<Option<&'static str>, Unknown> {
+    if !is_guid(client_id) {
+        return Ok(Some("which is no client id"));
+    }
+    if trust.identity(&client_id.into()).known()?.is_some() {
+        return Ok(None);
+    }
+    let annotated = |account: &&ServiceAccount| account.annotations.get(annotation::TENANT_ID).map(ToOwned::to_owned);
+    let tenant = match container.literal(TENANT_ID) {
+        Some(own) => Some(own.to_owned()),
+        None => trust.service_account(workload).known()?.as_ref().and_then(annotated),
+    };
+    match tenant {
+        Some(tenant) if !trust.sees_tenant(&tenant) => Err(Unknown(Key::Identity(client_id.into()))),
+        _ => Ok(Some("which none of the managed identities and app registrations listed has")),
+    }
+}
+
+/// The authority of the cloud of the identity that a container asks for, if its region tells. The regions of
+/// the clouds that have another are named after them (`az account list-locations`).
+fn authority(workload: &Workload, container: &Container, trust: &Trust<'_>) -> Result<Option<&'static str>, Unknown> {
+    let Some(client_id) = client_id(workload, container, trust)?.filter(|id| is_guid(id.as_str())) else {
+        return Ok(None);
+    };
+    let Some(identity) = trust.identity(&client_id).known()? else { return Ok(None) };
+    let region: String = identity.location.to_ascii_lowercase().split_whitespace().collect();
+    let begins = |names: &[&str]| names.iter().any(|name| region.starts_with(name));
+    Ok(match region.as_str() {
+        "" => None,
+        _ if begins(&["usgov", "usdod"]) => Some(GOVERNMENT),
+        _ if begins(&["china"]) => Some(CHINA),
+        _ if begins(&["ussec", "usnat"]) => None,
+        _ => Some(PUBLIC),
     })
 }
 

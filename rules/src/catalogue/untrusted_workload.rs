@@ -172,7 +172,10 @@ fn refused(field: String, presented: &Presented<'_>, refusal: &Refusal<'_>, trus
     // Of an identity known by what trusts this cluster alone, or less, Entra's answer cannot be told.
     let all_known = refusal.identity.is_some_and(|identity| identity.credentials_complete);
     let all_here = refusal.knows_all_of(presented.issuer, trust);
-    let aadsts = (all_known || (all_here && nearest.is_some())).then(|| near::aadsts(&token, credentials));
+    // If none is near, all are flexible.
+    let flexible = credentials.iter().find(|credential| nearest.is_none() && credential.issuer == token.issuer);
+    let any = nearest.is_some() || flexible.is_some();
+    let aadsts = (all_known || (all_here && any)).then(|| near::aadsts(&token, credentials));
     let mut message = match &nearest {
         Some(miss) => format!(
             "identity `{}` has no federated credential for `{}`; of the nearest, `{}`, the {}",
@@ -184,10 +187,11 @@ fn refused(field: String, presented: &Presented<'_>, refusal: &Refusal<'_>, trus
         None => format!(
             "identity `{}` has no federated credential {}, so `{}` is refused",
             refusal.name(),
-            match (all_known, all_here) {
-                (true, _) => "at all",
-                (false, true) => "for this cluster",
-                (false, false) => "for this namespace",
+            match (flexible, all_known, all_here) {
+                (Some(_), ..) => "whose expression and audience match",
+                (_, true, _) if credentials.is_empty() => "at all",
+                (_, false, false) => "for this namespace",
+                _ => "for this cluster",
             },
             token.subject
         ),

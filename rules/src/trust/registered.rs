@@ -5,6 +5,7 @@ use crate::index::Name;
 use crate::inventory::Extent;
 use crate::model::registration::{NAME_LABEL, SETTINGS, label_of};
 use crate::model::{ClusterIx, Pairs, Registration, Requirement, ServiceAccount, Webhook, WebhookSettings, Workload};
+use crate::near::edits_within;
 use crate::release::Release;
 use crate::webhook::MOUNT_PATHS;
 
@@ -43,6 +44,14 @@ impl<'a> Trust<'a> {
         let found = self.namespaces.first(&Name::within(cluster, name, ""));
         let covered = self.extent(cluster, |coverage| &coverage.namespaces).covers(name, name);
         Link::look(found.map(|it| &it.labels), covered, || Key::Namespace(cluster, name.into()))
+    }
+
+    /// The ServiceAccount of a namespace whose name comes nearest to one that is not there, if it is near.
+    pub fn account_like(&self, cluster: ClusterIx, namespace: &str, name: &str) -> Option<&'a ServiceAccount> {
+        let is_like = |account: &&ServiceAccount| {
+            account.namespace == namespace && account.name != "default" && edits_within(&account.name, name, 2)
+        };
+        self.accounts(cluster).find(is_like)
     }
 
     /// All ServiceAccounts seen of a cluster.
