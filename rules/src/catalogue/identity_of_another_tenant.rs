@@ -197,16 +197,18 @@ fn by_container(workload: &Workload, container: &Container, place: Place, trust:
     let Some(client_id) = client_id(workload, container, trust)? else { return Ok(None) };
     let Some(identity) = placed(&client_id, trust)? else { return Ok(None) };
     let annotate = annotate(&workload.namespace, workload.service_account(), annotation::TENANT_ID, &identity.tenant_id);
+    let account = trust.service_account(workload).known()?;
+    let annotated = account.and_then(|account| account.annotations.get(annotation::TENANT_ID));
     if container.variable("AZURE_TENANT_ID").is_some() {
-        let own = container.literal("AZURE_TENANT_ID").filter(|tenant| is_elsewhere(identity, tenant));
-        let Some(tenant) = own else { return Ok(None) };
+        // What the webhook put into a pod that runs is what the annotation says.
+        let own = container.literal("AZURE_TENANT_ID").filter(|tenant| annotated != Some(tenant));
+        let Some(tenant) = own.filter(|tenant| is_elsewhere(identity, tenant)) else { return Ok(None) };
         let whose = format!("container `{}` asks in", container.name);
         let fix = format!("delete AZURE_TENANT_ID of container {}; {annotate}", container.name);
         return Ok(Some(finding(format!("{place}.env"), identity, &whose, tenant).fix(fix)));
     }
-    let is_said = |account: &ServiceAccount| account.annotations.get(annotation::TENANT_ID).is_some();
     // A token of the pods' own comes with no tenant.
-    if !workload.opts_in() || trust.service_account(workload).known()?.is_some_and(is_said) {
+    if !workload.opts_in() || annotated.is_some() {
         return Ok(None);
     }
     let cluster = trust.cluster(workload.cluster).map(|cluster| cluster.tenant_id.as_str());
