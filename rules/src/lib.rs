@@ -31,6 +31,8 @@ pub mod near;
 pub mod on_behalf;
 pub mod parameters;
 pub mod release;
+#[cfg(feature = "audit")]
+pub mod remedy;
 pub mod repair;
 pub mod review;
 pub mod rule;

@@ -180,7 +180,7 @@ fn needs<'a>(identity: &Identity, trust: &Trust<'a>) -> (BTreeSet<(&'a Issuer, S
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::declared::{Declared, DeclaredCredential};
+    use crate::declared::{Coming, Declared, DeclaredCredential};
     use crate::inventory::{Extent, Inventory};
     use crate::model::{ClusterIx, Pairs};
     use crate::parameters::Parameters;
@@ -297,7 +297,7 @@ mod tests {
         let declared = |name: &str, subject: Option<&str>| DeclaredCredential {
             issuer: Some("https://token.actions.githubusercontent.com".into()),
             subject: subject.map(Subject::from),
-            pending: true,
+            coming: Coming::Made,
             ..sample::declared(CLIENT, name)
         };
         let total = |used: usize, declared: Vec<DeclaredCredential>| {

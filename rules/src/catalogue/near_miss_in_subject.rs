@@ -87,6 +87,8 @@
 use crate::exchange::{Presented, Refusal, exchanges, presented};
 use crate::near::{self, Field, How};
 use crate::prelude::*;
+#[cfg(feature = "audit")]
+use crate::remedy::{Remedy, planned, remedy};
 use crate::trust::{Key, Unknown};
 
 pub(super) static RULE: Rule = Rule {
@@ -109,6 +111,9 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
             Ok(Some(refusal)) if !refusal.knows_all_of(presented.issuer, trust) => {
                 unknown = unknown.or_else(|| Some(Unknown(Key::Credentials(refusal.name().to_owned()))));
             }
+            // What is about to trust it needs no explanation.
+            #[cfg(feature = "audit")]
+            Ok(Some(refusal)) if matches!(remedy(&refusal, &presented, trust), Some(Remedy::Mends(_))) => {}
             Ok(Some(refusal)) => {
                 if let Some(finding) = near_miss(workload, &presented, &refusal, trust) {
                     return Ok(Some(finding));
@@ -138,6 +143,8 @@ fn near_miss(
     trust: &Trust<'_>,
 ) -> Option<Finding> {
     let mut credentials = refusal.credentials.clone();
+    #[cfg(feature = "audit")]
+    credentials.extend(planned(refusal, trust));
     credentials.retain(|credential| credential.issuer == *presented.issuer);
     let token = presented.token(&credentials);
     let miss = near::nearest(&token, &credentials)?;
@@ -158,6 +165,11 @@ fn near_miss(
         refusal.repair(&token, Some(&miss), trust)
     );
     let field = format!("{}.serviceAccountName", workload.kind.spec_path());
+    #[cfg(feature = "audit")]
+    let message = match &miss.credential.declared {
+        Some(address) => format!("{message}; {address} declares the credential, which is not in Azure yet"),
+        None => message,
+    };
     Some(
         Finding::new(RULE.severity, field, message)
             .with("clientId", refusal.client_id.as_str())

@@ -136,6 +136,8 @@
 use crate::exchange::{Presented, Refusal, exchanges, presented};
 use crate::near::{self, Token};
 use crate::prelude::*;
+#[cfg(feature = "audit")]
+use crate::remedy::{Remedy, remedy};
 use crate::repair;
 
 pub(super) static RULE: Rule = Rule {
@@ -209,6 +211,14 @@ fn refused(field: String, presented: &Presented<'_>, refusal: &Refusal<'_>, trus
             let named = trust.parent(other).map(|parent| parent.client_id.as_str());
             serde_json::json!({"name": trust.parent_name(other), "clientId": named})
         });
+    }
+    #[cfg(feature = "audit")]
+    if let Some(remedy) = remedy(refusal, presented, trust) {
+        finding.message.push_str(&format!("; {}", remedy.words()));
+        if let Remedy::Mends(_) = remedy {
+            finding.severity = Severity::Medium;
+        }
+        return finding.with("pending", remedy.address()).fix(remedy.fix(presented));
     }
     finding
 }

@@ -2,7 +2,7 @@
 //! or by symbolic name, children inside their parents, and modules as nested deployments.
 
 use serde_json::{Map, Value};
-use wiguard_rules::declared::{DeclaredCredential, Tool};
+use wiguard_rules::declared::{Coming, DeclaredCredential, Tool};
 use wiguard_rules::model::{Audience, Cluster, IdentityKind, Origin, Platform};
 
 use super::expression::{Scope, is_whole, whole};
@@ -197,7 +197,8 @@ impl Resource<'_> {
             subject: self.text(scope, "subject").map(Into::into),
             expression: expression.get("value").and_then(whole).map(Into::into),
             audiences,
-            pending: false,
+            coming: Coming::Nothing,
+            planned: None,
             tool: Tool::Template { copied, in_turn: self.is_in_turn() },
             origin: Origin { source: 0, line },
         };

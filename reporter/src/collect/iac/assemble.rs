@@ -1,10 +1,11 @@
 //! Putting declarations beside what is: a declared thing that Azure was seen to have is that thing,
 //! and is not counted twice; one that Azure was not asked about is taken as declared; one that Azure
-//! was seen not to have stays a declaration, and is nothing that tokens are exchanged with.
+//! was seen not to have, or to have otherwise, stays a declaration, and is nothing that tokens are
+//! exchanged with. What it will be once it is applied is kept beside it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use wiguard_rules::declared::{Declared, DeclaredCredential};
+use wiguard_rules::declared::{Declared, DeclaredCredential, Tool};
 use wiguard_rules::inventory::Inventory;
 use wiguard_rules::model::{
     Cluster, ClusterIx, FederatedIdentityCredential, Identity, IdentityBinding, IdentityKind, Parent,
@@ -214,36 +215,47 @@ fn scoped(document: u32, key: Key) -> (u32, Key) {
     (if matches!(key, Key::Object(_)) { u32::MAX } else { document }, key)
 }
 
-/// What is in the inventory already: by identity and name, and by identity, issuer and subject.
-struct Beside(BTreeSet<(String, String, String)>);
+/// What is in the inventory already, of each identity.
+struct Beside {
+    /// By identity and name: the place in the inventory.
+    by_name: BTreeMap<(String, String), usize>,
+    /// By identity, issuer and subject: the document that declares it; none, if it is live.
+    by_token: BTreeMap<(String, String, String), Option<u32>>,
+}
 
 impl Beside {
     fn new(owners: &Owners, inventory: &Inventory) -> Self {
-        let mut beside = Self(BTreeSet::new());
-        for credential in &inventory.credentials {
+        let mut beside = Self { by_name: BTreeMap::new(), by_token: BTreeMap::new() };
+        for (place, credential) in inventory.credentials.iter().enumerate() {
             let (Parent::Resource(id) | Parent::Id(id)) = &credential.parent else { continue };
             let owner = owners.of_id(id).and_then(|owner| inventory.identities.get(owner));
-            beside.note(owner.map_or(id, Identity::reference), credential);
+            beside.note(owner.map_or(id, Identity::reference), credential, place, None);
         }
         beside
     }
 
-    fn note(&mut self, of: &str, credential: &FederatedIdentityCredential) {
+    fn note(&mut self, of: &str, credential: &FederatedIdentityCredential, place: usize, document: Option<u32>) {
         let of = of.to_ascii_lowercase();
         if let Some(subject) = &credential.subject {
-            self.0.insert((of.clone(), credential.issuer.0.clone(), subject.0.clone()));
+            self.by_token.entry((of.clone(), credential.issuer.0.clone(), subject.0.clone())).or_insert(document);
         }
-        self.0.insert((of, credential.name.to_ascii_lowercase(), String::new()));
+        self.by_name.entry((of, credential.name.to_ascii_lowercase())).or_insert(place);
     }
 
-    fn has(&self, of: &str, credential: &FederatedIdentityCredential) -> bool {
-        let of = of.to_ascii_lowercase();
-        let named = !credential.name.is_empty()
-            && self.0.contains(&(of.clone(), credential.name.to_ascii_lowercase(), String::new()));
-        let alike = |subject: &wiguard_rules::model::Subject| {
-            self.0.contains(&(of.clone(), credential.issuer.0.clone(), subject.0.clone()))
-        };
-        named || credential.subject.as_ref().is_some_and(alike)
+    /// The credential of that name.
+    fn named<'i>(
+        &self,
+        credential: &DeclaredCredential,
+        inventory: &'i Inventory,
+    ) -> Option<&'i FederatedIdentityCredential> {
+        let key = (credential.identity.to_ascii_lowercase(), credential.name.to_ascii_lowercase());
+        self.by_name.get(&key).and_then(|place| inventory.credentials.get(*place))
+    }
+
+    /// The document that declares one of the same issuer and subject; none within, if it is live.
+    fn alike(&self, of: &str, credential: &FederatedIdentityCredential) -> Option<Option<u32>> {
+        let subject = credential.subject.as_ref()?;
+        self.by_token.get(&(of.to_ascii_lowercase(), credential.issuer.0.clone(), subject.0.clone())).copied()
     }
 
     /// A credential that is declared; into the inventory if Azure was not asked about it and all of
@@ -262,14 +274,27 @@ impl Beside {
             (None, Whose::Id(id)) => id.clone(),
             (None, _) => String::new(),
         };
+        let Some(made) = made(&credential, &parent, owner).filter(|_| !credential.is_deleted()) else {
+            return credential;
+        };
+        // objects of Kubernetes are one document, whatever file they are in
+        let document = if credential.tool == Tool::Operator { u32::MAX } else { document };
         let refuted = owner.is_some_and(|owner| owner.credentials_complete);
-        if let Some(made) = made(&credential, &parent, owner)
-            && !refuted
-            && !self.has(&credential.identity, &made)
-        {
-            self.note(&credential.identity, &made);
-            inventory.credentials.push(made);
-        }
+        let alike = self.alike(&credential.identity, &made);
+        let is_planned = match (self.named(&credential, inventory), alike) {
+            (Some(other), _) => credential.is_to_come() && credential.difference(other).is_some(),
+            // one more of the same issuer and subject, unless it is the live one under another name
+            (None, Some(None)) => credential.is_pending(),
+            (None, Some(Some(other))) if other != document => false,
+            (None, _) if refuted => credential.is_to_come(),
+            (None, _) => {
+                let place = inventory.credentials.len();
+                self.note(&credential.identity, &made, place, Some(document));
+                inventory.credentials.push(made);
+                return credential;
+            }
+        };
+        credential.planned = Some(made).filter(|_| is_planned);
         credential
     }
 }
