@@ -142,6 +142,8 @@ catalogue! {
     audit AWI903 => declared_credential_differs,
     audit AWI904 => declared_credential_missing,
     audit AWI905 => undeclared_credential,
+    #[cfg(feature = "audit")]
+    audit AWI906 => planned_change_breaks_trust,
 }
 
 // === impl Entry ===

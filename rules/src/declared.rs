@@ -102,7 +102,11 @@ impl Declared {
 
     /// Those of an identity.
     pub fn of_identity(&self, identity: &Identity) -> &[DeclaredCredential] {
-        let reference = identity.reference();
+        self.of_owner(identity.reference())
+    }
+
+    /// Those of an identity by what they call it, whether or not it was seen.
+    pub fn of_owner(&self, reference: &str) -> &[DeclaredCredential] {
         let start = self.credentials.partition_point(|it| folded(&it.identity, reference).is_lt());
         let end = self.credentials.partition_point(|it| folded(&it.identity, reference).is_le());
         if reference.is_empty() { &[] } else { self.credentials.get(start..end).unwrap_or_default() }
@@ -155,6 +159,12 @@ impl DeclaredCredential {
     /// Whether it may still be applied: by its plan, or as a template, which does not say whether it was.
     pub fn is_to_come(&self) -> bool {
         self.is_pending() || matches!(self.tool, Tool::Template { .. })
+    }
+
+    /// Whether all of it is known before it is applied.
+    pub fn is_known(&self) -> bool {
+        let trusts = self.subject.is_some() || self.expression.is_some();
+        trusts && !self.name.is_empty() && self.issuer.is_some() && self.audiences.is_some()
     }
 
     /// What it will be, where that is known and nothing is like it yet.

@@ -54,9 +54,9 @@ impl Remedy<'_> {
     /// In words, after what is wrong today.
     pub fn words(&self) -> String {
         match self {
-            Self::Mends(declared) => format!("{}, which is still to be applied, will trust it", declared.address),
+            Self::Mends(declared) => format!("{}, which is still to be applied, trusts it", declared.address),
             Self::Misses(declared, miss) => format!(
-                "{}, which is still to be applied, will not trust it either: the {}",
+                "{}, which is still to be applied, does not trust it either: the {}",
                 declared.address,
                 miss.words()
             ),
@@ -66,7 +66,7 @@ impl Remedy<'_> {
     /// What to do.
     pub fn fix(&self, presented: &Presented<'_>) -> String {
         match self {
-            Self::Mends(declared) => format!("apply what declares {}", declared.address),
+            Self::Mends(declared) => format!("apply the configuration: {} declares the credential", declared.address),
             Self::Misses(_, miss) => {
                 let token = presented.token(&[miss.credential]);
                 format!("{}, then apply it", repair::at_declaration(miss, &token).unwrap_or_default())

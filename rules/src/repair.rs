@@ -119,7 +119,8 @@ pub fn correction(trust: &Trust<'_>, credential: &FederatedIdentityCredential, t
         && (coming.is_deleted()
             || coming.will_trust(&token.issuer, &token.subject, core::slice::from_ref(&token.audience)) == Some(true))
     {
-        return format!("apply what declares {}, which {} it", coming.address, if coming.is_deleted() { "deletes" } else { "corrects" });
+        let does = if coming.is_deleted() { "deletes" } else { "corrects" };
+        return format!("apply the configuration: {} {does} the credential", coming.address);
     }
     let Some(identity) = trust.parent(credential) else {
         return format!(
@@ -140,10 +141,10 @@ pub fn correction(trust: &Trust<'_>, credential: &FederatedIdentityCredential, t
 /// The command, or in words what to do, that deletes a credential.
 pub fn removal(trust: &Trust<'_>, credential: &FederatedIdentityCredential) -> String {
     if let Some(address) = &credential.declared {
-        return format!("take {address} out of what declares it");
+        return format!("take {address} out of the configuration");
     }
     if let Some(coming) = trust.coming_to(credential).filter(|it| it.is_deleted()) {
-        return format!("apply what deletes {}", coming.address);
+        return format!("apply the configuration, which deletes {}", coming.address);
     }
     let name = shell(&credential.name);
     match trust.parent(credential) {

@@ -178,12 +178,28 @@ pub(super) static RULE: Rule = Rule {
     frameworks: &[],
     yields_to: &[],
     since: "0.1.0",
+    #[cfg(feature = "audit")]
+    checks: &[Check::Identity(check), Check::Declared(declared)],
+    #[cfg(not(feature = "audit"))]
     checks: &[Check::Identity(check)],
 };
 
 fn check(identity: &Identity, trust: &Trust<'_>) -> Verdict {
-    let declared = trust.declared().of_identity(identity);
-    let Some(one) = declared.iter().find(|it| collides(it, declared)) else { return Ok(None) };
+    Ok(found(trust.declared().of_identity(identity)))
+}
+
+/// The same of an identity that nothing describes, told at its first declaration.
+#[cfg(feature = "audit")]
+fn declared(declared: &DeclaredCredential, trust: &Trust<'_>) -> Verdict {
+    if declared.identity.is_empty() || trust.identity_of(declared).is_some() {
+        return Ok(None);
+    }
+    let all = trust.declared().of_owner(&declared.identity);
+    Ok(found(all).filter(|_| all.iter().find(|it| it.is_to_come()).is_some_and(|first| core::ptr::eq(first, declared))))
+}
+
+fn found(declared: &[DeclaredCredential]) -> Option<Finding> {
+    let one = declared.iter().find(|it| collides(it, declared))?;
     let (message, fix) = match &one.tool {
         Tool::Terraform { .. } => (
             format!("{} and others are written at the same time: the provider's version is below 3.40.0", one.address),
@@ -194,19 +210,22 @@ fn check(identity: &Identity, trust: &Trust<'_>) -> Verdict {
             "in Bicep, put @batchSize(1) on the loop; in a template, `mode: serial` and `batchSize: 1` on its copy, or dependsOn on each but the first",
         ),
     };
-    Ok(Some(
+    Some(
         Finding::new(RULE.severity, "federatedIdentityCredentials", message)
             .with("declaredAs", one.address.as_str())
-            .with("credentials", declared.len() as u64)
+            .with("credentials", declared.iter().filter(|it| !it.is_deleted()).count() as u64)
             .fix(fix),
-    ))
+    )
 }
 
 /// Whether it may be written while another one of its document is. Of a template, all but one
 /// have to wait.
 fn collides(it: &DeclaredCredential, declared: &[DeclaredCredential]) -> bool {
-    let same = |other: &&DeclaredCredential| other.origin.source == it.origin.source && other.tool.is_like(&it.tool);
+    let same = |other: &&DeclaredCredential| {
+        !other.is_deleted() && other.origin.source == it.origin.source && other.tool.is_like(&it.tool)
+    };
     match &it.tool {
+        _ if it.is_deleted() => false,
         Tool::Template { in_turn: true, .. } | Tool::Operator => false,
         Tool::Template { copied: true, .. } => true,
         Tool::Template { .. } => {

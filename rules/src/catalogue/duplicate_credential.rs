@@ -80,12 +80,27 @@ fn check(credential: &FederatedIdentityCredential, trust: &Trust<'_>) -> Verdict
     let Some(identity) = trust.parent(credential) else {
         return Err(Unknown(Key::Parent(credential.name.clone())));
     };
-    let repeats = |other: &&&FederatedIdentityCredential| {
-        other.issuer == credential.issuer
-            && other.subject.as_ref() == Some(subject)
-            && (&other.name, &other.id) < (&credential.name, &credential.id)
+    let alike = |other: &&&FederatedIdentityCredential| {
+        other.issuer == credential.issuer && other.subject.as_ref() == Some(subject)
     };
-    let Some(first) = trust.credentials_seen(identity).iter().find(repeats) else {
+    let before = |other: &&&FederatedIdentityCredential| {
+        (&other.name, &other.id) < (&credential.name, &credential.id)
+    };
+    let seen = trust.credentials_seen(identity).iter();
+    let planned: Vec<&FederatedIdentityCredential> = if credential.declared.is_some() {
+        trust.to_come(identity).filter_map(|it| it.planned()).collect()
+    } else {
+        Vec::new()
+    };
+    let first = if planned.contains(&credential) {
+        // it comes after all that are there and stay, and is none that another document plans too
+        let stays = |other: &&&FederatedIdentityCredential| !trust.to_come(identity).any(|it| it.touches(other));
+        let named = |other: &&&FederatedIdentityCredential| !other.name.eq_ignore_ascii_case(&credential.name);
+        seen.filter(stays).chain(planned.iter().filter(before)).filter(named).find(alike)
+    } else {
+        seen.filter(before).find(alike)
+    };
+    let Some(first) = first else {
         return trust.credentials(identity).map(|_| None);
     };
     Ok(Some(

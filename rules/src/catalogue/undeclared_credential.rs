@@ -127,7 +127,7 @@ const OF_BINDINGS: &str = "aks-identity-binding";
 fn check(credential: &FederatedIdentityCredential, trust: &Trust<'_>) -> Verdict {
     let Some(identity) = trust.compared(credential)? else { return Ok(None) };
     let declared = trust.declared().of_identity(identity);
-    let Some(beside) = declared.first() else { return Ok(None) };
+    let Some(beside) = declared.iter().find(|it| !it.is_deleted()) else { return Ok(None) };
     if credential.name == OF_BINDINGS || declared.iter().any(|it| it.is(credential)) {
         return Ok(None);
     }
@@ -142,7 +142,7 @@ fn check(credential: &FederatedIdentityCredential, trust: &Trust<'_>) -> Verdict
     Ok(Some(
         Finding::new(RULE.severity, "name", message)
             .with("identity", identity.name.as_str())
-            .with("declared", declared.iter().map(|it| it.address.as_str()).collect::<Vec<_>>())
+            .with("declared", declared.iter().filter(|it| !it.is_deleted()).map(|it| it.address.as_str()).collect::<Vec<_>>())
             .fix("declare it and import it if a workload needs it, or delete it"),
     ))
 }

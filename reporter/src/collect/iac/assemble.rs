@@ -272,6 +272,12 @@ impl Beside {
         credential.identity = match (owner, &parent) {
             (Some(owner), _) => owner.reference().into(),
             (None, Whose::Id(id)) => id.clone(),
+            // an identity that no source describes, and not one of several
+            (None, Whose::Name { name, resource_group })
+                if owners.named(IdentityKind::UserAssigned, name, resource_group, inventory).is_empty() =>
+            {
+                name.clone()
+            }
             (None, _) => String::new(),
         };
         let Some(made) = made(&credential, &parent, owner).filter(|_| !credential.is_deleted()) else {

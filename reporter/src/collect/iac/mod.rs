@@ -8,6 +8,7 @@ mod expression;
 mod lines;
 mod operators;
 mod references;
+mod symbols;
 mod terraform;
 
 use serde::{Deserialize, Serialize};

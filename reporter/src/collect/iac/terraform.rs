@@ -30,6 +30,10 @@ const CREDENTIALS: [&str; 3] = [
     "azuread_application_flexible_federated_identity_credential",
 ];
 
+/// What tells the credentials of all identities apart.
+const NAMES: [&str; 6] =
+    ["name", "display_name", "user_assigned_identity_id", "parent_id", "application_id", "application_object_id"];
+
 /// The attributes that are read as texts, of whatever resource.
 const TEXTS: [&str; 17] = [
     "name",
@@ -118,16 +122,22 @@ fn change<'a>(change: &'a Value, unknown: Option<&'a Value>) -> Vec<Resource<'a>
     };
     // a deposed object is what an earlier replacement left behind, perhaps under the same name
     let deposed = !text("deposed").is_empty();
+    let value = |of: &str, name: &&str| then.get(of).and_then(|it| it.get(*name));
+    // replaced under the same name of the same identity, it is changed
+    let replaced = does("delete")
+        && does("create")
+        && ["name", "display_name"].iter().any(|name| value("after", name).is_some())
+        && NAMES.iter().all(|name| value("before", name) == value("after", name));
     let mut made = Vec::new();
-    if does("delete") && !deposed {
+    if does("delete") && !deposed && !replaced {
         made.push(resource("before", None, "before_sensitive", Coming::Deleted));
     }
     let ends = (does("delete") || does("forget")) && !does("create");
     if !ends && !deposed {
         let coming = match (does("create"), does("update")) {
-            (true, _) => Coming::Made,
-            (false, true) => Coming::Changed,
+            (true, _) if !replaced => Coming::Made,
             (false, false) => Coming::Nothing,
+            _ => Coming::Changed,
         };
         made.push(resource("after", unknown.or_else(|| then.get("after_unknown")), "after_sensitive", coming));
     }
@@ -252,7 +262,7 @@ impl Resource<'_> {
         let audiences = self.get("audiences").or_else(|| self.get("audience")).and_then(texts);
         let names = if self.kind.starts_with("azuread") { ["display_name", "name"] } else { ["name", "display_name"] };
         let name = names.into_iter().map(|name| self.text(name)).find(|name| !name.is_empty());
-        let owners = ["user_assigned_identity_id", "parent_id", "application_id", "application_object_id"];
+        let [_, _, owners @ ..] = NAMES;
         let owner = owners.into_iter().find_map(|name| filled(self.get(name)));
         let parent = match owner {
             Some(id) => Whose::Id(object_id(id)),

@@ -1,0 +1,224 @@
+use crate::declared::{Coming, DeclaredCredential, Tool};
+use crate::exchange::{client_ids, expression_of, presented};
+use crate::near::{self, Token};
+use crate::prelude::*;
+use crate::trust::{Key, Unknown};
+
+pub(super) static RULE: Rule = Rule {
+    summary: "what is about to be applied takes from workloads the credential they get their tokens by",
+    severity: Severity::High,
+    confidence: Confidence::High,
+    aadsts: &["70021", "700211", "700212", "700213", "7002138", "70025"],
+    frameworks: &["MCSB IM-3"],
+    yields_to: &[],
+    since: "0.1.0",
+    checks: &[Check::Declared(check)],
+};
+
+/// Workloads that a message names.
+const NAMED: usize = 3;
+
+fn check(declared: &DeclaredCredential, trust: &Trust<'_>) -> Verdict {
+    if declared.coming == Coming::Made {
+        return Ok(None);
+    }
+    let Some(identity) = trust.identity_of(declared) else { return Err(Unknown(Key::Parent(declared.address.clone()))) };
+    if identity.declared.is_some() {
+        return Ok(None);
+    }
+    let after = After { declared, identity, live: trust.credentials(identity)?, trust };
+    let Some(now) = after.live.iter().find(|it| it.declared.is_none() && declared.touches(it)) else { return Ok(None) };
+    let mut unknown = None;
+    for account in accounts(now, identity, trust)? {
+        match after.users(now, account) {
+            Ok(workloads) if workloads.is_empty() => {}
+            Ok(workloads) => return Ok(Some(after.loss(now, account, &workloads))),
+            Err(key) => unknown = unknown.or(Some(key)),
+        }
+    }
+    // of a flexible one, those that are not seen may be let in too
+    let unread = || trust.unread_accounts().filter(|_| now.subject.is_none());
+    unknown.or_else(unread).map_or(Ok(None), Err)
+}
+
+/// The ServiceAccounts that a credential trusts or may trust.
+fn accounts<'a>(
+    now: &FederatedIdentityCredential,
+    identity: &Identity,
+    trust: &Trust<'a>,
+) -> Result<Vec<&'a ServiceAccount>, Unknown> {
+    let named = now.subject.as_ref().map(Subject::service_account);
+    if named == Some(None) {
+        return Ok(Vec::new());
+    }
+    let Some((cluster, _)) = trust.cluster_of(&now.issuer) else {
+        return if trust.knows_all_clusters() { Ok(Vec::new()) } else { Err(Unknown(Key::Clusters(now.issuer.clone()))) };
+    };
+    match named.flatten() {
+        Some((namespace, name)) => {
+            Ok(trust.service_account_named(cluster, namespace, name).known()?.into_iter().collect())
+        }
+        None => {
+            let naming = trust.accounts_naming(&identity.client_id).iter().copied();
+            Ok(naming.filter(|account| account.cluster == cluster).collect())
+        }
+    }
+}
+
+/// What an identity trusts once a declaration's document is applied.
+struct After<'t, 'a> {
+    declared: &'t DeclaredCredential,
+    identity: &'a Identity,
+    live: &'t [&'a FederatedIdentityCredential],
+    trust: &'t Trust<'a>,
+}
+
+impl<'a> After<'_, 'a> {
+    /// What the document makes of a credential that is there.
+    fn made_of(&self, live: &FederatedIdentityCredential) -> Option<&'a DeclaredCredential> {
+        let here = |it: &&DeclaredCredential| it.origin.source == self.declared.origin.source;
+        self.trust.to_come(self.identity).filter(here).find(|it| it.touches(live))
+    }
+
+    /// Whether a token will be trusted. What another document adds is taken as applied too.
+    fn trusts(&self, token: &Token) -> Result<bool, Unknown> {
+        let Token { issuer, subject, audience } = token;
+        let mut unknown = None;
+        for live in self.live.iter().filter(|live| self.made_of(live).is_none()) {
+            match live.trusts(issuer, subject, audience) {
+                Some(true) => return Ok(true),
+                Some(false) => {}
+                None => unknown = unknown.or_else(|| Some(expression_of(live))),
+            }
+        }
+        let audiences = core::slice::from_ref(audience);
+        let unclear = |it: &DeclaredCredential| Unknown(Key::Value(format!("what {} is once it is applied", it.address)));
+        for it in self.trust.to_come(self.identity) {
+            match it.will_trust(issuer, subject, audiences) {
+                Some(true) => return Ok(true),
+                Some(false) => {}
+                None => unknown = unknown.or_else(|| Some(unclear(it))),
+            }
+        }
+        // one of which nothing says whose it is may be of this identity
+        let nobody = self.trust.declared().of_nobody().filter(|it| it.is_to_come());
+        let mut may = nobody.filter(|it| it.will_trust(issuer, subject, audiences) != Some(false));
+        unknown.or_else(|| may.next().map(unclear)).map_or(Ok(false), Err)
+    }
+
+    /// The workloads of a ServiceAccount that the credential lets in now, and nothing will.
+    fn users(&self, now: &FederatedIdentityCredential, account: &ServiceAccount) -> Result<Vec<&'a Workload>, Unknown> {
+        let subject = account.subject();
+        match now.admits(&subject) {
+            Some(true) => {}
+            Some(false) => return Ok(Vec::new()),
+            None => return Err(expression_of(now)),
+        }
+        let token = |audience: &Audience| Token {
+            issuer: now.issuer.clone(),
+            subject: subject.clone(),
+            audience: audience.clone(),
+        };
+        let mut lost = Vec::new();
+        for audience in &now.audiences {
+            if !self.trusts(&token(audience))? {
+                lost.push(audience);
+            }
+        }
+        if lost.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut users = Vec::new();
+        for workload in self.trust.workloads_of(account.cluster, &account.namespace, &account.name) {
+            let Some(presented) = presented(workload, self.trust)? else { continue };
+            let mut kept = false;
+            for audience in &presented.audiences {
+                kept |= self.trusts(&token(audience))?;
+            }
+            let client_ids = client_ids(workload, self.trust);
+            let asks = |id: &Result<Option<ClientId>, Unknown>| {
+                matches!(id, Ok(Some(id)) if id.folded() == self.identity.client_id.folded())
+            };
+            if !kept && presented.audiences.iter().any(|it| lost.contains(&it)) && client_ids.iter().any(asks) {
+                users.push(*workload);
+            }
+        }
+        if users.is_empty() {
+            let what = format!("who gets tokens as ServiceAccount `{}/{}`", account.namespace, account.name);
+            return Err(Unknown(Key::Value(what)));
+        }
+        Ok(users)
+    }
+
+    /// The credentials there will be, if all of them are known.
+    fn credentials(&self) -> Option<Vec<&'a FederatedIdentityCredential>> {
+        let stays = |live: &FederatedIdentityCredential| {
+            self.made_of(live).is_none_or(|it| !it.is_deleted() && it.difference(live).is_none())
+        };
+        let mut all: Vec<_> = self.live.iter().copied().filter(|live| stays(live)).collect();
+        let to_come = self.trust.to_come(self.identity).filter(|it| !it.is_deleted());
+        for it in to_come.filter(|it| !it.is_known() || it.planned().is_some()) {
+            all.push(it.planned()?);
+        }
+        Some(all)
+    }
+
+    fn loss(&self, now: &FederatedIdentityCredential, account: &ServiceAccount, users: &[&Workload]) -> Finding {
+        let Self { declared, identity, .. } = self;
+        let subject = account.subject();
+        let audience = now.audiences.first().cloned().unwrap_or_else(|| crate::model::DEFAULT_AUDIENCE.into());
+        let token = Token { issuer: now.issuer.clone(), subject, audience };
+        let names = names(users);
+        let template = matches!(declared.tool, Tool::Template { .. });
+        let (severity, tense) = if template { (Severity::Medium, "would") } else { (RULE.severity, "will") };
+        let difference = declared.difference(now).filter(|_| !declared.is_deleted());
+        let what = match &difference {
+            Some((field, written, is)) => format!("`{field}` {tense} change from `{is}` to `{written}`"),
+            None => format!("{tense} be deleted"),
+        };
+        let code = self.credentials().map(|all| near::aadsts(&token, &all));
+        let answer = code.map_or_else(String::new, |code| format!(" with {code}"));
+        let message = format!(
+            "{what}; after that no credential of identity `{}` trusts `{}`, and Entra {tense} refuse {}{answer}",
+            identity.name,
+            token.subject,
+            listed(&names),
+        );
+        let address = &declared.address;
+        let fix = match &difference {
+            Some((field, _, is)) => format!("at {address} leave {field} at `{is}`; if the change is meant, have the workloads follow it first"),
+            None => format!("keep {address} until no workload needs it, or declare another credential for `{}` with the same apply", token.subject),
+        };
+        let (field, declared, actual) = difference.unwrap_or(("name", String::new(), String::new()));
+        let finding = Finding::new(severity, field, message)
+            .with("identity", identity.name.as_str())
+            .with("credential", now.name.as_str())
+            .with("issuer", token.issuer.as_str())
+            .with("subject", token.subject.as_str())
+            .with("workloads", names)
+            .with("aadsts", code)
+            .fix(fix);
+        if declared.is_empty() { finding } else { finding.with("declared", declared).with("actual", actual) }
+    }
+}
+
+/// The workloads by kind and name: those that nothing else made, if they were seen.
+fn names(workloads: &[&Workload]) -> Vec<String> {
+    let made = |workload: &&&Workload| workload.controller.is_none();
+    let name = |it: &&Workload| format!("{} {}/{}", it.kind.kind, it.namespace, it.name);
+    let mut names: Vec<String> = workloads.iter().filter(made).map(name).collect();
+    if names.is_empty() {
+        names = workloads.iter().map(name).collect();
+    }
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+fn listed(names: &[String]) -> String {
+    let said = names.iter().take(NAMED).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(NAMED) {
+        0 => said,
+        more => format!("{said} and {more} more"),
+    }
+}
