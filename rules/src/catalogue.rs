@@ -90,6 +90,7 @@ catalogue! {
     audit AWI403 => identity_across_environments,
     audit AWI404 => identity_of_the_cluster,
     audit AWI405 => region_without_federation,
+    #[cfg(feature = "audit")]
     audit AWI406 => concurrent_credential_writes,
     audit AWI407 => over_privileged_identity,
     admission AWI501 => invalid_token_expiration,

@@ -132,7 +132,13 @@ fn unowned(refusal: &Refusal<'_>, presented: &Presented<'_>, trust: &Trust<'_>) 
     if refusal.identity.is_some_and(|identity| identity.credentials_complete) {
         return None;
     }
-    let unowned = trust.trusting(presented.issuer).iter().find(|credential| trust.parent(credential).is_none())?;
+    let may_be_theirs = trust.trusting(presented.issuer).iter().copied();
+    #[cfg(feature = "audit")]
+    let may_be_theirs = may_be_theirs.chain(
+        trust.declared().to_come().filter_map(|it| it.planned()).filter(|it| it.issuer == *presented.issuer),
+    );
+    let mut may_be_theirs = may_be_theirs;
+    let unowned = may_be_theirs.find(|credential| trust.parent(credential).is_none())?;
     Some(Unknown(Key::Parent(unowned.name.clone())))
 }
 

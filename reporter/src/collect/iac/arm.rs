@@ -117,7 +117,10 @@ impl Reader<'_, '_> {
             None => written.to_string(),
         };
         let address = if within.is_empty() { shown } else { format!("{within}/{shown}") };
-        let line = self.lines.of(symbol.unwrap_or(written));
+        let line = match symbol {
+            Some(symbol) => self.lines.of_key(symbol),
+            None => self.lines.of(written),
+        };
         let resource = Resource { kind, name, address, body };
         if resource.kind == DEPLOYMENTS {
             return self.module(&resource, scope, depth);
