@@ -217,7 +217,8 @@ impl Refusal<'_> {
         };
         let correct = nearest.filter(|miss| miss.is_misspelt() && !needed(miss.credential));
         #[cfg(feature = "audit")]
-        if let Some(said) = nearest.filter(|miss| miss.is_meant()).and_then(|miss| repair::at_declaration(miss, token)) {
+        if let Some(said) = nearest.filter(|miss| miss.is_meant()).and_then(|miss| repair::at_declaration(miss, token))
+        {
             return said;
         }
         match self.identity {

@@ -2,7 +2,8 @@
 //!
 //! Azure takes one credential for an issuer and a subject on an identity, and exactly one audience in
 //! each; Azure Resource Manager refuses the rest when it is created. Here it stands in what is about to
-//! be, or in a copy of what was: one of the two is meant for somebody else.
+//! be, beside another one or beside what is there, or in a copy of what was: one of the two is meant for
+//! somebody else.
 //!
 //! The same issuer and subject on different identities is allowed, and wanted where one workload has
 //! several. Flexible credentials have no subject to compare.

@@ -3,7 +3,8 @@
 //! The identity has a credential of this cluster, but for the same ServiceAccount in another
 //! namespace, for another one in the same namespace, with the two swapped, or with a slip of the
 //! pen. Entra answers with AADSTS700213. This explains why `untrusted-workload` finds no match:
-//! where a credential trusts the workload, no near miss is reported, whatever else stands beside it.
+//! where a credential trusts the workload, or is about to by a Terraform plan or a template, no near miss is
+//! reported, whatever else stands beside it. What these are about to make is looked at too.
 //!
 //! # Fails
 //!

@@ -7,7 +7,8 @@
 //! A pod that speaks through an identity binding needs no credential of its own. Without a client
 //! id (`client-id-missing`), or with one that no identity has (`client-id-unknown`), there is no
 //! identity to ask. The expression of a flexible credential is evaluated; where it hangs on a claim
-//! that is not known, nothing is accused.
+//! that is not known, nothing is accused. Where a Terraform plan or a template is still to make or correct the
+//! credential, as far as that is known, the finding is of medium severity and says what to apply.
 //!
 //! # Fails
 //!

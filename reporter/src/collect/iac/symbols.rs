@@ -26,7 +26,8 @@ impl<'a> Symbols<'a> {
     pub(super) fn leads_to_credential(&self, resource: &'a Value) -> bool {
         let (mut seen, mut open) = (BTreeSet::new(), vec![resource]);
         while let Some(resource) = open.pop() {
-            let on = resource.get("dependsOn").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+            let on =
+                resource.get("dependsOn").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
             for named in on.filter(|named| !named.is_empty()) {
                 let Some(other) = self.0.get(named).copied() else {
                     let named = named.to_ascii_lowercase();
@@ -37,7 +38,8 @@ impl<'a> Symbols<'a> {
                     continue;
                 };
                 let kind = other.get("type").and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
-                if kind.contains("federatedidentitycredentials") || kind.starts_with("microsoft.resources/deployments") {
+                if kind.contains("federatedidentitycredentials") || kind.starts_with("microsoft.resources/deployments")
+                {
                     return true;
                 }
                 if seen.insert(named) {
