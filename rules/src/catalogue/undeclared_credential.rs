@@ -135,7 +135,7 @@ fn check(credential: &FederatedIdentityCredential, trust: &Trust<'_>) -> Verdict
         return Err(Unknown(Key::Value("whether all infrastructure as code was given".into())));
     }
     let nameless = |it: &&crate::declared::DeclaredCredential| it.name.is_empty();
-    if let Some(unclear) = declared.iter().find(nameless).or_else(|| trust.declared().of_nobody().next()) {
+    if let Some(unclear) = declared.iter().find(nameless).or_else(|| trust.declared().of_nobody().find(|it| !it.is_deleted())) {
         return Err(Unknown(Key::Value(format!("what {} is once it is applied", unclear.address))));
     }
     let message = format!("is declared nowhere, while {} declares another credential of its identity", beside.address);

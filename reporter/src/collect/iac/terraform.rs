@@ -129,7 +129,7 @@ fn change<'a>(change: &'a Value, unknown: Option<&'a Value>) -> Vec<Resource<'a>
         && ["name", "display_name"].iter().any(|name| value("after", name).is_some())
         && NAMES.iter().all(|name| value("before", name) == value("after", name));
     let mut made = Vec::new();
-    if does("delete") && !deposed && !replaced {
+    if does("delete") && !deposed && !replaced && then.get("before").is_some_and(Value::is_object) {
         made.push(resource("before", None, "before_sensitive", Coming::Deleted));
     }
     let ends = (does("delete") || does("forget")) && !does("create");
