@@ -263,9 +263,11 @@ pub(super) static RULE: Rule = Rule {
 
 fn check(one: &DeclaredCredential, trust: &Trust<'_>) -> Verdict {
     let declared = trust.declared().of_owner(&one.identity);
+    if one.identity.is_empty() || !collides(one, declared) {
+        return Ok(None);
+    }
     // told once, at the first of them
-    let first = declared.iter().find(|it| collides(it, declared));
-    if one.identity.is_empty() || first.is_none_or(|first| !core::ptr::eq(first, one)) {
+    if declared.iter().find(|it| collides(it, declared)).is_some_and(|first| !core::ptr::eq(first, one)) {
         return Ok(None);
     }
     let (message, fix) = match &one.tool {

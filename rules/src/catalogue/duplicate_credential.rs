@@ -97,7 +97,8 @@ fn check(credential: &FederatedIdentityCredential, trust: &Trust<'_>) -> Verdict
         // it comes after all that are there and stay, and is none that another document plans too
         let stays = |other: &&&FederatedIdentityCredential| !trust.to_come(identity).any(|it| it.touches(other));
         let named = |other: &&&FederatedIdentityCredential| !other.name.eq_ignore_ascii_case(&credential.name);
-        seen.filter(stays).chain(planned.iter().filter(before)).filter(named).find(alike)
+        let there = seen.filter(alike).filter(stays);
+        there.chain(planned.iter().filter(before).filter(alike)).find(named)
     } else {
         seen.filter(before).find(alike)
     };

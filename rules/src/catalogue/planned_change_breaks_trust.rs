@@ -288,7 +288,8 @@ pub(super) static RULE: Rule = Rule {
 const NAMED: usize = 3;
 
 fn check(declared: &DeclaredCredential, trust: &Trust<'_>) -> Verdict {
-    if declared.coming == Coming::Made {
+    let changes = declared.is_deleted() || declared.planned().is_some() || !declared.is_known();
+    if declared.coming == Coming::Made || !changes {
         return Ok(None);
     }
     let Some(identity) = trust.identity_of(declared) else { return Err(Unknown(Key::Parent(declared.address.clone()))) };
@@ -353,11 +354,12 @@ impl<'a> After<'_, 'a> {
     fn trusts(&self, token: &Token) -> Result<bool, Unknown> {
         let Token { issuer, subject, audience } = token;
         let mut unknown = None;
-        for live in self.live.iter().filter(|live| self.made_of(live).is_none()) {
+        let stays = |live: &FederatedIdentityCredential| self.made_of(live).is_none();
+        for live in self.live {
             match live.trusts(issuer, subject, audience) {
-                Some(true) => return Ok(true),
-                Some(false) => {}
-                None => unknown = unknown.or_else(|| Some(expression_of(live))),
+                Some(true) if stays(live) => return Ok(true),
+                None if stays(live) => unknown = unknown.or_else(|| Some(expression_of(live))),
+                _ => {}
             }
         }
         let audiences = core::slice::from_ref(audience);
