@@ -67,6 +67,8 @@ pub enum Coming {
     Changed,
     /// It is about to be deleted; it is declared as it was.
     Deleted,
+    /// Its identity is about to be deleted, and it with it; the address is the identity's.
+    DeletedWithIdentity,
 }
 
 /// What applies a declaration, as far as that bears on the result.
@@ -153,7 +155,7 @@ impl DeclaredCredential {
 
     /// Whether its document says that it is about to be deleted.
     pub fn is_deleted(&self) -> bool {
-        self.coming == Coming::Deleted
+        matches!(self.coming, Coming::Deleted | Coming::DeletedWithIdentity)
     }
 
     /// Whether it may still be applied: by its plan, or as a template, which does not say whether it was.

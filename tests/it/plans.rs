@@ -107,6 +107,14 @@ fn what_a_plan_changes_or_deletes_is_missed_by_who_relies_on_it() {
     expect("changed", live, &one(&["update"], &slashless()), &[("AWI304", High), ("AWI906", High)]);
     expect("replaced", live, &one(&["delete", "create"], &slashless()), &[("AWI304", High), ("AWI906", High)]);
     expect("deleted", live, &one(&["delete"], &none), &[("AWI906", High)]);
+    let end = |actions: &[&str], after: &Value| {
+        let mut end = change("cart", actions, &json!({"id": CART, "name": "id-cart", "client_id": CLIENT}), after);
+        end["type"] = json!("azurerm_user_assigned_identity");
+        [plan(vec![end])]
+    };
+    expect("deleted with its identity", live, &end(&["delete"], &none), &[("AWI906", High)]);
+    expect("replaced with it", live, &end(&["delete", "create"], &json!({"name": "id-cart"})), &[("AWI906", High)]);
+    expect("forgotten with it", live, &end(&["forget"], &none), &[]);
     expect("left", live, &one(&["no-op"], &was), &[]);
     expect("forgotten", live, &one(&["forget"], &none), &[]);
     expect("renamed", live, &one(&["create", "delete"], &renamed), &[]);

@@ -1,15 +1,16 @@
 //! What is about to be applied takes from workloads the credential they get their tokens by.
 //!
 //! The credential is in Azure and right, and workloads get their tokens by it. A Terraform plan deletes it, or
-//! changes its issuer, subject or audience, and then no credential of the identity trusts them: from the apply on
-//! Entra refuses every token. A template of Azure Resource Manager that says otherwise than what is there does
-//! the same once it is deployed; whether it ever is, it does not say, so that this is of medium severity.
+//! changes its issuer, subject or audience, and then no credential of the identity trusts them; or it deletes or
+//! replaces the identity, whose client id goes with it. From the apply on Entra refuses every token. A template of
+//! Azure Resource Manager that says otherwise than what is there does the same once it is deployed; whether it ever
+//! is, it does not say, so that this is of medium severity.
 //!
 //! What is applied together counts together: a credential of another name that trusts the same workloads makes
-//! up for one that goes. A credential whose ServiceAccount does not exist, or that is a pipeline's, is nobody's loss
-//! here. What is known only once it is applied, a ServiceAccount of which no workload is seen to ask for the
-//! identity, and an identity whose credentials were not all read accuse nobody. What a state, Azure Service Operator or
-//! Crossplane declares otherwise than it is there is `declared-credential-differs`.
+//! up for one that goes. A credential whose ServiceAccount does not exist, or that is a pipeline's, is no workload's
+//! loss. What is known only once it is applied, a ServiceAccount of which no workload is seen to ask for the
+//! identity, and an identity whose credentials were not all read accuse nobody. What a state, Azure Service Operator
+//! or Crossplane declares otherwise than it is there is `declared-credential-differs`.
 //!
 //! # Fails
 //!
@@ -51,6 +52,26 @@
 //!   mode: managed
 //!   type: azurerm_federated_identity_credential
 //!   change: {actions: [update], before: {name: fc, user_assigned_identity_id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audience: ["api://AzureADTokenExchange"]}, after: {name: fc, user_assigned_identity_id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222", subject: "system:serviceaccount:shop:cart", audience: ["api://AzureADTokenExchange"]}, after_unknown: {}}
+//! ```
+//!
+//! ```yaml
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 33333333-3333-3333-3333-333333333333, resourceGroup: rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/fc, name: fc, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 33333333-3333-3333-3333-333333333333}}}
+//! ---
+//! {apiVersion: v1, kind: Pod, metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: cart}}
+//! ---
+//! format_version: "1.2"
+//! terraform_version: 1.9.8
+//! resource_changes:
+//! - address: azurerm_user_assigned_identity.cart
+//!   mode: managed
+//!   type: azurerm_user_assigned_identity
+//!   change: {actions: [delete, create], before: {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, client_id: 33333333-3333-3333-3333-333333333333, resource_group_name: rg, location: westeurope}, after: {name: id-cart, resource_group_name: rg, location: northeurope}, after_unknown: {id: true, client_id: true}}
 //! ```
 //!
 //! ```yaml
@@ -277,13 +298,15 @@ pub(super) static RULE: Rule = Rule {
     summary: "what is about to be applied takes from workloads the credential they get their tokens by",
     severity: Severity::High,
     confidence: Confidence::High,
-    aadsts: &["70021", "700211", "700212", "700213", "7002138", "70025"],
+    aadsts: &["700016", "70021", "700211", "700212", "700213", "7002138", "70025"],
     frameworks: &["MCSB IM-3"],
     yields_to: &[],
     since: "0.1.0",
     checks: &[Check::Declared(check)],
 };
 
+/// What Entra answers to a client id that no identity has.
+const UNKNOWN_CLIENT: &str = "AADSTS700016";
 /// Workloads that a message names.
 const NAMED: usize = 3;
 
@@ -352,6 +375,9 @@ impl<'a> After<'_, 'a> {
 
     /// Whether a token will be trusted. What another document adds is taken as applied too.
     fn trusts(&self, token: &Token) -> Result<bool, Unknown> {
+        if self.declared.coming == Coming::DeletedWithIdentity {
+            return Ok(false);
+        }
         let Token { issuer, subject, audience } = token;
         let mut unknown = None;
         let stays = |live: &FederatedIdentityCredential| self.made_of(live).is_none();
@@ -442,12 +468,15 @@ impl<'a> After<'_, 'a> {
         let names = names(users);
         let template = matches!(declared.tool, Tool::Template { .. });
         let (severity, tense) = if template { (Severity::Medium, "would") } else { (RULE.severity, "will") };
+        let with_identity = declared.coming == Coming::DeletedWithIdentity;
         let difference = declared.difference(now).filter(|_| !declared.is_deleted());
         let what = match &difference {
             Some((field, written, is)) => format!("`{field}` {tense} change from `{is}` to `{written}`"),
+            None if with_identity => format!("{tense} be deleted with its identity"),
             None => format!("{tense} be deleted"),
         };
-        let code = self.credentials().map(|all| near::aadsts(&token, &all));
+        // then nobody has the client id that is asked for
+        let code = if with_identity { Some(UNKNOWN_CLIENT) } else { self.credentials().map(|all| near::aadsts(&token, &all)) };
         let answer = code.map_or_else(String::new, |code| format!(" with {code}"));
         let message = format!(
             "{what}; after that no credential of identity `{}` trusts `{}`, and Entra {tense} refuse {}{answer}",
@@ -458,6 +487,7 @@ impl<'a> After<'_, 'a> {
         let address = &declared.address;
         let fix = match &difference {
             Some((field, _, is)) => format!("at {address} leave {field} at `{is}`; if the change is meant, have the workloads follow it first"),
+            None if with_identity => format!("keep {address} until no workload needs it; one that replaces it has another client id, which the ServiceAccounts have to name"),
             None => format!("keep {address} until no workload needs it, or declare another credential for `{}` with the same apply", token.subject),
         };
         let (field, declared, actual) = difference.unwrap_or(("name", String::new(), String::new()));

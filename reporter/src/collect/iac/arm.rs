@@ -177,7 +177,8 @@ impl Resource<'_> {
         let location = self.body.get("location").map(|it| scope.value(it));
         made.location = location.as_ref().and_then(whole).unwrap_or_default().into();
         // nothing tells whether two loops make the same one
-        (!self.is_copied()).then(|| DeclaredIdentity { identity: made, key: Key::Address(self.address.clone()) })
+        let key = Key::Address(self.address.clone());
+        (!self.is_copied()).then(|| DeclaredIdentity { identity: made, key, coming: Coming::Nothing })
     }
 
     fn credential(&self, scope: &Scope, symbols: &Symbols<'_>, line: u32) -> Declaration {

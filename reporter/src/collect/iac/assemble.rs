@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use wiguard_rules::declared::{Declared, DeclaredCredential, Tool};
+use wiguard_rules::declared::{Coming, Declared, DeclaredCredential, Tool};
 use wiguard_rules::inventory::Inventory;
 use wiguard_rules::model::{
     Cluster, ClusterIx, FederatedIdentityCredential, Identity, IdentityBinding, IdentityKind, Parent,
@@ -59,8 +59,11 @@ pub(in crate::collect) fn add(sources: Sources, inventory: &mut Inventory, assum
     }
     let none_is_live = inventory.credentials.is_empty();
     let mut owners = Owners::new(inventory);
+    let (ends, identities): (Vec<_>, Vec<_>) =
+        identities.into_iter().partition(|(_, declared)| declared.coming == Coming::Deleted);
     for (document, declared) in identities {
-        owners.identity(document, declared, inventory);
+        let replaced = ends.iter().any(|(of, end)| *of == document && end.key == declared.key);
+        owners.identity(document, declared, replaced, inventory);
     }
     owners.bindings(bindings, inventory, assume_complete);
     let mut beside = Beside::new(&owners, inventory);
@@ -68,6 +71,9 @@ pub(in crate::collect) fn add(sources: Sources, inventory: &mut Inventory, assum
     for (document, declaration) in credentials {
         all.push(beside.credential(document, declaration, &owners, inventory));
     }
+    let lost: Vec<_> = ends.into_iter().flat_map(|(_, end)| owners.lost(&end.identity, inventory)).collect();
+    all.retain(|other| !lost.iter().any(|it| says_the_same(other, it)));
+    all.extend(lost);
     inventory.declared = Declared::of(all, assume_complete);
     if assume_complete && !inventory.credentials.is_empty() {
         for identity in inventory.identities.iter_mut().filter(|it| none_is_live || it.declared.is_some()) {
@@ -114,16 +120,17 @@ impl Owners {
         named.filter(within).collect()
     }
 
-    /// An identity that is declared: the one that is, or one more.
-    fn identity(&mut self, document: u32, declared: DeclaredIdentity, inventory: &mut Inventory) {
-        let DeclaredIdentity { mut identity, key } = declared;
+    /// An identity that is declared: the one that is, or one more. One that is replaced gets another
+    /// client id, whatever its name.
+    fn identity(&mut self, document: u32, declared: DeclaredIdentity, replaced: bool, inventory: &mut Inventory) {
+        let DeclaredIdentity { mut identity, key, .. } = declared;
         let key = scoped(document, key);
         let mut known = [identity.id.as_str(), identity.client_id.as_str()]
             .into_iter()
             .filter(|id| !id.is_empty())
             .find_map(|id| self.of_id(id));
         let mut certain = true;
-        if known.is_none() && identity.id.is_empty() && !identity.name.is_empty() {
+        if known.is_none() && identity.id.is_empty() && !identity.name.is_empty() && !replaced {
             let named = self.named(identity.kind, &identity.name, &identity.resource_group, inventory);
             certain = named.len() < 2;
             known = named.first().copied().filter(|_| certain);
@@ -183,6 +190,34 @@ impl Owners {
         }
     }
 
+    /// The credentials that are deleted with an identity.
+    fn lost(&self, end: &Identity, inventory: &Inventory) -> Vec<DeclaredCredential> {
+        let Some(place) = [end.id.as_str(), end.client_id.as_str()].into_iter().find_map(|id| self.of_id(id)) else {
+            return Vec::new();
+        };
+        let Some(identity) = inventory.identities.get(place).filter(|it| it.declared.is_none()) else {
+            return Vec::new();
+        };
+        let is_its = |it: &&FederatedIdentityCredential| {
+            let (Parent::Resource(id) | Parent::Id(id)) = &it.parent else { return false };
+            it.declared.is_none() && self.of_id(id) == Some(place)
+        };
+        let lost = |it: &FederatedIdentityCredential| DeclaredCredential {
+            address: end.declared.clone().unwrap_or_default(),
+            identity: identity.reference().into(),
+            name: it.name.clone(),
+            issuer: Some(it.issuer.clone()),
+            subject: it.subject.clone(),
+            expression: it.expression.clone(),
+            audiences: Some(it.audiences.clone()),
+            coming: Coming::DeletedWithIdentity,
+            planned: None,
+            tool: Tool::Terraform { constraint: None, written: Vec::new() },
+            origin: end.origin,
+        };
+        inventory.credentials.iter().filter(is_its).map(lost).collect()
+    }
+
     fn owner(&self, document: u32, whose: &Whose, inventory: &Inventory) -> Option<usize> {
         match whose {
             Whose::Id(id) => self.of_id(id),
@@ -196,6 +231,14 @@ impl Owners {
             Whose::Unknown => None,
         }
     }
+}
+
+/// Whether a declaration says already that a credential is deleted.
+fn says_the_same(other: &DeclaredCredential, lost: &DeclaredCredential) -> bool {
+    other.is_deleted()
+        && other.origin.source == lost.origin.source
+        && other.identity.eq_ignore_ascii_case(&lost.identity)
+        && other.name.eq_ignore_ascii_case(&lost.name)
 }
 
 /// The one cluster that is meant, with its resource id.

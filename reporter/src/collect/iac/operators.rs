@@ -93,7 +93,7 @@ impl<'a> View<'a> {
         made.id = given("id").into();
         made.resource_group = self.text("/spec/forProvider/resourceGroupName").into();
         made.location = self.first(&["/spec/location", "/spec/forProvider/location"]).into();
-        DeclaredIdentity { identity: made, key: Key::Object(address) }
+        DeclaredIdentity { identity: made, key: Key::Object(address), coming: Coming::Nothing }
     }
 
     fn credential(&self) -> Declaration {

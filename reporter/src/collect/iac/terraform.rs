@@ -62,16 +62,14 @@ pub(super) fn read(document: &Value, lines: &mut Lines<'_>) -> Declarations {
     let resources = resources(document);
     for resource in &resources {
         let line = lines.of(&resource.address);
-        if resource.coming == Coming::Deleted {
-            found.credentials.extend(resource.deleted(line, &configuration));
-            continue;
-        }
         match resource.kind {
             "azurerm_user_assigned_identity" => found.identities.push(resource.managed_identity(line)),
             "azuread_application" | "azuread_application_registration" => {
                 found.identities.push(resource.application(line));
             }
-            "azurerm_kubernetes_cluster" => found.clusters.push(resource.cluster(line)),
+            "azurerm_kubernetes_cluster" if resource.coming != Coming::Deleted => {
+                found.clusters.push(resource.cluster(line))
+            }
             kind if CREDENTIALS.contains(&kind) => {
                 found.credentials.push(resource.credential(line, &configuration));
             }
@@ -123,9 +121,12 @@ fn change<'a>(change: &'a Value, unknown: Option<&'a Value>) -> Vec<Resource<'a>
     // a deposed object is what an earlier replacement left behind, perhaps under the same name
     let deposed = !text("deposed").is_empty();
     let value = |of: &str, name: &&str| then.get(of).and_then(|it| it.get(*name));
-    // replaced under the same name of the same identity, it is changed
+    // a credential that is replaced under the same name of the same identity is changed
+    let is_credential = CREDENTIALS.contains(&text("type"))
+        || value("before", &"type").and_then(Value::as_str).is_some_and(is_credential);
     let replaced = does("delete")
         && does("create")
+        && is_credential
         && ["name", "display_name"].iter().any(|name| value("after", name).is_some())
         && NAMES.iter().all(|name| value("before", name) == value("after", name));
     let mut made = Vec::new();
@@ -213,7 +214,7 @@ impl Resource<'_> {
         made.tenant_id = self.text("tenant_id");
         made.resource_group = self.text("resource_group_name");
         made.location = self.text("location");
-        DeclaredIdentity { identity: made, key: Key::Address(self.address.clone()) }
+        DeclaredIdentity { identity: made, key: Key::Address(self.address.clone()), coming: self.coming }
     }
 
     fn application(&self, line: u32) -> DeclaredIdentity {
@@ -226,7 +227,7 @@ impl Resource<'_> {
             .into();
         let ids = [self.text("object_id"), object_id(&self.text("id"))];
         made.id = ids.into_iter().find(|id| !id.is_empty()).unwrap_or_default();
-        DeclaredIdentity { identity: made, key: Key::Address(self.address.clone()) }
+        DeclaredIdentity { identity: made, key: Key::Address(self.address.clone()), coming: self.coming }
     }
 
     fn cluster(&self, line: u32) -> Cluster {
@@ -242,18 +243,6 @@ impl Resource<'_> {
             declared: Some(self.address.clone()),
             origin: Origin { source: 0, line },
             ..Cluster::default()
-        }
-    }
-
-    /// A credential that will be gone.
-    fn deleted(&self, line: u32, configuration: &Configuration<'_>) -> Option<Declaration> {
-        match self.kind {
-            "azapi_resource" => {
-                let mut found = Declarations::default();
-                self.azapi(line, configuration, &mut found);
-                found.credentials.pop()
-            }
-            _ => CREDENTIALS.contains(&self.kind).then(|| self.credential(line, configuration)),
         }
     }
 
@@ -325,7 +314,7 @@ impl Resource<'_> {
                 made.credential.expression = filled(expression).map(Into::into);
                 found.credentials.push(made);
             }
-            "microsoft.containerservice/managedclusters/identitybindings" => {
+            "microsoft.containerservice/managedclusters/identitybindings" if self.coming != Coming::Deleted => {
                 found.bindings.push(self.binding(&body, &output, configuration));
             }
             _ => {}
@@ -379,6 +368,11 @@ fn is_marked(mark: &Value) -> bool {
         Value::Object(members) => Map::values(members).any(is_marked),
         _ => false,
     }
+}
+
+/// Whether a type of azapi is that of credentials.
+fn is_credential(kind: &str) -> bool {
+    kind.to_ascii_lowercase().contains("/federatedidentitycredentials")
 }
 
 /// azuread calls an application `/applications/OBJECT-ID`.
