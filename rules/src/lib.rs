@@ -14,6 +14,8 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+#[cfg(feature = "audit")]
+pub mod after;
 #[cfg(feature = "facts")]
 pub mod case;
 pub mod catalogue;

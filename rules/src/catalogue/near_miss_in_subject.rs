@@ -3,8 +3,9 @@
 //! The identity has a credential of this cluster, but for the same ServiceAccount in another
 //! namespace, for another one in the same namespace, with the two swapped, or with a slip of the
 //! pen. Entra answers with AADSTS700213. This explains why `untrusted-workload` finds no match:
-//! where a credential trusts the workload, or is about to by a Terraform plan or a template, no near miss is
-//! reported, whatever else stands beside it. What these are about to make is looked at too.
+//! where a credential trusts the workload, no near miss is reported, whatever else stands beside it. What a
+//! Terraform plan or a template is about to make is looked at too; if it trusts the workload, the near miss is of
+//! medium severity.
 //!
 //! # Fails
 //!
@@ -112,9 +113,6 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
             Ok(Some(refusal)) if !refusal.knows_all_of(presented.issuer, trust) => {
                 unknown = unknown.or_else(|| Some(Unknown(Key::Credentials(refusal.name().to_owned()))));
             }
-            // What is about to trust it needs no explanation.
-            #[cfg(feature = "audit")]
-            Ok(Some(refusal)) if matches!(remedy(&refusal, &presented, trust), Some(Remedy::Mends(_))) => {}
             Ok(Some(refusal)) => {
                 if let Some(finding) = near_miss(workload, &presented, &refusal, trust) {
                     return Ok(Some(finding));
@@ -151,7 +149,11 @@ fn near_miss(
 ) -> Option<Finding> {
     let mut credentials = refusal.credentials.clone();
     #[cfg(feature = "audit")]
-    credentials.extend(planned(refusal, trust));
+    let (remedy, to_come) = (remedy(refusal, presented, trust), planned(refusal, trust));
+    #[cfg(feature = "audit")]
+    if !matches!(remedy, Some(Remedy::Mends(_))) {
+        credentials.extend(&to_come);
+    }
     credentials.retain(|credential| credential.issuer == *presented.issuer);
     let token = presented.token(&credentials);
     let miss = near::nearest(&token, &credentials)?;
@@ -172,18 +174,25 @@ fn near_miss(
         refusal.repair(&token, Some(&miss), trust)
     );
     let field = format!("{}.serviceAccountName", workload.kind.spec_path());
+    let finding = Finding::new(RULE.severity, field, message)
+        .with("clientId", refusal.client_id.as_str())
+        .with("how", subject.how.as_str())
+        .with_made("nearest", || miss.evidence(trust))
+        .fix(fix);
     #[cfg(feature = "audit")]
-    let message = match &miss.credential.declared {
-        Some(address) => format!("{message}; {address} declares the credential, which is not in Azure yet"),
-        None => message,
+    let finding = match (&remedy, &miss.credential.declared) {
+        (Some(mends @ Remedy::Mends(_)), _) => {
+            let message = format!("{}; {}", finding.message, mends.words());
+            let finding = Finding { severity: Severity::Medium, message, ..finding };
+            finding.with("pending", mends.address()).fix(mends.fix(presented))
+        }
+        (_, Some(address)) if to_come.contains(&miss.credential) => Finding {
+            message: format!("{}; {address} declares it so and is still to be applied", finding.message),
+            ..finding
+        },
+        _ => finding,
     };
-    Some(
-        Finding::new(RULE.severity, field, message)
-            .with("clientId", refusal.client_id.as_str())
-            .with("how", subject.how.as_str())
-            .with_made("nearest", || miss.evidence(trust))
-            .fix(fix),
-    )
+    Some(finding)
 }
 
 #[cfg(test)]

@@ -288,6 +288,7 @@
 //!   name: id-cart/fc
 //!   properties: {issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audiences: ["api://AzureADTokenExchange"]}
 //! ```
+use crate::after::After;
 use crate::declared::{Coming, DeclaredCredential, Tool};
 use crate::exchange::{client_ids, expression_of, presented};
 use crate::near::{self, Token};
@@ -323,9 +324,9 @@ fn check(declared: &DeclaredCredential, trust: &Trust<'_>) -> Verdict {
     let Some(now) = after.live.iter().find(|it| it.declared.is_none() && declared.touches(it)) else { return Ok(None) };
     let mut unknown = None;
     for account in accounts(now, identity, trust)? {
-        match after.users(now, account) {
+        match users(&after, now, account) {
             Ok(workloads) if workloads.is_empty() => {}
-            Ok(workloads) => return Ok(Some(after.loss(now, account, &workloads))),
+            Ok(workloads) => return Ok(Some(loss(&after, now, account, &workloads))),
             Err(key) => unknown = unknown.or(Some(key)),
         }
     }
@@ -358,149 +359,94 @@ fn accounts<'a>(
     }
 }
 
-/// What an identity trusts once a declaration's document is applied.
-struct After<'t, 'a> {
-    declared: &'t DeclaredCredential,
-    identity: &'a Identity,
-    live: &'t [&'a FederatedIdentityCredential],
-    trust: &'t Trust<'a>,
+/// The workloads of a ServiceAccount that the credential lets in now, and nothing will.
+fn users<'a>(
+    after: &After<'_, 'a>,
+    now: &FederatedIdentityCredential,
+    account: &ServiceAccount,
+) -> Result<Vec<&'a Workload>, Unknown> {
+    let subject = account.subject();
+    match now.admits(&subject) {
+        Some(true) => {}
+        Some(false) => return Ok(Vec::new()),
+        None => return Err(expression_of(now)),
+    }
+    let token = |audience: &Audience| Token {
+        issuer: now.issuer.clone(),
+        subject: subject.clone(),
+        audience: audience.clone(),
+    };
+    let mut lost = Vec::new();
+    for audience in &now.audiences {
+        if !after.trusts(&token(audience))? {
+            lost.push(audience);
+        }
+    }
+    if lost.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut users = Vec::new();
+    for workload in after.trust.workloads_of(account.cluster, &account.namespace, &account.name) {
+        let Some(presented) = presented(workload, after.trust)? else { continue };
+        let mut kept = false;
+        for audience in &presented.audiences {
+            kept |= after.trusts(&token(audience))?;
+        }
+        let client_ids = client_ids(workload, after.trust);
+        let asks = |id: &Result<Option<ClientId>, Unknown>| {
+            matches!(id, Ok(Some(id)) if id.folded() == after.identity.client_id.folded())
+        };
+        if !kept && presented.audiences.iter().any(|it| lost.contains(&it)) && client_ids.iter().any(asks) {
+            users.push(*workload);
+        }
+    }
+    if users.is_empty() {
+        let what = format!("who gets tokens as ServiceAccount `{}/{}`", account.namespace, account.name);
+        return Err(Unknown(Key::Value(what)));
+    }
+    Ok(users)
 }
 
-impl<'a> After<'_, 'a> {
-    /// What the document makes of a credential that is there.
-    fn made_of(&self, live: &FederatedIdentityCredential) -> Option<&'a DeclaredCredential> {
-        let here = |it: &&DeclaredCredential| it.origin.source == self.declared.origin.source;
-        self.trust.to_come(self.identity).filter(here).find(|it| it.touches(live))
-    }
-
-    /// Whether a token will be trusted. What another document adds is taken as applied too.
-    fn trusts(&self, token: &Token) -> Result<bool, Unknown> {
-        if self.declared.coming == Coming::DeletedWithIdentity {
-            return Ok(false);
-        }
-        let Token { issuer, subject, audience } = token;
-        let mut unknown = None;
-        let stays = |live: &FederatedIdentityCredential| self.made_of(live).is_none();
-        for live in self.live {
-            match live.trusts(issuer, subject, audience) {
-                Some(true) if stays(live) => return Ok(true),
-                None if stays(live) => unknown = unknown.or_else(|| Some(expression_of(live))),
-                _ => {}
-            }
-        }
-        let audiences = core::slice::from_ref(audience);
-        let unclear = |it: &DeclaredCredential| Unknown(Key::Value(format!("what {} is once it is applied", it.address)));
-        for it in self.trust.to_come(self.identity) {
-            match it.will_trust(issuer, subject, audiences) {
-                Some(true) => return Ok(true),
-                Some(false) => {}
-                None => unknown = unknown.or_else(|| Some(unclear(it))),
-            }
-        }
-        // one of which nothing says whose it is may be of this identity
-        let nobody = self.trust.declared().of_nobody().filter(|it| it.is_to_come());
-        let mut may = nobody.filter(|it| it.will_trust(issuer, subject, audiences) != Some(false));
-        unknown.or_else(|| may.next().map(unclear)).map_or(Ok(false), Err)
-    }
-
-    /// The workloads of a ServiceAccount that the credential lets in now, and nothing will.
-    fn users(&self, now: &FederatedIdentityCredential, account: &ServiceAccount) -> Result<Vec<&'a Workload>, Unknown> {
-        let subject = account.subject();
-        match now.admits(&subject) {
-            Some(true) => {}
-            Some(false) => return Ok(Vec::new()),
-            None => return Err(expression_of(now)),
-        }
-        let token = |audience: &Audience| Token {
-            issuer: now.issuer.clone(),
-            subject: subject.clone(),
-            audience: audience.clone(),
-        };
-        let mut lost = Vec::new();
-        for audience in &now.audiences {
-            if !self.trusts(&token(audience))? {
-                lost.push(audience);
-            }
-        }
-        if lost.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut users = Vec::new();
-        for workload in self.trust.workloads_of(account.cluster, &account.namespace, &account.name) {
-            let Some(presented) = presented(workload, self.trust)? else { continue };
-            let mut kept = false;
-            for audience in &presented.audiences {
-                kept |= self.trusts(&token(audience))?;
-            }
-            let client_ids = client_ids(workload, self.trust);
-            let asks = |id: &Result<Option<ClientId>, Unknown>| {
-                matches!(id, Ok(Some(id)) if id.folded() == self.identity.client_id.folded())
-            };
-            if !kept && presented.audiences.iter().any(|it| lost.contains(&it)) && client_ids.iter().any(asks) {
-                users.push(*workload);
-            }
-        }
-        if users.is_empty() {
-            let what = format!("who gets tokens as ServiceAccount `{}/{}`", account.namespace, account.name);
-            return Err(Unknown(Key::Value(what)));
-        }
-        Ok(users)
-    }
-
-    /// The credentials there will be, if all of them are known.
-    fn credentials(&self) -> Option<Vec<&'a FederatedIdentityCredential>> {
-        let stays = |live: &FederatedIdentityCredential| {
-            self.made_of(live).is_none_or(|it| !it.is_deleted() && it.difference(live).is_none())
-        };
-        let mut all: Vec<_> = self.live.iter().copied().filter(|live| stays(live)).collect();
-        let to_come = self.trust.to_come(self.identity).filter(|it| !it.is_deleted());
-        for it in to_come.filter(|it| !it.is_known() || it.planned().is_some()) {
-            all.push(it.planned()?);
-        }
-        Some(all)
-    }
-
-    fn loss(&self, now: &FederatedIdentityCredential, account: &ServiceAccount, users: &[&Workload]) -> Finding {
-        let Self { declared, identity, .. } = self;
-        let subject = account.subject();
-        let audience = now.audiences.first().cloned().unwrap_or_else(|| crate::model::DEFAULT_AUDIENCE.into());
-        let token = Token { issuer: now.issuer.clone(), subject, audience };
-        let names = names(users);
-        let template = matches!(declared.tool, Tool::Template { .. });
-        let (severity, tense) = if template { (Severity::Medium, "would") } else { (RULE.severity, "will") };
-        let with_identity = declared.coming == Coming::DeletedWithIdentity;
-        let difference = declared.difference(now).filter(|_| !declared.is_deleted());
-        let what = match &difference {
-            Some((field, written, is)) => format!("`{field}` {tense} change from `{is}` to `{written}`"),
-            None if with_identity => format!("{tense} be deleted with its identity"),
-            None => format!("{tense} be deleted"),
-        };
-        // then nobody has the client id that is asked for
-        let code = if with_identity { Some(UNKNOWN_CLIENT) } else { self.credentials().map(|all| near::aadsts(&token, &all)) };
-        let answer = code.map_or_else(String::new, |code| format!(" with {code}"));
-        let message = format!(
-            "{what}; after that no credential of identity `{}` trusts `{}`, and Entra {tense} refuse {}{answer}",
-            identity.name,
-            token.subject,
-            listed(&names),
-        );
-        let address = &declared.address;
-        let fix = match &difference {
-            Some((field, _, is)) => format!("at {address} leave {field} at `{is}`; if the change is meant, have the workloads follow it first"),
-            None if with_identity => format!("keep {address} until no workload needs it; one that replaces it has another client id, which the ServiceAccounts have to name"),
-            None => format!("keep {address} until no workload needs it, or declare another credential for `{}` with the same apply", token.subject),
-        };
-        let (field, declared, actual) = difference.unwrap_or(("name", String::new(), String::new()));
-        let finding = Finding::new(severity, field, message)
-            .with("identity", identity.name.as_str())
-            .with("credential", now.name.as_str())
-            .with("issuer", token.issuer.as_str())
-            .with("subject", token.subject.as_str())
-            .with("workloads", names)
-            .with("aadsts", code)
-            .fix(fix);
-        if declared.is_empty() { finding } else { finding.with("declared", declared).with("actual", actual) }
-    }
+fn loss(after: &After<'_, '_>, now: &FederatedIdentityCredential, account: &ServiceAccount, users: &[&Workload]) -> Finding {
+    let After { declared, identity, .. } = after;
+    let subject = account.subject();
+    let audience = now.audiences.first().cloned().unwrap_or_else(|| crate::model::DEFAULT_AUDIENCE.into());
+    let token = Token { issuer: now.issuer.clone(), subject, audience };
+    let names = names(users);
+    let template = matches!(declared.tool, Tool::Template { .. });
+    let (severity, tense) = if template { (Severity::Medium, "would") } else { (RULE.severity, "will") };
+    let with_identity = declared.coming == Coming::DeletedWithIdentity;
+    let difference = declared.difference(now).filter(|_| !declared.is_deleted());
+    let what = match &difference {
+        Some((field, written, is)) => format!("`{field}` {tense} change from `{is}` to `{written}`"),
+        None if with_identity => format!("{tense} be deleted with its identity"),
+        None => format!("{tense} be deleted"),
+    };
+    // then nobody has the client id that is asked for
+    let code = if with_identity { Some(UNKNOWN_CLIENT) } else { after.credentials().map(|all| near::aadsts(&token, &all)) };
+    let answer = code.map_or_else(String::new, |code| format!(" with {code}"));
+    let message = format!(
+        "{what}; after that no credential of identity `{}` trusts `{}`, and Entra {tense} refuse {}{answer}",
+        identity.name,
+        token.subject,
+        listed(&names),
+    );
+    let address = &declared.address;
+    let fix = match &difference {
+        Some((field, _, is)) => format!("at {address} leave {field} at `{is}`; if the change is meant, have the workloads follow it first"),
+        None if with_identity => format!("keep {address} until no workload needs it; one that replaces it has another client id, which the ServiceAccounts have to name"),
+        None => format!("keep {address} until no workload needs it, or declare another credential for `{}` with the same apply", token.subject),
+    };
+    let (field, declared, actual) = difference.unwrap_or(("name", String::new(), String::new()));
+    let finding = Finding::new(severity, field, message)
+        .with("identity", identity.name.as_str())
+        .with("credential", now.name.as_str())
+        .with("issuer", token.issuer.as_str())
+        .with("subject", token.subject.as_str())
+        .with("workloads", names)
+        .with("aadsts", code)
+        .fix(fix);
+    if declared.is_empty() { finding } else { finding.with("declared", declared).with("actual", actual) }
 }
 
 /// The workloads by kind and name: those that nothing else made, if they were seen.
