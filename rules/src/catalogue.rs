@@ -92,6 +92,7 @@ catalogue! {
     audit AWI403 => identity_across_environments,
     audit AWI404 => identity_of_the_cluster,
     audit AWI405 => region_without_federation,
+    #[cfg(feature = "audit")]
     audit AWI406 => concurrent_credential_writes,
     audit AWI407 => over_privileged_identity,
     admission AWI501 => invalid_token_expiration,
@@ -144,6 +145,8 @@ catalogue! {
     audit AWI903 => declared_credential_differs,
     audit AWI904 => declared_credential_missing,
     audit AWI905 => undeclared_credential,
+    #[cfg(feature = "audit")]
+    audit AWI906 => planned_change_breaks_trust,
 }
 
 // === impl Entry ===

@@ -9,6 +9,7 @@ use core::cmp::Ordering;
 #[cfg(feature = "facts")]
 use serde::{Deserialize, Serialize};
 
+use crate::expression;
 use crate::model::{Audience, FederatedIdentityCredential, Identity, Issuer, Origin, Subject};
 
 /// Every declaration that was read.
@@ -40,12 +41,34 @@ pub struct DeclaredCredential {
     pub expression: Option<String>,
     /// The audiences, if they are known before it is applied.
     pub audiences: Option<Vec<Audience>>,
-    /// Whether its document says that it is still to be made or changed.
-    pub pending: bool,
+    /// What its document says is still to come of it.
+    #[cfg_attr(feature = "facts", serde(default))]
+    pub coming: Coming,
+    /// What it will be, where it was seen to be otherwise or not to be at all, and all of it is known.
+    #[cfg(feature = "audit")]
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub planned: Option<FederatedIdentityCredential>,
     /// What applies it.
     pub tool: Tool,
     /// Where it was read.
     pub origin: Origin,
+}
+
+/// What a document says is still to come of what it declares.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
+pub enum Coming {
+    /// Nothing, or the document does not say.
+    #[default]
+    Nothing,
+    /// It is about to be made.
+    Made,
+    /// It is about to be changed.
+    Changed,
+    /// It is about to be deleted; it is declared as it was.
+    Deleted,
+    /// Its identity is about to be deleted, and it with it; the address is the identity's.
+    DeletedWithIdentity,
 }
 
 /// What applies a declaration, as far as that bears on the result.
@@ -81,7 +104,11 @@ impl Declared {
 
     /// Those of an identity.
     pub fn of_identity(&self, identity: &Identity) -> &[DeclaredCredential] {
-        let reference = identity.reference();
+        self.of_owner(identity.reference())
+    }
+
+    /// Those of an identity by what they call it, whether or not it was seen.
+    pub fn of_owner(&self, reference: &str) -> &[DeclaredCredential] {
         let start = self.credentials.partition_point(|it| folded(&it.identity, reference).is_lt());
         let end = self.credentials.partition_point(|it| folded(&it.identity, reference).is_le());
         if reference.is_empty() { &[] } else { self.credentials.get(start..end).unwrap_or_default() }
@@ -90,6 +117,11 @@ impl Declared {
     /// Those of which no source says whose they are.
     pub fn of_nobody(&self) -> impl Iterator<Item = &DeclaredCredential> {
         self.credentials.iter().take_while(|it| it.identity.is_empty())
+    }
+
+    /// Those that may still be applied.
+    pub fn to_come(&self) -> impl Iterator<Item = &DeclaredCredential> {
+        self.credentials.iter().filter(|it| it.is_to_come())
     }
 
     /// Whether nothing is declared.
@@ -109,6 +141,57 @@ impl DeclaredCredential {
             || self.subject.is_some()
                 && self.subject == credential.subject
                 && self.issuer.as_ref() == Some(&credential.issuer)
+    }
+
+    /// Whether it is this credential of the same identity that comes to be as declared, or goes.
+    pub fn touches(&self, credential: &FederatedIdentityCredential) -> bool {
+        if self.name.is_empty() { self.is(credential) } else { self.name.eq_ignore_ascii_case(&credential.name) }
+    }
+
+    /// Whether its document says that it is still to be made, changed or deleted.
+    pub fn is_pending(&self) -> bool {
+        self.coming != Coming::Nothing
+    }
+
+    /// Whether its document says that it is about to be deleted.
+    pub fn is_deleted(&self) -> bool {
+        matches!(self.coming, Coming::Deleted | Coming::DeletedWithIdentity)
+    }
+
+    /// Whether it may still be applied: by its plan, or as a template, which does not say whether it was.
+    pub fn is_to_come(&self) -> bool {
+        self.is_pending() || matches!(self.tool, Tool::Template { .. })
+    }
+
+    /// Whether all of it is known before it is applied.
+    pub fn is_known(&self) -> bool {
+        let trusts = self.subject.is_some() || self.expression.is_some();
+        trusts && !self.name.is_empty() && self.issuer.is_some() && self.audiences.is_some()
+    }
+
+    /// What it will be, where that is known and nothing is like it yet.
+    pub fn planned(&self) -> Option<&FederatedIdentityCredential> {
+        #[cfg(feature = "audit")]
+        return self.planned.as_ref();
+        #[cfg(not(feature = "audit"))]
+        None
+    }
+
+    /// Whether it will trust a token of one of these audiences; `None` if that shows only once it is applied.
+    pub fn will_trust(&self, issuer: &Issuer, subject: &Subject, audiences: &[Audience]) -> Option<bool> {
+        let issued = self.issuer.as_ref().map(|own| own == issuer);
+        let heard = self.audiences.as_ref().map(|own| own.iter().any(|audience| audiences.contains(audience)));
+        let admitted = match (&self.subject, &self.expression) {
+            (Some(own), _) => Some(own == subject),
+            (None, Some(expression)) => expression::holds(expression, |claim| match claim {
+                "iss" => Some(issuer.as_str()),
+                "sub" => Some(subject.as_str()),
+                _ => None,
+            }),
+            (None, None) => None,
+        };
+        let all = [Some(!self.is_deleted()), issued, heard, admitted];
+        if all.contains(&Some(false)) { Some(false) } else { all.iter().all(Option::is_some).then_some(true) }
     }
 
     /// The first property in which a credential differs from what is declared: its name, what is
@@ -224,6 +307,41 @@ mod tests {
         let count = |id: &str| all.of_identity(&identity(id)).len();
         assert_eq!([count("A"), count("b"), count("d"), count("")], [2, 1, 0, 0]);
         assert_eq!(all.of_nobody().count(), 1);
+    }
+
+    #[test]
+    fn what_is_to_come_trusts_as_far_as_it_is_known() {
+        let (issuer, subject): (Issuer, Subject) = ("https://issuer/".into(), Subject::of("shop", "cart"));
+        let will = |declared: &DeclaredCredential| declared.will_trust(&issuer, &subject, &["a".into()]);
+        let mut it = DeclaredCredential { subject: Some(subject.clone()), ..declared("i", "fc") };
+        assert_eq!(will(&it), None, "issuer and audience are unknown");
+        it.issuer = Some(issuer.clone());
+        it.audiences = Some(alloc::vec!["b".into(), "a".into()]);
+        assert_eq!(will(&it), Some(true));
+        assert_eq!(will(&DeclaredCredential { coming: Coming::Deleted, ..it.clone() }), Some(false));
+        assert_eq!(will(&DeclaredCredential { subject: None, ..it.clone() }), None);
+        let other = DeclaredCredential { issuer: Some("https://issuer".into()), subject: None, ..it.clone() };
+        assert_eq!(will(&other), Some(false), "whatever the subject will be");
+        let flexible = |expression: &str| {
+            will(&DeclaredCredential { subject: None, expression: Some(expression.into()), ..it.clone() })
+        };
+        assert_eq!(flexible("claims['sub'] matches 'system:serviceaccount:shop:*'"), Some(true));
+        assert_eq!(flexible("claims['sub'] eq 'x'"), Some(false));
+        assert_eq!(flexible("claims['job'] eq 'x'"), None);
+    }
+
+    #[test]
+    fn a_plan_touches_what_it_names() {
+        let named = |name: &str| DeclaredCredential {
+            issuer: Some(live().issuer),
+            subject: live().subject,
+            ..declared("i", name)
+        };
+        assert!(named("fC").touches(&live()) && named("").touches(&live()));
+        assert!(!named("other").touches(&live()), "another of the same issuer and subject is one more");
+        assert!(!named("fc").is_to_come(), "nothing says that it is still to be applied");
+        let template = Tool::Template { copied: false, in_turn: false };
+        assert!(DeclaredCredential { tool: template, ..named("fc") }.is_to_come());
     }
 
     #[test]

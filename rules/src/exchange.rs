@@ -224,6 +224,11 @@ impl Refusal<'_> {
             cluster.zip(subject).is_some_and(|(cluster, subject)| trust.trusted_account(cluster, subject).is_some())
         };
         let correct = nearest.filter(|miss| miss.is_misspelt() && !needed(miss.credential));
+        #[cfg(feature = "audit")]
+        if let Some(said) = nearest.filter(|miss| miss.is_meant()).and_then(|miss| repair::at_declaration(miss, token))
+        {
+            return said;
+        }
         match self.identity {
             Some(identity) => repair::repair(identity, correct.map(|miss| miss.credential), token),
             None => repair::addition(&self.client_id, token),

@@ -3,6 +3,8 @@
 use alloc::string::{String, ToString};
 
 use crate::catalogue::Entry;
+#[cfg(feature = "audit")]
+use crate::declared::DeclaredCredential;
 use crate::finding::Finding;
 use crate::inventory::Inventory;
 use crate::model::{
@@ -22,6 +24,9 @@ pub enum Object<'a> {
     ServiceAccount(&'a ServiceAccount),
     /// A credential.
     Credential(&'a FederatedIdentityCredential),
+    /// A credential as it is declared, where the declaration may still be applied.
+    #[cfg(feature = "audit")]
+    Declared(&'a DeclaredCredential),
     /// An identity.
     Identity(&'a Identity),
     /// A custom resource.
@@ -70,6 +75,11 @@ fn verdict(check: Check, object: Object<'_>, trust: &Trust<'_>) -> Option<Verdic
         (Check::Workload(check), Object::Workload(workload)) => Some(check(workload, trust)),
         (Check::ServiceAccount(check), Object::ServiceAccount(account)) => Some(check(account, trust)),
         (Check::Credential(check), Object::Credential(credential)) => Some(check(credential, trust)),
+        // what it will be is judged as a credential
+        #[cfg(feature = "audit")]
+        (Check::Credential(check), Object::Declared(declared)) => Some(check(declared.planned.as_ref()?, trust)),
+        #[cfg(feature = "audit")]
+        (Check::Declared(check), Object::Declared(declared)) => Some(check(declared, trust)),
         (Check::Identity(check), Object::Identity(identity)) => Some(check(identity, trust)),
         (Check::Custom(check), Object::Custom(custom)) => Some(check(custom, trust)),
         #[cfg(feature = "audit")]
@@ -82,14 +92,16 @@ fn verdict(check: Check, object: Object<'_>, trust: &Trust<'_>) -> Option<Verdic
 }
 
 impl Inventory {
-    /// Every object that can be judged: clusters, identities, credentials, custom
-    /// resources, bindings of roles, ServiceAccounts, workloads, software.
+    /// Every object that can be judged: clusters, identities, credentials, what is declared of them and
+    /// may still be applied, custom resources, bindings of roles, ServiceAccounts, workloads, software.
     pub fn objects(&self) -> impl Iterator<Item = Object<'_>> {
         let clusters = self.clusters.iter().filter(|cluster| !cluster.name.is_empty()).map(Object::Cluster);
         let objects = clusters
             .chain(self.identities.iter().map(Object::Identity))
-            .chain(self.credentials.iter().map(Object::Credential))
-            .chain(self.customs.iter().map(Object::Custom));
+            .chain(self.credentials.iter().map(Object::Credential));
+        #[cfg(feature = "audit")]
+        let objects = objects.chain(self.declared.to_come().map(Object::Declared));
+        let objects = objects.chain(self.customs.iter().map(Object::Custom));
         #[cfg(feature = "audit")]
         let objects = objects.chain(self.role_bindings.iter().map(Object::RoleBinding));
         let objects = objects
@@ -123,7 +135,7 @@ impl Object<'_> {
             Self::RoleBinding(_) => "rbac.authorization.k8s.io/v1",
             Self::Credential(_) | Self::Identity(_) | Self::Cluster(_) => "",
             #[cfg(feature = "audit")]
-            Self::Software(_) => "",
+            Self::Declared(_) | Self::Software(_) => "",
         }
     }
 
@@ -136,6 +148,8 @@ impl Object<'_> {
             #[cfg(feature = "audit")]
             Self::RoleBinding(binding) => binding.kind(),
             Self::Credential(_) => "FederatedIdentityCredential",
+            #[cfg(feature = "audit")]
+            Self::Declared(_) => "FederatedIdentityCredential",
             Self::Identity(identity) => identity.kind_name(),
             Self::Cluster(_) => "Cluster",
             #[cfg(feature = "audit")]
@@ -167,6 +181,8 @@ impl Object<'_> {
                 "" => credential.name.clone(),
                 parent => alloc::format!("{parent}/{}", credential.name),
             },
+            #[cfg(feature = "audit")]
+            Self::Declared(declared) => trust.name_of(declared),
             Self::Identity(identity) => identity.name.clone(),
             Self::Cluster(cluster) => cluster.name.clone(),
             #[cfg(feature = "audit")]
@@ -190,6 +206,8 @@ impl Object<'_> {
             Self::Credential(credential) => credential.declared.as_deref(),
             Self::Identity(identity) => identity.declared.as_deref(),
             Self::Cluster(cluster) => cluster.declared.as_deref(),
+            #[cfg(feature = "audit")]
+            Self::Declared(declared) => Some(&declared.address),
             Self::Workload(_) | Self::ServiceAccount(_) | Self::Custom(_) => None,
             #[cfg(feature = "audit")]
             Self::RoleBinding(_) | Self::Software(_) => None,
@@ -217,6 +235,8 @@ impl Object<'_> {
             #[cfg(feature = "audit")]
             Self::RoleBinding(binding) => binding.origin,
             Self::Credential(credential) => credential.origin,
+            #[cfg(feature = "audit")]
+            Self::Declared(declared) => declared.origin,
             Self::Identity(identity) => identity.origin,
             Self::Cluster(cluster) => cluster.origin,
             #[cfg(feature = "audit")]

@@ -14,6 +14,8 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+#[cfg(feature = "audit")]
+pub mod after;
 #[cfg(feature = "facts")]
 pub mod case;
 pub mod catalogue;
@@ -31,6 +33,8 @@ pub mod near;
 pub mod on_behalf;
 pub mod parameters;
 pub mod release;
+#[cfg(feature = "audit")]
+pub mod remedy;
 pub mod repair;
 pub mod review;
 pub mod rule;

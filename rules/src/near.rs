@@ -240,11 +240,13 @@ impl Miss<'_> {
     /// Whether the credential is meant for this very token and merely misspelt, so that it should
     /// be corrected; else another one is to be added beside it.
     pub fn is_misspelt(&self) -> bool {
-        self.differences.iter().all(|difference| match difference.how {
-            How::Case | How::Slash | How::Space | How::Swapped => true,
-            // an identity holds one credential of an issuer and subject, whatever its audience
-            _ => difference.field == Field::Audience,
-        })
+        self.differences.iter().all(Difference::is_misspelling)
+    }
+
+    /// Whether the credential means this token: it is misspelt, or differs in a slip of the pen.
+    #[cfg(feature = "audit")]
+    pub fn is_meant(&self) -> bool {
+        self.differences.iter().all(|difference| difference.how == How::Typo || difference.is_misspelling())
     }
 
     /// In words: `subject differs in case`.
@@ -279,6 +281,14 @@ impl Difference {
 
     fn words(&self) -> String {
         format!("{} {}", self.field.as_str(), self.how.words())
+    }
+
+    fn is_misspelling(&self) -> bool {
+        match self.how {
+            How::Case | How::Slash | How::Space | How::Swapped => true,
+            // an identity holds one credential of an issuer and subject, whatever its audience
+            _ => self.field == Field::Audience,
+        }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
+#[cfg(feature = "audit")]
+use alloc::vec::Vec;
 
 use serde::Serialize;
 
@@ -11,6 +13,8 @@ use crate::model::Cluster;
 use crate::model::rbac::{IDENTITY_GROUP, USE_IDENTITY};
 use crate::model::{Audience, ClientId, FederatedIdentityCredential, Identity, IdentityKind, Issuer, Subject};
 use crate::near::Token;
+#[cfg(feature = "audit")]
+use crate::near::{self, Difference, Field, Miss};
 use crate::trust::Trust;
 
 /// What `--parameters` of an app registration's credential holds.
@@ -90,9 +94,34 @@ pub fn addition_to(identity: &str, token: &Token) -> String {
     )
 }
 
+/// What to change where a credential is declared, so that it trusts `token`; `None` if it is not declared.
+#[cfg(feature = "audit")]
+pub fn at_declaration(miss: &Miss<'_>, token: &Token) -> Option<String> {
+    let address = miss.credential.declared.as_ref()?;
+    let set = |difference: &Difference| match difference.field {
+        Field::Issuer => format!("the issuer to `{}`", token.issuer),
+        Field::Subject => format!("the subject to `{}`", token.subject),
+        Field::Audience => format!("the audience to `{}`", token.audience),
+    };
+    let all = miss.differences.iter().map(set).collect::<Vec<_>>().join(" and ");
+    (!all.is_empty()).then(|| format!("at {address} set {all}"))
+}
+
 /// The command, or in words what to do, that makes a credential trust `token` instead of what it
-/// trusts: if its identity holds such a credential already, this one is to be deleted.
+/// trusts: if its identity holds such a credential already, this one is to be deleted. What is declared is
+/// corrected where it is declared, and what a plan corrects waits for its apply.
 pub fn correction(trust: &Trust<'_>, credential: &FederatedIdentityCredential, token: &Token) -> String {
+    #[cfg(feature = "audit")]
+    if let Some(said) = near::miss(token, credential).and_then(|miss| at_declaration(&miss, token)) {
+        return said;
+    }
+    if let Some(coming) = trust.coming_to(credential)
+        && (coming.is_deleted()
+            || coming.will_trust(&token.issuer, &token.subject, core::slice::from_ref(&token.audience)) == Some(true))
+    {
+        let does = if coming.is_deleted() { "deletes" } else { "corrects" };
+        return format!("apply the configuration: {} {does} the credential", coming.address);
+    }
     let Some(identity) = trust.parent(credential) else {
         return format!(
             "set the credential's issuer to {}, its subject to {} and its audience to {}",
@@ -111,6 +140,12 @@ pub fn correction(trust: &Trust<'_>, credential: &FederatedIdentityCredential, t
 
 /// The command, or in words what to do, that deletes a credential.
 pub fn removal(trust: &Trust<'_>, credential: &FederatedIdentityCredential) -> String {
+    if let Some(address) = &credential.declared {
+        return format!("take {address} out of the configuration");
+    }
+    if let Some(coming) = trust.coming_to(credential).filter(|it| it.is_deleted()) {
+        return format!("apply the configuration, which deletes {}", coming.address);
+    }
     let name = shell(&credential.name);
     match trust.parent(credential) {
         Some(identity) if identity.kind == IdentityKind::UserAssigned => {

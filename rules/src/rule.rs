@@ -1,5 +1,7 @@
 //! A rule: plain data about a flaw, and the functions that see it.
 
+#[cfg(feature = "audit")]
+use crate::declared::DeclaredCredential;
 use crate::finding::{Confidence, Finding, Severity};
 #[cfg(feature = "audit")]
 use crate::model::RoleBinding;
@@ -38,6 +40,9 @@ pub enum Check {
     ServiceAccount(fn(&ServiceAccount, &Trust<'_>) -> Verdict),
     /// A federated identity credential.
     Credential(fn(&FederatedIdentityCredential, &Trust<'_>) -> Verdict),
+    /// A federated identity credential as it is declared, where the declaration may still be applied.
+    #[cfg(feature = "audit")]
+    Declared(fn(&DeclaredCredential, &Trust<'_>) -> Verdict),
     /// A managed identity or app registration.
     Identity(fn(&Identity, &Trust<'_>) -> Verdict),
     /// A custom resource.
@@ -58,6 +63,8 @@ impl Check {
             Self::Workload(_) => "workload",
             Self::ServiceAccount(_) => "service account",
             Self::Credential(_) => "credential",
+            #[cfg(feature = "audit")]
+            Self::Declared(_) => "declared credential",
             Self::Identity(_) => "identity",
             Self::Custom(_) => "custom resource",
             #[cfg(feature = "audit")]

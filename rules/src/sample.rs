@@ -6,7 +6,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 
-use crate::declared::{DeclaredCredential, Tool};
+use crate::declared::{Coming, DeclaredCredential, Tool};
 use crate::inventory::Inventory;
 use crate::manifest::{Manifest, read};
 use crate::model::{
@@ -80,7 +80,9 @@ pub(crate) fn declared(identity: &str, name: &str) -> DeclaredCredential {
         subject: None,
         expression: None,
         audiences: None,
-        pending: false,
+        coming: Coming::Nothing,
+        #[cfg(feature = "audit")]
+        planned: None,
         tool: Tool::Operator,
         origin: Origin::default(),
     }

@@ -3,6 +3,7 @@
 
 #[cfg(feature = "audit")]
 mod access;
+mod coming;
 #[cfg(feature = "audit")]
 mod registered;
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use wiguard::collect::{Collected, Missing};
-use wiguard_rules::declared::Tool;
+use wiguard_rules::declared::{Coming, Tool};
 use wiguard_tests::case::{collect_text, rules_that_find};
 
 use crate::program::Folder;
@@ -148,7 +148,7 @@ fn what_is_known_only_once_it_is_applied_is_unknown() {
         ("", "module.a.azurerm_user_assigned_identity.cart")
     );
     let [declared] = inventory.declared.of_identity(identity) else { panic!("{:?}", inventory.declared) };
-    assert_eq!((declared.name.as_str(), &declared.issuer, declared.pending), ("cart", &None, true));
+    assert_eq!((declared.name.as_str(), &declared.issuer, declared.coming), ("cart", &None, Coming::Made));
     assert!(matches!(&declared.tool, Tool::Terraform { constraint: Some(version), .. } if version == "~> 4.20"));
     assert_eq!(rules_that_find(&collected), [""; 0], "nothing unknown is a flaw");
 }

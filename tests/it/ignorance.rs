@@ -158,6 +158,8 @@ fn objects(rest: &wiguard_tests::loss::Rest) -> Vec<(Id, Object<'_>)> {
     all.extend(with("identity", &rest.identities).into_iter().zip(identities));
     let credentials = inventory.credentials.iter().map(Object::Credential);
     all.extend(with("credential", &rest.credentials).into_iter().zip(credentials));
+    let declared = inventory.declared.to_come().map(Object::Declared).enumerate();
+    all.extend(declared.map(|(index, declared)| (("declared", index), declared)));
     let accounts = inventory.service_accounts.iter().map(Object::ServiceAccount);
     let customs = inventory.customs.iter().map(Object::Custom).enumerate();
     all.extend(customs.map(|(index, custom)| (("custom", index), custom)));

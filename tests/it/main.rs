@@ -33,6 +33,7 @@ mod mutation;
 mod operators;
 mod output;
 mod parity;
+mod plans;
 mod policy;
 mod preview;
 mod program;

@@ -367,7 +367,7 @@ impl Redactor {
     }
 
     fn declared(&mut self, declared: &mut Declarations) {
-        for DeclaredIdentity { identity, key } in &mut declared.identities {
+        for DeclaredIdentity { identity, key, .. } in &mut declared.identities {
             self.identity(identity);
             self.key(key);
         }

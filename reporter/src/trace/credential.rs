@@ -3,6 +3,7 @@
 use wiguard_rules::exchange::{Presented, Refusal, presented};
 use wiguard_rules::model::{ClientId, Identity};
 use wiguard_rules::near::{self, Field};
+use wiguard_rules::remedy::remedy;
 
 use super::walk::{State, Step, Walker};
 
@@ -74,6 +75,12 @@ impl Walker<'_, '_> {
                 self.trust.parent_name(other)
             ));
         }
-        step.fix(refusal.repair(&token, nearest.as_ref(), self.trust))
+        let remedy = remedy(refusal, presented, self.trust);
+        if let Some(remedy) = &remedy {
+            step = step.detail(remedy.words());
+        }
+        step.fix(
+            remedy.map_or_else(|| refusal.repair(&token, nearest.as_ref(), self.trust), |remedy| remedy.fix(presented)),
+        )
     }
 }

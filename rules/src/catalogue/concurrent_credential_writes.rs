@@ -5,8 +5,8 @@
 //! `copy` loop of a template writes its resources at once unless its mode is `serial`, separate resources
 //! do unless one depends on the other, and Terraform's azurerm provider puts them in turn from 3.40.0 on.
 //!
-//! One credential has nobody to collide with. Where a document does not say which version of the
-//! provider it is for, nothing is said.
+//! One credential has nobody to collide with, and one that a plan leaves as it is is not written. Where a
+//! document does not say which version of the provider it is for, nothing is said.
 //!
 //! # Fails
 //!
@@ -24,6 +24,45 @@
 //!   apiVersion: "2024-11-30"
 //!   name: id-cart/two
 //!   properties: {issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:till", audiences: ["api://AzureADTokenExchange"]}
+//! ```
+//!
+//! ```yaml
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 33333333-3333-3333-3333-333333333333, resourceGroup: rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! "$schema": https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#
+//! contentVersion: 1.0.0.0
+//! languageVersion: "2.0"
+//! resources:
+//!   cart: {type: Microsoft.ManagedIdentity/userAssignedIdentities, apiVersion: "2024-11-30", name: id-cart, location: westeurope}
+//!   one:
+//!     type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials
+//!     apiVersion: "2024-11-30"
+//!     name: id-cart/one
+//!     dependsOn: [cart]
+//!     properties: {issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audiences: ["api://AzureADTokenExchange"]}
+//!   two:
+//!     type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials
+//!     apiVersion: "2024-11-30"
+//!     name: id-cart/two
+//!     dependsOn: [cart]
+//!     properties: {issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:till", audiences: ["api://AzureADTokenExchange"]}
+//! ```
+//!
+//! ```yaml
+//! format_version: "1.2"
+//! terraform_version: 1.9.8
+//! resource_changes:
+//! - address: azurerm_federated_identity_credential.one
+//!   mode: managed
+//!   type: azurerm_federated_identity_credential
+//!   change: {actions: [create], after: {name: one, parent_id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/one", audience: ["api://AzureADTokenExchange"]}, after_unknown: {}}
+//! - address: azurerm_federated_identity_credential.two
+//!   mode: managed
+//!   type: azurerm_federated_identity_credential
+//!   change: {actions: [create], after: {name: two, parent_id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/two", audience: ["api://AzureADTokenExchange"]}, after_unknown: {}}
+//! configuration:
+//!   provider_config:
+//!     azurerm: {name: azurerm, version_constraint: "3.31.0"}
 //! ```
 //!
 //! ```yaml
@@ -79,6 +118,29 @@
 //! ```
 //!
 //! ```yaml
+//! # one depends on the other, by its symbolic name
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 33333333-3333-3333-3333-333333333333, resourceGroup: rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! "$schema": https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#
+//! contentVersion: 1.0.0.0
+//! languageVersion: "2.0"
+//! resources:
+//!   cart: {type: Microsoft.ManagedIdentity/userAssignedIdentities, apiVersion: "2024-11-30", name: id-cart, location: westeurope}
+//!   one:
+//!     type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials
+//!     apiVersion: "2024-11-30"
+//!     name: id-cart/one
+//!     dependsOn: [cart]
+//!     properties: {issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audiences: ["api://AzureADTokenExchange"]}
+//!   two:
+//!     type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials
+//!     apiVersion: "2024-11-30"
+//!     name: id-cart/two
+//!     dependsOn: [cart, one]
+//!     properties: {issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:till", audiences: ["api://AzureADTokenExchange"]}
+//! ```
+//!
+//! ```yaml
 //! # one at a time
 //! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 33333333-3333-3333-3333-333333333333, resourceGroup: rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
 //! ---
@@ -123,6 +185,24 @@
 //! configuration:
 //!   provider_config:
 //!     azurerm: {name: azurerm, version_constraint: "~> 4.20"}
+//! ```
+//!
+//! ```yaml
+//! # the plan writes only one of them
+//! format_version: "1.2"
+//! terraform_version: 1.9.8
+//! resource_changes:
+//! - address: azurerm_federated_identity_credential.one
+//!   mode: managed
+//!   type: azurerm_federated_identity_credential
+//!   change: {actions: [no-op], after: {name: one, parent_id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/one", audience: ["api://AzureADTokenExchange"]}, after_unknown: {}}
+//! - address: azurerm_federated_identity_credential.two
+//!   mode: managed
+//!   type: azurerm_federated_identity_credential
+//!   change: {actions: [create], after: {name: two, parent_id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/two", audience: ["api://AzureADTokenExchange"]}, after_unknown: {}}
+//! configuration:
+//!   provider_config:
+//!     azurerm: {name: azurerm, version_constraint: "3.31.0"}
 //! ```
 //!
 //! ```yaml
@@ -178,12 +258,18 @@ pub(super) static RULE: Rule = Rule {
     frameworks: &[],
     yields_to: &[],
     since: "0.1.0",
-    checks: &[Check::Identity(check)],
+    checks: &[Check::Declared(check)],
 };
 
-fn check(identity: &Identity, trust: &Trust<'_>) -> Verdict {
-    let declared = trust.declared().of_identity(identity);
-    let Some(one) = declared.iter().find(|it| collides(it, declared)) else { return Ok(None) };
+fn check(one: &DeclaredCredential, trust: &Trust<'_>) -> Verdict {
+    let declared = trust.declared().of_owner(&one.identity);
+    if one.identity.is_empty() || !collides(one, declared) {
+        return Ok(None);
+    }
+    // told once, at the first of them
+    if declared.iter().find(|it| collides(it, declared)).is_some_and(|first| !core::ptr::eq(first, one)) {
+        return Ok(None);
+    }
     let (message, fix) = match &one.tool {
         Tool::Terraform { .. } => (
             format!("{} and others are written at the same time: the provider's version is below 3.40.0", one.address),
@@ -194,10 +280,11 @@ fn check(identity: &Identity, trust: &Trust<'_>) -> Verdict {
             "in Bicep, put @batchSize(1) on the loop; in a template, `mode: serial` and `batchSize: 1` on its copy, or dependsOn on each but the first",
         ),
     };
+    let identity = trust.identity_of(one).map_or(one.identity.as_str(), |identity| identity.name.as_str());
     Ok(Some(
         Finding::new(RULE.severity, "federatedIdentityCredentials", message)
-            .with("declaredAs", one.address.as_str())
-            .with("credentials", declared.len() as u64)
+            .with("identity", identity)
+            .with("credentials", declared.iter().filter(|it| is_written(it)).count() as u64)
             .fix(fix),
     ))
 }
@@ -205,13 +292,22 @@ fn check(identity: &Identity, trust: &Trust<'_>) -> Verdict {
 /// Whether it may be written while another one of its document is. Of a template, all but one
 /// have to wait.
 fn collides(it: &DeclaredCredential, declared: &[DeclaredCredential]) -> bool {
-    let same = |other: &&DeclaredCredential| other.origin.source == it.origin.source && other.tool.is_like(&it.tool);
-    match &it.tool {
-        Tool::Template { in_turn: true, .. } | Tool::Operator => false,
-        Tool::Template { copied: true, .. } => true,
-        Tool::Template { .. } => {
-            declared.iter().filter(same).filter(|other| !matches!(other.tool, Tool::Template { in_turn: true, .. })).count() > 1
+    let same = |other: &&DeclaredCredential| {
+        is_written(other) && other.origin.source == it.origin.source && other.tool.is_like(&it.tool)
+    };
+    let in_turn = |other: &DeclaredCredential| matches!(other.tool, Tool::Template { in_turn: true, .. });
+    let several = |wanted: &dyn Fn(&DeclaredCredential) -> bool| {
+        declared.iter().filter(same).filter(|other| wanted(other)).nth(1).is_some()
+    };
+    is_written(it)
+        && match &it.tool {
+            Tool::Template { in_turn: true, .. } | Tool::Operator => false,
+            Tool::Template { copied: true, .. } => true,
+            Tool::Template { .. } => several(&|other| !in_turn(other)),
+            Tool::Terraform { .. } => it.tool.is_below(3, 40) && several(&|_| true),
         }
-        Tool::Terraform { .. } => it.tool.is_below(3, 40) && declared.iter().filter(same).count() > 1,
-    }
+}
+
+fn is_written(it: &DeclaredCredential) -> bool {
+    it.is_to_come() && !it.is_deleted()
 }

@@ -4,7 +4,7 @@
 //! pipelines and the one of an identity binding all count. The next cluster or namespace then cannot
 //! be added, usually in the middle of a migration. ServiceAccounts that name the identity and that no
 //! credential of it trusts yet are counted as needed, and so are credentials that infrastructure as code
-//! declares and that are not there yet. A ServiceAccount whose pods use an identity binding needs none of
+//! declares and that are not there yet, less those that a plan deletes. A ServiceAccount whose pods use an identity binding needs none of
 //! its own: all bindings of an identity share one.
 //!
 //! There is no other exception; limit and threshold are parameters, should Microsoft lift them.
@@ -67,11 +67,10 @@ fn check(identity: &Identity, trust: &Trust<'_>) -> Verdict {
     let used = seen.len();
     // what is needed counts only where no credential is unseen, or it would shrink with what is learnt
     let (needs, unknown) = if identity.credentials_complete { needs(identity, trust) } else { (BTreeSet::new(), None) };
-    let (planned, unclear) = if identity.credentials_complete { planned(identity, trust) } else { Default::default() };
-    let announced = planned.len() + unclear;
-    let needs: BTreeSet<(&Issuer, Subject)> = needs.into_iter().chain(planned).collect();
+    let planned = if identity.credentials_complete { planned(identity, trust) } else { Planned::default() };
+    let needs: BTreeSet<(&Issuer, Subject)> = needs.into_iter().chain(planned.tokens).collect();
     // one that is known only once it is applied may be what a ServiceAccount waits for
-    let needed = needs.len().max(announced);
+    let needed = needs.len().max(planned.names.len()).saturating_sub(planned.deleted);
     let total = used + needed;
     if total < warning.min(limit) {
         trust.credentials(identity)?;
@@ -111,23 +110,34 @@ fn check(identity: &Identity, trust: &Trust<'_>) -> Verdict {
     ))
 }
 
-/// The tokens of credentials that are declared and not there yet, and how many more are declared
-/// whose tokens are known only once they are applied.
-fn planned<'a>(identity: &Identity, trust: &Trust<'a>) -> (BTreeSet<(&'a Issuer, Subject)>, usize) {
-    let seen = trust.credentials_seen(identity);
-    let (mut tokens, mut unclear) = (BTreeSet::new(), 0);
-    for declared in trust.declared().of_identity(identity) {
-        if declared.name.is_empty() || seen.iter().any(|credential| declared.is(credential)) {
+/// What declarations will add to an identity's credentials, and take away.
+#[derive(Default)]
+struct Planned<'a> {
+    /// The names of those that are not there yet, in lower case.
+    names: BTreeSet<String>,
+    /// Their tokens, where those are known before they are applied.
+    tokens: BTreeSet<(&'a Issuer, Subject)>,
+    /// How many that are there are about to be deleted.
+    deleted: usize,
+}
+
+fn planned<'a>(identity: &Identity, trust: &Trust<'a>) -> Planned<'a> {
+    let (seen, all) = (trust.credentials_seen(identity), trust.declared().of_identity(identity));
+    let goes = |credential: &&&FederatedIdentityCredential| {
+        credential.declared.is_none() && all.iter().any(|it| it.is_deleted() && it.touches(credential))
+    };
+    let mut planned = Planned { deleted: seen.iter().filter(goes).count(), ..Planned::default() };
+    for declared in all.iter().filter(|it| !it.is_deleted() && !it.name.is_empty()) {
+        let there = |credential: &&&FederatedIdentityCredential| declared.is(credential) && !goes(credential);
+        if seen.iter().find(there).is_some() {
             continue;
         }
-        match (&declared.issuer, &declared.subject) {
-            (Some(issuer), Some(subject)) => {
-                tokens.insert((issuer, subject.clone()));
-            }
-            _ => unclear += 1,
+        planned.names.insert(declared.name.to_ascii_lowercase());
+        if let (Some(issuer), Some(subject)) = (&declared.issuer, &declared.subject) {
+            planned.tokens.insert((issuer, subject.clone()));
         }
     }
-    (tokens, unclear)
+    planned
 }
 
 /// The tokens that no credential of the identity trusts, though their ServiceAccounts name it; and
@@ -180,7 +190,7 @@ fn needs<'a>(identity: &Identity, trust: &Trust<'a>) -> (BTreeSet<(&'a Issuer, S
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::declared::{Declared, DeclaredCredential};
+    use crate::declared::{Coming, Declared, DeclaredCredential};
     use crate::inventory::{Extent, Inventory};
     use crate::model::{ClusterIx, Pairs};
     use crate::parameters::Parameters;
@@ -297,7 +307,7 @@ mod tests {
         let declared = |name: &str, subject: Option<&str>| DeclaredCredential {
             issuer: Some("https://token.actions.githubusercontent.com".into()),
             subject: subject.map(Subject::from),
-            pending: true,
+            coming: Coming::Made,
             ..sample::declared(CLIENT, name)
         };
         let total = |used: usize, declared: Vec<DeclaredCredential>| {
@@ -320,6 +330,15 @@ mod tests {
         assert_eq!(total(12, unclear()), None);
         assert_eq!(total(13, unclear()), Some(Severity::Medium));
         assert_eq!(total(18, unclear()), Some(Severity::Critical));
+        let same = || vec![declared("a", Some("repo:a")), declared("b", Some("repo:a")), declared("A", Some("repo:a"))];
+        assert_eq!(total(13, same()), None, "a name that is declared twice is one");
+        assert_eq!(total(14, same()), Some(Severity::Medium), "two names are two, whatever they trust");
+        let renamed = || {
+            let gone = DeclaredCredential { coming: Coming::Deleted, ..declared("fc0", Some("repo:0")) };
+            vec![gone, declared("new", Some("repo:0"))]
+        };
+        assert_eq!(total(15, renamed()), None, "one goes, one comes");
+        assert_eq!(total(20, renamed()), Some(Severity::High), "the last is the last");
         let mut both = estate(14, 1);
         both.declared = Declared::of(vec![declared("a", Some("repo:a"))], false);
         assert_eq!(verdict(&both).unwrap().unwrap().severity, Severity::Medium, "neither stands for the other");

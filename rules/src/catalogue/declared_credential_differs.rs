@@ -102,7 +102,7 @@ pub(super) static RULE: Rule = Rule {
 
 fn check(credential: &FederatedIdentityCredential, trust: &Trust<'_>) -> Verdict {
     let Some(identity) = trust.compared(credential)? else { return Ok(None) };
-    let declared = trust.declared().of_identity(identity).iter().filter(|it| !it.pending && it.is(credential));
+    let declared = trust.declared().of_identity(identity).iter().filter(|it| !it.is_pending() && it.is(credential));
     let Some((declared, (field, written, is))) =
         declared.filter_map(|it| Some((it, it.difference(credential)?))).next()
     else {

@@ -124,7 +124,7 @@ fn check(identity: &Identity, trust: &Trust<'_>) -> Verdict {
         .declared()
         .of_identity(identity)
         .iter()
-        .filter(|it| !it.pending && !it.name.is_empty() && !seen.iter().any(|credential| it.is(credential)))
+        .filter(|it| !it.is_pending() && !it.name.is_empty() && !seen.iter().any(|credential| it.is(credential)))
         .collect();
     let Some(first) = missing.first() else { return Ok(None) };
     trust.credentials(identity)?;

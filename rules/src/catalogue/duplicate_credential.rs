@@ -2,7 +2,8 @@
 //!
 //! Azure takes one credential for an issuer and a subject on an identity, and exactly one audience in
 //! each; Azure Resource Manager refuses the rest when it is created. Here it stands in what is about to
-//! be, or in a copy of what was: one of the two is meant for somebody else.
+//! be, beside another one or beside what is there, or in a copy of what was: one of the two is meant for
+//! somebody else.
 //!
 //! The same issuer and subject on different identities is allowed, and wanted where one workload has
 //! several. Flexible credentials have no subject to compare.
@@ -80,12 +81,28 @@ fn check(credential: &FederatedIdentityCredential, trust: &Trust<'_>) -> Verdict
     let Some(identity) = trust.parent(credential) else {
         return Err(Unknown(Key::Parent(credential.name.clone())));
     };
-    let repeats = |other: &&&FederatedIdentityCredential| {
-        other.issuer == credential.issuer
-            && other.subject.as_ref() == Some(subject)
-            && (&other.name, &other.id) < (&credential.name, &credential.id)
+    let alike = |other: &&&FederatedIdentityCredential| {
+        other.issuer == credential.issuer && other.subject.as_ref() == Some(subject)
     };
-    let Some(first) = trust.credentials_seen(identity).iter().find(repeats) else {
+    let before = |other: &&&FederatedIdentityCredential| {
+        (&other.name, &other.id) < (&credential.name, &credential.id)
+    };
+    let seen = trust.credentials_seen(identity).iter();
+    let planned: Vec<&FederatedIdentityCredential> = if credential.declared.is_some() {
+        trust.to_come(identity).filter_map(|it| it.planned()).collect()
+    } else {
+        Vec::new()
+    };
+    let first = if planned.contains(&credential) {
+        // it comes after all that are there and stay, and is none that another document plans too
+        let stays = |other: &&&FederatedIdentityCredential| !trust.to_come(identity).any(|it| it.touches(other));
+        let named = |other: &&&FederatedIdentityCredential| !other.name.eq_ignore_ascii_case(&credential.name);
+        let there = seen.filter(alike).filter(stays);
+        there.chain(planned.iter().filter(before).filter(alike)).find(named)
+    } else {
+        seen.filter(before).find(alike)
+    };
+    let Some(first) = first else {
         return trust.credentials(identity).map(|_| None);
     };
     Ok(Some(

@@ -3,7 +3,9 @@
 //! The identity has a credential of this cluster, but for the same ServiceAccount in another
 //! namespace, for another one in the same namespace, with the two swapped, or with a slip of the
 //! pen. Entra answers with AADSTS700213. This explains why `untrusted-workload` finds no match:
-//! where a credential trusts the workload, no near miss is reported, whatever else stands beside it.
+//! where a credential trusts the workload, no near miss is reported, whatever else stands beside it. What a
+//! Terraform plan or a template is about to make is looked at too; if it trusts the workload, the near miss is of
+//! medium severity.
 //!
 //! # Fails
 //!
@@ -87,6 +89,8 @@
 use crate::exchange::{Presented, Refusal, exchanges, presented};
 use crate::near::{self, Field, How};
 use crate::prelude::*;
+#[cfg(feature = "audit")]
+use crate::remedy::{Remedy, planned, remedy};
 use crate::trust::{Key, Unknown};
 
 pub(super) static RULE: Rule = Rule {
@@ -127,7 +131,13 @@ fn unowned(refusal: &Refusal<'_>, presented: &Presented<'_>, trust: &Trust<'_>) 
     if refusal.identity.is_some_and(|identity| identity.credentials_complete) {
         return None;
     }
-    let unowned = trust.trusting(presented.issuer).iter().find(|credential| trust.parent(credential).is_none())?;
+    let may_be_theirs = trust.trusting(presented.issuer).iter().copied();
+    #[cfg(feature = "audit")]
+    let may_be_theirs = may_be_theirs.chain(
+        trust.declared().to_come().filter_map(|it| it.planned()).filter(|it| it.issuer == *presented.issuer),
+    );
+    let mut may_be_theirs = may_be_theirs;
+    let unowned = may_be_theirs.find(|credential| trust.parent(credential).is_none())?;
     Some(Unknown(Key::Parent(unowned.name.clone())))
 }
 
@@ -138,6 +148,12 @@ fn near_miss(
     trust: &Trust<'_>,
 ) -> Option<Finding> {
     let mut credentials = refusal.credentials.clone();
+    #[cfg(feature = "audit")]
+    let (remedy, to_come) = (remedy(refusal, presented, trust), planned(refusal, trust));
+    #[cfg(feature = "audit")]
+    if !matches!(remedy, Some(Remedy::Mends(_))) {
+        credentials.extend(&to_come);
+    }
     credentials.retain(|credential| credential.issuer == *presented.issuer);
     let token = presented.token(&credentials);
     let miss = near::nearest(&token, &credentials)?;
@@ -158,13 +174,25 @@ fn near_miss(
         refusal.repair(&token, Some(&miss), trust)
     );
     let field = format!("{}.serviceAccountName", workload.kind.spec_path());
-    Some(
-        Finding::new(RULE.severity, field, message)
-            .with("clientId", refusal.client_id.as_str())
-            .with("how", subject.how.as_str())
-            .with_made("nearest", || miss.evidence(trust))
-            .fix(fix),
-    )
+    let finding = Finding::new(RULE.severity, field, message)
+        .with("clientId", refusal.client_id.as_str())
+        .with("how", subject.how.as_str())
+        .with_made("nearest", || miss.evidence(trust))
+        .fix(fix);
+    #[cfg(feature = "audit")]
+    let finding = match (&remedy, &miss.credential.declared) {
+        (Some(mends @ Remedy::Mends(_)), _) => {
+            let message = format!("{}; {}", finding.message, mends.words());
+            let finding = Finding { severity: Severity::Medium, message, ..finding };
+            finding.with("pending", mends.address()).fix(mends.fix(presented))
+        }
+        (_, Some(address)) if to_come.contains(&miss.credential) => Finding {
+            message: format!("{}; {address} declares it so and is still to be applied", finding.message),
+            ..finding
+        },
+        _ => finding,
+    };
+    Some(finding)
 }
 
 #[cfg(test)]

@@ -118,7 +118,8 @@ const OLD: [&str; 2] = ["parent_id", "resource_group_name"];
 fn check(identity: &Identity, trust: &Trust<'_>) -> Verdict {
     let old = |it: &DeclaredCredential| -> Option<&'static str> {
         let Tool::Terraform { written, .. } = &it.tool else { return None };
-        OLD.into_iter().find(|name| written.iter().any(|own| own == name)).filter(|_| it.tool.is_at_least(4, 65))
+        let applies = !it.is_deleted() && it.tool.is_at_least(4, 65);
+        OLD.into_iter().find(|name| applies && written.iter().any(|own| own == name))
     };
     let found = trust.declared().of_identity(identity).iter().find_map(|it| Some((it, old(it)?)));
     let Some((declared, attribute)) = found else { return Ok(None) };

@@ -127,7 +127,7 @@ const OF_BINDINGS: &str = "aks-identity-binding";
 fn check(credential: &FederatedIdentityCredential, trust: &Trust<'_>) -> Verdict {
     let Some(identity) = trust.compared(credential)? else { return Ok(None) };
     let declared = trust.declared().of_identity(identity);
-    let Some(beside) = declared.first() else { return Ok(None) };
+    let Some(beside) = declared.iter().find(|it| !it.is_deleted()) else { return Ok(None) };
     if credential.name == OF_BINDINGS || declared.iter().any(|it| it.is(credential)) {
         return Ok(None);
     }
@@ -135,14 +135,14 @@ fn check(credential: &FederatedIdentityCredential, trust: &Trust<'_>) -> Verdict
         return Err(Unknown(Key::Value("whether all infrastructure as code was given".into())));
     }
     let nameless = |it: &&crate::declared::DeclaredCredential| it.name.is_empty();
-    if let Some(unclear) = declared.iter().find(nameless).or_else(|| trust.declared().of_nobody().next()) {
+    if let Some(unclear) = declared.iter().find(nameless).or_else(|| trust.declared().of_nobody().find(|it| !it.is_deleted())) {
         return Err(Unknown(Key::Value(format!("what {} is once it is applied", unclear.address))));
     }
     let message = format!("is declared nowhere, while {} declares another credential of its identity", beside.address);
     Ok(Some(
         Finding::new(RULE.severity, "name", message)
             .with("identity", identity.name.as_str())
-            .with("declared", declared.iter().map(|it| it.address.as_str()).collect::<Vec<_>>())
+            .with("declared", declared.iter().filter(|it| !it.is_deleted()).map(|it| it.address.as_str()).collect::<Vec<_>>())
             .fix("declare it and import it if a workload needs it, or delete it"),
     ))
 }

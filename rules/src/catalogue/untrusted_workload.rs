@@ -7,7 +7,8 @@
 //! A pod that speaks through an identity binding needs no credential of its own. Without a client
 //! id (`client-id-missing`), or with one that no identity has (`client-id-unknown`), there is no
 //! identity to ask. The expression of a flexible credential is evaluated; where it hangs on a claim
-//! that is not known, nothing is accused.
+//! that is not known, nothing is accused. Where a Terraform plan or a template is still to make or correct the
+//! credential, as far as that is known, the finding is of medium severity and says what to apply.
 //!
 //! # Fails
 //!
@@ -136,6 +137,8 @@
 use crate::exchange::{Presented, Refusal, exchanges, presented};
 use crate::near::{self, Token};
 use crate::prelude::*;
+#[cfg(feature = "audit")]
+use crate::remedy::{Remedy, remedy};
 use crate::repair;
 
 pub(super) static RULE: Rule = Rule {
@@ -213,6 +216,14 @@ fn refused(field: String, presented: &Presented<'_>, refusal: &Refusal<'_>, trus
             let named = trust.parent(other).map(|parent| parent.client_id.as_str());
             serde_json::json!({"name": trust.parent_name(other), "clientId": named})
         });
+    }
+    #[cfg(feature = "audit")]
+    if let Some(remedy) = remedy(refusal, presented, trust) {
+        finding.message.push_str(&format!("; {}", remedy.words()));
+        if let Remedy::Mends(_) = remedy {
+            finding.severity = Severity::Medium;
+        }
+        return finding.with("pending", remedy.address()).fix(remedy.fix(presented));
     }
     finding
 }

@@ -2,11 +2,12 @@
 //! or by symbolic name, children inside their parents, and modules as nested deployments.
 
 use serde_json::{Map, Value};
-use wiguard_rules::declared::{DeclaredCredential, Tool};
+use wiguard_rules::declared::{Coming, DeclaredCredential, Tool};
 use wiguard_rules::model::{Audience, Cluster, IdentityKind, Origin, Platform};
 
 use super::expression::{Scope, is_whole, whole};
 use super::lines::Lines;
+use super::symbols::Symbols;
 use super::{Declaration, Declarations, DeclaredBinding, DeclaredIdentity, Key, Whose, identity};
 
 const IDENTITIES: &str = "microsoft.managedidentity/userassignedidentities";
@@ -48,6 +49,14 @@ struct Reader<'r, 'a> {
     found: Declarations,
 }
 
+/// The template that a resource stands in.
+struct Place<'a> {
+    scope: &'a Scope,
+    /// The modules it is in.
+    within: &'a str,
+    symbols: Symbols<'a>,
+}
+
 /// A resource with the type and name of what it stands in put before its own.
 struct Resource<'a> {
     kind: String,
@@ -59,12 +68,15 @@ struct Resource<'a> {
 
 impl Reader<'_, '_> {
     fn template(&mut self, template: &Value, scope: &Scope, within: &str, depth: usize) {
-        match template.get("resources") {
-            Some(Value::Array(list)) => {
-                list.iter().for_each(|it| self.resource(it, None, None, scope, within, depth));
-            }
+        let place = Place { scope, within, symbols: Symbols::of(template) };
+        self.resources(template, None, &place, depth);
+    }
+
+    fn resources(&mut self, of: &Value, parent: Option<&Resource<'_>>, place: &Place<'_>, depth: usize) {
+        match of.get("resources") {
+            Some(Value::Array(list)) => list.iter().for_each(|it| self.resource(it, None, parent, place, depth)),
             Some(Value::Object(named)) => {
-                named.iter().for_each(|(symbol, it)| self.resource(it, Some(symbol), None, scope, within, depth));
+                named.iter().for_each(|(symbol, it)| self.resource(it, Some(symbol), parent, place, depth));
             }
             _ => {}
         }
@@ -75,10 +87,10 @@ impl Reader<'_, '_> {
         body: &Value,
         symbol: Option<&str>,
         parent: Option<&Resource<'_>>,
-        scope: &Scope,
-        within: &str,
+        place: &Place<'_>,
         depth: usize,
     ) {
+        let Place { scope, within, symbols } = place;
         let Some(depth) = depth.checked_sub(1) else {
             let line = self.lines.of("");
             return self.found.defects.push((line, "could not read all modules: they nest too deep".into()));
@@ -105,23 +117,16 @@ impl Reader<'_, '_> {
             None => written.to_string(),
         };
         let address = if within.is_empty() { shown } else { format!("{within}/{shown}") };
-        let line = self.lines.of(symbol.unwrap_or(written));
+        let line = match symbol {
+            Some(symbol) => self.lines.of_key(symbol),
+            None => self.lines.of(written),
+        };
         let resource = Resource { kind, name, address, body };
         if resource.kind == DEPLOYMENTS {
             return self.module(&resource, scope, depth);
         }
-        resource.declare(scope, line, &mut self.found);
-        match body.get("resources") {
-            Some(Value::Array(list)) => {
-                list.iter().for_each(|it| self.resource(it, None, Some(&resource), scope, within, depth));
-            }
-            Some(Value::Object(named)) => {
-                named.iter().for_each(|(symbol, it)| {
-                    self.resource(it, Some(symbol), Some(&resource), scope, within, depth);
-                });
-            }
-            _ => {}
-        }
+        resource.declare(scope, symbols, line, &mut self.found);
+        self.resources(body, Some(&resource), place, depth);
     }
 
     /// A nested deployment: a module has a scope of its own, unless it says that it has not.
@@ -142,10 +147,10 @@ impl Reader<'_, '_> {
 }
 
 impl Resource<'_> {
-    fn declare(&self, scope: &Scope, line: u32, found: &mut Declarations) {
+    fn declare(&self, scope: &Scope, symbols: &Symbols<'_>, line: u32, found: &mut Declarations) {
         match self.kind.as_str() {
             IDENTITIES | APPLICATIONS => found.identities.extend(self.identity(scope, line)),
-            CREDENTIALS | APP_CREDENTIALS => found.credentials.push(self.credential(scope, line)),
+            CREDENTIALS | APP_CREDENTIALS => found.credentials.push(self.credential(scope, symbols, line)),
             CLUSTERS => found.clusters.extend(self.cluster(scope, line)),
             BINDINGS => found.bindings.extend(self.binding(scope)),
             _ => {}
@@ -172,10 +177,11 @@ impl Resource<'_> {
         let location = self.body.get("location").map(|it| scope.value(it));
         made.location = location.as_ref().and_then(whole).unwrap_or_default().into();
         // nothing tells whether two loops make the same one
-        (!self.is_copied()).then(|| DeclaredIdentity { identity: made, key: Key::Address(self.address.clone()) })
+        let key = Key::Address(self.address.clone());
+        (!self.is_copied()).then(|| DeclaredIdentity { identity: made, key, coming: Coming::Nothing })
     }
 
-    fn credential(&self, scope: &Scope, line: u32) -> Declaration {
+    fn credential(&self, scope: &Scope, symbols: &Symbols<'_>, line: u32) -> Declaration {
         let named = if self.kind == CREDENTIALS {
             self.name.clone()
         } else {
@@ -197,8 +203,9 @@ impl Resource<'_> {
             subject: self.text(scope, "subject").map(Into::into),
             expression: expression.get("value").and_then(whole).map(Into::into),
             audiences,
-            pending: false,
-            tool: Tool::Template { copied, in_turn: self.is_in_turn() },
+            coming: Coming::Nothing,
+            planned: None,
+            tool: Tool::Template { copied, in_turn: self.is_in_turn(symbols) },
             origin: Origin { source: 0, line },
         };
         let parent = match known(parent) {
@@ -250,17 +257,12 @@ impl Resource<'_> {
     }
 
     /// Whether it waits for others of its kind: one at a time in its loop, or for another credential.
-    fn is_in_turn(&self) -> bool {
+    fn is_in_turn(&self, symbols: &Symbols<'_>) -> bool {
         let copy = |name: &str| self.body.get("copy").and_then(|copy| copy.get(name));
         let serial = copy("mode").and_then(Value::as_str).is_some_and(|mode| mode.eq_ignore_ascii_case("serial"));
         if self.is_copied() {
             return serial && copy("batchSize").is_none_or(|size| size.as_u64() == Some(1));
         }
-        // a symbol tells nothing of what it stands for: it may be one
-        let waits = |on: &Value| {
-            let on = on.as_str().unwrap_or_default().to_ascii_lowercase();
-            on.contains("federatedidentitycredentials") || !on.contains('/') && !on.is_empty()
-        };
-        self.body.get("dependsOn").and_then(Value::as_array).is_some_and(|on| on.iter().any(waits))
+        symbols.leads_to_credential(self.body)
     }
 }

@@ -1,10 +1,11 @@
 //! Putting declarations beside what is: a declared thing that Azure was seen to have is that thing,
 //! and is not counted twice; one that Azure was not asked about is taken as declared; one that Azure
-//! was seen not to have stays a declaration, and is nothing that tokens are exchanged with.
+//! was seen not to have, or to have otherwise, stays a declaration, and is nothing that tokens are
+//! exchanged with. What it will be once it is applied is kept beside it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use wiguard_rules::declared::{Declared, DeclaredCredential};
+use wiguard_rules::declared::{Coming, Declared, DeclaredCredential, Tool};
 use wiguard_rules::inventory::Inventory;
 use wiguard_rules::model::{
     Cluster, ClusterIx, FederatedIdentityCredential, Identity, IdentityBinding, IdentityKind, Parent,
@@ -58,8 +59,11 @@ pub(in crate::collect) fn add(sources: Sources, inventory: &mut Inventory, assum
     }
     let none_is_live = inventory.credentials.is_empty();
     let mut owners = Owners::new(inventory);
+    let (ends, identities): (Vec<_>, Vec<_>) =
+        identities.into_iter().partition(|(_, declared)| declared.coming == Coming::Deleted);
     for (document, declared) in identities {
-        owners.identity(document, declared, inventory);
+        let replaced = ends.iter().any(|(of, end)| *of == document && end.key == declared.key);
+        owners.identity(document, declared, replaced, inventory);
     }
     owners.bindings(bindings, inventory, assume_complete);
     let mut beside = Beside::new(&owners, inventory);
@@ -67,6 +71,9 @@ pub(in crate::collect) fn add(sources: Sources, inventory: &mut Inventory, assum
     for (document, declaration) in credentials {
         all.push(beside.credential(document, declaration, &owners, inventory));
     }
+    let lost: Vec<_> = ends.into_iter().flat_map(|(_, end)| owners.lost(&end.identity, inventory)).collect();
+    all.retain(|other| !lost.iter().any(|it| says_the_same(other, it)));
+    all.extend(lost);
     inventory.declared = Declared::of(all, assume_complete);
     if assume_complete && !inventory.credentials.is_empty() {
         for identity in inventory.identities.iter_mut().filter(|it| none_is_live || it.declared.is_some()) {
@@ -113,16 +120,17 @@ impl Owners {
         named.filter(within).collect()
     }
 
-    /// An identity that is declared: the one that is, or one more.
-    fn identity(&mut self, document: u32, declared: DeclaredIdentity, inventory: &mut Inventory) {
-        let DeclaredIdentity { mut identity, key } = declared;
+    /// An identity that is declared: the one that is, or one more. One that is replaced gets another
+    /// client id, whatever its name.
+    fn identity(&mut self, document: u32, declared: DeclaredIdentity, replaced: bool, inventory: &mut Inventory) {
+        let DeclaredIdentity { mut identity, key, .. } = declared;
         let key = scoped(document, key);
         let mut known = [identity.id.as_str(), identity.client_id.as_str()]
             .into_iter()
             .filter(|id| !id.is_empty())
             .find_map(|id| self.of_id(id));
         let mut certain = true;
-        if known.is_none() && identity.id.is_empty() && !identity.name.is_empty() {
+        if known.is_none() && identity.id.is_empty() && !identity.name.is_empty() && !replaced {
             let named = self.named(identity.kind, &identity.name, &identity.resource_group, inventory);
             certain = named.len() < 2;
             known = named.first().copied().filter(|_| certain);
@@ -182,6 +190,34 @@ impl Owners {
         }
     }
 
+    /// The credentials that are deleted with an identity.
+    fn lost(&self, end: &Identity, inventory: &Inventory) -> Vec<DeclaredCredential> {
+        let Some(place) = [end.id.as_str(), end.client_id.as_str()].into_iter().find_map(|id| self.of_id(id)) else {
+            return Vec::new();
+        };
+        let Some(identity) = inventory.identities.get(place).filter(|it| it.declared.is_none()) else {
+            return Vec::new();
+        };
+        let is_its = |it: &&FederatedIdentityCredential| {
+            let (Parent::Resource(id) | Parent::Id(id)) = &it.parent else { return false };
+            it.declared.is_none() && self.of_id(id) == Some(place)
+        };
+        let lost = |it: &FederatedIdentityCredential| DeclaredCredential {
+            address: end.declared.clone().unwrap_or_default(),
+            identity: identity.reference().into(),
+            name: it.name.clone(),
+            issuer: Some(it.issuer.clone()),
+            subject: it.subject.clone(),
+            expression: it.expression.clone(),
+            audiences: Some(it.audiences.clone()),
+            coming: Coming::DeletedWithIdentity,
+            planned: None,
+            tool: Tool::Terraform { constraint: None, written: Vec::new() },
+            origin: end.origin,
+        };
+        inventory.credentials.iter().filter(is_its).map(lost).collect()
+    }
+
     fn owner(&self, document: u32, whose: &Whose, inventory: &Inventory) -> Option<usize> {
         match whose {
             Whose::Id(id) => self.of_id(id),
@@ -195,6 +231,14 @@ impl Owners {
             Whose::Unknown => None,
         }
     }
+}
+
+/// Whether a declaration says already that a credential is deleted.
+fn says_the_same(other: &DeclaredCredential, lost: &DeclaredCredential) -> bool {
+    other.is_deleted()
+        && other.origin.source == lost.origin.source
+        && other.identity.eq_ignore_ascii_case(&lost.identity)
+        && other.name.eq_ignore_ascii_case(&lost.name)
 }
 
 /// The one cluster that is meant, with its resource id.
@@ -214,36 +258,47 @@ fn scoped(document: u32, key: Key) -> (u32, Key) {
     (if matches!(key, Key::Object(_)) { u32::MAX } else { document }, key)
 }
 
-/// What is in the inventory already: by identity and name, and by identity, issuer and subject.
-struct Beside(BTreeSet<(String, String, String)>);
+/// What is in the inventory already, of each identity.
+struct Beside {
+    /// By identity and name: the place in the inventory.
+    by_name: BTreeMap<(String, String), usize>,
+    /// By identity, issuer and subject: the document that declares it; none, if it is live.
+    by_token: BTreeMap<(String, String, String), Option<u32>>,
+}
 
 impl Beside {
     fn new(owners: &Owners, inventory: &Inventory) -> Self {
-        let mut beside = Self(BTreeSet::new());
-        for credential in &inventory.credentials {
+        let mut beside = Self { by_name: BTreeMap::new(), by_token: BTreeMap::new() };
+        for (place, credential) in inventory.credentials.iter().enumerate() {
             let (Parent::Resource(id) | Parent::Id(id)) = &credential.parent else { continue };
             let owner = owners.of_id(id).and_then(|owner| inventory.identities.get(owner));
-            beside.note(owner.map_or(id, Identity::reference), credential);
+            beside.note(owner.map_or(id, Identity::reference), credential, place, None);
         }
         beside
     }
 
-    fn note(&mut self, of: &str, credential: &FederatedIdentityCredential) {
+    fn note(&mut self, of: &str, credential: &FederatedIdentityCredential, place: usize, document: Option<u32>) {
         let of = of.to_ascii_lowercase();
         if let Some(subject) = &credential.subject {
-            self.0.insert((of.clone(), credential.issuer.0.clone(), subject.0.clone()));
+            self.by_token.entry((of.clone(), credential.issuer.0.clone(), subject.0.clone())).or_insert(document);
         }
-        self.0.insert((of, credential.name.to_ascii_lowercase(), String::new()));
+        self.by_name.entry((of, credential.name.to_ascii_lowercase())).or_insert(place);
     }
 
-    fn has(&self, of: &str, credential: &FederatedIdentityCredential) -> bool {
-        let of = of.to_ascii_lowercase();
-        let named = !credential.name.is_empty()
-            && self.0.contains(&(of.clone(), credential.name.to_ascii_lowercase(), String::new()));
-        let alike = |subject: &wiguard_rules::model::Subject| {
-            self.0.contains(&(of.clone(), credential.issuer.0.clone(), subject.0.clone()))
-        };
-        named || credential.subject.as_ref().is_some_and(alike)
+    /// The credential of that name.
+    fn named<'i>(
+        &self,
+        credential: &DeclaredCredential,
+        inventory: &'i Inventory,
+    ) -> Option<&'i FederatedIdentityCredential> {
+        let key = (credential.identity.to_ascii_lowercase(), credential.name.to_ascii_lowercase());
+        self.by_name.get(&key).and_then(|place| inventory.credentials.get(*place))
+    }
+
+    /// The document that declares one of the same issuer and subject; none within, if it is live.
+    fn alike(&self, of: &str, credential: &FederatedIdentityCredential) -> Option<Option<u32>> {
+        let subject = credential.subject.as_ref()?;
+        self.by_token.get(&(of.to_ascii_lowercase(), credential.issuer.0.clone(), subject.0.clone())).copied()
     }
 
     /// A credential that is declared; into the inventory if Azure was not asked about it and all of
@@ -260,16 +315,35 @@ impl Beside {
         credential.identity = match (owner, &parent) {
             (Some(owner), _) => owner.reference().into(),
             (None, Whose::Id(id)) => id.clone(),
+            // an identity that no source describes, and not one of several
+            (None, Whose::Name { name, resource_group })
+                if owners.named(IdentityKind::UserAssigned, name, resource_group, inventory).is_empty() =>
+            {
+                name.clone()
+            }
             (None, _) => String::new(),
         };
+        let Some(made) = made(&credential, &parent, owner).filter(|_| !credential.is_deleted()) else {
+            return credential;
+        };
+        // objects of Kubernetes are one document, whatever file they are in
+        let document = if credential.tool == Tool::Operator { u32::MAX } else { document };
         let refuted = owner.is_some_and(|owner| owner.credentials_complete);
-        if let Some(made) = made(&credential, &parent, owner)
-            && !refuted
-            && !self.has(&credential.identity, &made)
-        {
-            self.note(&credential.identity, &made);
-            inventory.credentials.push(made);
-        }
+        let alike = self.alike(&credential.identity, &made);
+        let is_planned = match (self.named(&credential, inventory), alike) {
+            (Some(other), _) => credential.is_to_come() && credential.difference(other).is_some(),
+            // one more of the same issuer and subject, unless it is the live one under another name
+            (None, Some(None)) => credential.is_pending(),
+            (None, Some(Some(other))) if other != document => false,
+            (None, _) if refuted => credential.is_to_come(),
+            (None, _) => {
+                let place = inventory.credentials.len();
+                self.note(&credential.identity, &made, place, Some(document));
+                inventory.credentials.push(made);
+                return credential;
+            }
+        };
+        credential.planned = Some(made).filter(|_| is_planned);
         credential
     }
 }

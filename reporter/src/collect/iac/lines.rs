@@ -25,6 +25,12 @@ impl<'a> Lines<'a> {
         self.seek(quoted.as_bytes()).or_else(|| self.seek(name.as_bytes())).unwrap_or(self.first)
     }
 
+    /// The line that has `name` for a key.
+    pub(super) fn of_key(&mut self, name: &str) -> u32 {
+        let quoted = serde_json::to_string(name).unwrap_or_default();
+        self.seek(format!("{quoted}:").as_bytes()).unwrap_or_else(|| self.of(name))
+    }
+
     fn seek(&mut self, wanted: &[u8]) -> Option<u32> {
         let rest = self.text.get(self.at..).unwrap_or_default();
         if let Some(found) = memmem::find(rest, wanted) {
@@ -52,6 +58,7 @@ mod tests {
         let mut lines = Lines::new(text, 10);
         assert_eq!((lines.of("one"), lines.of("two")), (11, 12));
         assert_eq!(lines.of("a"), 11, "what stands before is found too");
+        assert_eq!((lines.of_key("one"), lines.of_key("two")), (14, 12), "a key before a value");
         assert_eq!((lines.of("nowhere"), lines.of("")), (10, 10));
     }
 }

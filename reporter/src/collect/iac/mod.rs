@@ -8,11 +8,12 @@ mod expression;
 mod lines;
 mod operators;
 mod references;
+mod symbols;
 mod terraform;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use wiguard_rules::declared::DeclaredCredential;
+use wiguard_rules::declared::{Coming, DeclaredCredential};
 use wiguard_rules::model::{ClientId, Cluster, Identity};
 
 pub(super) use assemble::{add, any_is_described, take};
@@ -39,6 +40,9 @@ pub(crate) struct DeclaredIdentity {
     pub(crate) identity: Identity,
     /// How credentials of the same document name it.
     pub(crate) key: Key,
+    /// What is still to come of it: nothing, or its end. One that is replaced is declared twice.
+    #[serde(default)]
+    pub(crate) coming: Coming,
 }
 
 /// A credential as it is declared, and whose it is said to be.

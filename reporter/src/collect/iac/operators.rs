@@ -2,7 +2,7 @@
 //! Crossplane. What they declare stands in `spec`; what Azure gave to it, in `status`.
 
 use serde_json::Value;
-use wiguard_rules::declared::{DeclaredCredential, Tool};
+use wiguard_rules::declared::{Coming, DeclaredCredential, Tool};
 use wiguard_rules::model::{Audience, Cluster, IdentityKind, Origin, Platform};
 
 use super::{Declaration, Declarations, DeclaredIdentity, Key, Whose, filled, identity};
@@ -93,7 +93,7 @@ impl<'a> View<'a> {
         made.id = given("id").into();
         made.resource_group = self.text("/spec/forProvider/resourceGroupName").into();
         made.location = self.first(&["/spec/location", "/spec/forProvider/location"]).into();
-        DeclaredIdentity { identity: made, key: Key::Object(address) }
+        DeclaredIdentity { identity: made, key: Key::Object(address), coming: Coming::Nothing }
     }
 
     fn credential(&self) -> Declaration {
@@ -123,7 +123,8 @@ impl<'a> View<'a> {
             subject: filled(spec("subject")).map(Into::into),
             expression: filled(spec("claimsMatchingExpression").and_then(|it| it.get("value"))).map(Into::into),
             audiences: audiences.and_then(|list| list.iter().map(|it| it.as_str().map(Audience::from)).collect()),
-            pending: false,
+            coming: Coming::Nothing,
+            planned: None,
             tool: Tool::Operator,
             origin: Origin { source: 0, line: self.line },
         };

@@ -1,8 +1,9 @@
 //! Terraform: `terraform show -json` of a state or a plan, and a state file itself. Of a plan, what
-//! will be; an attribute that is known after the apply, or that is sensitive, is unknown.
+//! will be, and of credentials what will be gone; an attribute that is known after the apply, or that
+//! is sensitive, is unknown.
 
 use serde_json::{Map, Value};
-use wiguard_rules::declared::{DeclaredCredential, Tool};
+use wiguard_rules::declared::{Coming, DeclaredCredential, Tool};
 use wiguard_rules::model::{Audience, Cluster, IdentityKind, Origin, Platform};
 
 use super::lines::Lines;
@@ -16,8 +17,22 @@ struct Resource<'a> {
     values: &'a Value,
     unknown: Option<&'a Value>,
     sensitive: Option<&'a Value>,
-    pending: bool,
+    coming: Coming,
 }
+
+/// Marks every attribute as unknown.
+static UNKNOWN: Value = Value::Bool(true);
+
+/// The resources that are a credential and nothing else.
+const CREDENTIALS: [&str; 3] = [
+    "azurerm_federated_identity_credential",
+    "azuread_application_federated_identity_credential",
+    "azuread_application_flexible_federated_identity_credential",
+];
+
+/// What tells the credentials of all identities apart.
+const NAMES: [&str; 6] =
+    ["name", "display_name", "user_assigned_identity_id", "parent_id", "application_id", "application_object_id"];
 
 /// The attributes that are read as texts, of whatever resource.
 const TEXTS: [&str; 17] = [
@@ -52,10 +67,10 @@ pub(super) fn read(document: &Value, lines: &mut Lines<'_>) -> Declarations {
             "azuread_application" | "azuread_application_registration" => {
                 found.identities.push(resource.application(line));
             }
-            "azurerm_kubernetes_cluster" => found.clusters.push(resource.cluster(line)),
-            "azurerm_federated_identity_credential"
-            | "azuread_application_federated_identity_credential"
-            | "azuread_application_flexible_federated_identity_credential" => {
+            "azurerm_kubernetes_cluster" if resource.coming != Coming::Deleted => {
+                found.clusters.push(resource.cluster(line))
+            }
+            kind if CREDENTIALS.contains(&kind) => {
                 found.credentials.push(resource.credential(line, &configuration));
             }
             "azapi_resource" => resource.azapi(line, &configuration, &mut found),
@@ -72,37 +87,65 @@ pub(super) fn read(document: &Value, lines: &mut Lines<'_>) -> Declarations {
 
 fn resources(document: &Value) -> Vec<Resource<'_>> {
     let mut all = Vec::new();
-    if let Some(changes) = document.get("resource_changes").and_then(Value::as_array) {
-        all.extend(changes.iter().filter_map(change));
+    let list = |name: &str| document.get(name).and_then(Value::as_array);
+    if let Some(changes) = list("resource_changes") {
+        all.extend(changes.iter().flat_map(|it| change(it, None)));
+        // what waits for a later plan is still to come, whatever it will be
+        let deferred = list("deferred_changes").into_iter().flatten().filter_map(|it| it.get("resource_change"));
+        all.extend(deferred.flat_map(|it| change(it, Some(&UNKNOWN))).filter(|it| it.coming != Coming::Deleted));
     } else if let Some(module) = document.pointer("/planned_values/root_module") {
-        in_module(module, true, &mut all);
+        in_module(module, Coming::Changed, &mut all);
     } else if let Some(module) = document.pointer("/values/root_module") {
-        in_module(module, false, &mut all);
+        in_module(module, Coming::Nothing, &mut all);
     } else {
-        let of_file = document.get("resources").and_then(Value::as_array);
-        all.extend(of_file.into_iter().flatten().flat_map(in_file));
+        all.extend(list("resources").into_iter().flatten().flat_map(in_file));
     }
     all
 }
 
-/// What a plan will have made of a resource; `None` if it will be gone, or is only read.
-fn change(change: &Value) -> Option<Resource<'_>> {
+/// What a plan will have made of a resource, and what it will have deleted for it: nothing, if it is only
+/// read, or forgotten and left as it is. `unknown`: whatever is known only after the apply, if not what it says.
+fn change<'a>(change: &'a Value, unknown: Option<&'a Value>) -> Vec<Resource<'a>> {
     let text = |name: &str| change.get(name).and_then(Value::as_str).unwrap_or_default();
-    let then = change.get("change")?;
+    let Some(then) = change.get("change").filter(|_| text("mode") != "data") else { return Vec::new() };
     let actions = then.get("actions").and_then(Value::as_array);
     let does = |action: &str| actions.is_some_and(|actions| actions.iter().any(|it| it == action));
-    let gone = does("forget") || does("delete") && !does("create");
-    (text("mode") != "data" && !gone).then(|| Resource {
+    let resource = |values: &str, unknown, sensitive: &str, coming| Resource {
         address: text("address").into(),
         kind: text("type"),
-        values: then.get("after").unwrap_or(&Value::Null),
-        unknown: then.get("after_unknown"),
-        sensitive: then.get("after_sensitive"),
-        pending: does("create") || does("update"),
-    })
+        values: then.get(values).unwrap_or(&Value::Null),
+        unknown,
+        sensitive: then.get(sensitive),
+        coming,
+    };
+    // a deposed object is what an earlier replacement left behind, perhaps under the same name
+    let deposed = !text("deposed").is_empty();
+    let value = |of: &str, name: &&str| then.get(of).and_then(|it| it.get(*name));
+    // a credential that is replaced under the same name of the same identity is changed
+    let is_credential = CREDENTIALS.contains(&text("type"))
+        || value("before", &"type").and_then(Value::as_str).is_some_and(is_credential);
+    let replaced = does("delete")
+        && does("create")
+        && is_credential
+        && ["name", "display_name"].iter().any(|name| value("after", name).is_some())
+        && NAMES.iter().all(|name| value("before", name) == value("after", name));
+    let mut made = Vec::new();
+    if does("delete") && !deposed && !replaced && then.get("before").is_some_and(Value::is_object) {
+        made.push(resource("before", None, "before_sensitive", Coming::Deleted));
+    }
+    let ends = (does("delete") || does("forget")) && !does("create");
+    if !ends && !deposed {
+        let coming = match (does("create"), does("update")) {
+            (true, _) if !replaced => Coming::Made,
+            (false, false) => Coming::Nothing,
+            _ => Coming::Changed,
+        };
+        made.push(resource("after", unknown.or_else(|| then.get("after_unknown")), "after_sensitive", coming));
+    }
+    made
 }
 
-fn in_module<'a>(module: &'a Value, pending: bool, all: &mut Vec<Resource<'a>>) {
+fn in_module<'a>(module: &'a Value, coming: Coming, all: &mut Vec<Resource<'a>>) {
     let list = |name: &str| module.get(name).and_then(Value::as_array).into_iter().flatten();
     all.extend(list("resources").filter(|it| it.get("mode").is_none_or(|mode| mode != "data")).filter_map(|it| {
         Some(Resource {
@@ -111,10 +154,10 @@ fn in_module<'a>(module: &'a Value, pending: bool, all: &mut Vec<Resource<'a>>) 
             values: it.get("values").unwrap_or(&Value::Null),
             unknown: None,
             sensitive: it.get("sensitive_values"),
-            pending,
+            coming,
         })
     }));
-    list("child_modules").for_each(|child| in_module(child, pending, all));
+    list("child_modules").for_each(|child| in_module(child, coming, all));
 }
 
 /// The instances of a resource in a state file.
@@ -140,7 +183,7 @@ fn in_file(resource: &Value) -> Vec<Resource<'_>> {
             values: it.get("attributes").unwrap_or(&Value::Null),
             unknown: None,
             sensitive: it.get("sensitive_attributes"),
-            pending: false,
+            coming: Coming::Nothing,
         })
         .collect()
 }
@@ -171,7 +214,7 @@ impl Resource<'_> {
         made.tenant_id = self.text("tenant_id");
         made.resource_group = self.text("resource_group_name");
         made.location = self.text("location");
-        DeclaredIdentity { identity: made, key: Key::Address(self.address.clone()) }
+        DeclaredIdentity { identity: made, key: Key::Address(self.address.clone()), coming: self.coming }
     }
 
     fn application(&self, line: u32) -> DeclaredIdentity {
@@ -184,7 +227,7 @@ impl Resource<'_> {
             .into();
         let ids = [self.text("object_id"), object_id(&self.text("id"))];
         made.id = ids.into_iter().find(|id| !id.is_empty()).unwrap_or_default();
-        DeclaredIdentity { identity: made, key: Key::Address(self.address.clone()) }
+        DeclaredIdentity { identity: made, key: Key::Address(self.address.clone()), coming: self.coming }
     }
 
     fn cluster(&self, line: u32) -> Cluster {
@@ -208,7 +251,7 @@ impl Resource<'_> {
         let audiences = self.get("audiences").or_else(|| self.get("audience")).and_then(texts);
         let names = if self.kind.starts_with("azuread") { ["display_name", "name"] } else { ["name", "display_name"] };
         let name = names.into_iter().map(|name| self.text(name)).find(|name| !name.is_empty());
-        let owners = ["user_assigned_identity_id", "parent_id", "application_id", "application_object_id"];
+        let [_, _, owners @ ..] = NAMES;
         let owner = owners.into_iter().find_map(|name| filled(self.get(name)));
         let parent = match owner {
             Some(id) => Whose::Id(object_id(id)),
@@ -224,7 +267,8 @@ impl Resource<'_> {
             subject: filled(self.get("subject")).map(Into::into),
             expression: filled(self.get("claims_matching_expression")).map(Into::into),
             audiences,
-            pending: self.pending,
+            coming: self.coming,
+            planned: None,
             tool: self.tool(configuration),
             origin: Origin { source: 0, line },
         };
@@ -270,7 +314,7 @@ impl Resource<'_> {
                 made.credential.expression = filled(expression).map(Into::into);
                 found.credentials.push(made);
             }
-            "microsoft.containerservice/managedclusters/identitybindings" => {
+            "microsoft.containerservice/managedclusters/identitybindings" if self.coming != Coming::Deleted => {
                 found.bindings.push(self.binding(&body, &output, configuration));
             }
             _ => {}
@@ -324,6 +368,11 @@ fn is_marked(mark: &Value) -> bool {
         Value::Object(members) => Map::values(members).any(is_marked),
         _ => false,
     }
+}
+
+/// Whether a type of azapi is that of credentials.
+fn is_credential(kind: &str) -> bool {
+    kind.to_ascii_lowercase().contains("/federatedidentitycredentials")
 }
 
 /// azuread calls an application `/applications/OBJECT-ID`.
