@@ -22,9 +22,9 @@ pub fn refine(findings: &mut [Reported]) {
     if wanted.is_empty() {
         return;
     }
-    let mut fields: BTreeMap<(&str, u32), Vec<&str>> = BTreeMap::new();
+    let mut fields: BTreeMap<(&str, u32), BTreeSet<&str>> = BTreeMap::new();
     for found in findings.iter().filter(|found| wanted.contains(found.path.as_str())) {
-        fields.entry((&found.path, found.object_line)).or_default().push(&found.finding.field);
+        fields.entry((&found.path, found.object_line)).or_default().insert(&found.finding.field);
     }
     let again: Vec<Root> = wanted.iter().map(|path| Root::Path(PathBuf::from(path))).collect();
     let look = |batch: &Batch| -> Vec<(String, u32, String, u32)> {
