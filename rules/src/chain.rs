@@ -71,7 +71,6 @@ fn concerns(object: Object<'_>, hop: Hop, workload: &Workload, trust: &Trust<'_>
     match (object, hop) {
         _ if is_own => true,
         (_, Hop::Webhook) => workload.opts_in() && !workload.projects_azure_token() && !workload.template.live,
-        (_, Hop::ClientId) => lacks("AZURE_CLIENT_ID"),
         (Object::Workload(_), Hop::Tenant) => is_told("AZURE_TENANT_ID") && !says_tenant(),
         (_, Hop::Tenant) => is_told("AZURE_TENANT_ID"),
         (_, Hop::Authority) => is_told("AZURE_AUTHORITY_HOST"),

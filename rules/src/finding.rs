@@ -44,8 +44,6 @@ pub enum Hop {
     Webhook,
     /// The token lies where the containers look for it.
     Token,
-    /// The containers are told a client id.
-    ClientId,
     /// They are told the tenant of the identity.
     Tenant,
     /// They are told the address of Entra in the cloud of the identity.

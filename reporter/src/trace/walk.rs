@@ -181,14 +181,14 @@ impl<'a> Walker<'_, 'a> {
             self.add(step)?;
         }
         let account = self.trust.service_account(self.workload);
-        self.unbroken(Hop::Webhook)?;
-        if self.workload.opts_in() {
-            self.add(webhook::step(self.workload, &account, self.trust))?;
+        let webhook = self.workload.opts_in().then(|| webhook::step(self.workload, &account, self.trust));
+        match webhook.filter(|step| step.state == State::Broken || self.is_unbroken(Hop::Webhook)) {
+            Some(step) => self.add(step)?,
+            None => self.unbroken(Hop::Webhook)?,
         }
         self.unbroken(Hop::Token)?;
         self.add(self.account(&account))?;
         let asked = self.client_ids()?;
-        self.unbroken(Hop::ClientId)?;
         for client_id in &asked {
             self.add(self.identity(client_id))?;
         }
@@ -202,6 +202,10 @@ impl<'a> Walker<'_, 'a> {
         }
         self.unbroken(Hop::Credential)?;
         self.unbroken(Hop::Program)
+    }
+
+    fn is_unbroken(&self, hop: Hop) -> bool {
+        self.broken.iter().all(|broken| broken.hop != hop)
     }
 
     /// Adds what a rule of the catalogue finds broken at this link; `None` if one does.

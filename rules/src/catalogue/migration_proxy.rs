@@ -136,15 +136,16 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     let field = workload.annotation_path(annotation::INJECT_PROXY);
     let placement = workload.template.placement;
     let finishes = matches!(workload.kind.kind, "Job" | "CronJob");
-    let mut is_refused = false;
+    let mut never_starts = false;
     let (severity, why) = if !workload.opts_in() {
         (RULE.severity, "but they do not opt in, so nobody injects it")
     } else if placement.host_network {
         (RULE.severity, "but the webhook refuses it to pods on the node's network")
     } else if placement.windows {
+        never_starts = true;
         (RULE.severity, "but there is none for Windows")
     } else if cfg!(feature = "audit") && is_kept_out(workload, trust) {
-        is_refused = true;
+        never_starts = true;
         (RULE.severity, "but their namespace enforces Pod Security, which refuses its privileged container")
     } else if finishes && cfg!(feature = "audit") && lacks_native_sidecars(workload, trust) {
         (RULE.severity, "with which a Job does not complete in this cluster, which is older than Kubernetes 1.32")
@@ -155,7 +156,7 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     };
     let message = format!("the pods ask for the migration proxy, {why}");
     let fix = format!("update the Azure SDK to one that knows workload identity, and remove `{field}`");
-    let finding = Finding::new(severity, field, message).breaks_if(is_refused, Hop::Webhook);
+    let finding = Finding::new(severity, field, message).breaks_if(never_starts, Hop::Webhook);
     Ok(Some(
         finding.with("hostNetwork", placement.host_network).with("windows", placement.windows).with("optsIn", workload.opts_in()).fix(fix),
     ))

@@ -284,8 +284,8 @@ fn wrong(
                 return Ok(None);
             }
             if let Some(why) = of_nobody(workload, container, value, trust)? {
-                let needed = "the client id of an identity".into();
-                return Ok(Some((Severity::High, why.into(), Some((Hop::ClientId, needed)))));
+                // The walk of a chain asks for the identity of each client id.
+                return Ok(Some((Severity::High, why.into(), None)));
             }
             let said = said.filter(|_| !workload.projects_azure_token());
             let is_other = said.is_some() && !is_meant(workload, value, trust)?;
