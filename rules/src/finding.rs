@@ -33,6 +33,29 @@ pub enum Confidence {
     High,
 }
 
+/// A link of a workload's chain, in the order in which its token needs them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Hop {
+    /// The cluster signs tokens that Entra can check.
+    Cluster,
+    /// The pods have the label that opts in.
+    Label,
+    /// The webhook is asked about the pods, and lets them through with what they need.
+    Webhook,
+    /// The token lies where the containers look for it.
+    Token,
+    /// They are told the tenant of the identity.
+    Tenant,
+    /// They are told the address of Entra in the cloud of the identity.
+    Authority,
+    /// The identity is bound to the cluster, for pods that speak through an identity binding of AKS.
+    Binding,
+    /// A credential of the identity trusts the token.
+    Credential,
+    /// The program in the containers makes use of the token.
+    Program,
+}
+
 /// One flaw of one object. Which rule and which object: see [`crate::judge::Judgement`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
@@ -47,6 +70,12 @@ pub struct Finding {
     pub evidence: serde_json::Map<String, Value>,
     /// What to do: a command, or the exact change.
     pub fix: String,
+    /// The link of the chain that is broken by it; `None` if tokens are exchanged all the same.
+    #[cfg(feature = "audit")]
+    pub breaks: Option<Hop>,
+    /// What the field would have to be, and what it is, to be shown one above the other.
+    #[cfg(feature = "audit")]
+    pub expected: Option<(String, Option<String>)>,
 }
 
 // === impl Severity ===
@@ -92,6 +121,10 @@ impl Finding {
             #[cfg(feature = "evidence")]
             evidence: serde_json::Map::new(),
             fix: String::new(),
+            #[cfg(feature = "audit")]
+            breaks: None,
+            #[cfg(feature = "audit")]
+            expected: None,
         }
     }
 
@@ -114,6 +147,34 @@ impl Finding {
     #[must_use]
     pub fn fix(mut self, fix: impl Into<String>) -> Self {
         self.fix = fix.into();
+        self
+    }
+
+    /// Says which link of the chain is broken by it.
+    #[must_use]
+    pub fn breaks(self, hop: Hop) -> Self {
+        self.breaks_if(true, hop)
+    }
+
+    /// Says which link of the chain is broken by it, if one is.
+    #[must_use]
+    #[cfg_attr(not(feature = "audit"), expect(unused_mut, unused_variables, reason = "nobody walks a chain"))]
+    pub fn breaks_if(mut self, is_broken: bool, hop: Hop) -> Self {
+        #[cfg(feature = "audit")]
+        if is_broken {
+            self.breaks = Some(hop);
+        }
+        self
+    }
+
+    /// Says what the field would have to be, and what it is.
+    #[must_use]
+    #[cfg_attr(not(feature = "audit"), expect(unused_mut, unused_variables, reason = "nobody lays them side by side"))]
+    pub fn expected(mut self, expected: &str, actual: Option<&str>) -> Self {
+        #[cfg(feature = "audit")]
+        {
+            self.expected = Some((expected.into(), actual.map(Into::into)));
+        }
         self
     }
 }

@@ -19,6 +19,8 @@ pub mod after;
 #[cfg(feature = "facts")]
 pub mod case;
 pub mod catalogue;
+#[cfg(feature = "audit")]
+pub mod chain;
 pub mod declared;
 pub mod exchange;
 pub mod expression;
@@ -48,12 +50,12 @@ pub use wiguard_json as json;
 
 /// What a rule file needs, and nothing else.
 pub mod prelude {
-    pub use crate::finding::{Confidence, Finding, Severity};
+    pub use crate::finding::{Confidence, Finding, Hop, Severity};
     pub use crate::model::{
         Audience, ClientId, Cluster, Container, Custom, FederatedIdentityCredential, Identity, Issuer, Place,
         ServiceAccount, Software, Subject, Workload, annotation, label,
     };
-    pub use crate::rule::{Check, Rule, Verdict};
+    pub use crate::rule::{Breaks, Check, Rule, Verdict};
     pub use crate::trust::{Link, Trust};
     pub use alloc::borrow::ToOwned;
     pub use alloc::format;

@@ -19,6 +19,8 @@ pub struct Rule {
     pub severity: Severity,
     /// How sure a finding is.
     pub confidence: Confidence,
+    /// What its findings mean for the chain of a workload.
+    pub breaks: Breaks,
     /// The error codes of Microsoft Entra that this flaw leads to, digits only.
     pub aadsts: &'static [&'static str],
     /// Where compliance frameworks ask for it: `MCSB IM-3`.
@@ -29,6 +31,19 @@ pub struct Rule {
     pub since: &'static str,
     /// One function for each kind of object judged.
     pub checks: &'static [Check],
+}
+
+/// What the findings of a rule mean for the exchange of a workload's token. Every rule says it, so that
+/// none is forgotten where the chain of one workload is walked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Breaks {
+    /// Tokens are exchanged all the same, or the chain is none of a workload's.
+    Nothing,
+    /// Whether a link is broken by it is asked of each workload anyway: of the model of the webhook, the
+    /// hops of [`Trust`], or the exchange.
+    Modelled,
+    /// The link that a finding names, if it names one: [`Finding::breaks`].
+    Named,
 }
 
 /// A function that judges one kind of object.

@@ -267,6 +267,12 @@ impl<'a> Trust<'a> {
         all.filter(|workload| !retired(workload) && software.is_run_by(workload)).collect()
     }
 
+    /// The software seen that a workload runs.
+    #[cfg(feature = "audit")]
+    pub fn run_by(&self, workload: &Workload) -> impl Iterator<Item = &'a Software> {
+        self.inventory.software.iter().filter(|software| software.is_run_by(workload))
+    }
+
     /// Whether all Deployments of a cluster were seen.
     pub fn knows_deployments(&self, cluster: ClusterIx) -> bool {
         *self.extent(cluster, |coverage| &coverage.deployments) == Extent::Everything

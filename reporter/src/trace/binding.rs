@@ -38,14 +38,13 @@ impl Walker<'_, '_> {
     }
 
     /// The links beyond the identities that are asked for.
-    pub(super) fn bindings(&mut self, asked: &[ClientId], account: &Link<&ServiceAccount>) {
+    pub(super) fn bindings(&mut self, asked: &[ClientId], account: &Link<&ServiceAccount>) -> Option<()> {
         for client_id in asked {
             for step in [Self::binding, Self::permission, Self::credential_of_binding] {
-                if !self.add(step(self, client_id, account)) {
-                    return;
-                }
+                self.add(step(self, client_id, account))?;
             }
         }
+        Some(())
     }
 
     fn binding(&self, client_id: &ClientId, _: &Link<&ServiceAccount>) -> Step {

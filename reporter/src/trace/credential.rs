@@ -9,14 +9,11 @@ use super::walk::{State, Step, Walker};
 
 impl Walker<'_, '_> {
     /// The last link: the credentials of the identities that are asked for.
-    pub(super) fn credentials(&mut self, asked: &[ClientId]) {
+    pub(super) fn credentials(&mut self, asked: &[ClientId]) -> Option<()> {
         let presented = match presented(self.workload, self.trust) {
             Ok(Some(presented)) => presented,
-            Ok(None) => return,
-            Err(unknown) => {
-                self.add(Step::unknown("credential", &unknown));
-                return;
-            }
+            Ok(None) => return Some(()),
+            Err(unknown) => return self.add(Step::unknown("credential", &unknown)),
         };
         for client_id in asked {
             let step = match presented.answer(client_id.clone(), self.trust) {
@@ -24,10 +21,9 @@ impl Walker<'_, '_> {
                 Ok(Some(refusal)) => self.refused(&presented, &refusal),
                 Err(unknown) => Step::unknown("credential", &unknown),
             };
-            if !self.add(step) {
-                return;
-            }
+            self.add(step)?;
         }
+        Some(())
     }
 
     fn trusted(&self, presented: &Presented<'_>, client_id: &ClientId) -> Step {

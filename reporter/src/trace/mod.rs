@@ -1,6 +1,7 @@
 //! `wiguard trace`: one workload through the chain, link by link, up to the first that is broken.
 
 mod binding;
+mod catalogued;
 mod credential;
 mod find;
 mod text;

@@ -49,14 +49,12 @@ fn sides(compared: &Compared) -> Vec<String> {
     if actual == Some(compared.expected.as_str()) {
         return vec![compared.field.clone(), format!("  same      {}", compared.expected)];
     }
-    vec![
-        compared.field.clone(),
-        format!("  expected  {}", compared.expected),
-        format!(
-            "  actual    {}",
-            actual.map_or("(none)".into(), |text| format!("{text:?}").trim_matches('"').to_owned())
-        ),
-    ]
+    let shown = match actual {
+        None => "(none)".into(),
+        Some("") => "(empty)".into(),
+        Some(text) => format!("{text:?}").trim_matches('"').to_owned(),
+    };
+    vec![compared.field.clone(), format!("  expected  {}", compared.expected), format!("  actual    {shown}")]
 }
 
 fn line(out: &mut String, text: &str) {

@@ -1,12 +1,14 @@
 //! The walk: every link of one workload's chain in its order, each with what holds of it.
 
 use serde::Serialize;
+use wiguard_rules::chain::{Broken, broken};
 use wiguard_rules::exchange::client_ids;
+use wiguard_rules::finding::Hop;
 use wiguard_rules::model::{ClientId, IdentityKind, Origin, ServiceAccount, Workload, annotation, is_guid, label};
 use wiguard_rules::near::{self, annotate};
 use wiguard_rules::trust::{Link, Trust, Unknown};
 
-use super::webhook;
+use super::{catalogued, webhook};
 use crate::remedy::remedy;
 
 /// One workload's chain, as far as it was walked.
@@ -70,6 +72,9 @@ pub struct Step {
     /// What to do.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub fix: String,
+    /// The rule that finds it broken, where one of the catalogue does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<&'static str>,
 }
 
 /// A value beside the one it should be.
@@ -89,6 +94,7 @@ pub(super) struct Walker<'w, 'a> {
     pub(super) workload: &'w Workload,
     pub(super) trust: &'w Trust<'a>,
     paths: &'w [String],
+    broken: Vec<Broken<'w>>,
     links: Vec<Step>,
 }
 
@@ -96,8 +102,9 @@ pub(super) struct Walker<'w, 'a> {
 
 impl Walk {
     /// Walks the chain of a workload. `paths` are where objects were read.
-    pub fn of(workload: &Workload, trust: &Trust<'_>, paths: &[String]) -> Self {
-        let mut walker = Walker { workload, trust, paths, links: Vec::new() };
+    pub fn of<'a>(workload: &'a Workload, trust: &Trust<'a>, paths: &[String]) -> Self {
+        let broken = broken(workload, trust);
+        let mut walker = Walker { workload, trust, paths, broken, links: Vec::new() };
         walker.walk();
         let links = walker.links;
         Self {
@@ -129,7 +136,7 @@ impl Walk {
 impl Step {
     pub(super) fn new(link: &'static str, state: State, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { link, state, message, details: Vec::new(), compared: Vec::new(), fix: String::new() }
+        Self { link, state, message, details: Vec::new(), compared: Vec::new(), fix: String::new(), rule: None }
     }
 
     pub(super) fn unknown(link: &'static str, Unknown(key): &Unknown) -> Self {
@@ -155,60 +162,74 @@ impl Step {
 // === impl Walker ===
 
 impl<'a> Walker<'_, 'a> {
-    /// Adds a link; whether to go on. What hangs on the unknown of a link before it is not told twice.
-    pub(super) fn add(&mut self, step: Step) -> bool {
+    /// Adds a link; `None` if it is broken. What hangs on the unknown of a link before it is not told twice.
+    pub(super) fn add(&mut self, step: Step) -> Option<()> {
         let goes_on = step.state != State::Broken;
         let told = self.links.iter().any(|link| link.state == State::Unknown && link.message == step.message);
         if !told {
             self.links.push(step);
         }
-        goes_on
+        goes_on.then_some(())
     }
 
-    fn walk(&mut self) {
-        if !self.add(self.label()) {
-            return;
-        }
-        if let Some(step) = self.annotation()
-            && !self.add(step)
-        {
-            return;
+    /// Adds the links one after the other; `None` at the first that is broken.
+    fn walk(&mut self) -> Option<()> {
+        self.unbroken(Hop::Cluster)?;
+        self.add(self.label())?;
+        self.unbroken(Hop::Label)?;
+        if let Some(step) = self.annotation() {
+            self.add(step)?;
         }
         let account = self.trust.service_account(self.workload);
-        if self.workload.opts_in() && !self.add(webhook::step(self.workload, &account, self.trust)) {
-            return;
+        let webhook = self.workload.opts_in().then(|| webhook::step(self.workload, &account, self.trust));
+        match webhook.filter(|step| step.state == State::Broken || self.is_unbroken(Hop::Webhook)) {
+            Some(step) => self.add(step)?,
+            None => self.unbroken(Hop::Webhook)?,
         }
-        if !self.add(self.account(&account)) {
-            return;
+        self.unbroken(Hop::Token)?;
+        self.add(self.account(&account))?;
+        let asked = self.client_ids()?;
+        for client_id in &asked {
+            self.add(self.identity(client_id))?;
         }
+        self.unbroken(Hop::Tenant)?;
+        self.unbroken(Hop::Authority)?;
+        if self.workload.uses_identity_binding() {
+            self.bindings(&asked, &account)?;
+            self.unbroken(Hop::Binding)?;
+        } else {
+            self.credentials(&asked)?;
+        }
+        self.unbroken(Hop::Credential)?;
+        self.unbroken(Hop::Program)
+    }
+
+    fn is_unbroken(&self, hop: Hop) -> bool {
+        self.broken.iter().all(|broken| broken.hop != hop)
+    }
+
+    /// Adds what a rule of the catalogue finds broken at this link; `None` if one does.
+    fn unbroken(&mut self, hop: Hop) -> Option<()> {
+        match self.broken.iter().find(|broken| broken.hop == hop) {
+            Some(broken) => self.add(catalogued::step(broken, self.trust)),
+            None => Some(()),
+        }
+    }
+
+    /// The client ids that are asked for; `None` if the link is broken.
+    fn client_ids(&mut self) -> Option<Vec<ClientId>> {
         let mut asked = Vec::new();
         for asks in client_ids(self.workload, self.trust) {
             match asks {
                 Ok(Some(client_id)) => {
-                    if !self.add(client_id_step(&client_id)) {
-                        return;
-                    }
+                    self.add(client_id_step(&client_id))?;
                     asked.push(client_id);
                 }
-                Ok(None) => {
-                    self.add(self.no_client_id());
-                    return;
-                }
-                Err(unknown) => {
-                    self.add(Step::unknown("client id", &unknown));
-                }
+                Ok(None) => self.add(self.no_client_id())?,
+                Err(unknown) => self.add(Step::unknown("client id", &unknown))?,
             }
         }
-        for client_id in &asked {
-            if !self.add(self.identity(client_id, &account)) {
-                return;
-            }
-        }
-        if self.workload.uses_identity_binding() {
-            self.bindings(&asked, &account);
-        } else {
-            self.credentials(&asked);
-        }
+        Some(asked)
     }
 
     fn label(&self) -> Step {
@@ -272,7 +293,7 @@ impl<'a> Walker<'_, 'a> {
             .fix(annotate(namespace, name, annotation::CLIENT_ID, "CLIENT_ID"))
     }
 
-    fn identity(&self, client_id: &ClientId, account: &Link<&ServiceAccount>) -> Step {
+    fn identity(&self, client_id: &ClientId) -> Step {
         let identity = match self.trust.identity(client_id) {
             Link::Found(identity) => identity,
             Link::Absent => return self.no_identity(client_id),
@@ -282,27 +303,6 @@ impl<'a> Walker<'_, 'a> {
             IdentityKind::UserAssigned => "managed identity",
             IdentityKind::Application => "app registration",
         };
-        let asked = match account {
-            Link::Found(account) => account.annotations.get(annotation::TENANT_ID).filter(|tenant| !tenant.is_empty()),
-            _ => None,
-        };
-        // An app registration may be known to other tenants too.
-        let elsewhere = asked.filter(|tenant| {
-            identity.kind == IdentityKind::UserAssigned
-                && is_guid(tenant)
-                && is_guid(&identity.tenant_id)
-                && !tenant.eq_ignore_ascii_case(&identity.tenant_id)
-        });
-        if let Some(tenant) = elsewhere {
-            let (namespace, name) = (&self.workload.namespace, self.workload.service_account());
-            return Step::new("identity", State::Broken, format!("{kind} {} is of another tenant", identity.name))
-                .compare(
-                    &format!("ServiceAccount {namespace}/{name} metadata.annotations[{}]", annotation::TENANT_ID),
-                    &identity.tenant_id,
-                    Some(tenant),
-                )
-                .fix(annotate(namespace, name, annotation::TENANT_ID, &identity.tenant_id));
-        }
         let tenant =
             if identity.tenant_id.is_empty() { String::new() } else { format!(", tenant {}", identity.tenant_id) };
         let read = self.read_in(identity.origin);

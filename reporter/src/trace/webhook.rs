@@ -1,6 +1,6 @@
 //! What the mutating webhook does to the pods of a workload, in words.
 
-use wiguard_rules::model::{ClusterIx, ServiceAccount, Workload, annotation};
+use wiguard_rules::model::{ClusterIx, ServiceAccount, Workload, annotation, label};
 use wiguard_rules::near::annotate;
 use wiguard_rules::trust::{Link, Trust, Unknown};
 use wiguard_rules::webhook::{
@@ -17,6 +17,9 @@ const TOKEN_PROXY: &str = "AZURE_KUBERNETES_TOKEN_PROXY";
 pub(super) fn step(workload: &Workload, account: &Link<&ServiceAccount>, trust: &Trust<'_>) -> Step {
     if workload.template.live {
         return running(workload);
+    }
+    if let Some(step) = passed_over(workload, trust) {
+        return step;
     }
     let account = match account {
         Link::Found(account) => Some(*account),
@@ -47,6 +50,25 @@ pub(super) fn step(workload: &Workload, account: &Link<&ServiceAccount>, trust: 
         return refused(workload, account, refusal);
     }
     injected(workload, &outcomes)
+}
+
+/// The link where every registration of the webhook that was seen asks for labels that these pods do not have.
+fn passed_over(workload: &Workload, trust: &Trust<'_>) -> Option<Step> {
+    if workload.projects_azure_token() {
+        return None;
+    }
+    let all = trust.registrations(workload.cluster).flat_map(|it| it.webhooks.iter().map(move |webhook| (it, webhook)));
+    let missed: Vec<_> = all.map(|(it, webhook)| Some((it, webhook.misses(&workload.template.labels)?))).collect();
+    let (registration, unmet) = missed.iter().all(Option::is_some).then_some(missed.first().copied()??)?;
+    let actual = workload.template.labels.get(&unmet.key);
+    let step = Step::new(LINK, State::Broken, "no registration of the webhook asks about these pods")
+        .compare(&workload.label_path(&unmet.key), &unmet.to_string(), actual)
+        .fix(format!(
+            "in MutatingWebhookConfiguration {}, set objectSelector.matchLabels to `{}: \"true\"` and nothing else",
+            registration.name,
+            label::USE
+        ));
+    Some(step)
 }
 
 /// The version that a cluster runs, if the Deployments of its webhook that were read say one that is modelled.

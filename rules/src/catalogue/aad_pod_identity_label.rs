@@ -36,6 +36,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a pod is bound to an identity by the label of AAD Pod Identity",
     severity: Severity::High,
     confidence: Confidence::High,
+    breaks: Breaks::Nothing,
     aadsts: &[],
     frameworks: &["MCSB IM-3"],
     yields_to: &["AWI603"],

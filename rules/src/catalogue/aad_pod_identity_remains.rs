@@ -38,6 +38,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "AAD Pod Identity still runs in a cluster",
     severity: Severity::High,
     confidence: Confidence::High,
+    breaks: Breaks::Nothing,
     aadsts: &[],
     frameworks: &["MCSB IM-3"],
     yields_to: &[],

@@ -47,6 +47,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a custom resource of AAD Pod Identity is in use",
     severity: Severity::High,
     confidence: Confidence::High,
+    breaks: Breaks::Nothing,
     aadsts: &[],
     frameworks: &["MCSB IM-3"],
     yields_to: &[],

@@ -69,6 +69,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a client id or tenant id is annotated on the pod, where nothing reads it",
     severity: Severity::High,
     confidence: Confidence::High,
+    breaks: Breaks::Nothing,
     aadsts: &[],
     frameworks: &["MCSB IM-3"],
     yields_to: &[],

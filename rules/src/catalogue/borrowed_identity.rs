@@ -84,6 +84,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a custom resource acts by the identity of a workload elsewhere",
     severity: Severity::Medium,
     confidence: Confidence::Medium,
+    breaks: Breaks::Nothing,
     aadsts: &[],
     frameworks: &["MCSB PA-7", "NIST 800-53 AC-6"],
     yields_to: &[],

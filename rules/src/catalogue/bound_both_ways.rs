@@ -47,6 +47,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a pod asks for workload identity and for AAD Pod Identity at once",
     severity: Severity::High,
     confidence: Confidence::High,
+    breaks: Breaks::Nothing,
     aadsts: &[],
     frameworks: &["MCSB IM-3"],
     yields_to: &[],

@@ -79,6 +79,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a credential trusts a namespace that does not exist, and more than administrators can create it",
     severity: Severity::High,
     confidence: Confidence::Medium,
+    breaks: Breaks::Nothing,
     aadsts: &[],
     frameworks: &["MCSB IM-3", "MCSB PA-7", "NIST 800-53 AC-2"],
     yields_to: &[],

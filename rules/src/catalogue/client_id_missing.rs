@@ -72,6 +72,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a pod opts in, but its ServiceAccount names no identity",
     severity: Severity::Medium,
     confidence: Confidence::Medium,
+    breaks: Breaks::Modelled,
     aadsts: &[],
     frameworks: &["MCSB IM-3"],
     yields_to: &["AWI707"],

@@ -57,6 +57,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "the client id of the ServiceAccount is no GUID",
     severity: Severity::High,
     confidence: Confidence::High,
+    breaks: Breaks::Modelled,
     aadsts: &["700016"],
     frameworks: &["MCSB IM-3"],
     yields_to: &[],

@@ -61,6 +61,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "the OIDC issuer or workload identity of a cluster is off",
     severity: Severity::Critical,
     confidence: Confidence::High,
+    breaks: Breaks::Named,
     aadsts: &[],
     frameworks: &["MCSB IM-3"],
     yields_to: &[],
@@ -77,18 +78,21 @@ fn check(cluster: &Cluster, trust: &Trust<'_>) -> Verdict {
     }
     let version = version(&cluster.kubernetes_version);
     let old = version.map(|version| version < (1, 22));
-    let (field, message) = if cluster.oidc_issuer_enabled == Some(false) {
+    let (hop, field, message) = if cluster.oidc_issuer_enabled == Some(false) {
         (
+            Hop::Cluster,
             "oidcIssuerProfile.enabled",
             "the OIDC issuer is off, so that Entra can check no token of this cluster".to_owned(),
         )
     } else if old == Some(true) {
         (
+            Hop::Cluster,
             "kubernetesVersion",
             format!("kubernetes `{}` is older than 1.22, which workload identity needs", cluster.kubernetes_version),
         )
     } else if without_webhook(cluster, trust)? {
         (
+            Hop::Webhook,
             "securityProfile.workloadIdentity.enabled",
             "workload identity is off and no webhook of your own is installed, so that no pod gets a token".to_owned(),
         )
@@ -99,16 +103,19 @@ fn check(cluster: &Cluster, trust: &Trust<'_>) -> Verdict {
     } else {
         return Ok(None);
     };
-    let fix = if old == Some(true) && field == "kubernetesVersion" {
-        "upgrade the cluster to a supported version of Kubernetes".into()
+    let (expected, actual, fix) = if old == Some(true) && field == "kubernetesVersion" {
+        let fix = "upgrade the cluster to a supported version of Kubernetes".into();
+        ("1.22 or later", cluster.kubernetes_version.as_str(), fix)
     } else {
-        enable(cluster)
+        ("true", "false", enable(cluster))
     };
     Ok(Some(
         Finding::new(RULE.severity, field, message)
             .with("oidcIssuerEnabled", cluster.oidc_issuer_enabled)
             .with("workloadIdentityEnabled", cluster.workload_identity_enabled)
             .with("kubernetesVersion", cluster.kubernetes_version.as_str())
+            .breaks(hop)
+            .expected(expected, Some(actual))
             .fix(fix),
     ))
 }

@@ -254,6 +254,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "several credentials of one identity are written at the same time",
     severity: Severity::High,
     confidence: Confidence::High,
+    breaks: Breaks::Nothing,
     aadsts: &[],
     frameworks: &[],
     yields_to: &[],

@@ -80,6 +80,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "`AZURE_TOKEN_CREDENTIALS` keeps the SDK from trying workload identity",
     severity: Severity::Medium,
     confidence: Confidence::Medium,
+    breaks: Breaks::Named,
     aadsts: &[],
     frameworks: &["MCSB IM-3"],
     yields_to: &[],
@@ -109,7 +110,9 @@ fn check(workload: &Workload, _: &Trust<'_>) -> Verdict {
         let but = if named { ", which not every SDK takes for workload identity" } else { ", so workload identity is never tried" };
         let message = format!("container `{}` has `{VARIABLE}` `{value}`{but}", container.name);
         let fix = format!("set `{field}` to `prod` or `WorkloadIdentityCredential`, or remove it");
-        found = Some(Finding::new(severity, field, message).with("value", value).fix(fix));
+        let finding = Finding::new(severity, field, message).with("value", value).fix(fix);
+        let finding = finding.breaks_if(!named, Hop::Program);
+        found = Some(finding.expected("prod or WorkloadIdentityCredential", Some(value)));
     }
     Ok(found)
 }

@@ -69,6 +69,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a credential agrees with a ServiceAccount only without regard to case",
     severity: Severity::High,
     confidence: Confidence::High,
+    breaks: Breaks::Modelled,
     aadsts: &["700211", "700212", "7002138"],
     frameworks: &["MCSB IM-3"],
     yields_to: &[],

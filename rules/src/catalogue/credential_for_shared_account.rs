@@ -72,6 +72,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a credential trusts a ServiceAccount that many pods share",
     severity: Severity::Medium,
     confidence: Confidence::High,
+    breaks: Breaks::Nothing,
     aadsts: &[],
     frameworks: &["MCSB IM-3", "CIS AKS 1.8 4.1.5"],
     yields_to: &[],

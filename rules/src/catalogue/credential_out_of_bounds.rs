@@ -45,6 +45,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a credential has a name or a claim that Azure does not take",
     severity: Severity::Medium,
     confidence: Confidence::High,
+    breaks: Breaks::Nothing,
     aadsts: &[],
     frameworks: &[],
     yields_to: &[],

@@ -53,6 +53,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "an identity runs out of federated credentials",
     severity: Severity::High,
     confidence: Confidence::High,
+    breaks: Breaks::Nothing,
     aadsts: &[],
     frameworks: &["MCSB IM-3"],
     yields_to: &[],

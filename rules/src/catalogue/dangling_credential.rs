@@ -118,6 +118,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a credential trusts a ServiceAccount that does not exist",
     severity: Severity::High,
     confidence: Confidence::Medium,
+    breaks: Breaks::Nothing,
     aadsts: &[],
     frameworks: &["MCSB IM-3", "NIST 800-53 AC-2"],
     yields_to: &["AWI710"],

@@ -93,6 +93,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a credential in Azure is not what infrastructure as code declares",
     severity: Severity::Medium,
     confidence: Confidence::High,
+    breaks: Breaks::Nothing,
     aadsts: &["70021", "700211", "700212", "700213"],
     frameworks: &[],
     yields_to: &[],

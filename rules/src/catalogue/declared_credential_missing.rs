@@ -108,6 +108,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a credential that infrastructure as code declares is not in Azure",
     severity: Severity::Medium,
     confidence: Confidence::High,
+    breaks: Breaks::Nothing,
     aadsts: &["70021", "700213", "70025"],
     frameworks: &[],
     yields_to: &[],

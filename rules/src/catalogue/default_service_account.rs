@@ -43,6 +43,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a pod opts in under the ServiceAccount `default`",
     severity: Severity::Medium,
     confidence: Confidence::High,
+    breaks: Breaks::Nothing,
     aadsts: &["700213"],
     frameworks: &["CIS AKS 1.8 4.1.5", "NIST 800-53 AC-6"],
     yields_to: &[],

@@ -60,6 +60,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a credential repeats another of its identity, or names several audiences",
     severity: Severity::Medium,
     confidence: Confidence::High,
+    breaks: Breaks::Nothing,
     aadsts: &[],
     frameworks: &["MCSB IM-3"],
     yields_to: &[],

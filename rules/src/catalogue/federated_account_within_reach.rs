@@ -157,6 +157,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a ServiceAccount that a credential trusts is within reach of others than its namespace's",
     severity: Severity::High,
     confidence: Confidence::High,
+    breaks: Breaks::Nothing,
     aadsts: &[],
     frameworks: &["MCSB PA-7", "NIST 800-53 AC-6"],
     yields_to: &[],

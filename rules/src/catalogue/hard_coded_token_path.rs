@@ -98,6 +98,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a container names the path of the injected token itself",
     severity: Severity::Medium,
     confidence: Confidence::High,
+    breaks: Breaks::Named,
     aadsts: &[],
     frameworks: &[],
     yields_to: &[],
@@ -108,7 +109,8 @@ pub(super) static RULE: Rule = Rule {
 fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     let Some((container, place, named)) = named(workload) else { return Ok(None) };
     let field = format!("{place}.{}", named.field);
-    let message = match trust.mount_path(workload.cluster).filter(|path| !lies_in(&named.path, path)) {
+    let runs = trust.mount_path(workload.cluster).filter(|path| !lies_in(&named.path, path));
+    let message = match runs {
         Some(path) => format!(
             "container `{}` names `{}`, and the webhook that the cluster runs mounts the token at `{path}`",
             container.name, named.path
@@ -123,7 +125,11 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     } else {
         format!("take the path in `{field}` from the variable `AZURE_FEDERATED_TOKEN_FILE`")
     };
-    Ok(Some(Finding::new(RULE.severity, field, message).with("path", named.path.as_str()).fix(fix)))
+    let finding = Finding::new(RULE.severity, field, message).with("path", named.path.as_str()).fix(fix);
+    Ok(Some(match runs {
+        Some(path) => finding.breaks(Hop::Token).expected(path, Some(named.path.as_str())),
+        None => finding,
+    }))
 }
 
 /// Where a workload that opts in names a path of the webhook's itself.

@@ -159,6 +159,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a workload asks for its identity in another tenant than the identity's",
     severity: Severity::High,
     confidence: Confidence::High,
+    breaks: Breaks::Named,
     aadsts: &["700016", "90002"],
     frameworks: &[],
     yields_to: &["AWI204"],
@@ -235,5 +236,7 @@ fn is_elsewhere(identity: &Identity, tenant: &str) -> bool {
 fn finding(field: String, identity: &Identity, whose: &str, tenant: &str) -> Finding {
     let message =
         format!("identity `{}` is in tenant `{}`, but {whose} tenant `{tenant}`", identity.name, identity.tenant_id);
-    Finding::new(RULE.severity, field, message).with("asked", tenant).with("tenantId", identity.tenant_id.as_str())
+    let finding =
+        Finding::new(RULE.severity, field, message).with("asked", tenant).with("tenantId", identity.tenant_id.as_str());
+    finding.breaks(Hop::Tenant).expected(&identity.tenant_id, Some(tenant))
 }

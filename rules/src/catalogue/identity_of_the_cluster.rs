@@ -100,6 +100,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a workload uses an identity by which the cluster itself acts",
     severity: Severity::High,
     confidence: Confidence::High,
+    breaks: Breaks::Nothing,
     aadsts: &["70025"],
     frameworks: &["MCSB PA-7"],
     yields_to: &[],

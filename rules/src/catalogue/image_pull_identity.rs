@@ -83,6 +83,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "images are to be pulled by an identity that does not trust the ServiceAccount",
     severity: Severity::Medium,
     confidence: Confidence::Medium,
+    breaks: Breaks::Nothing,
     aadsts: &["700213"],
     frameworks: &["MCSB IM-3"],
     yields_to: &[],

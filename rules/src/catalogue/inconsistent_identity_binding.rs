@@ -96,6 +96,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a pod asks for an identity binding of AKS and lacks what that takes",
     severity: Severity::High,
     confidence: Confidence::High,
+    breaks: Breaks::Modelled,
     aadsts: &["700212"],
     frameworks: &["MCSB IM-3"],
     yields_to: &["AWI101", "AWI102", "AWI103"],

@@ -117,6 +117,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a token that the pods project for Azure cannot be exchanged, or is not where it is looked for",
     severity: Severity::Medium,
     confidence: Confidence::High,
+    breaks: Breaks::Named,
     aadsts: &["700212"],
     frameworks: &[],
     yields_to: &[],
@@ -141,7 +142,9 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
         let field = volume(workload, token);
         let message = format!("the projected token is for `{}`, which no credential of the identity accepts", token.audience);
         let fix = format!("set the audience in `{field}` to `{DEFAULT_AUDIENCE}`, or to that of the credential");
-        return Ok(Some(Finding::new(RULE.severity, field, message).with("audience", token.audience.as_str()).fix(fix)));
+        let finding = Finding::new(RULE.severity, field, message).with("audience", token.audience.as_str()).fix(fix);
+        let expected = finding.breaks(Hop::Credential).expected(DEFAULT_AUDIENCE, Some(token.audience.as_str()));
+        return Ok(Some(expected));
     }
     Ok(None)
 }
@@ -179,7 +182,10 @@ fn short_or_long(workload: &Workload, tokens: &[&Token]) -> Option<Finding> {
         let field = volume(workload, token);
         let message = format!("the projected token is to last {seconds} seconds, which is not from 600 to 86400");
         let fix = format!("set `expirationSeconds` in `{field}` to 3600");
-        Some(Finding::new(RULE.severity, field, message).with("seconds", seconds).fix(fix))
+        let finding = Finding::new(RULE.severity, field, message).with("seconds", seconds).fix(fix);
+        // One of more than a day may be cut short.
+        let finding = finding.breaks_if(seconds < 600, Hop::Token);
+        Some(finding.expected("from 600 to 86400", Some(&seconds.to_string())))
     })
 }
 
@@ -204,6 +210,7 @@ fn misplaced(workload: &Workload, tokens: &[&Token]) -> Option<Finding> {
         let message = format!("container `{}` looks for the token at `{named}`, where none is mounted", container.name);
         let file = files.into_iter().next().unwrap_or_default();
         let finding = Finding::new(RULE.severity, field.as_str(), message).with("volume", first.volume.as_str());
+        let finding = finding.breaks(Hop::Token).expected(&file, Some(named));
         Some(finding.with("file", file.as_str()).fix(format!("set `{field}` to `{file}`")))
     })
 }

@@ -103,6 +103,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "the annotations of the migration proxy do not say what the webhook reads in them",
     severity: Severity::High,
     confidence: Confidence::High,
+    breaks: Breaks::Named,
     aadsts: &[],
     frameworks: &[],
     yields_to: &[],
@@ -118,19 +119,20 @@ fn check(workload: &Workload, _: &Trust<'_>) -> Verdict {
     let port = annotations.get(annotation::PROXY_PORT);
     // Go's ParseInt in base 10 and Rust's parse take the same: a sign, then digits.
     let usable = |port: &&str| port.parse::<i64>().is_ok_and(|port| (1..=65535).contains(&port)) || is_placeholder(port);
-    let (field, value, message, fix) = if inject != "true" {
+    let (is_refused, field, value, message, fix) = if inject != "true" {
         let field = workload.annotation_path(annotation::INJECT_PROXY);
         let message =
             format!("`{}` is `{inject}`, but the webhook injects the proxy whatever its value", annotation::INJECT_PROXY);
         let fix = format!("remove `{field}`");
-        (field, inject, message, fix)
+        (false, field, inject, message, fix)
     } else if let Some(port) = port.filter(|port| !usable(port)) {
         let field = workload.annotation_path(annotation::PROXY_PORT);
         let message = format!("`{}` is `{port}`, which is no port, so the pods are refused", annotation::PROXY_PORT);
         let fix = format!("set `{field}` to a number from \"1\" to \"65535\", or remove it for port 8000");
-        (field, port, message, fix)
+        (true, field, port, message, fix)
     } else {
         return Ok(None);
     };
-    Ok(Some(Finding::new(RULE.severity, field, message).with("value", value).fix(fix)))
+    let finding = Finding::new(RULE.severity, field, message).with("value", value).fix(fix);
+    Ok(Some(finding.breaks_if(is_refused, Hop::Webhook).expected("a number from 1 to 65535", Some(value))))
 }

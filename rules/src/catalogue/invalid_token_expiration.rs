@@ -70,6 +70,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "the lifetime asked for the token is none that the webhook grants",
     severity: Severity::High,
     confidence: Confidence::High,
+    breaks: Breaks::Modelled,
     aadsts: &[],
     frameworks: &[],
     yields_to: &[],

@@ -38,6 +38,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "the API server's issuer is not the one Azure says the cluster has",
     severity: Severity::Critical,
     confidence: Confidence::High,
+    breaks: Breaks::Modelled,
     aadsts: &["700211"],
     frameworks: &["MCSB IM-3"],
     yields_to: &[],

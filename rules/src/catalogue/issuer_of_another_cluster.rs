@@ -96,6 +96,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a credential trusts another cluster's issuer than its ServiceAccount's",
     severity: Severity::High,
     confidence: Confidence::Medium,
+    breaks: Breaks::Modelled,
     aadsts: &["700211"],
     frameworks: &["MCSB IM-3"],
     yields_to: &[],

@@ -48,6 +48,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a credential's issuer differs from the cluster's by the trailing slash",
     severity: Severity::High,
     confidence: Confidence::High,
+    breaks: Breaks::Modelled,
     aadsts: &["700211"],
     frameworks: &["MCSB IM-3"],
     yields_to: &[],

@@ -62,6 +62,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "the label that opts in stands in a selector",
     severity: Severity::Medium,
     confidence: Confidence::High,
+    breaks: Breaks::Nothing,
     aadsts: &[],
     frameworks: &[],
     yields_to: &[],

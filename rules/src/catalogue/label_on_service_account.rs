@@ -30,6 +30,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "the label that opts in stands on a ServiceAccount",
     severity: Severity::Info,
     confidence: Confidence::High,
+    breaks: Breaks::Nothing,
     aadsts: &[],
     frameworks: &[],
     yields_to: &[],

@@ -84,6 +84,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "the label that opts in stands on the workload, not on its pod template",
     severity: Severity::High,
     confidence: Confidence::High,
+    breaks: Breaks::Modelled,
     aadsts: &[],
     frameworks: &["MCSB IM-3"],
     yields_to: &[],

@@ -73,6 +73,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "the label that opts in has another value than `true`",
     severity: Severity::High,
     confidence: Confidence::High,
+    breaks: Breaks::Named,
     aadsts: &[],
     frameworks: &["MCSB IM-3"],
     yields_to: &[],
@@ -106,5 +107,7 @@ fn check(workload: &Workload, _: &Trust<'_>) -> Verdict {
     let field = workload.label_path(label::USE);
     let wanted = if value.eq_ignore_ascii_case("false") { "false" } else { "true" };
     let fix = format!("set `{field}` to \"{wanted}\", in quotes");
-    Ok(Some(Finding::new(severity, field, message).with("value", value).with("isString", pair.is_string).fix(fix)))
+    let finding = Finding::new(severity, field, message).with("value", value).with("isString", pair.is_string);
+    // Of one that is a string the label itself is asked.
+    Ok(Some(finding.breaks_if(!pair.is_string, Hop::Label).expected("\"true\", in quotes", Some(value)).fix(fix)))
 }

@@ -68,6 +68,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a pod asks for another lifetime of its token than its ServiceAccount does",
     severity: Severity::Low,
     confidence: Confidence::High,
+    breaks: Breaks::Nothing,
     aadsts: &[],
     frameworks: &[],
     yields_to: &["AWI501"],

@@ -65,6 +65,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a credential's issuer is not one that a token can state",
     severity: Severity::High,
     confidence: Confidence::High,
+    breaks: Breaks::Modelled,
     aadsts: &["700211"],
     frameworks: &["MCSB IM-3"],
     yields_to: &["AWI304"],

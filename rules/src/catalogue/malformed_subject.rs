@@ -76,6 +76,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a subject that no ServiceAccount has",
     severity: Severity::High,
     confidence: Confidence::High,
+    breaks: Breaks::Modelled,
     aadsts: &["700213"],
     frameworks: &["MCSB IM-3"],
     yields_to: &["AWI302"],

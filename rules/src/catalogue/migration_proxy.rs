@@ -120,6 +120,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a pod asks for the migration proxy",
     severity: Severity::High,
     confidence: Confidence::High,
+    breaks: Breaks::Named,
     aadsts: &[],
     frameworks: &[],
     yields_to: &["AWI101", "AWI102", "AWI103"],
@@ -135,13 +136,16 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     let field = workload.annotation_path(annotation::INJECT_PROXY);
     let placement = workload.template.placement;
     let finishes = matches!(workload.kind.kind, "Job" | "CronJob");
+    let mut never_starts = false;
     let (severity, why) = if !workload.opts_in() {
         (RULE.severity, "but they do not opt in, so nobody injects it")
     } else if placement.host_network {
         (RULE.severity, "but the webhook refuses it to pods on the node's network")
     } else if placement.windows {
+        never_starts = true;
         (RULE.severity, "but there is none for Windows")
-    } else if cfg!(feature = "audit") && is_refused(workload, trust) {
+    } else if cfg!(feature = "audit") && is_kept_out(workload, trust) {
+        never_starts = true;
         (RULE.severity, "but their namespace enforces Pod Security, which refuses its privileged container")
     } else if finishes && cfg!(feature = "audit") && lacks_native_sidecars(workload, trust) {
         (RULE.severity, "with which a Job does not complete in this cluster, which is older than Kubernetes 1.32")
@@ -152,7 +156,7 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     };
     let message = format!("the pods ask for the migration proxy, {why}");
     let fix = format!("update the Azure SDK to one that knows workload identity, and remove `{field}`");
-    let finding = Finding::new(severity, field, message);
+    let finding = Finding::new(severity, field, message).breaks_if(never_starts, Hop::Webhook);
     Ok(Some(
         finding.with("hostNetwork", placement.host_network).with("windows", placement.windows).with("optsIn", workload.opts_in()).fix(fix),
     ))
@@ -161,14 +165,14 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
 /// Whether the namespace is known to enforce a level of Pod Security that admits no privileged container
 /// (Kubernetes, Pod Security Standards).
 #[cfg(feature = "audit")]
-fn is_refused(workload: &Workload, trust: &Trust<'_>) -> bool {
+fn is_kept_out(workload: &Workload, trust: &Trust<'_>) -> bool {
     let labels = trust.namespace_labels(workload.cluster, &workload.namespace).known().ok().flatten();
     let level = labels.and_then(|labels| labels.get("pod-security.kubernetes.io/enforce"));
     level.is_some_and(|level| matches!(level, "baseline" | "restricted"))
 }
 
 #[cfg(not(feature = "audit"))]
-fn is_refused(_: &Workload, _: &Trust<'_>) -> bool {
+fn is_kept_out(_: &Workload, _: &Trust<'_>) -> bool {
     false
 }
 

@@ -165,6 +165,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "an identity binding of AKS is used by who may not, or may be used by too many",
     severity: Severity::High,
     confidence: Confidence::High,
+    breaks: Breaks::Named,
     aadsts: &[],
     frameworks: &["MCSB PA-7", "NIST 800-53 AC-6"],
     yields_to: &[],
@@ -189,7 +190,8 @@ fn on_workload(workload: &Workload, trust: &Trust<'_>) -> Verdict {
             account.subject()
         );
         let field = workload.annotation_path(annotation::USE_IDENTITY_BINDING);
-        return Ok(Some(Finding::new(RULE.severity, field, message).with("clientId", client_id.as_str()).fix(fix)));
+        let finding = Finding::new(RULE.severity, field, message).with("clientId", client_id.as_str());
+        return Ok(Some(finding.breaks(Hop::Binding).fix(fix)));
     }
     if trust.may_use(account, &client_id).known()?.is_some() {
         return match trust.identity_binding(workload.cluster, &client_id).known()? {
@@ -205,6 +207,7 @@ fn on_workload(workload: &Workload, trust: &Trust<'_>) -> Verdict {
         Finding::new(RULE.severity, workload.annotation_path(annotation::USE_IDENTITY_BINDING), message)
             .with("serviceAccount", name)
             .with("clientId", client_id.as_str())
+            .breaks(Hop::Binding)
             .fix(repair::permission(namespace, name, &client_id)),
     ))
 }
@@ -232,6 +235,7 @@ fn unbound(workload: &Workload, client_id: &ClientId, trust: &Trust<'_>) -> Find
     Finding::new(RULE.severity, workload.annotation_path(annotation::USE_IDENTITY_BINDING), message)
         .with("clientId", client_id.as_str())
         .with("cluster", name)
+        .breaks(Hop::Binding)
         .fix(repair::binding(cluster, trust.identity(client_id).known().ok().flatten(), client_id))
 }
 

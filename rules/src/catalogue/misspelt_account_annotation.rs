@@ -88,6 +88,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "an annotation of workload identity is misspelt on the ServiceAccount",
     severity: Severity::High,
     confidence: Confidence::High,
+    breaks: Breaks::Modelled,
     aadsts: &[],
     frameworks: &["MCSB IM-3"],
     yields_to: &[],

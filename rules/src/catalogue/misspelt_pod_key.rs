@@ -106,6 +106,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a key of workload identity is misspelt on the pod, or its label is an annotation",
     severity: Severity::High,
     confidence: Confidence::High,
+    breaks: Breaks::Modelled,
     aadsts: &[],
     frameworks: &["MCSB IM-3"],
     yields_to: &[],

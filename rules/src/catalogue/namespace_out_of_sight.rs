@@ -180,6 +180,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a labelled workload is in a namespace that the webhook does not see",
     severity: Severity::Medium,
     confidence: Confidence::High,
+    breaks: Breaks::Named,
     aadsts: &[],
     frameworks: &["MCSB IM-3"],
     yields_to: &[],
@@ -257,8 +258,9 @@ fn kept_out(workload: &Workload, registration: &Registration, trust: &Trust<'_>)
 
 fn finding(workload: &Workload, registration: &Registration, index: usize, why: &Why<'_>) -> Finding {
     let (namespace, name) = (workload.namespace.as_str(), registration.name.as_str());
-    let (reason, fix) = match why {
+    let (expected, reason, fix) = match why {
         Why::Enforcer => (
+            "a namespace of your own".to_owned(),
             "the Admissions Enforcer of AKS keeps webhooks that you install out of it".to_owned(),
             format!(
                 "move it to a namespace of its own, or: kubectl annotate mutatingwebhookconfiguration {} {UNENFORCED}=true",
@@ -266,6 +268,7 @@ fn finding(workload: &Workload, registration: &Registration, index: usize, why: 
             ),
         ),
         Why::Selector(unmet) => (
+            format!("a namespace with {unmet}"),
             format!("`webhooks[{index}].namespaceSelector` of `{name}` wants `{unmet}`"),
             match (unmet.operator, unmet.values.as_slice()) {
                 (Operator::In, [value]) if unmet.key != crate::model::registration::NAME_LABEL => format!(
@@ -278,5 +281,6 @@ fn finding(workload: &Workload, registration: &Registration, index: usize, why: 
         ),
     };
     let message = format!("the webhook does not see namespace `{namespace}`, so that the label does nothing: {reason}");
-    Finding::new(RULE.severity, workload.label_path(label::USE), message).with("configuration", name).fix(fix)
+    let finding = Finding::new(RULE.severity, workload.label_path(label::USE), message).with("configuration", name);
+    finding.breaks(Hop::Webhook).expected(&expected, Some(namespace)).fix(fix)
 }

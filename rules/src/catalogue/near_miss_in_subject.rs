@@ -97,6 +97,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "the identity trusts a subject that is almost the workload's",
     severity: Severity::High,
     confidence: Confidence::High,
+    breaks: Breaks::Modelled,
     aadsts: &["700213"],
     frameworks: &["MCSB IM-3"],
     yields_to: &[],

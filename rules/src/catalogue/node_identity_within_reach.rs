@@ -93,6 +93,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "any pod can become the identity of its node, which has roles",
     severity: Severity::Medium,
     confidence: Confidence::High,
+    breaks: Breaks::Nothing,
     aadsts: &[],
     frameworks: &["MCSB PA-7", "NIST 800-53 AC-6"],
     yields_to: &[],

@@ -199,6 +199,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "the webhook behaves otherwise than is documented now, or sends pods to another tenant or cloud",
     severity: Severity::Medium,
     confidence: Confidence::High,
+    breaks: Breaks::Named,
     aadsts: &["700016", "90002"],
     frameworks: &[],
     yields_to: &[],
@@ -234,7 +235,9 @@ fn settings(workload: &Workload, trust: &Trust<'_>) -> Verdict {
             "the webhook sends pods to the cloud of `{}`, but the cluster's issuer is in that of `azure.{own}`",
             if said.environment.is_empty() { "AzurePublicCloud" } else { &said.environment }
         );
-        return Ok(Some(of_settings(said, "AZURE_ENVIRONMENT", message).with("environment", said.environment.as_str())));
+        return Ok(Some(of_settings(said, "AZURE_ENVIRONMENT", message).with("environment", said.environment.as_str())
+            .breaks(Hop::Authority)
+            .expected(&format!("the cloud of azure.{own}"), Some(said.environment.as_str()))));
     }
     match tenant(workload, said, trust)? {
         None => trust.issuer(workload.cluster).map(|_| None),
@@ -252,7 +255,8 @@ fn tenant(workload: &Workload, said: &WebhookSettings, trust: &Trust<'_>) -> Ver
     };
     if told.is_empty() {
         let message = "the webhook is told no tenant, without which it does not start".to_owned();
-        return Ok(Some(of_settings(said, NAME, message)));
+        let finding = of_settings(said, NAME, message);
+        return Ok(Some(finding.breaks(Hop::Webhook).expected("the tenant of the identities", None)));
     }
     if is_placeholder(told) || !is_guid(told) {
         return Ok(None);
@@ -267,7 +271,8 @@ fn tenant(workload: &Workload, said: &WebhookSettings, trust: &Trust<'_>) -> Ver
         return Ok(None);
     }
     let message = format!("the webhook tells pods of tenant `{told}`, but the cluster is in tenant `{own}`");
-    Ok(Some(of_settings(said, NAME, message).with("tenantId", told).with("clusterTenantId", own)))
+    let finding = of_settings(said, NAME, message).with("tenantId", told).with("clusterTenantId", own);
+    Ok(Some(finding.breaks(Hop::Tenant).expected(own, Some(told))))
 }
 
 /// Whether a ServiceAccount without a tenant of its own names an identity of that tenant.

@@ -252,6 +252,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "an operator is told to act by an identity that does not serve it, or by none",
     severity: Severity::Medium,
     confidence: Confidence::Medium,
+    breaks: Breaks::Nothing,
     aadsts: &["700213"],
     frameworks: &["MCSB IM-3"],
     yields_to: &[],

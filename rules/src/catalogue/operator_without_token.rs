@@ -119,6 +119,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "an operator that works with Azure gets no token, and lives by a secret or by its node",
     severity: Severity::Medium,
     confidence: Confidence::Medium,
+    breaks: Breaks::Nothing,
     aadsts: &[],
     frameworks: &["MCSB IM-3", "MCSB IM-8"],
     yields_to: &["AWI101", "AWI102", "AWI103", "AWI104", "AWI601", "AWI606"],

@@ -199,6 +199,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a running pod has what an annotation said once",
     severity: Severity::Medium,
     confidence: Confidence::High,
+    breaks: Breaks::Nothing,
     aadsts: &[],
     frameworks: &[],
     yields_to: &[],

@@ -157,6 +157,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a library that asks for Azure's tokens is too old for workload identity",
     severity: Severity::High,
     confidence: Confidence::Medium,
+    breaks: Breaks::Named,
     aadsts: &[],
     frameworks: &[],
     yields_to: &[],
@@ -185,6 +186,7 @@ fn check(software: &Software, trust: &Trust<'_>) -> Verdict {
     let running = trust.running(software);
     let users: Vec<&Workload> =
         running.iter().copied().filter(|it| it.opts_in() || it.projects_azure_token()).collect();
+    let hop = if short.is_empty() { Hop::Binding } else { Hop::Program };
     if users.iter().any(|it| it.opts_in() && it.uses_identity_binding()) {
         short.extend(of_bindings);
     }
@@ -207,6 +209,8 @@ fn check(software: &Software, trust: &Trust<'_>) -> Verdict {
     Ok(Some(
         Finding::new(severity, format!("libraries[{}]", first.library.package.name), message)
             .with_made("libraries", shown)
+            .breaks_if(severity == RULE.severity, hop)
+            .expected(&first.needed, Some(&first.library.shown()))
             .with_made("workloads", || standing(&running).into_iter().map(address).collect::<Vec<_>>())
             .fix(format!("use {}; build and deploy anew", needed.join(", and "))),
     ))

@@ -105,6 +105,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a configuration of Terraform sets attributes that its provider drops",
     severity: Severity::Low,
     confidence: Confidence::High,
+    breaks: Breaks::Nothing,
     aadsts: &[],
     frameworks: &[],
     yields_to: &[],

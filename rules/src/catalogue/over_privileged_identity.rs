@@ -86,6 +86,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "an identity that pods can become rules a subscription or more",
     severity: Severity::High,
     confidence: Confidence::High,
+    breaks: Breaks::Nothing,
     aadsts: &[],
     frameworks: &["MCSB PA-7", "NIST 800-53 AC-6"],
     yields_to: &[],

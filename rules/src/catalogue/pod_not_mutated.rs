@@ -81,6 +81,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a labelled pod runs without what the webhook injects",
     severity: Severity::High,
     confidence: Confidence::High,
+    breaks: Breaks::Modelled,
     aadsts: &[],
     frameworks: &["MCSB IM-3"],
     yields_to: &[],

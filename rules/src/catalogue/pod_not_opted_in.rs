@@ -124,6 +124,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a pod runs under a ServiceAccount that names an identity, and does not opt in to it",
     severity: Severity::Medium,
     confidence: Confidence::Medium,
+    breaks: Breaks::Modelled,
     aadsts: &[],
     frameworks: &["MCSB IM-3"],
     yields_to: &["AWI101", "AWI102", "AWI103"],

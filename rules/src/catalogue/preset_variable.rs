@@ -204,6 +204,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a manifest sets a variable to something else than the webhook would",
     severity: Severity::Medium,
     confidence: Confidence::Medium,
+    breaks: Breaks::Named,
     aadsts: &["700016"],
     frameworks: &[],
     yields_to: &["AWI207"],
@@ -220,8 +221,17 @@ const PUBLIC: &str = "https://login.microsoftonline.com";
 const GOVERNMENT: &str = "https://login.microsoftonline.us";
 const CHINA: &str = "https://login.chinacloudapi.cn";
 
-/// Why a value is wrong, and how much.
-type Wrong = (Severity, String);
+/// How much a value is wrong, why, and what is broken by it: a link, and what it needs.
+type Wrong = (Severity, String, Option<(Hop, String)>);
+
+/// What one container says of one variable.
+struct Preset<'a> {
+    severity: Severity,
+    place: Place,
+    value: &'a str,
+    said: String,
+    breaks: Option<(Hop, String)>,
+}
 
 fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     let own_token = workload.projects_azure_token();
@@ -234,19 +244,24 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
         for variable in judged {
             let Some(value) = container.literal(variable).filter(|value| !is_placeholder(value)) else { continue };
             match wrong(workload, container, (variable, value), trust) {
-                Ok(Some((severity, why))) => {
-                    presets.push((severity, place, format!("container `{}` sets {variable} to `{value}`, {why}", container.name)));
+                Ok(Some((severity, why, breaks))) => {
+                    let said = format!("container `{}` sets {variable} to `{value}`, {why}", container.name);
+                    presets.push(Preset { severity, place, value, said, breaks });
                 }
                 Ok(None) => {}
                 Err(lacking) => unknown = Some(lacking),
             }
         }
     }
-    presets.sort_by_key(|(severity, ..)| core::cmp::Reverse(*severity));
-    let Some((severity, place, _)) = presets.first() else { return unknown.map_or(Ok(None), Err) };
-    let (severity, field) = (*severity, format!("{place}.env"));
-    let said: Vec<String> = presets.into_iter().map(|(.., said)| said).collect();
-    let finding = Finding::new(severity, field, said.join("; ")).with("presets", said);
+    presets.sort_by_key(|preset| core::cmp::Reverse(preset.severity));
+    let Some(first) = presets.first() else { return unknown.map_or(Ok(None), Err) };
+    let said: Vec<&str> = presets.iter().map(|preset| preset.said.as_str()).collect();
+    let finding = Finding::new(first.severity, format!("{}.env", first.place), said.join("; ")).with("presets", said);
+    let broken = presets.iter().find_map(|preset| Some((preset, preset.breaks.as_ref()?)));
+    let finding = match broken {
+        Some((preset, (hop, expected))) => finding.breaks(*hop).expected(expected, Some(preset.value)),
+        None => finding,
+    };
     Ok(Some(finding.fix("delete the variable, and annotate the ServiceAccount with what is meant")))
 }
 
@@ -256,7 +271,7 @@ fn wrong(
     (variable, value): (&str, &str),
     trust: &Trust<'_>,
 ) -> Result<Option<Wrong>, Unknown> {
-    let instead = |what: &str| (RULE.severity, format!("where the webhook would put {what}"));
+    let instead = |what: &str| (RULE.severity, format!("where the webhook would put {what}"), None);
     let annotated = |key: &str| -> Result<Option<&str>, Unknown> {
         let account = trust.service_account(workload).known()?;
         Ok(account.and_then(|account| account.annotations.get(key)).filter(|said| !said.is_empty()))
@@ -269,7 +284,8 @@ fn wrong(
                 return Ok(None);
             }
             if let Some(why) = of_nobody(workload, container, value, trust)? {
-                return Ok(Some((Severity::High, why.into())));
+                // The walk of a chain asks for the identity of each client id.
+                return Ok(Some((Severity::High, why.into(), None)));
             }
             let said = said.filter(|_| !workload.projects_azure_token());
             let is_other = said.is_some() && !is_meant(workload, value, trust)?;
@@ -278,13 +294,25 @@ fn wrong(
         TENANT_ID => annotated(annotation::TENANT_ID)?.filter(other).map(|said| instead(&format!("`{said}`"))),
         TOKEN_FILE => {
             let is_the_webhooks = MOUNT_PATHS.iter().any(|path| value.starts_with(path));
-            (!is_the_webhooks).then(|| instead("the path of the token"))
+            // What is mounted there may bring it.
+            let is_mounted = container.mounts.iter().any(|mount| lies_in(value, &mount.path));
+            let breaks = (!is_mounted).then(|| (Hop::Token, "the path of the token, or a volume at this one".into()));
+            let (severity, why, _) = instead("the path of the token");
+            (!is_the_webhooks).then_some((severity, why, breaks))
         }
         _ if !AUTHORITIES.contains(&value.trim_end_matches('/')) => Some(instead("the authority of its cloud")),
         _ => authority(workload, container, trust)?
             .filter(|right| *right != value.trim_end_matches('/'))
-            .map(|right| (RULE.severity, format!("but its identity is of the cloud of `{right}/`"))),
+            .map(|right| {
+                let why = format!("but its identity is of the cloud of `{right}/`");
+                (RULE.severity, why, Some((Hop::Authority, format!("{right}/"))))
+            }),
     })
+}
+
+/// Whether a file is in a folder, or is what is mounted itself.
+fn lies_in(file: &str, folder: &str) -> bool {
+    file.strip_prefix(folder.trim_end_matches('/')).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Why no token can be had for a client id, if that is so.

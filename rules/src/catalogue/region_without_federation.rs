@@ -62,6 +62,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a managed identity's region knows no federated credentials",
     severity: Severity::Medium,
     confidence: Confidence::Medium,
+    breaks: Breaks::Modelled,
     aadsts: &[],
     frameworks: &[],
     yields_to: &[],

@@ -156,6 +156,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a SecretProviderClass does not say properly by which identity secrets are fetched",
     severity: Severity::High,
     confidence: Confidence::High,
+    breaks: Breaks::Nothing,
     aadsts: &["700016", "700213"],
     frameworks: &["MCSB IM-3"],
     yields_to: &[],

@@ -128,6 +128,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a store of External Secrets does not reach its key vault by workload identity",
     severity: Severity::High,
     confidence: Confidence::High,
+    breaks: Breaks::Nothing,
     aadsts: &["700213"],
     frameworks: &["MCSB IM-3"],
     yields_to: &[],

@@ -57,6 +57,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "the ServiceAccount of a workload does not exist",
     severity: Severity::High,
     confidence: Confidence::High,
+    breaks: Breaks::Modelled,
     aadsts: &[],
     frameworks: &[],
     yields_to: &[],

@@ -81,6 +81,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "one identity serves several workloads",
     severity: Severity::Medium,
     confidence: Confidence::Medium,
+    breaks: Breaks::Nothing,
     aadsts: &[],
     frameworks: &["MCSB PA-7", "NIST 800-53 AC-6"],
     yields_to: &[],

@@ -107,6 +107,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a container that workload identity does not reach holds a static credential of Azure",
     severity: Severity::High,
     confidence: Confidence::Medium,
+    breaks: Breaks::Nothing,
     aadsts: &["7000215", "7000222"],
     frameworks: &["MCSB IM-3", "MCSB IM-8"],
     yields_to: &[],

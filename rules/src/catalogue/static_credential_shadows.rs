@@ -90,6 +90,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a static credential takes precedence over the token that the webhook injects",
     severity: Severity::High,
     confidence: Confidence::Medium,
+    breaks: Breaks::Named,
     aadsts: &["7000215", "7000222"],
     frameworks: &["MCSB IM-3", "MCSB IM-8"],
     yields_to: &[],
@@ -114,5 +115,6 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
         first.container, first.name, first.source
     );
     let fix = format!("remove `{}` from `{}`, then delete that credential in Microsoft Entra", first.name, first.field);
-    Ok(Some(Finding::new(RULE.severity, first.field.as_str(), message).with_made("variables", || evidence(&held)).fix(fix)))
+    let finding = Finding::new(RULE.severity, first.field.as_str(), message).with_made("variables", || evidence(&held));
+    Ok(Some(finding.breaks(Hop::Program).fix(fix)))
 }

@@ -57,6 +57,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "the tenant id of the ServiceAccount is empty or malformed",
     severity: Severity::High,
     confidence: Confidence::High,
+    breaks: Breaks::Named,
     aadsts: &["90002"],
     frameworks: &[],
     yields_to: &[],
@@ -87,7 +88,9 @@ fn check(account: &ServiceAccount, _: &Trust<'_>) -> Verdict {
             annotation::TENANT_ID
         )
     };
-    Ok(Some(Finding::new(severity, field, message).with("value", value).fix(fix)))
+    let finding = Finding::new(severity, field, message).with("value", value);
+    let is_none = severity == RULE.severity;
+    Ok(Some(finding.breaks_if(is_none, Hop::Tenant).expected("a GUID, or no annotation", Some(value)).fix(fix)))
 }
 
 fn is_domain(text: &str) -> bool {

@@ -84,6 +84,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "KEDA is told to authenticate by an identity that does not serve it",
     severity: Severity::High,
     confidence: Confidence::High,
+    breaks: Breaks::Nothing,
     aadsts: &["700213", "700016"],
     frameworks: &["MCSB IM-3"],
     yields_to: &[],

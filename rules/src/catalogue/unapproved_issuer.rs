@@ -42,6 +42,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a credential trusts an issuer that nobody approved",
     severity: Severity::High,
     confidence: Confidence::High,
+    breaks: Breaks::Nothing,
     aadsts: &["700222"],
     frameworks: &["MCSB IM-3"],
     yields_to: &[],

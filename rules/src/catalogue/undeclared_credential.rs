@@ -114,6 +114,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a credential is declared nowhere, though others of its identity are",
     severity: Severity::Medium,
     confidence: Confidence::Medium,
+    breaks: Breaks::Nothing,
     aadsts: &[],
     frameworks: &["MCSB IM-3"],
     yields_to: &[],

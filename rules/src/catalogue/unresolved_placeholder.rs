@@ -77,6 +77,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a placeholder was never filled in",
     severity: Severity::High,
     confidence: Confidence::High,
+    breaks: Breaks::Named,
     aadsts: &["700016", "90002"],
     frameworks: &[],
     yields_to: &[],
@@ -131,7 +132,11 @@ fn check(values: Vec<(String, &str)>, trust: &Trust<'_>) -> Option<Finding> {
     let fix =
         format!("fill in `{field}`; if a later stage does, scan what it puts out or set the parameter `templated`");
     let fields: Vec<&str> = left.iter().map(|(field, _)| field.as_str()).collect();
-    Some(Finding::new(RULE.severity, field.as_str(), message).with("value", *value).with("fields", fields).fix(fix))
+    let of_tenant = |field: &str| field.contains("TENANT_ID") || field.contains(annotation::TENANT_ID);
+    let is_tenant = cfg!(feature = "audit") && fields.iter().any(|field| of_tenant(field));
+    let finding = Finding::new(RULE.severity, field.as_str(), message).with("value", *value).with("fields", fields);
+    // Of everything else the walk of a chain sees what comes of it.
+    Some(finding.breaks_if(is_tenant, Hop::Tenant).fix(fix))
 }
 
 #[cfg(test)]

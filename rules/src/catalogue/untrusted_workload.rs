@@ -145,6 +145,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "no federated credential trusts this workload",
     severity: Severity::Critical,
     confidence: Confidence::High,
+    breaks: Breaks::Modelled,
     aadsts: &["70021", "700211", "700212", "700213", "7002138", "70025"],
     frameworks: &["MCSB IM-3"],
     yields_to: &[],

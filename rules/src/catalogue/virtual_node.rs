@@ -85,6 +85,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a pod that opts in goes to a virtual node",
     severity: Severity::High,
     confidence: Confidence::High,
+    breaks: Breaks::Named,
     aadsts: &[],
     frameworks: &[],
     yields_to: &[],
@@ -104,5 +105,6 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     let (severity, but) = if none { (Severity::Info, "; the cluster has none") } else { (severity, "") };
     let message = format!("the pods opt in and {go} to a virtual node, where no token is mounted{but}");
     let fix = format!("run them on ordinary nodes: change `{field}`");
-    Ok(Some(Finding::new(severity, field, message).with("chosen", by != VirtualNode::Tolerated).fix(fix)))
+    let finding = Finding::new(severity, field, message).with("chosen", by != VirtualNode::Tolerated);
+    Ok(Some(finding.breaks_if(severity == RULE.severity, Hop::Token).fix(fix)))
 }

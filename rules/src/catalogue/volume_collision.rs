@@ -101,6 +101,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a volume or mount stands where the webhook puts its own",
     severity: Severity::High,
     confidence: Confidence::High,
+    breaks: Breaks::Named,
     aadsts: &[],
     frameworks: &[],
     yields_to: &[],
@@ -151,6 +152,7 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
         _ => String::new(),
     };
     let finding = Finding::new(severity, field, format!("{}{but}", said.join("; "))).with("collisions", said);
+    let finding = finding.breaks_if(severity == RULE.severity, Hop::Token);
     Ok(Some(finding.fix("give the volume another name, and mount it elsewhere")))
 }
 

@@ -114,6 +114,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a volume is mounted by an identity that does not trust the pods that have it",
     severity: Severity::Medium,
     confidence: Confidence::High,
+    breaks: Breaks::Nothing,
     aadsts: &["700213"],
     frameworks: &["MCSB IM-3"],
     yields_to: &[],

@@ -266,6 +266,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "the mutating webhook of a cluster is out of order, or not as it was installed",
     severity: Severity::High,
     confidence: Confidence::High,
+    breaks: Breaks::Named,
     aadsts: &[],
     frameworks: &["MCSB IM-3"],
     yields_to: &["AWI701"],
@@ -278,8 +279,13 @@ struct Flaw {
     severity: Severity,
     field: String,
     message: String,
+    /// What the field would have to be and what it is, where no labelled pod gets a token because of it.
+    breaks: Option<(&'static str, Option<&'static str>)>,
     fix: String,
 }
+
+/// A flaw of a registration: where, what, what to do, and what breaks.
+type OfRegistration = (&'static str, String, String, Option<(&'static str, Option<&'static str>)>);
 
 fn check(cluster: &Cluster, trust: &Trust<'_>) -> Verdict {
     let Some((index, _)) = trust.clusters().find(|(_, known)| core::ptr::eq(*known, cluster)) else { return Ok(None) };
@@ -294,7 +300,7 @@ fn check(cluster: &Cluster, trust: &Trust<'_>) -> Verdict {
         // No list proves that there are no pods but those that were seen.
         return Err(Unknown(Key::Value("whether a pod of the cluster opts in".into())));
     }
-    flaws.sort_by_key(|flaw| core::cmp::Reverse(flaw.severity));
+    flaws.sort_by_key(|flaw| (core::cmp::Reverse(flaw.severity), flaw.breaks.is_none()));
     let is_grave = flaws.first().is_some_and(|flaw| flaw.severity == RULE.severity);
     if !is_grave && !trust.knows_registrations(index) {
         return Err(Unknown(Key::Registrations(index)));
@@ -303,9 +309,13 @@ fn check(cluster: &Cluster, trust: &Trust<'_>) -> Verdict {
         return Err(Unknown(Key::Deployments(index)));
     }
     let mut flaws = flaws.into_iter();
-    let Some(Flaw { severity, field, message, fix }) = flaws.next() else { return Ok(None) };
+    let Some(Flaw { severity, field, message, breaks, fix }) = flaws.next() else { return Ok(None) };
     let others: Vec<String> = flaws.map(|flaw| flaw.message).collect();
     let finding = Finding::new(severity, field, message).fix(fix);
+    let finding = match breaks {
+        Some((expected, actual)) => finding.breaks(Hop::Webhook).expected(expected, actual),
+        None => finding,
+    };
     Ok(Some(if others.is_empty() { finding } else { finding.with("alsoWrong", others) }))
 }
 
@@ -327,23 +337,25 @@ fn missing(cluster: &Cluster) -> Flaw {
         severity: RULE.severity,
         field: "webhooks".into(),
         message: format!("there is no MutatingWebhookConfiguration `{CONFIGURATION}`: no labelled pod gets a token"),
+        breaks: Some((CONFIGURATION, None)),
         fix,
     }
 }
 
 fn registration(it: &Registration) -> impl Iterator<Item = Flaw> + '_ {
     it.webhooks.iter().zip(0..).filter(|(webhook, _)| !webhook.is_of_openshift()).flat_map(move |(webhook, index)| {
-        let at = move |flaw: (&str, String, String)| Flaw {
+        let at = move |flaw: OfRegistration| Flaw {
             severity: RULE.severity,
             field: format!("webhooks[{index}].{}", flaw.0),
             message: format!("MutatingWebhookConfiguration `{}`: {}", it.name, flaw.1),
+            breaks: flaw.3,
             fix: format!("in MutatingWebhookConfiguration `{}`, {}", it.name, flaw.2),
         };
         [selection(webhook), failure(webhook), trusted(webhook, it.live)].into_iter().flatten().map(at)
     })
 }
 
-fn selection(webhook: &Webhook) -> Option<(&'static str, String, String)> {
+fn selection(webhook: &Webhook) -> Option<OfRegistration> {
     let message = if let Some(unmet) = webhook.misses_by() {
         format!("it misses pods that opt in, of which its `objectSelector` wants `{unmet}`")
     } else if webhook.takes_unlabelled() {
@@ -352,22 +364,24 @@ fn selection(webhook: &Webhook) -> Option<(&'static str, String, String)> {
         return None;
     };
     let fix = format!("set `objectSelector.matchLabels` to `{}: \"true\"` and nothing else", label::USE);
-    Some(("objectSelector", message, fix))
+    // Which pods it misses hangs on their other labels.
+    Some(("objectSelector", message, fix, None))
 }
 
-fn failure(webhook: &Webhook) -> Option<(&'static str, String, String)> {
+fn failure(webhook: &Webhook) -> Option<OfRegistration> {
     let message = "`failurePolicy` is `Ignore`: while the webhook does not answer, pods start without a token".into();
     let fix = "set `failurePolicy: Fail`, which the webhook has had since v1.0.0".into();
-    webhook.is_passed_over().then_some(("failurePolicy", message, fix))
+    webhook.is_passed_over().then_some(("failurePolicy", message, fix, None))
 }
 
-fn trusted(webhook: &Webhook, live: bool) -> Option<(&'static str, String, String)> {
+fn trusted(webhook: &Webhook, live: bool) -> Option<OfRegistration> {
     let message = "`caBundle` is empty: the API server does not trust the webhook, and no labelled pod is made".into();
     let namespace = shell(webhook.service.as_ref().map_or("NAMESPACE", |(namespace, _)| namespace));
     let fix = format!(
         "have the webhook write `caBundle` anew: kubectl rollout restart deployment {CONTROLLER} -n {namespace}"
     );
-    (live && webhook.service.is_some() && !webhook.has_ca).then_some(("clientConfig.caBundle", message, fix))
+    let breaks = Some(("the certificate of who signed the webhook's", None));
+    (live && webhook.service.is_some() && !webhook.has_ca).then_some(("clientConfig.caBundle", message, fix, breaks))
 }
 
 /// What is wrong with the Deployments of the webhook. One that is scaled to nothing is out of use if
@@ -385,6 +399,7 @@ fn runners(index: ClusterIx, trust: &Trust<'_>) -> Vec<Flaw> {
             message: format!(
                 "the webhook is installed twice, in `{first}` and `{second}`, and both write the same configuration"
             ),
+            breaks: None,
             fix: "remove the one that you installed, if the add-on of AKS or the extension of Arc runs the other".into(),
         });
     }
@@ -407,7 +422,8 @@ fn runners(index: ClusterIx, trust: &Trust<'_>) -> Vec<Flaw> {
         } else {
             format!("see why its pods are not ready: kubectl describe deployment {CONTROLLER} -n {}", shell(namespace))
         };
-        flaws.push(Flaw { severity, field: "status.readyReplicas".into(), message, fix });
+        let breaks = (ready < 1).then_some(("1 or more", Some("0")));
+        flaws.push(Flaw { severity, field: "status.readyReplicas".into(), message, breaks, fix });
     }
     flaws
 }

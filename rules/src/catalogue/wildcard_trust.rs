@@ -70,6 +70,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a flexible credential trusts whole groups of ServiceAccounts",
     severity: Severity::High,
     confidence: Confidence::High,
+    breaks: Breaks::Nothing,
     aadsts: &[],
     frameworks: &["MCSB IM-3", "MCSB PA-7", "NIST 800-53 AC-6"],
     yields_to: &[],

@@ -58,6 +58,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a credential accepts no audience that its cluster's tokens carry",
     severity: Severity::High,
     confidence: Confidence::High,
+    breaks: Breaks::Modelled,
     aadsts: &["700212"],
     frameworks: &["MCSB IM-3"],
     yields_to: &["AWI302"],

@@ -117,6 +117,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "`skip-containers` does not name the containers it means",
     severity: Severity::Medium,
     confidence: Confidence::High,
+    breaks: Breaks::Modelled,
     aadsts: &[],
     frameworks: &[],
     yields_to: &[],
