@@ -299,6 +299,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "what is about to be applied takes from workloads the credential they get their tokens by",
     severity: Severity::High,
     confidence: Confidence::High,
+    breaks: Breaks::Nothing,
     aadsts: &["700016", "70021", "700211", "700212", "700213", "7002138", "70025"],
     frameworks: &["MCSB IM-3"],
     yields_to: &[],
