@@ -25,6 +25,7 @@ mod hostile;
 mod iac;
 mod iac_bindings;
 mod ignorance;
+mod incomplete;
 mod lines;
 mod manifests;
 mod merge;

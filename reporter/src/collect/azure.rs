@@ -1,6 +1,8 @@
 //! Objects of Azure, told by their shape: what `az` prints (flattened), what Azure Resource
 //! Manager and Microsoft Graph answer (nested), what Resource Graph lists.
 
+pub(super) mod shape;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wiguard_rules::model::{
@@ -228,6 +230,8 @@ fn cluster(view: View<'_>, platform: Platform) -> Cluster {
             Some(_) => None,
         }
     };
+    // Of what was left out, nothing is known.
+    let said = |name: &str, profile: Option<&Value>| view.says(name).then(|| switch(profile)).flatten();
     let security = view.get("securityProfile");
     Cluster {
         name: view.text("name").into(),
@@ -237,8 +241,11 @@ fn cluster(view: View<'_>, platform: Platform) -> Cluster {
         issuer: issuer.map(Into::into),
         profile_issuer: None,
         other_issuers: Vec::new(),
-        oidc_issuer_enabled: switch(oidc),
-        workload_identity_enabled: switch(security.and_then(|profile| profile.get("workloadIdentity"))),
+        oidc_issuer_enabled: said("oidcIssuerProfile", oidc),
+        workload_identity_enabled: match security {
+            Some(Value::Object(profile)) => switch(profile.get("workloadIdentity")),
+            _ => said("securityProfile", security),
+        },
         automatic: view
             .get("sku")
             .and_then(|sku| sku.get("name"))
@@ -251,8 +258,12 @@ fn cluster(view: View<'_>, platform: Platform) -> Cluster {
             .and_then(Value::as_str)
             .unwrap_or_default()
             .into(),
-        pod_identity_enabled: (platform == Platform::Aks).then(|| switch(view.get("podIdentityProfile"))).flatten(),
-        virtual_nodes: (platform == Platform::Aks).then(|| switch(addon(view, "aciConnectorLinux"))).flatten(),
+        pod_identity_enabled: (platform == Platform::Aks)
+            .then(|| said("podIdentityProfile", view.get("podIdentityProfile")))
+            .flatten(),
+        virtual_nodes: (platform == Platform::Aks)
+            .then(|| said("addonProfiles", addon(view, "aciConnectorLinux")))
+            .flatten(),
         metadata_restricted: metadata_restricted(view),
         metadata_needed: NEEDS_METADATA.iter().any(|name| switch(addon(view, name)) == Some(true)),
         vnet_integration: view
@@ -354,6 +365,12 @@ impl<'a> View<'a> {
 
     fn text(self, name: &str) -> &'a str {
         self.get(name).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// Whether it says something of a member, be it that there is none: `az` prints what is `null`, and
+    /// Azure Resource Manager leaves it out of `properties`.
+    fn says(self, name: &str) -> bool {
+        self.has(name) || self.0.get("properties").is_some_and(Value::is_object)
     }
 
     fn has(self, name: &str) -> bool {

@@ -194,6 +194,10 @@ impl<'a> Assembly<'a> {
                 let line = Some(line.into());
                 self.foreign.push(Foreign { path: source.path.clone(), found: source.found, line, reason });
             }
+            for (line, reason) in facts.lists.iter().filter_map(|list| Some((list.line, list.lack()?))) {
+                let line = Some(line.into());
+                self.collected.gaps.push(Gap { path: source.path.clone(), line, reason, extent: Missing::Use });
+            }
             for (line, reason) in std::mem::take(&mut facts.defects) {
                 self.broken.insert(source.path.clone());
                 self.collected.gaps.push(Gap {
