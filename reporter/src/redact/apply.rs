@@ -208,6 +208,7 @@ impl Redactor {
         self.text(&mut workload.name);
         workload.controller.iter_mut().for_each(|controller| self.text(&mut controller.name));
         self.pairs(&mut workload.labels);
+        self.pairs(&mut workload.job_labels);
         self.pairs(&mut workload.annotations);
         let PodTemplate {
             labels,
