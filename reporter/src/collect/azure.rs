@@ -2,6 +2,7 @@
 //! Manager and Microsoft Graph answer (nested), what Resource Graph lists.
 
 pub(super) mod shape;
+pub(crate) mod signing;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -9,6 +10,8 @@ use wiguard_rules::model::{
     Audience, ClientId, Cluster, FederatedIdentityCredential, Identity, IdentityBinding, IdentityKind, Issuer, Origin,
     OwnIdentity, Pair, Pairs, Parent, Platform, RoleAssignment,
 };
+
+pub use signing::Signing;
 
 /// An object of Azure that bears on the chain.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,6 +29,8 @@ pub enum Resource {
     Binding(IdentityBinding),
     /// An OpenID discovery document: the issuer an API server says it has.
     Discovery(Issuer),
+    /// By which algorithms an API server says that it signs.
+    Signing(Signing),
 }
 
 impl Resource {
@@ -39,6 +44,9 @@ impl Resource {
                 (3, format!("{:?}", credential.parent).to_ascii_lowercase(), credential.name.clone())
             }
             Self::Binding(binding) => (5, binding.id.to_ascii_lowercase(), String::new()),
+            Self::Signing(signing) => {
+                (6, signing.issuer.as_ref().map(Issuer::to_string).unwrap_or_default(), String::new())
+            }
             Self::Role(role) => (4, role.id.to_ascii_lowercase(), role.principal_id.clone()),
         }
     }
@@ -102,7 +110,7 @@ pub fn recognise(value: &Value) -> Result<Resource, Unrecognised> {
         let platform = if view.has("distribution") { Platform::Arc } else { Platform::Aks };
         return Ok(Resource::Cluster(Box::new(cluster(view, platform))));
     }
-    Err(strange(value))
+    signing::of_keys(value).map(Resource::Signing).ok_or_else(|| strange(value))
 }
 
 fn strange(value: &Value) -> Unrecognised {
@@ -272,6 +280,7 @@ fn cluster(view: View<'_>, platform: Platform) -> Cluster {
             .and_then(Value::as_bool)
             .unwrap_or_default(),
         windows_nodes: windows_nodes(view),
+        signing: Vec::new(),
         tags: tags(view),
         own_identities: own_identities(view),
         declared: None,

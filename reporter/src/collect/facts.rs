@@ -236,6 +236,11 @@ impl Facts {
                     let below = line_of(text, &fault.path).unwrap_or_default();
                     self.defects.push((line.saturating_add(below), fault.reason));
                 }
+                if matches!(resource, Resource::Discovery(_))
+                    && let Some(signing) = azure::signing::of_discovery(&value)
+                {
+                    self.resources.push((line, list, Resource::Signing(signing)));
+                }
                 if azure::shape::is_fit(&value, &resource) {
                     self.resources.push((line, list, resource));
                 }

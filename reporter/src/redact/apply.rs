@@ -355,6 +355,11 @@ impl Redactor {
             Resource::Credential(credential) => self.credential(credential),
             Resource::Cluster(cluster) => self.cluster(cluster),
             Resource::Discovery(issuer) => self.text(&mut issuer.0),
+            Resource::Signing(signing) => {
+                signing.issuer.iter_mut().for_each(|issuer| self.text(&mut issuer.0));
+                // Names of algorithms are everybody's.
+                signing.algorithms.iter_mut().filter(|name| name.len() > 6).for_each(|name| self.text(name));
+            }
             Resource::Binding(binding) => {
                 for text in [&mut binding.id, &mut binding.identity, &mut binding.client_id.0] {
                     self.text(text);

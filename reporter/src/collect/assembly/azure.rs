@@ -43,7 +43,7 @@ impl Assembly<'_> {
                         }
                         kept.push((line, list, Resource::Cluster(Box::new(cluster))));
                     }
-                    Resource::Discovery(issuer) => kept.push((line, list, Resource::Discovery(issuer))),
+                    Resource::Discovery(_) | Resource::Signing(_) => kept.push((line, list, resource)),
                     Resource::Role(role) => inventory.role_assignments.push(role),
                     Resource::Binding(binding) => {
                         self.lists.identity_binding(binding.cluster(), whole(list).is_some());

@@ -260,10 +260,27 @@ impl<'a> Assembly<'a> {
                 ties.discovered(&source.path, source.root, issuer);
             }
         }
+        for (source, resource) in resources() {
+            if let Resource::Signing(signing) = resource
+                && !ties.signed(&source.path, source.root, signing)
+            {
+                self.collected.gaps.push(Gap {
+                    path: source.path.clone(),
+                    line: None,
+                    reason: tie::KEYLESS.into(),
+                    extent: Missing::Use,
+                });
+            }
+        }
         let mut tied = BTreeMap::new();
         for Sourced { index, source, facts, home, .. } in sources {
             if let Some(home) = home {
                 let cluster = ties.home(home);
+                for (_, _, resource) in &facts.resources {
+                    if let Resource::Signing(signing) = resource {
+                        ties.signs(cluster, signing);
+                    }
+                }
                 self.collected.homes.entry(home.name.clone()).or_insert(cluster);
                 tied.insert(*index, cluster);
                 continue;

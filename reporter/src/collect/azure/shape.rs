@@ -90,6 +90,7 @@ pub(in crate::collect) fn faults(value: &Value, resource: &Resource) -> Vec<Faul
         Resource::Role(_) => ("role assignment", ROLE),
         Resource::Binding(_) => ("identity binding", BINDING),
         Resource::Discovery(_) => ("discovery document", DISCOVERY),
+        Resource::Signing(_) => return Vec::new(),
     };
     let name = ["name", "displayName", "id"].iter().map(|name| view.text(name)).find(|name| !name.is_empty());
     let what = name.map_or_else(|| what.to_owned(), |name| format!("{what} `{name}`"));
@@ -123,6 +124,7 @@ pub(in crate::collect) fn is_fit(value: &Value, resource: &Resource) -> bool {
         Resource::Role(_) => lacks(view, resource).is_none() && sound(ROLE),
         Resource::Binding(_) => lacks(view, resource).is_none() && sound(BINDING),
         Resource::Discovery(_) => sound(DISCOVERY),
+        Resource::Signing(_) => true,
     }
 }
 
@@ -134,7 +136,7 @@ fn lacks(view: View<'_>, resource: &Resource) -> Option<&'static str> {
         Resource::Identity(identity) if identity.client_id.0.is_empty() => {
             first(&["clientId"]).filter(|_| view.get("appId").is_none())
         }
-        Resource::Identity(_) | Resource::Discovery(_) => None,
+        Resource::Identity(_) | Resource::Discovery(_) | Resource::Signing(_) => None,
         Resource::Credential(_) if view.get("claimsMatchingExpression").is_some() => first(&["issuer", "audiences"]),
         Resource::Credential(_) => first(&["issuer", "subject", "audiences"]),
         Resource::Role(_) => first(&["principalId", "roleDefinitionId", "scope"]),
