@@ -2,22 +2,68 @@
 //! the few objects that have findings, so that no reader keeps positions for all of them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Cursor, Read};
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::collect::Collected;
 use crate::read::{Batch, Limits, Root, Segment, Stdin, locate, read_all};
 use crate::report::Reported;
+use crate::snapshot;
 
-/// Sources larger than this, in bytes on disk, keep the line of the object.
-const LARGEST: u64 = 32 << 20;
+/// Sources larger than this, in bytes on disk or of standard input, keep the line of the object.
+const LARGEST: usize = 32 << 20;
+
+/// What standard input held, since it cannot be read again; nothing if that was too much.
+#[derive(Clone, Debug, Default)]
+pub struct Kept(Arc<Mutex<Option<Vec<u8>>>>);
+
+/// A source of which everything read is kept.
+struct Keeping {
+    from: Stdin,
+    kept: Kept,
+}
+
+impl Kept {
+    /// Keeps what is read from standard input.
+    pub fn keep(&self, from: Stdin) -> Stdin {
+        self.with(|bytes| *bytes = Some(Vec::new()));
+        Box::new(Keeping { from, kept: self.clone() })
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut Option<Vec<u8>>) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Hands out what was kept.
+    pub fn take(&self) -> Option<Vec<u8>> {
+        self.with(Option::take)
+    }
+}
+
+impl Read for Keeping {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let length = self.from.read(buffer)?;
+        let read = buffer.get(..length).unwrap_or_default();
+        self.kept.with(|bytes| match bytes {
+            Some(kept) if kept.len() + read.len() <= LARGEST => kept.extend_from_slice(read),
+            _ => *bytes = None,
+        });
+        Ok(length)
+    }
+}
 
 /// Moves findings from the line of their object to that of their field, where that can be told.
-pub fn refine(findings: &mut [Reported]) {
+pub fn refine(findings: &mut [Reported], collected: &Collected) {
+    let stdin = collected.stdin.as_deref();
+    // A pipe has been drained: opening it again would wait for ever.
+    let is_small =
+        |path: &str| std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() <= LARGEST as u64);
     let wanted: BTreeSet<&str> = findings
         .iter()
-        .filter(|found| !found.path.is_empty() && !found.finding.field.is_empty() && found.path != "-")
+        .filter(|found| !found.path.is_empty() && !found.finding.field.is_empty())
         .map(|found| found.path.as_str())
-        // A pipe has been drained: opening it again would wait for ever.
-        .filter(|path| std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() <= LARGEST))
+        .filter(|path| if *path == "-" { stdin.is_some() } else { is_small(path) })
         .collect();
     if wanted.is_empty() {
         return;
@@ -26,13 +72,18 @@ pub fn refine(findings: &mut [Reported]) {
     for found in findings.iter().filter(|found| wanted.contains(found.path.as_str())) {
         fields.entry((&found.path, found.object_line)).or_default().insert(&found.finding.field);
     }
-    let again: Vec<Root> = wanted.iter().map(|path| Root::Path(PathBuf::from(path))).collect();
+    let root = |path: &&str| if *path == "-" { Root::Stdin } else { Root::Path(PathBuf::from(path)) };
+    let again: Vec<Root> = wanted.iter().map(root).collect();
     let look = |batch: &Batch| -> Vec<(String, u32, String, u32)> {
         let mut lines = Vec::new();
         for piece in batch.pieces() {
             let line = u32::try_from(piece.line).unwrap_or(u32::MAX);
             let Some(asked) = fields.get(&(batch.source.path.as_str(), line)) else { continue };
             let Ok(text) = std::str::from_utf8(piece.text) else { continue };
+            // The lines of a snapshot are not those of what it keeps.
+            if snapshot::recognise(piece.json).is_some() {
+                continue;
+            }
             for field in asked {
                 if let Some(further) = line_of(text, field) {
                     lines.push((batch.source.path.clone(), line, (*field).to_string(), line.saturating_add(further)));
@@ -41,7 +92,8 @@ pub fn refine(findings: &mut [Reported]) {
         }
         lines
     };
-    let found = read_all(&again, || -> Stdin { Box::new(std::io::empty()) }, &Limits::default(), look);
+    let stdin = || -> Stdin { Box::new(Cursor::new(stdin.unwrap_or_default().to_vec())) };
+    let found = read_all(&again, stdin, &Limits::default(), look);
     let lines: BTreeMap<(String, u32, String), u32> = found
         .results
         .into_iter()

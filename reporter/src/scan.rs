@@ -129,7 +129,7 @@ impl Judging {
             });
         }
         let worst = assess(&collected, config, namespace, |report| {
-            place::refine(&mut report.findings);
+            place::refine(&mut report.findings, &collected);
             progress.say("");
             for output in &outputs {
                 let written = render::write(report, output, self.show.style()).map_err(|error| match error {

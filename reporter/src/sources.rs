@@ -14,6 +14,7 @@ use crate::collect::{Collected, Tie, Wanted, collect};
 use crate::config::Config;
 #[cfg(feature = "live")]
 use crate::live::Live;
+use crate::place::Kept;
 use crate::progress::{self, Progress};
 use crate::read::{Root, Stdin};
 
@@ -92,7 +93,10 @@ impl Sources {
             assume_complete: self.how.assume_complete,
             bearing: self.how.bearing(config),
         };
-        Ok(collect(&wanted, feeds, stdin))
+        let kept = Kept::default();
+        let mut collected = collect(&wanted, feeds, || kept.keep(stdin()));
+        collected.stdin = kept.take();
+        Ok(collected)
     }
 
     /// Whether anything is named.

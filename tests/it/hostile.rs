@@ -67,11 +67,12 @@ fn what_is_cut_off_is_named() {
 #[test]
 fn what_is_no_text_is_named() {
     unread(
-        "prog",
+        "dump.yaml",
         b"\x7fELF\x02\x01\x01\0\0\0\0\0",
         &["line 1: is not text", "byte 0x00 at offset 7", "export it as UTF-8 JSON or YAML"],
     );
-    unread("picture.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", &["is not text", "byte 0x89 at offset 0"]);
+    unread("list.json", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", &["is not text", "byte 0x89 at offset 0"]);
+    unread("empty.yaml", b"", &["is empty"]);
     let latin = b"apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: caf\xe9\n";
     unread("latin.yaml", latin, &["line 4: is not text", "byte 0xe9", "UTF-8"]);
     unread("list.json.gz", b"\x1f\x8b\x08\x00not gzip", &["export it again"]);
@@ -291,6 +292,45 @@ fn prose_beside_manifests_is_listed_and_no_failure() {
     let ran = folder.run(&["scan", "in"]);
     assert_eq!(ran.status, 3);
     assert!(ran.out.contains("no findings in what was read"), "{}", ran.out);
+}
+
+#[test]
+fn files_of_another_kind_beside_manifests_are_listed_and_no_failure() {
+    let others: [(&str, &[u8]); 6] = [
+        ("picture.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"),
+        ("prog", b"\x7fELF\x02\x01\x01\0\0\0\0\0"),
+        (
+            "charts/cart.tar.gz",
+            b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\x2b\xce\xcf\x4d\x65\x00\x00\xc6\x4d\x90\x43\x05\x00\x00\x00",
+        ),
+        ("latin.md", b"caf\xe9 au lait\n"),
+        ("__init__.py", b""),
+        ("page.md", b"---\ntitle: Cart\n---\n# A page\nsays: [\n"),
+    ];
+    let folder = Folder::of(&[("in/a-known.yaml", KNOWN)]);
+    for (name, content) in others {
+        folder.write(&format!("in/{name}"), content);
+    }
+    let ran = folder.run(&["scan", "in", "-o", "json"]);
+    assert!(ran.status == 1 && has_known(&ran), "{}: {:#}", ran.status, ran.report()["coverage"]);
+    for (name, _) in others {
+        let path = format!("in/{name}");
+        let (status, reason) = ran.coverage(&path);
+        assert!(status == "missing" && !reason.is_empty(), "{name}: {status} {reason}");
+        assert_eq!(folder.run(&["scan", &path]).status, 3, "{name} was named itself");
+    }
+}
+
+#[test]
+fn of_a_file_with_one_broken_document_a_part_is_missing() {
+    let broken = format!("{KNOWN}---\nfoo: [\n---\n{}", KNOWN.replace("cart", "till"));
+    let folder = Folder::of(&[("in/all.yaml", &broken)]);
+    for path in ["in", "in/all.yaml"] {
+        let ran = folder.run(&["scan", path, "-o", "json"]);
+        assert!(ran.status == 3 && has_known(&ran) && ran.findings().len() == 2, "{path}: {ran:?}");
+        let (status, reason) = ran.coverage("in/all.yaml");
+        assert!(status == "partial" && reason.contains("line 14: is not YAML"), "{path}: {status} {reason}");
+    }
 }
 
 #[test]

@@ -14,7 +14,8 @@ const AKS: &str = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Contai
 
 fn live_cluster() -> Value {
     json!({"id": AKS, "name": "aks", "resourceGroup": "rg", "type": "Microsoft.ContainerService/ManagedClusters",
-        "oidcIssuerProfile": {"enabled": true, "issuerUrl": ISSUER}})
+        "oidcIssuerProfile": {"enabled": true, "issuerUrl": ISSUER},
+        "securityProfile": {"workloadIdentity": {"enabled": true}}})
 }
 
 /// Id, identity and client id of the identity bindings in the inventory.

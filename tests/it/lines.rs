@@ -46,14 +46,20 @@ const FAULTY_JSON: &str = r#"{
   }
 }"#;
 
-/// Where AWI102 is reported in a file.
+/// Where AWI102 is reported in a file, and on standard input.
 fn place(content: &str) -> u64 {
     let folder = Folder::of(&[("file", content)]);
-    let report = folder.run(&["scan", "file", "-o", "json"]).report();
+    let line = line_in(&folder.run(&["scan", "file", "-o", "json"]).report(), "file");
+    let piped = folder.pipe(&["scan", "-", "-o", "json"], content.as_bytes()).report();
+    assert_eq!(line_in(&piped, "-"), line, "on standard input");
+    line
+}
+
+fn line_in(report: &Value, path: &str) -> u64 {
     let found: Vec<&Value> =
         report["findings"].as_array().unwrap().iter().filter(|found| found["rule"] == "AWI102").collect();
     let [found] = found.as_slice() else { panic!("{report:#}") };
-    assert_eq!(found["source"]["path"], "file");
+    assert_eq!(found["source"]["path"], path);
     found["source"]["line"].as_u64().unwrap()
 }
 
@@ -113,10 +119,10 @@ fn a_field_that_is_missing_has_the_line_of_what_should_hold_it() {
 }
 
 #[test]
-fn without_a_file_to_look_again_it_is_the_line_of_the_object() {
+fn beyond_what_is_kept_of_standard_input_it_is_the_line_of_the_object() {
     let folder = Folder::new();
-    let content = format!("{}---\n{FAULTY}", KNOWN.replace("name: cart", "name: other"));
-    let report = folder.pipe(&["scan", "-", "-o", "json"], content.as_bytes()).report();
-    let found = report["findings"].as_array().unwrap().iter().find(|found| found["rule"] == "AWI102").unwrap();
-    assert_eq!(found["source"], serde_json::json!({"path": "-", "line": 13}));
+    let content = format!("{}---\n{FAULTY}---\n", KNOWN.replace("name: cart", "name: other"));
+    let line = |content: &str| line_in(&folder.pipe(&["scan", "-", "-o", "json"], content.as_bytes()).report(), "-");
+    assert_eq!(line(&content), 23);
+    assert_eq!(line(&format!("{content}{}", "# more\n".repeat(5 << 20))), 13);
 }

@@ -90,6 +90,16 @@ fn what_is_printed_is_what_is_applied() {
 }
 
 #[test]
+fn templates_come_before_their_constraints() {
+    let objects = parse(&Folder::new().run(&["policy", "manifests", "--for", "gatekeeper"]).out, "gatekeeper");
+    let is_constraint = |object: &Value| object["apiVersion"] == "constraints.gatekeeper.sh/v1beta1";
+    let first = objects.iter().position(is_constraint).unwrap();
+    let last = objects.iter().rposition(|object| object["kind"] == "ConstraintTemplate").unwrap();
+    assert!(last < first, "a template at {last}, a constraint at {first}");
+    assert!(objects.iter().skip(first).all(is_constraint));
+}
+
+#[test]
 fn the_embedded_module_is_written() {
     let folder = Folder::new();
     let ran = folder.run(&["policy", "module", "-o", "policy.wasm"]);

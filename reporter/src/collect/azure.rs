@@ -1,12 +1,17 @@
 //! Objects of Azure, told by their shape: what `az` prints (flattened), what Azure Resource
 //! Manager and Microsoft Graph answer (nested), what Resource Graph lists.
 
+pub(super) mod shape;
+pub(crate) mod signing;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wiguard_rules::model::{
     Audience, ClientId, Cluster, FederatedIdentityCredential, Identity, IdentityBinding, IdentityKind, Issuer, Origin,
     OwnIdentity, Pair, Pairs, Parent, Platform, RoleAssignment,
 };
+
+pub use signing::Signing;
 
 /// An object of Azure that bears on the chain.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,6 +29,8 @@ pub enum Resource {
     Binding(IdentityBinding),
     /// An OpenID discovery document: the issuer an API server says it has.
     Discovery(Issuer),
+    /// By which algorithms an API server says that it signs.
+    Signing(Signing),
 }
 
 impl Resource {
@@ -37,6 +44,9 @@ impl Resource {
                 (3, format!("{:?}", credential.parent).to_ascii_lowercase(), credential.name.clone())
             }
             Self::Binding(binding) => (5, binding.id.to_ascii_lowercase(), String::new()),
+            Self::Signing(signing) => {
+                (6, signing.issuer.as_ref().map(Issuer::to_string).unwrap_or_default(), String::new())
+            }
             Self::Role(role) => (4, role.id.to_ascii_lowercase(), role.principal_id.clone()),
         }
     }
@@ -100,7 +110,7 @@ pub fn recognise(value: &Value) -> Result<Resource, Unrecognised> {
         let platform = if view.has("distribution") { Platform::Arc } else { Platform::Aks };
         return Ok(Resource::Cluster(Box::new(cluster(view, platform))));
     }
-    Err(strange(value))
+    signing::of_keys(value).map(Resource::Signing).ok_or_else(|| strange(value))
 }
 
 fn strange(value: &Value) -> Unrecognised {
@@ -228,6 +238,8 @@ fn cluster(view: View<'_>, platform: Platform) -> Cluster {
             Some(_) => None,
         }
     };
+    // Of what was left out, nothing is known.
+    let said = |name: &str, profile: Option<&Value>| view.says(name).then(|| switch(profile)).flatten();
     let security = view.get("securityProfile");
     Cluster {
         name: view.text("name").into(),
@@ -237,8 +249,11 @@ fn cluster(view: View<'_>, platform: Platform) -> Cluster {
         issuer: issuer.map(Into::into),
         profile_issuer: None,
         other_issuers: Vec::new(),
-        oidc_issuer_enabled: switch(oidc),
-        workload_identity_enabled: switch(security.and_then(|profile| profile.get("workloadIdentity"))),
+        oidc_issuer_enabled: said("oidcIssuerProfile", oidc),
+        workload_identity_enabled: match security {
+            Some(Value::Object(profile)) => switch(profile.get("workloadIdentity")),
+            _ => said("securityProfile", security),
+        },
         automatic: view
             .get("sku")
             .and_then(|sku| sku.get("name"))
@@ -251,8 +266,12 @@ fn cluster(view: View<'_>, platform: Platform) -> Cluster {
             .and_then(Value::as_str)
             .unwrap_or_default()
             .into(),
-        pod_identity_enabled: (platform == Platform::Aks).then(|| switch(view.get("podIdentityProfile"))).flatten(),
-        virtual_nodes: (platform == Platform::Aks).then(|| switch(addon(view, "aciConnectorLinux"))).flatten(),
+        pod_identity_enabled: (platform == Platform::Aks)
+            .then(|| said("podIdentityProfile", view.get("podIdentityProfile")))
+            .flatten(),
+        virtual_nodes: (platform == Platform::Aks)
+            .then(|| said("addonProfiles", addon(view, "aciConnectorLinux")))
+            .flatten(),
         metadata_restricted: metadata_restricted(view),
         metadata_needed: NEEDS_METADATA.iter().any(|name| switch(addon(view, name)) == Some(true)),
         vnet_integration: view
@@ -261,6 +280,7 @@ fn cluster(view: View<'_>, platform: Platform) -> Cluster {
             .and_then(Value::as_bool)
             .unwrap_or_default(),
         windows_nodes: windows_nodes(view),
+        signing: Vec::new(),
         tags: tags(view),
         own_identities: own_identities(view),
         declared: None,
@@ -354,6 +374,12 @@ impl<'a> View<'a> {
 
     fn text(self, name: &str) -> &'a str {
         self.get(name).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// Whether it says something of a member, be it that there is none: `az` prints what is `null`, and
+    /// Azure Resource Manager leaves it out of `properties`.
+    fn says(self, name: &str) -> bool {
+        self.has(name) || self.0.get("properties").is_some_and(Value::is_object)
     }
 
     fn has(self, name: &str) -> bool {

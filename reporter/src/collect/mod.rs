@@ -61,6 +61,8 @@ pub struct Collected {
     pub homes: BTreeMap<String, ClusterIx>,
     /// When a source was read that says so, by [`Origin::source`]: seconds since 1970.
     pub moments: BTreeMap<u32, u64>,
+    /// What standard input held, unless it was too much to keep, so that fields have their lines.
+    pub stdin: Option<Vec<u8>>,
 }
 
 /// Something the inventory lacks.

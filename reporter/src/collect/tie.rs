@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Component, Path, PathBuf};
 
+use super::azure::Signing;
 use super::{Gap, Home, Missing, Said};
 use wiguard_rules::model::{Cluster, ClusterIx, Identity, Issuer, Parent};
 
@@ -29,6 +30,8 @@ pub(super) struct Ties<'a> {
 }
 
 const UNDESCRIBED: &str = "its objects belong to no cluster that was described; put the output of `az aks show` or `az connectedk8s show` beside them, or say --cluster NAME=PATH";
+/// Of keys that are no cluster's.
+pub(super) const KEYLESS: &str = "its keys belong to no cluster that was described; put the output of `az aks show` or `az connectedk8s show` beside them, or say --cluster NAME=PATH";
 const AMBIGUOUS: &str = "its objects could belong to any of the clusters described in its folder; give each cluster a folder of its own, or say --cluster NAME=PATH";
 
 impl Tie {
@@ -82,6 +85,34 @@ impl<'a> Ties<'a> {
             })
         });
         self.note(path, root, index);
+    }
+
+    /// Notes what the file at `path` says of a cluster's keys: of the one that has its issuer, that the user
+    /// ties to it, or that alone is described beside it. False if there is none.
+    pub(super) fn signed(&mut self, path: &str, root: usize, signing: &Signing) -> bool {
+        let own = |cluster: &Cluster| signing.issuer.is_some() && cluster.issuer == signing.issuer;
+        let clean = clean(Path::new(path));
+        let said = || {
+            let tie =
+                self.said.iter().filter(|tie| tie.covers(&clean)).max_by_key(|tie| tie.path.components().count())?;
+            self.clusters.iter().position(|cluster| cluster.name == tie.name)
+        };
+        let beside = || match self.described.get(&(scope(root), folder(path))).map(Vec::as_slice) {
+            Some([one]) => Some(one.0 as usize),
+            _ => None,
+        };
+        let Some(index) = self.clusters.iter().position(own).or_else(said).or_else(beside) else { return false };
+        self.signs(ix(index), signing);
+        true
+    }
+
+    /// Notes by which algorithms a cluster signs.
+    pub(super) fn signs(&mut self, cluster: ClusterIx, signing: &Signing) {
+        if let Some(cluster) = self.clusters.get_mut(cluster.0 as usize) {
+            cluster.signing.extend(signing.algorithms.iter().cloned());
+            cluster.signing.sort();
+            cluster.signing.dedup();
+        }
     }
 
     /// The cluster that was read itself: the one that Azure or the user describes with its issuer,

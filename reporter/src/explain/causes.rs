@@ -65,7 +65,7 @@ pub(super) fn of(text: &Text, collected: &Collected, config: &Config) -> Causes 
     let named = Named::of(&text.values, inventory);
     let codes: Vec<&str> = text.known().into_iter().filter_map(|(_, code)| code).collect();
     let mut found: Vec<(Vec<&'static str>, bool, usize, Reported)> = assess(collected, config, None, |report| {
-        place::refine(&mut report.findings);
+        place::refine(&mut report.findings, collected);
         let leads = |found: Reported| {
             let rank = rules.iter().position(|rule| *rule == found.rule.id);
             let about = named.about(&found);
@@ -101,7 +101,7 @@ pub(super) fn of(text: &Text, collected: &Collected, config: &Config) -> Causes 
 pub(super) fn of_rule(entry: &Entry, collected: &Collected, config: &Config) -> Causes {
     let mut found = assess(collected, config, None, |report| {
         report.findings.retain(|found| found.rule.id == entry.id);
-        place::refine(&mut report.findings);
+        place::refine(&mut report.findings, collected);
         std::mem::take(&mut report.findings)
     });
     let more = found.len().saturating_sub(TOLD);

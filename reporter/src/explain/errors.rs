@@ -2,6 +2,7 @@
 //! means. One row for each; a new message is a new row, and its sample is its test.
 
 mod cluster;
+mod declared;
 mod entra;
 mod operators;
 mod sdk;
@@ -60,7 +61,7 @@ pub(super) enum Link {
 
 /// Every row: the gravest confusions last, since the first of a text comes first.
 pub(super) fn all() -> impl Iterator<Item = &'static Known> {
-    entra::ROWS.iter().chain(cluster::ROWS).chain(sdk::ROWS).chain(operators::ROWS)
+    entra::ROWS.iter().chain(cluster::ROWS).chain(declared::ROWS).chain(sdk::ROWS).chain(operators::ROWS)
 }
 
 impl Link {

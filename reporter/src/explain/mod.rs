@@ -74,22 +74,31 @@ impl Explain {
             _ => Ok(()),
         };
         let output = self.output;
-        if let Some(entry) = Entry::find(&asked) {
-            let (causes, status) = self.causes(|collected, config| causes::of_rule(entry, collected, config))?;
-            let pages = match output {
-                As::Text => page(entry) + &causes.map(|causes| show::of_rule(&causes)).unwrap_or_default(),
-                As::Json => show::rule_as_json(entry, causes.as_ref()),
-            };
-            return said(pages).map(|()| status);
+        let (entries, rest) = rules_in(&asked);
+        let text = Text::read(&rest);
+        let strange = rest.split_whitespace().find(|word| is_id(word));
+        if text.known().is_empty() && (entries.is_empty() || strange.is_some()) {
+            return Err(Failure::Usage(unknown(strange.unwrap_or(&rest), &text)));
         }
-        let text = Text::read(&asked);
-        if text.known().is_empty() {
-            return Err(Failure::Usage(unknown(&asked, &text)));
-        }
-        let (causes, status) = self.causes(|collected, config| causes::of(&text, collected, config))?;
+        let text = Some(text).filter(Text::says);
+        let look = |collected: &Collected, config: &Config| {
+            let of_rules = entries.iter().map(|entry| causes::of_rule(entry, collected, config)).collect();
+            (of_rules, text.as_ref().map(|text| causes::of(text, collected, config)))
+        };
+        let (found, status) = self.causes(look)?;
+        let (of_rules, of_text): (Vec<Causes>, Option<Causes>) = found.unwrap_or_default();
+        let rules: Vec<_> = entries.iter().zip(of_rules.iter().map(Some).chain(std::iter::repeat(None))).collect();
+        let text = text.as_ref().map(|text| (text, of_text.as_ref()));
         let pages = match output {
-            As::Text => show::text(&text, causes.as_ref()),
-            As::Json => show::json(&text, causes.as_ref()),
+            As::Text => {
+                let mut pages: Vec<String> = rules
+                    .iter()
+                    .map(|(entry, causes)| page(entry) + &causes.map(show::of_rule).unwrap_or_default())
+                    .collect();
+                pages.extend(text.map(|(text, causes)| show::text(text, causes)));
+                pages.join("\n")
+            }
+            As::Json => show::json(&rules, text),
         };
         said(pages).map(|()| status)
     }
@@ -112,7 +121,7 @@ impl Explain {
     }
 
     /// What of the sources causes it, if there are any, and the exit status.
-    fn causes(self, look: impl FnOnce(&Collected, &Config) -> Causes) -> Result<(Option<Causes>, u8), Failure> {
+    fn causes<T>(self, look: impl FnOnce(&Collected, &Config) -> T) -> Result<(Option<T>, u8), Failure> {
         let sources = Sources { paths: self.from, how: self.how };
         if sources.check().is_err() {
             return Ok((None, 0));
@@ -127,6 +136,33 @@ impl Explain {
         let status = if is_complete(&collected.gaps) { 0 } else { 3 };
         Ok((Some(causes), status))
     }
+}
+
+/// The rules a text names, and what else it says: any word of it that is a rule's id, and a name of
+/// a rule where there is nothing but rules and codes, since the names are made of common words.
+fn rules_in(asked: &str) -> (Vec<&'static Entry>, String) {
+    let bare = |word: &str| word.trim_matches(|end: char| !end.is_ascii_alphanumeric()).to_owned();
+    let short = asked.split_whitespace().all(|word| {
+        let word = bare(word).to_ascii_uppercase();
+        let digits = word.strip_prefix("AADSTS").unwrap_or(&word);
+        Entry::find(&word).is_some() || digits.bytes().all(|byte| byte.is_ascii_digit())
+    });
+    let (mut entries, mut rest): (Vec<&'static Entry>, Vec<&str>) = (Vec::new(), Vec::new());
+    for word in asked.split_whitespace() {
+        match Entry::find(&bare(word)).filter(|entry| short || bare(word).eq_ignore_ascii_case(entry.id)) {
+            Some(entry) if entries.iter().all(|known| known.id != entry.id) => entries.push(entry),
+            Some(_) => {}
+            None => rest.push(word),
+        }
+    }
+    let rest = if entries.is_empty() { asked.into() } else { rest.join(" ") };
+    (entries, rest)
+}
+
+/// Whether a word has the form of a rule's id.
+fn is_id(word: &str) -> bool {
+    let digits = word.get(..3).filter(|start| start.eq_ignore_ascii_case("AWI")).and(word.get(3..));
+    digits.is_some_and(|digits| digits.len() == 3 && digits.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// What is said of a text in which nothing is known.

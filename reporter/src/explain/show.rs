@@ -1,6 +1,6 @@
 //! An explanation for people, and for programs (`wiguard.explanation/v1`).
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use wiguard_rules::catalogue::{CATALOGUE, Entry};
 
 use super::causes::{self, Causes};
@@ -85,9 +85,33 @@ fn of_estate(causes: &Causes, none: &str) -> String {
     out
 }
 
-/// For programs.
-pub(super) fn json(text: &Text, causes: Option<&Causes>) -> String {
-    let errors: Vec<Value> = text
+/// For programs: what a text says, with the rules it names in `named`, or one rule alone in `rule`.
+pub(super) fn json(named: &[(&&'static Entry, Option<&Causes>)], text: Option<(&Text, Option<&Causes>)>) -> String {
+    let mut members = Map::from_iter([("schema".into(), "wiguard.explanation/v1".into())]);
+    if let Some((text, causes)) = text {
+        members.extend(errors_as_json(text));
+        members.extend(causes.map(|causes| ("estate".into(), json!(causes))));
+    }
+    match (named, text) {
+        ([(entry, causes)], None) => {
+            members.insert("rule".into(), rule_as_json(entry));
+            members.extend(causes.map(|causes| ("estate".into(), json!(causes))));
+        }
+        ([], _) => {}
+        _ => {
+            let named = named.iter().map(|(entry, causes)| {
+                let mut members = Map::from_iter([("rule".into(), rule_as_json(entry))]);
+                members.extend(causes.map(|causes| ("estate".into(), json!(causes))));
+                Value::Object(members)
+            });
+            members.insert("named".into(), named.collect());
+        }
+    }
+    format!("{:#}\n", Value::Object(members))
+}
+
+fn errors_as_json(text: &Text) -> Map<String, Value> {
+    let errors: Value = text
         .known()
         .into_iter()
         .map(|(known, code)| {
@@ -101,43 +125,30 @@ pub(super) fn json(text: &Text, causes: Option<&Causes>) -> String {
             })
         })
         .collect();
-    let unknown: Vec<String> = text.unknown_codes().into_iter().map(|code| format!("AADSTS{code}")).collect();
-    let mut explanation = json!({
-        "schema": "wiguard.explanation/v1",
-        "errors": errors,
-        "unknownCodes": unknown,
-        "values": text.values,
-        "rules": causes::rules(text),
-    });
-    if let (Some(causes), Some(members)) = (causes, explanation.as_object_mut()) {
-        members.insert("estate".into(), json!(causes));
-    }
-    format!("{explanation:#}\n")
+    let unknown: Value = text.unknown_codes().into_iter().map(|code| format!("AADSTS{code}")).collect();
+    Map::from_iter([
+        ("errors".into(), errors),
+        ("unknownCodes".into(), unknown),
+        ("values".into(), json!(text.values)),
+        ("rules".into(), json!(causes::rules(text))),
+    ])
 }
 
-/// A rule for programs.
-pub(super) fn rule_as_json(entry: &Entry, causes: Option<&Causes>) -> String {
+fn rule_as_json(entry: &Entry) -> Value {
     let rule = entry.rule;
-    let mut explanation = json!({
-        "schema": "wiguard.explanation/v1",
-        "rule": {
-            "id": entry.id,
-            "name": entry.name(),
-            "summary": rule.summary,
-            "severity": rule.severity.as_str(),
-            "confidence": rule.confidence.as_str(),
-            "judges": rule.checks.iter().map(|check| check.subject()).collect::<Vec<_>>(),
-            "atAdmission": entry.at_admission(),
-            "leadsTo": rule.aadsts.iter().map(|code| format!("AADSTS{code}")).collect::<Vec<_>>(),
-            "frameworks": rule.frameworks,
-            "since": rule.since,
-            "manual": entry.manual(),
-        },
-    });
-    if let (Some(causes), Some(members)) = (causes, explanation.as_object_mut()) {
-        members.insert("estate".into(), json!(causes));
-    }
-    format!("{explanation:#}\n")
+    json!({
+        "id": entry.id,
+        "name": entry.name(),
+        "summary": rule.summary,
+        "severity": rule.severity.as_str(),
+        "confidence": rule.confidence.as_str(),
+        "judges": rule.checks.iter().map(|check| check.subject()).collect::<Vec<_>>(),
+        "atAdmission": entry.at_admission(),
+        "leadsTo": rule.aadsts.iter().map(|code| format!("AADSTS{code}")).collect::<Vec<_>>(),
+        "frameworks": rule.frameworks,
+        "since": rule.since,
+        "manual": entry.manual(),
+    })
 }
 
 /// The rules that lead to an error, likely ones first: those of the table, then those that name its code.

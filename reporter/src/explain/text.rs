@@ -87,6 +87,11 @@ impl Text {
         known
     }
 
+    /// Whether it holds an error, known or not.
+    pub(super) fn says(&self) -> bool {
+        !self.codes.is_empty() || !self.known().is_empty()
+    }
+
     /// The codes of which nothing is known.
     pub(super) fn unknown_codes(&self) -> Vec<&str> {
         let known = |code: &str| errors::all().any(|known| known.codes.contains(&code));
@@ -120,15 +125,33 @@ fn first(patterns: &[&str], text: &str) -> Option<String> {
     Some(shown).filter(|shown| !shown.is_empty())
 }
 
-/// The digits of the codes in a text: with their prefix, or in `error_codes` of Entra's answer.
+/// The digits of the codes in a text: with their prefix, in `error_codes` of Entra's answer, or by
+/// themselves if the text is nothing but numbers. Other numbers of a log are times and sizes.
 fn codes(text: &str) -> Vec<String> {
     let mut seen = BTreeSet::new();
-    let Ok(pattern) = Regex::new(r#"(?i-u)(?:AADSTS\s?|"error_codes":\s*\[\s*|error\?code=)([0-9]{5,7})\b"#) else {
-        return Vec::new();
-    };
+    let is_code = |word: &&str| (5..=7).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_digit());
+    let mut found: Vec<&str> = words(text).collect();
+    if found.is_empty() || !found.iter().all(is_code) {
+        let lists = matches(r#"(?i-u)\berror_codes"?\s*[:=]\s*\[([0-9,\s]{5,200})\]"#, text);
+        let prefixed = matches(r"(?i-u)(?:AADSTS\s?|error\?code=)([0-9]{5,7})\b", text);
+        let listed = lists.iter().flat_map(|(at, list)| words(list).filter(is_code).map(|code| (*at, code)));
+        let mut all: Vec<(usize, &str)> = listed.chain(prefixed.iter().copied()).collect();
+        all.sort_by_key(|(at, _)| *at);
+        found = all.into_iter().map(|(_, code)| code).collect();
+    }
+    found.into_iter().map(str::to_owned).filter(|code| seen.insert(code.clone())).collect()
+}
+
+/// Words of a list of codes.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split([',', '[', ']', ';', '"']).flat_map(str::split_whitespace)
+}
+
+/// What the group of a pattern finds, each with where it stands.
+fn matches<'a>(pattern: &str, text: &'a str) -> Vec<(usize, &'a str)> {
+    let Ok(pattern) = Regex::new(pattern) else { return Vec::new() };
     let found = pattern.captures_iter(text.as_bytes()).filter_map(|it| it.get(1));
-    let found = found.map(|code| String::from_utf8_lossy(code.as_bytes()).into_owned());
-    found.filter(|code| seen.insert(code.clone())).collect()
+    found.filter_map(|it| Some((it.start(), text.get(it.range())?))).collect()
 }
 
 #[cfg(test)]
@@ -140,6 +163,10 @@ mod tests {
         let line = "ClientAssertionCredential failed: AADSTS700213: No matching federated identity record; aadsts70021, AADSTS700213";
         assert_eq!(codes(line), ["700213", "70021"]);
         assert_eq!(codes(r#"{"error":"invalid_client","error_codes":[700016]}"#), ["700016"]);
+        assert_eq!(codes("error_codes: [700016, 70021]"), ["700016", "70021"]);
+        assert_eq!(codes("700213"), ["700213"]);
+        assert_eq!(codes("[700213, 70021]"), ["700213", "70021"]);
+        assert_eq!(codes("took 700213 ms"), [""; 0], "any number of a log");
         assert_eq!(codes("AADSTS"), [""; 0]);
         assert_eq!(codes("AADSTS12345678"), [""; 0], "too long to be one");
     }

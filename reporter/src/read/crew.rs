@@ -12,7 +12,10 @@ use super::pack::{Flaw, Form, Pack, Sink};
 use super::prepare::prepare;
 use super::text::Text;
 use super::walk::{Content, Entry, walk};
-use super::{Batch, Defect, Limits, Outcome, Place, Root, Source, SourceSummary, Stdin, decode, is_plain, json, yaml};
+use super::{
+    Batch, Defect, Limits, Outcome, Place, Root, Source, SourceSummary, Stdin, decode, is_plain, is_promising, json,
+    yaml,
+};
 
 /// Packs that one worker takes at once: many of small files, or one of a large one.
 struct Task {
@@ -128,7 +131,9 @@ fn cut(bytes: Box<dyn Read + '_>, window: Vec<u8>, sink: &mut Sink<'_>) -> Vec<u
     }
     match language(&mut text) {
         Language::Nothing if text.fault().is_none() => {
-            sink.flaw(1, "is empty; the command that wrote it may have failed, run it again");
+            let message = "is empty; the command that wrote it may have failed, run it again".into();
+            let foreign = !is_promising(&sink.source().path);
+            sink.flaws.push(Flaw { line: Some(1), message, foreign });
         }
         Language::Nothing => {}
         Language::Yaml => yaml::cut(&mut text, sink),
@@ -139,7 +144,7 @@ fn cut(bytes: Box<dyn Read + '_>, window: Vec<u8>, sink: &mut Sink<'_>) -> Vec<u
         }
     }
     if let Some(fault) = text.fault().map(str::to_owned) {
-        let foreign = text.is_binary() && !sink.any;
+        let foreign = text.is_binary() && !sink.any && !is_promising(&sink.source().path);
         let line = text.line();
         sink.flaws.push(Flaw { line: Some(line), message: fault, foreign });
     } else if sink.hopeless() {

@@ -266,11 +266,24 @@ impl Batch {
     }
 }
 
+/// The name of a file without its folders and compression.
+fn bare_name(path: &str) -> &str {
+    let name = path.rsplit(['/', '\\']).next().unwrap_or_default();
+    [".gz", ".zst"].iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name)
+}
+
+/// Whether the name of a file promises something to read, so that in a folder it is a loss if there
+/// is none. What has another name is told by its content all the same.
+fn is_promising(path: &str) -> bool {
+    const ENDINGS: [&str; 6] = ["json", "yaml", "yml", "jsonl", "ndjson", "tfstate"];
+    let ending = bare_name(path).rsplit_once('.').map(|(_, ending)| ending);
+    is_plain(path) || ending.is_some_and(|ending| ENDINGS.iter().any(|known| known.eq_ignore_ascii_case(ending)))
+}
+
 /// Whether the name of a file says that it is a lock file in a language of its own, which is
 /// delivered in one piece as it is written.
 pub(crate) fn is_plain(path: &str) -> bool {
-    let name = path.rsplit(['/', '\\']).next().unwrap_or_default();
-    let name = [".gz", ".zst"].iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name);
+    let name = bare_name(path);
     let is = |known: &[&str]| known.contains(&name);
     is(&["go.mod", "go.sum", "yarn.lock", "poetry.lock", "uv.lock", "pdm.lock"])
         || name.ends_with("gradle.lockfile")

@@ -208,6 +208,7 @@ impl Redactor {
         self.text(&mut workload.name);
         workload.controller.iter_mut().for_each(|controller| self.text(&mut controller.name));
         self.pairs(&mut workload.labels);
+        self.pairs(&mut workload.job_labels);
         self.pairs(&mut workload.annotations);
         let PodTemplate {
             labels,
@@ -354,6 +355,11 @@ impl Redactor {
             Resource::Credential(credential) => self.credential(credential),
             Resource::Cluster(cluster) => self.cluster(cluster),
             Resource::Discovery(issuer) => self.text(&mut issuer.0),
+            Resource::Signing(signing) => {
+                signing.issuer.iter_mut().for_each(|issuer| self.text(&mut issuer.0));
+                // Names of algorithms are everybody's.
+                signing.algorithms.iter_mut().filter(|name| name.len() > 6).for_each(|name| self.text(name));
+            }
             Resource::Binding(binding) => {
                 for text in [&mut binding.id, &mut binding.identity, &mut binding.client_id.0] {
                     self.text(text);

@@ -4,6 +4,10 @@
 //! gets one. Both are needed, and Kubernetes 1.22 at least. On AKS the issuer is on by default only
 //! in clusters made with 1.34 or later, and the webhook is not.
 //!
+//! The issuer decides alone, in what `az aks list` prints or Terraform declares (`oidc_issuer_enabled`). That
+//! only workload identity is off (`workload_identity_enabled`) does not: whether a webhook of your own
+//! serves instead is told by the cluster's Deployments, and nothing is said until they are known.
+//!
 //! AKS Automatic has both always on. A self-installed webhook serves as well: its Deployment
 //! `azure-wi-webhook-controller-manager`, or your word for it. On Arc and elsewhere pods may project
 //! their tokens by hand.

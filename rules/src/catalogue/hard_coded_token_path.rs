@@ -3,8 +3,8 @@
 //! Where the token lies is the webhook's own affair and has changed: up to v1.5.1 in
 //! `/var/run/secrets/azure/tokens`, from v1.6.0 on in `/var/run/secrets/azure/wi`, and on AKS the
 //! webhook is updated without asking. What names the path then finds no file. `AZURE_FEDERATED_TOKEN_FILE`
-//! always says where it is. Where the version that the cluster runs is known, the finding says whether the
-//! path is wrong already.
+//! always says where it is. Where the version that the cluster runs is known and mounts elsewhere, the path is
+//! wrong already, and the finding is high.
 //!
 //! That variable on a running pod is what the webhook wrote. A pod that mounts a token of its own
 //! there knows its path, and one that does not opt in has no injected token to miss. The contents of
@@ -110,14 +110,20 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     let Some((container, place, named)) = named(workload) else { return Ok(None) };
     let field = format!("{place}.{}", named.field);
     let runs = trust.mount_path(workload.cluster).filter(|path| !lies_in(&named.path, path));
-    let message = match runs {
-        Some(path) => format!(
-            "container `{}` names `{}`, and the webhook that the cluster runs mounts the token at `{path}`",
-            container.name, named.path
+    let (severity, message) = match runs {
+        Some(path) => (
+            Severity::High,
+            format!(
+                "container `{}` names `{}`, and the webhook that the cluster runs mounts the token at `{path}`",
+                container.name, named.path
+            ),
         ),
-        None => format!(
-            "container `{}` names `{}`, which is another path with another version of the webhook",
-            container.name, named.path
+        None => (
+            RULE.severity,
+            format!(
+                "container `{}` names `{}`, which is another path with another version of the webhook",
+                container.name, named.path
+            ),
         ),
     };
     let fix = if named.field == "env[AZURE_FEDERATED_TOKEN_FILE]" {
@@ -125,7 +131,7 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     } else {
         format!("take the path in `{field}` from the variable `AZURE_FEDERATED_TOKEN_FILE`")
     };
-    let finding = Finding::new(RULE.severity, field, message).with("path", named.path.as_str()).fix(fix);
+    let finding = Finding::new(severity, field, message).with("path", named.path.as_str()).fix(fix);
     Ok(Some(match runs {
         Some(path) => finding.breaks(Hop::Token).expected(path, Some(named.path.as_str())),
         None => finding,

@@ -1,4 +1,5 @@
-//! The API server signs tokens under another issuer than the one Azure says the cluster has.
+//! The API server signs tokens under another issuer than the one Azure says the cluster has, or with keys
+//! that Entra does not take.
 //!
 //! Credentials are made from what Azure says (`oidcIssuerProfile.issuerUrl`), but Entra reads the
 //! `iss` of the token, which the API server writes as its `--service-account-issuer` says. On
@@ -7,8 +8,12 @@
 //!
 //! Nothing is said unless both are known: the API server's word is its own discovery document,
 //! `/.well-known/openid-configuration`. Where you declare Azure's word among the issuers of the cluster, one
-//! is on the way to the other, on purpose, and nothing is said. Whether Entra can fetch the keys, and whether
-//! they are of RS256, takes the network that Entra asks from, and is not tried.
+//! is on the way to the other, on purpose, and nothing is said.
+//!
+//! Entra verifies RS256 alone. An API server whose keys are of elliptic curves says so in the same document,
+//! and in its key set, `/openid/v1/jwks`: none of its tokens can be exchanged (AADSTS900612). Beside keys of
+//! RS256 others do no harm that can be told: which of them signs is not said. Whether Entra can fetch the
+//! keys takes the network that Entra asks from, and is not tried.
 //!
 //! # Fails
 //!
@@ -18,7 +23,28 @@
 //! {issuer: "https://kubernetes.default.svc.cluster.local", jwks_uri: "https://10.0.0.1:6443/openid/v1/jwks", id_token_signing_alg_values_supported: [RS256]}
 //! ```
 //!
+//! ```yaml
+//! # keys of an elliptic curve
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.Kubernetes/connectedClusters/edge, name: edge, type: Microsoft.Kubernetes/connectedClusters, resourceGroup: rg, distribution: k3s, oidcIssuerProfile: {enabled: true, issuerUrl: "https://europe.oic.prod-arc.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! {issuer: "https://europe.oic.prod-arc.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", jwks_uri: "https://10.0.0.1:6443/openid/v1/jwks", id_token_signing_alg_values_supported: [ES256]}
+//! ```
+//!
+//! ```yaml
+//! # the key set alone
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.Kubernetes/connectedClusters/edge, name: edge, type: Microsoft.Kubernetes/connectedClusters, resourceGroup: rg, distribution: k3s, oidcIssuerProfile: {enabled: true, issuerUrl: "https://europe.oic.prod-arc.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! {keys: [{use: sig, kty: EC, kid: a, crv: P-256, alg: ES256, x: a, y: b}]}
+//! ```
+//!
 //! # Passes
+//!
+//! ```yaml
+//! # one of the keys is of RS256
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.Kubernetes/connectedClusters/edge, name: edge, type: Microsoft.Kubernetes/connectedClusters, resourceGroup: rg, distribution: k3s, oidcIssuerProfile: {enabled: true, issuerUrl: "https://europe.oic.prod-arc.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! {keys: [{use: sig, kty: EC, kid: a, crv: P-256, alg: ES256, x: a, y: b}, {use: sig, kty: RSA, kid: b, n: a, e: AQAB}]}
+//! ```
 //!
 //! ```yaml
 //! # they agree
@@ -35,22 +61,24 @@ use crate::model::Platform;
 use crate::prelude::*;
 
 pub(super) static RULE: Rule = Rule {
-    summary: "the API server's issuer is not the one Azure says the cluster has",
+    summary: "the API server's issuer is not the one Azure says the cluster has, or its keys are none that Entra takes",
     severity: Severity::Critical,
     confidence: Confidence::High,
-    breaks: Breaks::Modelled,
-    aadsts: &["700211"],
+    breaks: Breaks::Named,
+    aadsts: &["700211", "900612"],
     frameworks: &["MCSB IM-3"],
     yields_to: &[],
     since: "0.1.0",
     checks: &[Check::Cluster(check)],
 };
 
+/// What Entra verifies.
+#[cfg(feature = "audit")]
+const RS256: &str = "RS256";
+
 fn check(cluster: &Cluster, _: &Trust<'_>) -> Verdict {
-    let (Some(own), Some(profile)) = (&cluster.issuer, &cluster.profile_issuer) else { return Ok(None) };
-    if cluster.other_issuers.contains(profile) {
-        return Ok(None);
-    }
+    let profile = cluster.profile_issuer.as_ref().filter(|profile| !cluster.other_issuers.contains(profile));
+    let (Some(own), Some(profile)) = (&cluster.issuer, profile) else { return Ok(signed_otherwise(cluster)) };
     let fix = match cluster.platform {
         Platform::Arc => format!(
             "set `--service-account-issuer={profile}` first among those of the API server, then restart the pods that use workload identity"
@@ -69,6 +97,31 @@ fn check(cluster: &Cluster, _: &Trust<'_>) -> Verdict {
         .with("profileIssuer", profile.as_str())
         .fix(fix),
     ))
+}
+
+#[cfg(not(feature = "audit"))]
+fn signed_otherwise(_: &Cluster) -> Option<Finding> {
+    None
+}
+
+/// Whether no key of the cluster is one that Entra takes.
+#[cfg(feature = "audit")]
+fn signed_otherwise(cluster: &Cluster) -> Option<Finding> {
+    if cluster.signing.is_empty() || cluster.signing.iter().any(|algorithm| algorithm == RS256) {
+        return None;
+    }
+    let algorithms = cluster.signing.join(", ");
+    Some(
+        Finding::new(
+            RULE.severity,
+            "id_token_signing_alg_values_supported",
+            format!("its API server signs tokens by {algorithms}, and Entra verifies {RS256} alone: no token of this cluster can be exchanged"),
+        )
+        .breaks(Hop::Cluster)
+        .expected(RS256, Some(&algorithms))
+        .with("algorithms", algorithms)
+        .fix("give the API server an RSA key (--service-account-signing-key-file) and publish it, then make the pods anew"),
+    )
 }
 
 #[cfg(test)]

@@ -4,6 +4,9 @@
 //! the metadata of a Deployment, StatefulSet or CronJob stays there: its pods start without
 //! `AZURE_FEDERATED_TOKEN_FILE`, and the first call to Azure falls through to the node's identity or fails.
 //!
+//! The metadata of a CronJob's `jobTemplate` is as idle: the Jobs get it, and their pods do not. The policy
+//! leaves that to the audit.
+//!
 //! A template that projects its own token, and one that opts out with the value `false`, are left alone.
 //! So is one that has the label with a wrong value, which is for `label-value-not-true` to tell: a
 //! ReplicaSet's own labels are a copy of its template's.
@@ -93,16 +96,21 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn check(workload: &Workload, _: &Trust<'_>) -> Verdict {
-    let Some(value) = workload.labels.get(label::USE).filter(|_| workload.has_misplaced_label()) else {
-        return Ok(None);
-    };
-    let here = format!("metadata.labels[{}]", label::USE);
+    let own = workload.labels.get(label::USE).filter(|_| workload.has_misplaced_label());
+    let own = own.map(|value| (value, "metadata", workload.kind.kind));
+    #[cfg(feature = "audit")]
+    let own = own.or_else(|| {
+        let value = workload.job_labels.get(label::USE).filter(|_| workload.labels_its_jobs())?;
+        Some((value, "spec.jobTemplate.metadata", "job template"))
+    });
+    let Some((value, path, kind)) = own else { return Ok(None) };
+    let here = format!("{path}.labels[{}]", label::USE);
     let there = workload.label_path(label::USE);
     Ok(Some(
         Finding::new(
             RULE.severity,
             here,
-            format!("label `{}` is on the {} itself, where nothing reads it; its pods are not labelled", label::USE, workload.kind.kind),
+            format!("label `{}` is on the {kind} itself, where nothing reads it; its pods are not labelled", label::USE),
         )
         .with("value", value)
         .with("expectedAt", there.as_str())

@@ -15,7 +15,7 @@
 //! # Fails
 //!
 //! ```yaml
-//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, networkProfile: {podLinkLocalAccess: IMDS}, identityProfile: {kubeletidentity: {clientId: 33333333-3333-3333-3333-333333333333, objectId: 55555555-5555-5555-5555-555555555555}}}
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, oidcIssuerProfile: {enabled: true}, securityProfile: {workloadIdentity: {enabled: true}}, networkProfile: {podLinkLocalAccess: IMDS}, identityProfile: {kubeletidentity: {clientId: 33333333-3333-3333-3333-333333333333, objectId: 55555555-5555-5555-5555-555555555555}}}
 //! ---
 //! - {id: /subscriptions/s/resourcegroups/MC_rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/prod-agentpool, name: prod-agentpool, clientId: 33333333-3333-3333-3333-333333333333, principalId: 55555555-5555-5555-5555-555555555555, resourceGroup: MC_rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
 //! ---
@@ -23,7 +23,7 @@
 //! ```
 //!
 //! ```yaml
-//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, addonProfiles: {azurepolicy: {enabled: true}}, networkProfile: {podLinkLocalAccess: IMDS}, identityProfile: {kubeletidentity: {clientId: 33333333-3333-3333-3333-333333333333, objectId: 55555555-5555-5555-5555-555555555555}}}
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, oidcIssuerProfile: {enabled: true}, securityProfile: {workloadIdentity: {enabled: true}}, addonProfiles: {azurepolicy: {enabled: true}}, networkProfile: {podLinkLocalAccess: IMDS}, identityProfile: {kubeletidentity: {clientId: 33333333-3333-3333-3333-333333333333, objectId: 55555555-5555-5555-5555-555555555555}}}
 //! ---
 //! - {id: /subscriptions/s/resourcegroups/MC_rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/prod-agentpool, name: prod-agentpool, clientId: 33333333-3333-3333-3333-333333333333, principalId: 55555555-5555-5555-5555-555555555555, resourceGroup: MC_rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
 //! ---
@@ -31,7 +31,7 @@
 //! ```
 //!
 //! ```yaml
-//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, agentPoolProfiles: [{name: a, osType: Linux}, {name: b, osType: Linux, networkProfile: {podLinkLocalAccess: IMDS}}], networkProfile: {podLinkLocalAccess: None}, identityProfile: {kubeletidentity: {clientId: 33333333-3333-3333-3333-333333333333, objectId: 55555555-5555-5555-5555-555555555555}}}
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, oidcIssuerProfile: {enabled: true}, securityProfile: {workloadIdentity: {enabled: true}}, agentPoolProfiles: [{name: a, osType: Linux}, {name: b, osType: Linux, networkProfile: {podLinkLocalAccess: IMDS}}], networkProfile: {podLinkLocalAccess: None}, identityProfile: {kubeletidentity: {clientId: 33333333-3333-3333-3333-333333333333, objectId: 55555555-5555-5555-5555-555555555555}}}
 //! ---
 //! - {id: /subscriptions/s/resourcegroups/MC_rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/prod-agentpool, name: prod-agentpool, clientId: 33333333-3333-3333-3333-333333333333, principalId: 55555555-5555-5555-5555-555555555555, resourceGroup: MC_rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
 //! ---
@@ -42,7 +42,7 @@
 //!
 //! ```yaml
 //! # every node pool is kept from it
-//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, agentPoolProfiles: [{name: a, osType: Linux, networkProfile: {podLinkLocalAccess: None}}], networkProfile: {podLinkLocalAccess: IMDS}, identityProfile: {kubeletidentity: {clientId: 33333333-3333-3333-3333-333333333333, objectId: 55555555-5555-5555-5555-555555555555}}}
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, oidcIssuerProfile: {enabled: true}, securityProfile: {workloadIdentity: {enabled: true}}, agentPoolProfiles: [{name: a, osType: Linux, networkProfile: {podLinkLocalAccess: None}}], networkProfile: {podLinkLocalAccess: IMDS}, identityProfile: {kubeletidentity: {clientId: 33333333-3333-3333-3333-333333333333, objectId: 55555555-5555-5555-5555-555555555555}}}
 //! ---
 //! - {id: /subscriptions/s/resourcegroups/MC_rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/prod-agentpool, name: prod-agentpool, clientId: 33333333-3333-3333-3333-333333333333, principalId: 55555555-5555-5555-5555-555555555555, resourceGroup: MC_rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
 //! ---
@@ -51,7 +51,7 @@
 //!
 //! ```yaml
 //! # pods are kept from the metadata service
-//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, networkProfile: {podLinkLocalAccess: None}, identityProfile: {kubeletidentity: {clientId: 33333333-3333-3333-3333-333333333333, objectId: 55555555-5555-5555-5555-555555555555}}}
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, oidcIssuerProfile: {enabled: true}, securityProfile: {workloadIdentity: {enabled: true}}, networkProfile: {podLinkLocalAccess: None}, identityProfile: {kubeletidentity: {clientId: 33333333-3333-3333-3333-333333333333, objectId: 55555555-5555-5555-5555-555555555555}}}
 //! ---
 //! - {id: /subscriptions/s/resourcegroups/MC_rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/prod-agentpool, name: prod-agentpool, clientId: 33333333-3333-3333-3333-333333333333, principalId: 55555555-5555-5555-5555-555555555555, resourceGroup: MC_rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
 //! ---
@@ -60,7 +60,7 @@
 //!
 //! ```yaml
 //! # the right to pull images
-//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, networkProfile: {podLinkLocalAccess: IMDS}, identityProfile: {kubeletidentity: {clientId: 33333333-3333-3333-3333-333333333333, objectId: 55555555-5555-5555-5555-555555555555}}}
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, oidcIssuerProfile: {enabled: true}, securityProfile: {workloadIdentity: {enabled: true}}, networkProfile: {podLinkLocalAccess: IMDS}, identityProfile: {kubeletidentity: {clientId: 33333333-3333-3333-3333-333333333333, objectId: 55555555-5555-5555-5555-555555555555}}}
 //! ---
 //! - {id: /subscriptions/s/resourcegroups/MC_rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/prod-agentpool, name: prod-agentpool, clientId: 33333333-3333-3333-3333-333333333333, principalId: 55555555-5555-5555-5555-555555555555, resourceGroup: MC_rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
 //! ---
@@ -69,7 +69,7 @@
 //!
 //! ```yaml
 //! # Windows nodes
-//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, agentPoolProfiles: [{name: win, osType: Windows}], networkProfile: {podLinkLocalAccess: IMDS}, identityProfile: {kubeletidentity: {clientId: 33333333-3333-3333-3333-333333333333, objectId: 55555555-5555-5555-5555-555555555555}}}
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, oidcIssuerProfile: {enabled: true}, securityProfile: {workloadIdentity: {enabled: true}}, agentPoolProfiles: [{name: win, osType: Windows}], networkProfile: {podLinkLocalAccess: IMDS}, identityProfile: {kubeletidentity: {clientId: 33333333-3333-3333-3333-333333333333, objectId: 55555555-5555-5555-5555-555555555555}}}
 //! ---
 //! - {id: /subscriptions/s/resourcegroups/MC_rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/prod-agentpool, name: prod-agentpool, clientId: 33333333-3333-3333-3333-333333333333, principalId: 55555555-5555-5555-5555-555555555555, resourceGroup: MC_rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
 //! ---
@@ -78,7 +78,7 @@
 //!
 //! ```yaml
 //! # the description does not say
-//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, identityProfile: {kubeletidentity: {clientId: 33333333-3333-3333-3333-333333333333, objectId: 55555555-5555-5555-5555-555555555555}}}
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, oidcIssuerProfile: {enabled: true}, securityProfile: {workloadIdentity: {enabled: true}}, identityProfile: {kubeletidentity: {clientId: 33333333-3333-3333-3333-333333333333, objectId: 55555555-5555-5555-5555-555555555555}}}
 //! ---
 //! - {id: /subscriptions/s/resourcegroups/MC_rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/prod-agentpool, name: prod-agentpool, clientId: 33333333-3333-3333-3333-333333333333, principalId: 55555555-5555-5555-5555-555555555555, resourceGroup: MC_rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
 //! ---

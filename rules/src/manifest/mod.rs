@@ -160,10 +160,19 @@ fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest 
     let names = [metadata.name, metadata.generate_name];
     let name = names.into_iter().flatten().find(|name| !name.is_empty()).map(Cow::into_owned).unwrap_or_default();
     let (labels, annotations) = (metadata.labels, metadata.annotations);
+    #[cfg(feature = "audit")]
+    let mut job_labels = Pairs::default();
     let (kind, replicas, selects_label, template) = match spec {
         Spec::Pod(kind, spec) => (kind, None, false, spec.template(labels.clone(), annotations.clone())),
         Spec::Template(kind, replicas, selects_label, template) => {
+            #[cfg(feature = "audit")]
+            let Template { metadata, spec, job } = *template;
+            #[cfg(not(feature = "audit"))]
             let Template { metadata, spec } = *template;
+            #[cfg(feature = "audit")]
+            {
+                job_labels = job.labels;
+            }
             (kind, replicas, selects_label, spec.template(metadata.labels, metadata.annotations))
         }
         Spec::ServiceAccount => {
@@ -243,6 +252,8 @@ fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest 
         selects_label,
         labels,
         annotations,
+        #[cfg(feature = "audit")]
+        job_labels,
         template,
         origin,
     })

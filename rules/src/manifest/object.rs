@@ -445,6 +445,18 @@ impl<'a> Spec<'a> {
         let mut spec = Self::empty(Some(family));
         match &mut spec {
             Self::Pod(_, pod) => pod.read(json)?,
+            #[cfg(feature = "audit")]
+            Self::Template(kind, _, selects, template) if kind.shape == Shape::CronJob => {
+                let mut job = Metadata::default();
+                json.object(&mut [("jobTemplate", &mut |json| {
+                    json.object(&mut [
+                        ("metadata", &mut |json| job.read(json)),
+                        ("spec", &mut |json| template_spec(&mut None, selects, template, json)),
+                    ])
+                })])?;
+                template.job = job;
+            }
+            #[cfg(not(feature = "audit"))]
             Self::Template(kind, _, selects, template) if kind.shape == Shape::CronJob => json
                 .object(&mut [("jobTemplate", &mut |json| {
                     json.object(&mut [("spec", &mut |json| template_spec(&mut None, selects, template, json))])

@@ -18,6 +18,9 @@ use crate::webhook;
 pub(super) struct Template<'a> {
     pub(super) metadata: Metadata<'a>,
     pub(super) spec: PodSpec<'a>,
+    /// `metadata` of the job template around it.
+    #[cfg(feature = "audit")]
+    pub(super) job: Metadata<'a>,
 }
 
 #[derive(Default)]

@@ -190,6 +190,11 @@ pub struct Cluster {
     /// Whether a node pool of it runs Windows.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "super::is_false"))]
     pub windows_nodes: bool,
+    /// The algorithms that its API server says its tokens are signed by; empty if that is not known. Only
+    /// the audit reads them.
+    #[cfg(feature = "audit")]
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    pub signing: Vec<String>,
     /// Its tags. Only the audit reads them.
     #[cfg(feature = "audit")]
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Pairs::is_empty"))]

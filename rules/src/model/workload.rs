@@ -43,6 +43,10 @@ pub struct Workload {
     /// The annotations of the object itself; a pod's are its template's.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Pairs::is_empty"))]
     pub annotations: Pairs,
+    /// The labels of a CronJob's `spec.jobTemplate.metadata`.
+    #[cfg(feature = "audit")]
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Pairs::is_empty"))]
+    pub job_labels: Pairs,
     /// The pod.
     #[cfg_attr(feature = "facts", serde(default))]
     pub template: PodTemplate,
@@ -281,6 +285,14 @@ impl Workload {
     pub fn has_misplaced_label(&self) -> bool {
         self.kind.shape != Shape::Pod
             && self.labels.get(label::USE).is_some()
+            && self.template.labels.get(label::USE).is_none()
+            && !self.projects_azure_token()
+    }
+
+    /// Whether the label stands on the Jobs that a CronJob makes, and nowhere on their pod template.
+    #[cfg(feature = "audit")]
+    pub fn labels_its_jobs(&self) -> bool {
+        self.job_labels.get(label::USE).is_some()
             && self.template.labels.get(label::USE).is_none()
             && !self.projects_azure_token()
     }

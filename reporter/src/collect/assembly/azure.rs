@@ -43,7 +43,7 @@ impl Assembly<'_> {
                         }
                         kept.push((line, list, Resource::Cluster(Box::new(cluster))));
                     }
-                    Resource::Discovery(issuer) => kept.push((line, list, Resource::Discovery(issuer))),
+                    Resource::Discovery(_) | Resource::Signing(_) => kept.push((line, list, resource)),
                     Resource::Role(role) => inventory.role_assignments.push(role),
                     Resource::Binding(binding) => {
                         self.lists.identity_binding(binding.cluster(), whole(list).is_some());
@@ -160,6 +160,11 @@ impl Assembly<'_> {
                     Some(owner) => {
                         complete.insert(owner);
                     }
+                    None if is_applications(&ended.context) => {
+                        if !self.broken.contains(&source.path) {
+                            self.lists.identity(IdentityKind::Application, Some(ended));
+                        }
+                    }
                     None => self.collected.gaps.push(Gap {
                         path: source.path.clone(),
                         line: Some(ended.line.into()),
@@ -186,6 +191,14 @@ impl Assembly<'_> {
 fn parent_of_context(context: &str) -> Option<String> {
     let (_, rest) = context.split_once("applications('").or_else(|| context.split_once("applications(appId='"))?;
     rest.split_once("')").map(|(id, _)| id.to_string())
+}
+
+/// Whether Graph's `@odata.context` is that of a list of applications: `…/$metadata#applications`, with
+/// what was selected in brackets.
+fn is_applications(context: &str) -> bool {
+    let Some((_, rest)) = context.split_once("$metadata#applications") else { return false };
+    rest.is_empty()
+        || rest.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).is_some_and(|of| !of.contains('\''))
 }
 
 fn identity_key(identity: &Identity) -> String {

@@ -12,7 +12,7 @@ use wiguard_rules::model::ClusterIx;
 use super::extent::{self, Lists};
 use super::facts::{Facts, Read};
 use super::{Collected, Feed, Gap, Home, Missing, Proof, Reading, Resource, Said, Wanted, iac, software, tie};
-use crate::read::{Source, SourceSummary};
+use crate::read::{Defect, Source, SourceSummary};
 use crate::snapshot::{self, Section};
 pub(super) use azure::same_cluster;
 
@@ -50,9 +50,20 @@ struct Assembly<'a> {
     collected: Collected,
     /// Snapshots something of which could be read.
     snapshots: BTreeSet<String>,
+    /// What is of another kind altogether, until it is known what else its source holds.
+    foreign: Vec<Foreign>,
     /// Paths of which something could not be read: their lists prove no absence.
     broken: BTreeSet<String>,
     lists: Lists,
+}
+
+/// Something of another kind than what is read here.
+struct Foreign {
+    path: String,
+    /// Whether it was found in a folder.
+    found: bool,
+    line: Option<u64>,
+    reason: String,
 }
 
 /// One source's facts, put together.
@@ -72,6 +83,7 @@ impl<'a> Assembly<'a> {
             said,
             collected: Collected::default(),
             snapshots: BTreeSet::new(),
+            foreign: Vec::new(),
             broken: BTreeSet::new(),
             lists: Lists::default(),
         }
@@ -79,22 +91,16 @@ impl<'a> Assembly<'a> {
 
     /// Accounts for the files that were read, and gives what they say.
     fn reading(&mut self, reading: Reading) -> Vec<(Arc<Source>, Facts)> {
-        for defect in reading.defects {
-            // Prose beside manifests is no loss; an unreadable file may be one.
-            let harmless = defect.foreign && !defect.message.starts_with("is not text");
-            let is = |summary: &SourceSummary| summary.source.path == defect.path && summary.source.found;
-            let found = reading.sources.iter().any(is);
-            self.broken.insert(defect.path.clone());
-            self.collected.gaps.push(Gap {
-                path: defect.path,
-                line: defect.line,
-                reason: defect.message,
-                extent: match (harmless && found, defect.partial) {
-                    (true, _) => Missing::Nothing,
-                    (false, true) => Missing::Part,
-                    (false, false) => Missing::All,
-                },
-            });
+        for Defect { path, line, message: reason, partial, foreign } in reading.defects {
+            self.broken.insert(path.clone());
+            if foreign {
+                let is = |summary: &&SourceSummary| summary.source.path == path;
+                let found = reading.sources.iter().find(is).is_some_and(|summary| summary.source.found);
+                self.foreign.push(Foreign { path, found, line, reason });
+                continue;
+            }
+            let extent = if partial { Missing::Part } else { Missing::All };
+            self.collected.gaps.push(Gap { path, line, reason, extent });
         }
         for summary in reading.sources {
             let Source { path, found, .. } = &*summary.source;
@@ -183,11 +189,15 @@ impl<'a> Assembly<'a> {
 
     /// What of the sources is unreadable or of no use.
     fn account(&mut self, sources: &mut [Sourced]) {
-        let mut foreign = Vec::new();
         for Sourced { source, facts, .. } in sources.iter_mut() {
-            foreign.extend(
-                std::mem::take(&mut facts.foreign).into_iter().map(|(line, reason)| (Arc::clone(source), line, reason)),
-            );
+            for (line, reason) in std::mem::take(&mut facts.foreign) {
+                let line = Some(line.into());
+                self.foreign.push(Foreign { path: source.path.clone(), found: source.found, line, reason });
+            }
+            for (line, reason) in facts.lists.iter().filter_map(|list| Some((list.line, list.lack()?))) {
+                let line = Some(line.into());
+                self.collected.gaps.push(Gap { path: source.path.clone(), line, reason, extent: Missing::Use });
+            }
             for (line, reason) in std::mem::take(&mut facts.defects) {
                 self.broken.insert(source.path.clone());
                 self.collected.gaps.push(Gap {
@@ -211,19 +221,21 @@ impl<'a> Assembly<'a> {
             })
             .map(|it| it.source.path.as_str())
             .collect();
+        let is_used = |path: &str| used.contains(path) || self.snapshots.contains(path);
         for gap in &mut self.collected.gaps {
-            if gap.extent == Missing::Part && !used.contains(gap.path.as_str()) && !self.snapshots.contains(&gap.path) {
+            if gap.extent == Missing::Part && !is_used(&gap.path) {
                 gap.extent = Missing::All;
             }
         }
-        for (source, line, reason) in foreign {
-            let extent = match (used.contains(source.path.as_str()), source.found) {
+        // Prose and pictures beside manifests are no loss; something strange among manifests may be one.
+        for Foreign { path, found, line, reason } in std::mem::take(&mut self.foreign) {
+            let extent = match (is_used(&path), found) {
                 (true, _) => Missing::Part,
                 (false, true) => Missing::Nothing,
                 (false, false) => Missing::All,
             };
-            self.broken.insert(source.path.clone());
-            self.collected.gaps.push(Gap { path: source.path.clone(), line: Some(line.into()), reason, extent });
+            self.broken.insert(path.clone());
+            self.collected.gaps.push(Gap { path, line, reason, extent });
         }
         // Where there is nothing else, a folder of prose is not what the user meant to name.
         if used.is_empty() && sources.iter().all(|it| it.facts.lists.is_empty()) {
@@ -248,10 +260,27 @@ impl<'a> Assembly<'a> {
                 ties.discovered(&source.path, source.root, issuer);
             }
         }
+        for (source, resource) in resources() {
+            if let Resource::Signing(signing) = resource
+                && !ties.signed(&source.path, source.root, signing)
+            {
+                self.collected.gaps.push(Gap {
+                    path: source.path.clone(),
+                    line: None,
+                    reason: tie::KEYLESS.into(),
+                    extent: Missing::Use,
+                });
+            }
+        }
         let mut tied = BTreeMap::new();
         for Sourced { index, source, facts, home, .. } in sources {
             if let Some(home) = home {
                 let cluster = ties.home(home);
+                for (_, _, resource) in &facts.resources {
+                    if let Resource::Signing(signing) = resource {
+                        ties.signs(cluster, signing);
+                    }
+                }
                 self.collected.homes.entry(home.name.clone()).or_insert(cluster);
                 tied.insert(*index, cluster);
                 continue;

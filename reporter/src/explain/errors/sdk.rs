@@ -115,6 +115,7 @@ pub(super) static ROWS: &[Known] = &[
         said: &[
             &["no response received from the managed identity endpoint"],
             &["no managed identity endpoint found"],
+            &["msi endpoint", "not available"],
             &["managedidentitycredential", "msi endpoint"],
             &["managed identity timed out"],
             &["failed to authenticate a system assigned identity"],

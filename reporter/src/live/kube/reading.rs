@@ -19,7 +19,8 @@ use super::kinds::{self, ISSUER_PATH, Kind, Which};
 use super::seen::Seen;
 use super::server::{METADATA, Server, WHOLE};
 use super::trouble::Trouble;
-use crate::collect::{Feed, Gap, Home, Missing};
+use crate::collect::azure::signing::of_discovery;
+use crate::collect::{Feed, Gap, Home, Missing, Resource};
 use crate::live::{Session, now};
 use crate::progress::Task;
 
@@ -91,7 +92,8 @@ pub(super) async fn read(name: String, server: Server, session: Session, scope: 
     let (issuer, uid) = tokio::join!(
         server.ask(ISSUER_PATH, WHOLE, |json| {
             let document: Result<Discovery, _> = serde_json::from_slice(json);
-            document.map(|document| document.issuer).map_err(|_| "it names no issuer".into())
+            let signing = serde_json::from_slice(json).ok().and_then(|document| of_discovery(&document));
+            document.map(|document| (document.issuer, signing)).map_err(|_| "it names no issuer".into())
         }),
         server.ask("/api/v1/namespaces/kube-system", METADATA, |json| {
             let named: Result<Named, _> = serde_json::from_slice(json);
@@ -99,6 +101,10 @@ pub(super) async fn read(name: String, server: Server, session: Session, scope: 
             if (1..=LONGEST_UID).contains(&uid.len()) { Ok(uid) } else { Err("it has no uid".into()) }
         })
     );
+    let (issuer, signing) = match issuer {
+        Ok((issuer, signing)) => (Ok(issuer), signing),
+        Err(trouble) => (Err(trouble), None),
+    };
     let lost = [issuer.as_ref().err(), uid.as_ref().err()].into_iter().flatten().find(|it| it.is_of_cluster());
     if let Some(trouble) = lost {
         claims.settle(None);
@@ -117,6 +123,11 @@ pub(super) async fn read(name: String, server: Server, session: Session, scope: 
         return;
     }
     let home = Home { name, uid, issuer: issuer.as_ref().ok().map(|issuer| Issuer::from(issuer.as_str())) };
+    // What is as it should be need not be said.
+    if let Some(signing) = signing.filter(|signing| !signing.algorithms.iter().any(|it| it == "RS256")) {
+        let (source, cluster, resources) = (root(&home.name), Some(home.clone()), vec![Resource::Signing(signing)]);
+        send(&session, Feed { source, cluster, at: now(), resources, ..Feed::default() }).await;
+    }
     let groups = declared::groups(&server, &scope.declared).await;
     let mut kinds: Vec<Kind> = kinds::kinds().chain(Some(kinds::SECRETS).filter(|_| scope.secret_keys)).collect();
     let mut unknown_kinds = Vec::new();

@@ -70,7 +70,8 @@ impl Manifests {
     }
 }
 
-/// The files for one door, by path.
+/// The files for one door, in the order to apply them in: by path, and the constraints of Gatekeeper
+/// last, whose kinds are made from the templates.
 pub fn files(door: Door) -> Vec<File> {
     let mut files = match door {
         Door::Kubewarden => kubewarden::files(),
@@ -78,7 +79,8 @@ pub fn files(door: Door) -> Vec<File> {
         Door::Vap => vap::files(),
         Door::Webhook => webhook::files(),
     };
-    files.sort_by(|a, b| a.path.cmp(&b.path));
+    let is_constraint = |file: &File| file.path.ends_with("/constraint.yaml");
+    files.sort_by(|a, b| (is_constraint(a), &a.path).cmp(&(is_constraint(b), &b.path)));
     files
 }
 

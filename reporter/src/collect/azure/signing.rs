@@ -1,0 +1,54 @@
+//! Signing: by which algorithms a cluster's API server says that its tokens are signed, in its
+//! discovery document and in its JSON Web Key Set (OpenID Connect Discovery 1.0; RFC 7517).
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use wiguard_rules::model::Issuer;
+
+/// The algorithms of a cluster's keys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Signing {
+    /// The issuer, where the document says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<Issuer>,
+    /// Algorithms as JSON Web Algorithms name them, sorted.
+    pub algorithms: Vec<String>,
+}
+
+/// Few issuers have more keys; what goes on is no news.
+const MOST: usize = 16;
+
+/// What a discovery document says; nothing if it says nothing.
+pub(crate) fn of_discovery(document: &Value) -> Option<Signing> {
+    let listed = document.get("id_token_signing_alg_values_supported")?.as_array()?;
+    let issuer = document.get("issuer").and_then(Value::as_str).map(Issuer::from);
+    signing(issuer, listed.iter().filter_map(Value::as_str).map(str::to_owned))
+}
+
+/// What a key set says, if it is one.
+pub(super) fn of_keys(document: &Value) -> Option<Signing> {
+    let keys = document.get("keys")?.as_array()?;
+    let text = |key: &Value, name: &str| key.get(name).and_then(Value::as_str).map(str::to_owned);
+    if keys.is_empty() || !keys.iter().all(|key| text(key, "kty").is_some()) {
+        return None;
+    }
+    let signs = keys.iter().filter(|key| text(key, "use").is_none_or(|used| used == "sig"));
+    let algorithm = |key: &Value| {
+        text(key, "alg").or_else(|| {
+            Some(match text(key, "kty")?.as_str() {
+                "RSA" => "RS256".to_owned(),
+                "EC" => "ES256".to_owned(),
+                other => other.to_owned(),
+            })
+        })
+    };
+    signing(None, signs.filter_map(algorithm))
+}
+
+fn signing(issuer: Option<Issuer>, algorithms: impl Iterator<Item = String>) -> Option<Signing> {
+    let mut algorithms: Vec<String> = algorithms.take(MOST).collect();
+    algorithms.sort();
+    algorithms.dedup();
+    (!algorithms.is_empty()).then_some(Signing { issuer, algorithms })
+}
