@@ -51,5 +51,6 @@ mod software;
 mod stop;
 mod store;
 mod trace;
+mod trace_rules;
 mod traps;
 mod trust_inventory;

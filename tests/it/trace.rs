@@ -7,7 +7,7 @@ const ISSUER: &str = "https://westeurope.oic.prod-aks.azure.com/11111111-1111-11
 
 const CLIENT: &str = "33333333-3333-3333-3333-333333333333";
 
-const ACCOUNT: &str = "apiVersion: v1
+pub(crate) const ACCOUNT: &str = "apiVersion: v1
 kind: ServiceAccount
 metadata:
   name: cart
@@ -16,7 +16,7 @@ metadata:
 ";
 
 /// A Deployment with a template whose metadata and spec get these members.
-fn deployment(metadata: &str, spec: &str) -> String {
+pub(crate) fn deployment(metadata: &str, spec: &str) -> String {
     format!(
         "apiVersion: apps/v1
 kind: Deployment
@@ -29,10 +29,10 @@ spec:
     )
 }
 
-const LABELLED: &str = "labels: {azure.workload.identity/use: \"true\"}";
+pub(crate) const LABELLED: &str = "labels: {azure.workload.identity/use: \"true\"}";
 
 /// A cluster, an identity with its one credential, and an app registration.
-fn azure(subject: &str) -> String {
+pub(crate) fn azure(subject: &str) -> String {
     let group = "/subscriptions/s/resourceGroups/rg/providers";
     let identity = format!("{group}/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart");
     format!(

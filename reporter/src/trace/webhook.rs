@@ -25,6 +25,16 @@ pub(super) fn step(workload: &Workload, account: &Link<&ServiceAccount>, trust: 
         Link::Found(account) => Some(*account),
         Link::Absent => None,
         Link::Unknown(key) => {
+            // What the pods themselves say is refused whatever the ServiceAccount says.
+            let anyhow = admit(
+                &workload.template,
+                PodName::Unknown,
+                Some(&ServiceAccount::default()),
+                &installed(Version::V1_5_1),
+            );
+            if let Outcome::Refused(refusal) = anyhow {
+                return refused(workload, None, &refusal);
+            }
             let mut step = Step::unknown(LINK, &Unknown(key.clone()));
             step.message.push_str(", on which hangs what the webhook does");
             return step;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{ClientId, ClusterIx, Origin, Pairs, Subject, annotation};
 
 /// A ServiceAccount.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub struct ServiceAccount {
     /// The cluster it lives in; one without a name if no source says.

@@ -1,0 +1,317 @@
+//! `wiguard trace` beside `wiguard scan`: no walk passes by what a rule finds broken on the chain of its
+//! workload, on whatever object of the chain it stands.
+
+use std::fs;
+
+use wiguard::collect::Collected;
+use wiguard::trace::{State, Walk, plain};
+use wiguard_rules::catalogue::CATALOGUE;
+use wiguard_rules::finding::{Finding, Hop, Severity};
+use wiguard_rules::judge::{Object, judge};
+use wiguard_rules::model::Workload;
+use wiguard_rules::parameters::Parameters;
+use wiguard_rules::rule::{Breaks, Rule};
+use wiguard_rules::trust::{Link, Trust};
+use wiguard_tests::case::{collect_text, corners, examples};
+
+use crate::trace::{ACCOUNT, LABELLED, azure, deployment};
+
+/// Every estate of the manual pages and every corner, with what it is called.
+fn estates() -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    for entry in CATALOGUE {
+        for section in ["Fails", "Passes"] {
+            let blocks = examples(&entry.manual(), section).into_iter().enumerate();
+            all.extend(blocks.map(|(index, block)| (format!("{} {section}[{index}]", entry.id), block)));
+        }
+    }
+    all.extend(corners().unwrap().into_iter().map(|it| (it.about(), fs::read_to_string(&it.path).unwrap())));
+    all
+}
+
+/// Whether a workload's chain hangs on an object.
+fn is_on_chain(object: Object<'_>, workload: &Workload, trust: &Trust<'_>) -> bool {
+    match object {
+        Object::Workload(other) => {
+            std::ptr::eq(other, workload) || (other.is_webhook() && other.cluster == workload.cluster)
+        }
+        Object::ServiceAccount(account) => trust.service_account(workload) == Link::Found(account),
+        Object::Cluster(cluster) => trust.cluster(workload.cluster).is_some_and(|its| std::ptr::eq(its, cluster)),
+        Object::Software(software) => software.is_run_by(workload),
+        _ => false,
+    }
+}
+
+/// Whether a rule says that tokens are not exchanged, for pods that are still to be made by the webhook.
+fn says_broken(rule: &Rule, finding: &Finding, workload: &Workload) -> bool {
+    let needs_the_webhook = !workload.projects_azure_token() && !workload.template.live;
+    match rule.breaks {
+        Breaks::Nothing => false,
+        Breaks::Modelled => finding.severity >= Severity::High,
+        Breaks::Named => finding.breaks.is_some_and(|hop| hop != Hop::Webhook || needs_the_webhook),
+    }
+}
+
+#[test]
+fn what_a_rule_finds_broken_no_walk_passes_by() {
+    let (mut wrong, mut seen) = (Vec::new(), 0);
+    for (about, text) in estates() {
+        let collected = collect_text(&text, true);
+        let parameters = Parameters::default();
+        let trust = Trust::join(&collected.inventory, &parameters);
+        for workload in collected.inventory.workloads.iter().filter(|workload| !workload.is_webhook()) {
+            let walk = Walk::of(workload, &trust, &collected.paths);
+            for object in collected.inventory.objects().filter(|object| is_on_chain(*object, workload, &trust)) {
+                judge(object, &trust, CATALOGUE.iter(), |judgement| {
+                    let Ok(finding) = judgement.outcome else { return };
+                    if !says_broken(judgement.rule.rule, &finding, workload) {
+                        return;
+                    }
+                    seen += 1;
+                    if walk.state == State::Holds {
+                        let (id, name) = (judgement.rule.id, &workload.name);
+                        wrong.push(format!("{about}: every link of {name} holds, but {id} says: {}", finding.message));
+                    }
+                });
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(seen > 100, "{seen} findings");
+}
+
+#[test]
+fn what_a_walk_takes_from_a_rule_the_scan_says_too() {
+    for (about, text) in estates() {
+        let collected = collect_text(&text, true);
+        let parameters = Parameters::default();
+        let trust = Trust::join(&collected.inventory, &parameters);
+        for workload in &collected.inventory.workloads {
+            let walk = Walk::of(workload, &trust, &collected.paths);
+            let last = walk.links.last().unwrap();
+            let Some(id) = last.rule else { continue };
+            let mut said = Vec::new();
+            for object in collected.inventory.objects() {
+                let rules = CATALOGUE.iter().filter(|entry| entry.id == id);
+                judge(object, &trust, rules, |judgement| said.extend(judgement.outcome.map(|finding| finding.message)));
+            }
+            assert!(said.contains(&last.message), "{about}: {id} says {said:?}, not {}", last.message);
+        }
+    }
+}
+
+const OTHER: &str = "99999999-9999-9999-9999-999999999999";
+
+fn documents(deployment: &str, account: &str, azure: &str, more: &[&str]) -> Collected {
+    let all: Vec<&str> = [deployment, account, azure].into_iter().chain(more.iter().copied()).collect();
+    collect_text(&all.join("---\n"), true)
+}
+
+/// What a walk of Deployment `shop/cart` comes to: `webhook AWI702`, with the text.
+fn end(collected: &Collected) -> (String, String) {
+    let parameters = Parameters::default();
+    let trust = Trust::join(&collected.inventory, &parameters);
+    let workload = collected.inventory.workloads.iter().find(|workload| workload.name == "cart").unwrap();
+    let walk = Walk::of(workload, &trust, &collected.paths);
+    let text = plain(&walk);
+    if walk.state == State::Holds {
+        return ("holds".into(), text);
+    }
+    let last = walk.links.last().unwrap();
+    assert_eq!((last.state, walk.status()), (State::Broken, 1), "{text}");
+    (format!("{} {}", last.link, last.rule.unwrap_or_default()).trim_end().into(), text)
+}
+
+fn sides(text: &str, expected: &str, actual: &str) {
+    let both = [format!("  expected  {expected}\n"), format!("  actual    {actual}\n")];
+    assert!(both.iter().all(|side| text.contains(side)), "{both:?}: {text}");
+}
+
+/// Azure, where the identity has a region, too.
+fn here() -> String {
+    azure("system:serviceaccount:shop:cart").replace("name: id-cart,", "name: id-cart, location: westeurope,")
+}
+
+#[test]
+fn a_cluster_that_is_not_ready_breaks_the_chain() {
+    let with = |old: &str, new: &str| {
+        let azure = here();
+        assert!(azure.contains(old), "{azure}");
+        end(&documents(&deployment(LABELLED, ""), ACCOUNT, &azure.replace(old, new), &[]))
+    };
+    let (link, text) = with("workloadIdentity: {enabled: true}", "workloadIdentity: {enabled: false}");
+    assert_eq!(link, "webhook AWI701", "{text}");
+    sides(&text, "true", "false");
+    assert!(text.contains("Cluster prod securityProfile.workloadIdentity.enabled\n"), "{text}");
+    assert!(text.contains("to mend it: az aks update --name prod"), "{text}");
+
+    let (link, text) = with("oidcIssuerProfile: {enabled: true,", "oidcIssuerProfile: {enabled: false,");
+    assert_eq!(link, "cluster AWI701", "{text}");
+    sides(&text, "true", "false");
+
+    let (link, text) = with("resourceGroup: rg, oidc", "resourceGroup: rg, kubernetesVersion: \"1.21\", oidc");
+    assert_eq!(link, "cluster AWI701", "{text}");
+    sides(&text, "1.22 or later", "1.21");
+}
+
+/// A registration of the webhook with these members.
+fn registration(members: &str) -> String {
+    format!(
+        "apiVersion: v1
+kind: List
+items:
+- apiVersion: admissionregistration.k8s.io/v1
+  kind: MutatingWebhookConfiguration
+  metadata: {{name: azure-wi-webhook-mutating-webhook-configuration, uid: 5f0c}}
+  webhooks:
+  - name: mutation.azure-workload-identity.io
+    clientConfig: {{caBundle: QQ==, service: {{name: azure-wi-webhook-webhook-service, namespace: azure-workload-identity-system}}}}
+    objectSelector: {{matchLabels: {{azure.workload.identity/use: \"true\"}}}}
+    {members}
+"
+    )
+}
+
+const RUNNER: &str = "apiVersion: apps/v1
+kind: Deployment
+metadata: {name: azure-wi-webhook-controller-manager, namespace: azure-workload-identity-system, uid: 5f0d}
+spec: {replicas: 2, template: {spec: {containers: [{name: manager, image: \"mcr.microsoft.com/oss/azure/workload-identity/webhook:v1.5.1\"}]}}}
+status: {readyReplicas: 2}
+";
+
+#[test]
+fn a_webhook_that_does_not_see_the_pods_breaks_the_chain() {
+    let with = |registration: &str, runner: &str| {
+        let shop = "{apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {tier: back}}}\n";
+        end(&documents(&deployment(LABELLED, ""), ACCOUNT, &here(), &[shop, registration, runner]))
+    };
+    let whole = registration("failurePolicy: Fail");
+    assert_eq!(with(&whole, RUNNER).0, "holds");
+    // Pods are made without a token only while it does not answer.
+    assert_eq!(with(&registration("failurePolicy: Ignore"), RUNNER).0, "holds");
+
+    let none = "{apiVersion: admissionregistration.k8s.io/v1, kind: MutatingWebhookConfigurationList, items: []}\n";
+    let (link, text) = with(none, RUNNER);
+    assert_eq!(link, "webhook AWI702", "{text}");
+    sides(&text, "azure-wi-webhook-mutating-webhook-configuration", "(none)");
+
+    let (link, text) = with(&whole.replace("caBundle: QQ==, ", ""), RUNNER);
+    assert_eq!(link, "webhook AWI702", "{text}");
+    assert!(text.contains("`caBundle` is empty"), "{text}");
+
+    let (link, text) = with(&whole, &RUNNER.replace("readyReplicas: 2", "readyReplicas: 0"));
+    assert_eq!(link, "webhook AWI702", "{text}");
+    sides(&text, "1 or more", "0");
+
+    let narrow = whole.replace("use: \"true\"}}", "use: \"true\", team: a}}");
+    let (link, text) = with(&narrow, RUNNER);
+    assert_eq!(link, "webhook", "{text}");
+    sides(&text, "team In (a)", "(none)");
+
+    let (link, text) = with(&registration("namespaceSelector: {matchLabels: {tier: front}}"), RUNNER);
+    assert_eq!(link, "webhook AWI706", "{text}");
+    sides(&text, "a namespace with tier In (front)", "shop");
+}
+
+#[test]
+fn a_webhook_that_the_pods_can_do_without_breaks_nothing() {
+    // The pods have the other label too.
+    let labels = format!("{}, team: a}}", LABELLED.trim_end_matches('}'));
+    let narrow = registration("failurePolicy: Fail").replace("use: \"true\"}}", "use: \"true\", team: a}}");
+    assert_eq!(end(&documents(&deployment(&labels, ""), ACCOUNT, &here(), &[&narrow, RUNNER])).0, "holds");
+    // They bring a token of their own.
+    let off = here().replace("workloadIdentity: {enabled: true}", "workloadIdentity: {enabled: false}");
+    let token = ", volumes: [{name: azure, projected: {sources: [{serviceAccountToken: {audience: \"api://AzureADTokenExchange\", path: token}}]}}]";
+    assert_eq!(end(&documents(&deployment("", token), ACCOUNT, &off, &[])).0, "holds");
+}
+
+#[test]
+fn another_tenant_or_cloud_breaks_the_chain() {
+    let with = |env: &str, account: &str| {
+        let own = format!("containers: [{{name: app, env: [{env}]}}");
+        let deployment = deployment(LABELLED, "").replace("containers: [{name: app}", &own);
+        end(&documents(&deployment, account, &here(), &[]))
+    };
+    let tenant = |tenant: &str| {
+        ACCOUNT.replace("annotations: {", &format!("annotations: {{azure.workload.identity/tenant-id: \"{tenant}\", "))
+    };
+    const OWN: &str = "11111111-1111-1111-1111-111111111111";
+    assert_eq!(with("", &tenant(OWN)).0, "holds");
+
+    let (link, text) = with(&format!("{{name: AZURE_TENANT_ID, value: {OTHER}}}"), ACCOUNT);
+    assert_eq!(link, "tenant AWI207", "{text}");
+    sides(&text, OWN, OTHER);
+    let (link, text) = with("", &tenant(OTHER));
+    assert_eq!(link, "tenant AWI207", "{text}");
+    sides(&text, OWN, OTHER);
+    let (link, text) = with("", &tenant(""));
+    assert_eq!(link, "tenant AWI204", "{text}");
+    sides(&text, "a GUID, or no annotation", "(empty)");
+    assert_eq!(with("", &tenant("${TENANT}")).0, "tenant AWI902");
+
+    // Whose containers all say their tenant themselves are not told the annotation's.
+    let each = format!("env: [{{name: AZURE_TENANT_ID, value: {OWN}}}]");
+    let both = deployment(LABELLED, "")
+        .replace("{name: app}", &format!("{{name: app, {each}}}"))
+        .replace("{name: istio-proxy}", &format!("{{name: istio-proxy, {each}}}"));
+    assert_eq!(end(&documents(&both, &tenant(""), &here(), &[])).0, "holds");
+
+    let (link, text) = with("{name: AZURE_AUTHORITY_HOST, value: \"https://login.microsoftonline.us/\"}", ACCOUNT);
+    assert_eq!(link, "authority AWI113", "{text}");
+    sides(&text, "https://login.microsoftonline.com/", "https://login.microsoftonline.us/");
+}
+
+#[test]
+fn a_token_that_is_not_where_it_is_looked_for_breaks_the_chain() {
+    let with = |container: &str, spec: &str| {
+        let deployment = deployment(LABELLED, spec).replace("{name: app}", &format!("{{name: app, {container}}}"));
+        end(&documents(&deployment, ACCOUNT, &here(), &[]))
+    };
+    let file = "env: [{name: AZURE_FEDERATED_TOKEN_FILE, value: /own/token}]";
+    let (link, text) = with(file, "");
+    assert_eq!(link, "token AWI113", "{text}");
+    assert!(text.contains("  actual    /own/token\n"), "{text}");
+    let mounted = format!("{file}, volumeMounts: [{{name: own, mountPath: /own}}]");
+    assert_eq!(with(&mounted, ", volumes: [{name: own, emptyDir: {}}]").0, "holds");
+
+    let there = "volumeMounts: [{name: own, mountPath: /var/run/secrets/azure/tokens}]";
+    assert_eq!(with(there, ", volumes: [{name: own, emptyDir: {}}]").0, "token AWI504");
+    assert_eq!(with("env: []", ", nodeSelector: {type: virtual-kubelet}").0, "token AWI112");
+}
+
+#[test]
+fn a_program_that_does_not_ask_for_the_token_breaks_the_chain() {
+    let with = |env: &str| {
+        let container = format!("{{name: app, env: [{env}]}}");
+        end(&documents(&deployment(LABELLED, "").replace("{name: app}", &container), ACCOUNT, &here(), &[]))
+    };
+    let (link, text) = with("{name: AZURE_CLIENT_SECRET, value: hush}");
+    assert_eq!(link, "program AWI605", "{text}");
+    assert!(!text.contains("hush"), "{text}");
+    let (link, text) = with("{name: AZURE_TOKEN_CREDENTIALS, value: dev}");
+    assert_eq!(link, "program AWI607", "{text}");
+    sides(&text, "prod or WorkloadIdentityCredential", "dev");
+}
+
+#[test]
+fn pods_that_the_api_server_refuses_break_the_chain() {
+    let (link, text) =
+        end(&documents(&deployment("labels: {azure.workload.identity/use: true}", ""), ACCOUNT, &here(), &[]));
+    assert_eq!(link, "pod label AWI102", "{text}");
+    let proxied = |more: &str| {
+        format!("{LABELLED}, annotations: {{azure.workload.identity/inject-proxy-sidecar: \"true\"{more}}}")
+    };
+    let (link, text) = end(&documents(
+        &deployment(&proxied(", azure.workload.identity/proxy-sidecar-port: \"70000\""), ""),
+        ACCOUNT,
+        &here(),
+        &[],
+    ));
+    assert_eq!(link, "webhook AWI109", "{text}");
+    sides(&text, "a number from 1 to 65535", "70000");
+    assert_eq!(
+        end(&documents(&deployment(&proxied(""), ", os: {name: windows}"), ACCOUNT, &here(), &[])).0,
+        "webhook AWI110"
+    );
+    assert_eq!(end(&documents(&deployment(&proxied(""), ""), ACCOUNT, &here(), &[])).0, "holds");
+}
