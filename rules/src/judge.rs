@@ -13,6 +13,8 @@ use crate::model::{
 #[cfg(feature = "audit")]
 use crate::model::{RoleBinding, Software};
 use crate::rule::{Check, Verdict};
+#[cfg(feature = "audit")]
+use crate::trust::Key;
 use crate::trust::{Trust, Unknown};
 
 /// The judged thing.
@@ -75,9 +77,8 @@ fn verdict(check: Check, object: Object<'_>, trust: &Trust<'_>) -> Option<Verdic
         (Check::Workload(check), Object::Workload(workload)) => Some(check(workload, trust)),
         (Check::ServiceAccount(check), Object::ServiceAccount(account)) => Some(check(account, trust)),
         (Check::Credential(check), Object::Credential(credential)) => Some(check(credential, trust)),
-        // what it will be is judged as a credential
         #[cfg(feature = "audit")]
-        (Check::Credential(check), Object::Declared(declared)) => Some(check(declared.planned.as_ref()?, trust)),
+        (Check::Credential(check), Object::Declared(declared)) => to_come(check, declared, trust),
         #[cfg(feature = "audit")]
         (Check::Declared(check), Object::Declared(declared)) => Some(check(declared, trust)),
         (Check::Identity(check), Object::Identity(identity)) => Some(check(identity, trust)),
@@ -89,6 +90,29 @@ fn verdict(check: Check, object: Object<'_>, trust: &Trust<'_>) -> Option<Verdic
         (Check::Software(check), Object::Software(software)) => Some(check(software, trust)),
         _ => None,
     }
+}
+
+/// What a rule says of a credential as it will be; not what it says of it already as it is.
+#[cfg(feature = "audit")]
+fn to_come(
+    check: fn(&FederatedIdentityCredential, &Trust<'_>) -> Verdict,
+    declared: &DeclaredCredential,
+    trust: &Trust<'_>,
+) -> Option<Verdict> {
+    let verdict = check(declared.planned.as_ref()?, trust);
+    let Ok(Some(found)) = &verdict else { return Some(verdict) };
+    let Some(identity) = trust.identity_of(declared) else {
+        return Some(Err(Unknown(Key::Parent(declared.address.clone()))));
+    };
+    let now = trust.credentials_seen(identity).iter().find(|credential| declared.touches(credential));
+    let told = match now {
+        Some(now) => check(now, trust).is_ok_and(|now| now.is_some_and(|now| now.message == found.message)),
+        None => match trust.credentials(identity) {
+            Ok(_) => false,
+            Err(unknown) => return Some(Err(unknown)),
+        },
+    };
+    Some(if told { Ok(None) } else { verdict })
 }
 
 impl Inventory {

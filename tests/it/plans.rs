@@ -207,6 +207,37 @@ fn credentials_collide_by_whatever_name_they_wait_for_others() {
 }
 
 #[test]
+fn modules_are_written_in_turn_if_they_wait_for_each_other() {
+    let module = |name: &str, credentials: &[&str], on: &[&str]| {
+        let made = credentials.iter().map(|name| ("", values(name, PIPELINE, name))).collect();
+        let on: Vec<String> =
+            on.iter().map(|name| format!("[resourceId('Microsoft.Resources/deployments', '{name}')]")).collect();
+        json!({"type": "Microsoft.Resources/deployments", "apiVersion": "2022-09-01", "name": name, "dependsOn": on,
+            "properties": {"mode": "Incremental", "template": template(made, false)}})
+    };
+    let collides = |modules: Vec<Value>| {
+        let mut document = template(vec![], false);
+        document["resources"].as_array_mut().unwrap().extend(modules);
+        rules_that_find(&collect(&[document])).contains(&"AWI406")
+    };
+    let first = || module("first", &["aaa"], &[]);
+    assert!(collides(vec![first(), module("second", &["bbb"], &[])]));
+    assert!(!collides(vec![first(), module("second", &["bbb"], &["first"])]));
+    assert!(
+        collides(vec![first(), module("second", &["bbb", "ccc"], &["first"])]),
+        "these two wait for the first alone"
+    );
+    assert!(collides(vec![module("first", &[], &[]), module("second", &["bbb", "ccc"], &["first"])]));
+    let looped = |copy: Value| {
+        let mut module = first();
+        module["copy"] = copy;
+        collides(vec![module])
+    };
+    assert!(looped(json!({"name": "all", "count": 3})));
+    assert!(!looped(json!({"name": "all", "count": 3, "mode": "serial", "batchSize": 1})));
+}
+
+#[test]
 fn what_is_to_come_has_its_place_and_names_who_relies_on_it() {
     let documents = estate(&[right()]);
     let text = serde_json::to_string_pretty(&plan(vec![change("cart", &["update"], &right(), &slashless())])).unwrap();

@@ -1,6 +1,8 @@
 //! Templates of Azure Resource Manager, as `bicep build` prints them: resources one after the other
 //! or by symbolic name, children inside their parents, and modules as nested deployments.
 
+use std::cell::Cell;
+
 use serde_json::{Map, Value};
 use wiguard_rules::declared::{Coming, DeclaredCredential, Tool};
 use wiguard_rules::model::{Audience, Cluster, IdentityKind, Origin, Platform};
@@ -24,7 +26,8 @@ const DEPTH: usize = 16;
 pub(super) fn read(template: &Value, lines: &mut Lines<'_>) -> Declarations {
     let mut reader = Reader { lines, found: Declarations::default() };
     let scope = scope(template, &Map::new());
-    reader.template(template, &scope, "", DEPTH);
+    let place = Place { scope: &scope, within: "", symbols: Symbols::of(template), looped: false, waits: false.into() };
+    reader.resources(template, None, &place, DEPTH);
     reader.found
 }
 
@@ -55,6 +58,10 @@ struct Place<'a> {
     /// The modules it is in.
     within: &'a str,
     symbols: Symbols<'a>,
+    /// Whether the module is one of several that are deployed at once.
+    looped: bool,
+    /// Whether the module waits for another credential, so that the first one in it does.
+    waits: Cell<bool>,
 }
 
 /// A resource with the type and name of what it stands in put before its own.
@@ -67,11 +74,6 @@ struct Resource<'a> {
 }
 
 impl Reader<'_, '_> {
-    fn template(&mut self, template: &Value, scope: &Scope, within: &str, depth: usize) {
-        let place = Place { scope, within, symbols: Symbols::of(template) };
-        self.resources(template, None, &place, depth);
-    }
-
     fn resources(&mut self, of: &Value, parent: Option<&Resource<'_>>, place: &Place<'_>, depth: usize) {
         match of.get("resources") {
             Some(Value::Array(list)) => list.iter().for_each(|it| self.resource(it, None, parent, place, depth)),
@@ -90,7 +92,7 @@ impl Reader<'_, '_> {
         place: &Place<'_>,
         depth: usize,
     ) {
-        let Place { scope, within, symbols } = place;
+        let Place { scope, within, .. } = place;
         let Some(depth) = depth.checked_sub(1) else {
             let line = self.lines.of("");
             return self.found.defects.push((line, "could not read all modules: they nest too deep".into()));
@@ -123,14 +125,15 @@ impl Reader<'_, '_> {
         };
         let resource = Resource { kind, name, address, body };
         if resource.kind == DEPLOYMENTS {
-            return self.module(&resource, scope, depth);
+            return self.module(&resource, place, depth);
         }
-        resource.declare(scope, symbols, line, &mut self.found);
+        resource.declare(place, line, &mut self.found);
         self.resources(body, Some(&resource), place, depth);
     }
 
     /// A nested deployment: a module has a scope of its own, unless it says that it has not.
-    fn module(&mut self, deployment: &Resource<'_>, scope: &Scope, depth: usize) {
+    fn module(&mut self, deployment: &Resource<'_>, place: &Place<'_>, depth: usize) {
+        let scope = place.scope;
         let Some(template) = deployment.body.pointer("/properties/template") else { return };
         let evaluated =
             deployment.body.pointer("/properties/expressionEvaluationOptions/scope").and_then(Value::as_str);
@@ -142,15 +145,24 @@ impl Reader<'_, '_> {
             .filter_map(|(name, given)| Some((name.clone(), scope.value(given.get("value")?))))
             .collect();
         let own = if inner { self::scope(template, &given) } else { scope.clone() };
-        self.template(template, &own, &deployment.address, depth);
+        let in_turn = deployment.is_in_turn(&place.symbols);
+        let inner = Place {
+            scope: &own,
+            within: &deployment.address,
+            symbols: Symbols::of(template),
+            looped: place.looped || deployment.is_copied() && !in_turn,
+            waits: (in_turn || place.waits.take()).into(),
+        };
+        self.resources(template, None, &inner, depth);
     }
 }
 
 impl Resource<'_> {
-    fn declare(&self, scope: &Scope, symbols: &Symbols<'_>, line: u32, found: &mut Declarations) {
+    fn declare(&self, place: &Place<'_>, line: u32, found: &mut Declarations) {
+        let scope = place.scope;
         match self.kind.as_str() {
             IDENTITIES | APPLICATIONS => found.identities.extend(self.identity(scope, line)),
-            CREDENTIALS | APP_CREDENTIALS => found.credentials.push(self.credential(scope, symbols, line)),
+            CREDENTIALS | APP_CREDENTIALS => found.credentials.push(self.credential(place, line)),
             CLUSTERS => found.clusters.extend(self.cluster(scope, line)),
             BINDINGS => found.bindings.extend(self.binding(scope)),
             _ => {}
@@ -181,7 +193,8 @@ impl Resource<'_> {
         (!self.is_copied()).then(|| DeclaredIdentity { identity: made, key, coming: Coming::Nothing })
     }
 
-    fn credential(&self, scope: &Scope, symbols: &Symbols<'_>, line: u32) -> Declaration {
+    fn credential(&self, place: &Place<'_>, line: u32) -> Declaration {
+        let scope = place.scope;
         let named = if self.kind == CREDENTIALS {
             self.name.clone()
         } else {
@@ -195,6 +208,7 @@ impl Resource<'_> {
         };
         let expression = self.property(scope, "claimsMatchingExpression");
         let copied = self.is_copied();
+        let in_turn = !place.looped && (self.is_in_turn(&place.symbols) || place.waits.take());
         let credential = DeclaredCredential {
             address: self.address.clone(),
             identity: String::new(),
@@ -205,7 +219,7 @@ impl Resource<'_> {
             audiences,
             coming: Coming::Nothing,
             planned: None,
-            tool: Tool::Template { copied, in_turn: self.is_in_turn(symbols) },
+            tool: Tool::Template { copied: copied || place.looped, in_turn },
             origin: Origin { source: 0, line },
         };
         let parent = match known(parent) {
