@@ -190,7 +190,7 @@ impl Resource<'_> {
         made.location = location.as_ref().and_then(whole).unwrap_or_default().into();
         // nothing tells whether two loops make the same one
         let key = Key::Address(self.address.clone());
-        (!self.is_copied()).then(|| DeclaredIdentity { identity: made, key, coming: Coming::Nothing })
+        (!self.is_copied()).then_some(DeclaredIdentity { identity: made, key, coming: Coming::Nothing })
     }
 
     fn credential(&self, place: &Place<'_>, line: u32) -> Declaration {
