@@ -77,7 +77,7 @@ fn what_a_rule_finds_broken_no_walk_passes_by() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(seen > 100, "{seen} findings");
+    assert!(seen > 80, "{seen} findings");
 }
 
 #[test]
@@ -116,6 +116,9 @@ fn end(collected: &Collected) -> (String, String) {
     let text = plain(&walk);
     if walk.state == State::Holds {
         return ("holds".into(), text);
+    }
+    if walk.state == State::Unknown {
+        return ("unknown".into(), text);
     }
     let last = walk.links.last().unwrap();
     assert_eq!((last.state, walk.status()), (State::Broken, 1), "{text}");
@@ -190,7 +193,7 @@ fn a_webhook_that_does_not_see_the_pods_breaks_the_chain() {
     // Pods are made without a token only while it does not answer.
     assert_eq!(with(&registration("failurePolicy: Ignore"), RUNNER).0, "holds");
 
-    let none = "{apiVersion: admissionregistration.k8s.io/v1, kind: MutatingWebhookConfigurationList, items: []}\n";
+    let none = "{apiVersion: admissionregistration.k8s.io/v1, kind: MutatingWebhookConfiguration, metadata: {name: of-another, uid: 5f0c}, webhooks: [{name: of.another}]}\n";
     let (link, text) = with(none, RUNNER);
     assert_eq!(link, "webhook AWI702", "{text}");
     sides(&text, "azure-wi-webhook-mutating-webhook-configuration", "(none)");
@@ -203,10 +206,13 @@ fn a_webhook_that_does_not_see_the_pods_breaks_the_chain() {
     assert_eq!(link, "webhook AWI702", "{text}");
     sides(&text, "1 or more", "0");
 
-    let narrow = whole.replace("use: \"true\"}}", "use: \"true\", team: a}}");
-    let (link, text) = with(&narrow, RUNNER);
+    let (link, text) = with(&whole.replace("use: \"true\"}}", "use: \"yes\"}}"), RUNNER);
     assert_eq!(link, "webhook", "{text}");
-    sides(&text, "team In (a)", "(none)");
+    sides(&text, "azure.workload.identity/use In (yes)", "true");
+    // Other labels of pods are not kept.
+    let (link, text) = with(&whole.replace("use: \"true\"}}", "use: \"true\", team: a}}"), RUNNER);
+    assert_eq!(link, "unknown", "{text}");
+    assert!(text.contains("no source gave whether the pods of cart are with label team In (a)"), "{text}");
 
     let (link, text) = with(&registration("namespaceSelector: {matchLabels: {tier: front}}"), RUNNER);
     assert_eq!(link, "webhook AWI706", "{text}");
@@ -214,12 +220,7 @@ fn a_webhook_that_does_not_see_the_pods_breaks_the_chain() {
 }
 
 #[test]
-fn a_webhook_that_the_pods_can_do_without_breaks_nothing() {
-    // The pods have the other label too.
-    let labels = format!("{}, team: a}}", LABELLED.trim_end_matches('}'));
-    let narrow = registration("failurePolicy: Fail").replace("use: \"true\"}}", "use: \"true\", team: a}}");
-    assert_eq!(end(&documents(&deployment(&labels, ""), ACCOUNT, &here(), &[&narrow, RUNNER])).0, "holds");
-    // They bring a token of their own.
+fn pods_with_a_token_of_their_own_need_no_webhook() {
     let off = here().replace("workloadIdentity: {enabled: true}", "workloadIdentity: {enabled: false}");
     let token = ", volumes: [{name: azure, projected: {sources: [{serviceAccountToken: {audience: \"api://AzureADTokenExchange\", path: token}}]}}]";
     assert_eq!(end(&documents(&deployment("", token), ACCOUNT, &off, &[])).0, "holds");
@@ -276,7 +277,9 @@ fn a_token_that_is_not_where_it_is_looked_for_breaks_the_chain() {
 
     let there = "volumeMounts: [{name: own, mountPath: /var/run/secrets/azure/tokens}]";
     assert_eq!(with(there, ", volumes: [{name: own, emptyDir: {}}]").0, "token AWI504");
-    assert_eq!(with("env: []", ", nodeSelector: {type: virtual-kubelet}").0, "token AWI112");
+    let virtual_nodes = here().replace("rg, oidc", "rg, addonProfiles: {aciConnectorLinux: {enabled: true}}, oidc");
+    let there = deployment(LABELLED, ", nodeSelector: {type: virtual-kubelet}");
+    assert_eq!(end(&documents(&there, ACCOUNT, &virtual_nodes, &[])).0, "token AWI112");
 }
 
 #[test]

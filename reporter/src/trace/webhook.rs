@@ -62,14 +62,15 @@ pub(super) fn step(workload: &Workload, account: &Link<&ServiceAccount>, trust: 
     injected(workload, &outcomes)
 }
 
-/// The link where every registration of the webhook that was seen asks for labels that these pods do not have.
+/// The link where the webhook is not asked about these pods, or perhaps not.
 fn passed_over(workload: &Workload, trust: &Trust<'_>) -> Option<Step> {
     if workload.projects_azure_token() {
         return None;
     }
-    let all = trust.registrations(workload.cluster).flat_map(|it| it.webhooks.iter().map(move |webhook| (it, webhook)));
-    let missed: Vec<_> = all.map(|(it, webhook)| Some((it, webhook.misses(&workload.template.labels)?))).collect();
-    let (registration, unmet) = missed.iter().all(Option::is_some).then_some(missed.first().copied()??)?;
+    let (registration, unmet) = match trust.passed_over(workload) {
+        Ok(missed) => missed?,
+        Err(unknown) => return Some(Step::unknown(LINK, &unknown)),
+    };
     let actual = workload.template.labels.get(&unmet.key);
     let step = Step::new(LINK, State::Broken, "no registration of the webhook asks about these pods")
         .compare(&workload.label_path(&unmet.key), &unmet.to_string(), actual)

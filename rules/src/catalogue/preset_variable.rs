@@ -295,7 +295,7 @@ fn wrong(
         TOKEN_FILE => {
             let is_the_webhooks = MOUNT_PATHS.iter().any(|path| value.starts_with(path));
             // What is mounted there may bring it.
-            let is_mounted = container.mounts.iter().any(|mount| lies_in(value, &mount.path));
+            let is_mounted = container.mounts.iter().any(|mount| mount.holds(value));
             let breaks = (!is_mounted).then(|| (Hop::Token, "the path of the token, or a volume at this one".into()));
             let (severity, why, _) = instead("the path of the token");
             (!is_the_webhooks).then_some((severity, why, breaks))
@@ -308,11 +308,6 @@ fn wrong(
                 (RULE.severity, why, Some((Hop::Authority, format!("{right}/"))))
             }),
     })
-}
-
-/// Whether a file is in a folder, or is what is mounted itself.
-fn lies_in(file: &str, folder: &str) -> bool {
-    file.strip_prefix(folder.trim_end_matches('/')).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Why no token can be had for a client id, if that is so.

@@ -130,10 +130,12 @@ impl<'a> PodSpec<'a> {
         let volumes: Vec<Volume> = volumes.map(|(_, volume)| volume).collect();
         #[cfg(feature = "audit")]
         for container in self.init_containers.iter_mut().chain(&mut self.containers) {
+            let named = container.literal(webhook::TOKEN_FILE).map(String::from);
             container.mounts.retain(|mount| {
                 let at_the_webhooks = || webhook::MOUNT_PATHS.contains(&mount.path.trim_end_matches('/'));
                 is_webhooks(&mount.volume)
                     || at_the_webhooks()
+                    || named.as_ref().is_some_and(|file| mount.holds(file))
                     || volumes
                         .iter()
                         .any(|volume| matches!(volume, Volume::Token(token) if token.volume == mount.volume))

@@ -163,11 +163,6 @@ impl Webhook {
         self.pods.unmet(|key| (key == label::USE).then_some("true"))
     }
 
-    /// The requirement by which it misses pods with these labels.
-    pub fn misses(&self, labels: &Pairs) -> Option<&Requirement> {
-        self.pods.unmet(|key| labels.get(key))
-    }
-
     /// Whether it is asked about pods that do not have the label.
     pub fn takes_unlabelled(&self) -> bool {
         let asks = |requirement: &Requirement| requirement.key == label::USE && !requirement.holds(None);

@@ -159,8 +159,8 @@ pub struct Container {
     /// what follows only the audit reads.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub token_paths: Vec<TokenPath>,
-    /// `volumeMounts` of projected tokens, of volumes that have a name of the webhook's, and at a
-    /// path of the webhook's.
+    /// `volumeMounts` of projected tokens, of volumes that have a name of the webhook's, at a path of
+    /// the webhook's, and at that of the token file that the container names itself.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub mounts: Vec<Mount>,
     /// `image`.
@@ -394,6 +394,16 @@ impl PodTemplate {
     /// The ServiceAccount its pods run under, `default` if none is named.
     pub fn account_name(&self) -> &str {
         self.service_account.as_deref().filter(|name| !name.is_empty()).unwrap_or("default")
+    }
+}
+
+// === impl Mount ===
+
+impl Mount {
+    /// Whether a file is what is mounted, or in it.
+    pub fn holds(&self, file: &str) -> bool {
+        let rest = file.strip_prefix(self.path.trim_end_matches('/'));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 }
 

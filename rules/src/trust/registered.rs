@@ -1,10 +1,14 @@
 //! The webhook of a cluster: how it is registered, what runs it, and which namespaces it sees.
 
+use alloc::format;
+
 use super::{Key, Link, Trust, Unknown};
 use crate::index::Name;
 use crate::inventory::Extent;
 use crate::model::registration::{NAME_LABEL, SETTINGS, label_of};
-use crate::model::{ClusterIx, Pairs, Registration, Requirement, ServiceAccount, Webhook, WebhookSettings, Workload};
+use crate::model::{
+    ClusterIx, Pairs, Registration, Requirement, ServiceAccount, Webhook, WebhookSettings, Workload, is_relevant_key,
+};
 use crate::near::edits_within;
 use crate::release::Release;
 use crate::webhook::MOUNT_PATHS;
@@ -37,6 +41,32 @@ impl<'a> Trust<'a> {
             self.inventory.webhook_settings.iter().find(|it| it.cluster == cluster && it.namespace == namespace);
         let covered = self.extent(cluster, |coverage| &coverage.webhook_settings).covers(namespace, SETTINGS);
         Link::look(found, covered, || Key::WebhookSettings(cluster, namespace.into()))
+    }
+
+    /// By which requirement the webhook is not asked about the pods of a workload, of the registration seen
+    /// first; none if another asks. An error if what is required is a label of theirs that is not kept.
+    pub fn passed_over(&self, workload: &Workload) -> Result<Option<(&'a Registration, &'a Requirement)>, Unknown> {
+        let (mut first, mut unknown) = (None, None);
+        let all = self.registrations(workload.cluster);
+        for (registration, webhook) in all.flat_map(|it| it.webhooks.iter().map(move |webhook| (it, webhook))) {
+            let (mut unmet, mut other) = (None, None);
+            for requirement in &webhook.pods.0 {
+                if !is_relevant_key(&requirement.key) {
+                    other = other.or(Some(requirement));
+                } else if !requirement.holds(workload.template.labels.get(&requirement.key)) {
+                    unmet = unmet.or(Some(requirement));
+                }
+            }
+            match (unmet, other) {
+                (Some(unmet), _) => first = first.or(Some((registration, unmet))),
+                (None, Some(other)) => {
+                    let what = format!("whether the pods of {} are with label {other}", workload.name);
+                    unknown = unknown.or(Some(Unknown(Key::Value(what))));
+                }
+                (None, None) => return Ok(None),
+            }
+        }
+        unknown.map_or(Ok(first), Err)
     }
 
     /// The labels of a namespace.
