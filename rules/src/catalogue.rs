@@ -82,6 +82,7 @@ catalogue! {
     audit AWI307 => wrong_audience,
     audit AWI308 => malformed_subject,
     audit AWI309 => wildcard_trust,
+    #[cfg(feature = "audit")]
     audit AWI310 => duplicate_credential,
     audit AWI311 => dangling_credential,
     audit AWI312 => credential_for_shared_account,

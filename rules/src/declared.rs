@@ -170,11 +170,9 @@ impl DeclaredCredential {
     }
 
     /// What it will be, where that is known and nothing is like it yet.
+    #[cfg(feature = "audit")]
     pub fn planned(&self) -> Option<&FederatedIdentityCredential> {
-        #[cfg(feature = "audit")]
-        return self.planned.as_ref();
-        #[cfg(not(feature = "audit"))]
-        None
+        self.planned.as_ref()
     }
 
     /// Whether it will trust a token of one of these audiences; `None` if that shows only once it is applied.

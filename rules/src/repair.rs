@@ -115,6 +115,7 @@ pub fn correction(trust: &Trust<'_>, credential: &FederatedIdentityCredential, t
     if let Some(said) = near::miss(token, credential).and_then(|miss| at_declaration(&miss, token)) {
         return said;
     }
+    #[cfg(feature = "audit")]
     if let Some(coming) = trust.coming_to(credential)
         && (coming.is_deleted()
             || coming.will_trust(&token.issuer, &token.subject, core::slice::from_ref(&token.audience)) == Some(true))
@@ -143,6 +144,7 @@ pub fn removal(trust: &Trust<'_>, credential: &FederatedIdentityCredential) -> S
     if let Some(address) = &credential.declared {
         return format!("take {address} out of the configuration");
     }
+    #[cfg(feature = "audit")]
     if let Some(coming) = trust.coming_to(credential).filter(|it| it.is_deleted()) {
         return format!("apply the configuration, which deletes {}", coming.address);
     }

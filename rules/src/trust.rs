@@ -3,6 +3,7 @@
 
 #[cfg(feature = "audit")]
 mod access;
+#[cfg(feature = "audit")]
 mod coming;
 #[cfg(feature = "audit")]
 mod registered;

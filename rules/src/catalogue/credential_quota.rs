@@ -124,13 +124,12 @@ struct Planned<'a> {
 
 fn planned<'a>(identity: &Identity, trust: &Trust<'a>) -> Planned<'a> {
     let (seen, all) = (trust.credentials_seen(identity), trust.declared().of_identity(identity));
-    let goes = |credential: &&&FederatedIdentityCredential| {
+    let goes = |credential: &FederatedIdentityCredential| {
         credential.declared.is_none() && all.iter().any(|it| it.is_deleted() && it.touches(credential))
     };
-    let mut planned = Planned { deleted: seen.iter().filter(goes).count(), ..Planned::default() };
+    let mut planned = Planned { deleted: seen.iter().filter(|credential| goes(credential)).count(), ..Planned::default() };
     for declared in all.iter().filter(|it| !it.is_deleted() && !it.name.is_empty()) {
-        let there = |credential: &&&FederatedIdentityCredential| declared.is(credential) && !goes(credential);
-        if seen.iter().find(there).is_some() {
+        if seen.iter().any(|credential| declared.is(credential) && !goes(credential)) {
             continue;
         }
         planned.names.insert(declared.name.to_ascii_lowercase());

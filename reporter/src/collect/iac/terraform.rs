@@ -120,10 +120,10 @@ fn change<'a>(change: &'a Value, unknown: Option<&'a Value>) -> Vec<Resource<'a>
     };
     // a deposed object is what an earlier replacement left behind, perhaps under the same name
     let deposed = !text("deposed").is_empty();
-    let value = |of: &str, name: &&str| then.get(of).and_then(|it| it.get(*name));
+    let value = |of: &str, name: &str| then.get(of).and_then(|it| it.get(name));
     // a credential that is replaced under the same name of the same identity is changed
     let is_credential = CREDENTIALS.contains(&text("type"))
-        || value("before", &"type").and_then(Value::as_str).is_some_and(is_credential);
+        || value("before", "type").and_then(Value::as_str).is_some_and(is_credential);
     let replaced = does("delete")
         && does("create")
         && is_credential
