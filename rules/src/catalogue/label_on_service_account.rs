@@ -1,7 +1,6 @@
-//! The label that opts in stands on a ServiceAccount, or something of workload identity stands where
-//! nothing reads it.
+//! A label or annotation of workload identity stands where nothing reads it.
 //!
-//! Webhooks before v1.0.0 read it there; since then the pod's own label alone counts. Nothing breaks, but who
+//! Webhooks before v1.0.0 read the label that opts in on ServiceAccounts; since then the pod's own label alone counts. Nothing breaks, but who
 //! reads it may think that it does something. Where pods lack the label, `pod-not-opted-in` tells.
 //!
 //! The labels and annotations of workload identity, spelt right or wrong, are as idle on a Service, a
@@ -72,7 +71,7 @@ use crate::repair::shell;
 use crate::trust::{Key, Unknown};
 
 pub(super) static RULE: Rule = Rule {
-    summary: "the label that opts in stands on a ServiceAccount, or a key of workload identity where nothing reads it",
+    summary: "the label that opts in stands on a ServiceAccount, or a key of workload identity on a bystander",
     severity: Severity::Info,
     confidence: Confidence::High,
     aadsts: &[],
