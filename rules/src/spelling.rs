@@ -27,6 +27,13 @@ pub fn misspelt(pairs: &Pairs) -> impl Iterator<Item = &Pair> {
     })
 }
 
+/// The pairs whose keys workload identity reads somewhere, or that look like such keys.
+#[cfg(feature = "audit")]
+pub fn like_ours(pairs: &Pairs) -> impl Iterator<Item = &Pair> {
+    let read = pairs.iter().filter(|pair| is_known(&pair.key) && !pair.key.starts_with("azure-workload-identity.io/"));
+    read.chain(misspelt(pairs))
+}
+
 /// The key that a misspelt one stands for: the one with the same letters, else one that differs in
 /// one or two of them.
 pub fn meant(key: &str) -> Option<&'static str> {

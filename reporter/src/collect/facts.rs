@@ -177,7 +177,11 @@ impl Facts {
         }
     }
 
-    fn kubernetes(&mut self, read: manifest::Read, line: u32, list: Option<u32>) {
+    fn kubernetes(&mut self, mut read: manifest::Read, line: u32, list: Option<u32>) {
+        if let Some(manifest) = read.bystander.take() {
+            // What it is as a bystander says nothing of the list it stood in.
+            self.manifests.push(Read { manifest, live: read.live, line, list: None });
+        }
         match read.manifest {
             Manifest::Other { .. } => self.ignored = true,
             Manifest::List(kind) => {

@@ -170,6 +170,10 @@ impl Redactor {
         self.text(&mut custom.name);
         match &mut custom.body {
             Body::PodIdentity(_) => {}
+            Body::Bystander(labels, annotations) => {
+                self.pairs(labels);
+                self.pairs(annotations);
+            }
             Body::ProviderClass(said) => {
                 self.text(&mut said.client_id);
                 self.text(&mut said.tenant_id);

@@ -1,5 +1,4 @@
-//! The API server signs tokens under another issuer than the one Azure says the cluster has, or with keys
-//! that Entra does not take.
+//! The API server signs tokens under another issuer than Azure says, or by keys that Entra does not take.
 //!
 //! Credentials are made from what Azure says (`oidcIssuerProfile.issuerUrl`), but Entra reads the
 //! `iss` of the token, which the API server writes as its `--service-account-issuer` says. On
@@ -61,7 +60,7 @@ use crate::model::Platform;
 use crate::prelude::*;
 
 pub(super) static RULE: Rule = Rule {
-    summary: "the API server's issuer is not the one Azure says the cluster has, or its keys are none that Entra takes",
+    summary: "the API server's issuer is not what Azure says it is, or its keys are none that Entra takes",
     severity: Severity::Critical,
     confidence: Confidence::High,
     breaks: Breaks::Named,

@@ -1,11 +1,16 @@
-//! The label that opts in stands on a ServiceAccount.
+//! A label or annotation of workload identity stands where nothing reads it.
 //!
-//! Webhooks before v1.0.0 read it there; since then the pod's own label alone counts. Nothing breaks, but who
+//! Webhooks before v1.0.0 read the label that opts in on ServiceAccounts; since then the pod's own label alone counts. Nothing breaks, but who
 //! reads it may think that it does something. Where pods lack the label, `pod-not-opted-in` tells.
 //!
-//! On other kinds the label is as idle: a Service, a Secret or a ConfigMap is not looked at for it.
+//! The labels and annotations of workload identity, spelt right or wrong, are as idle on a Service, a
+//! Namespace, a Secret or a ConfigMap, and somebody meant something by them: there the finding is low.
+//! Charts that give one set of labels to all their objects do no harm by it; whether the pods have what they
+//! need is for the rules about pods. A label of a Namespace is left alone if a `namespaceSelector` of the
+//! webhook asks for its key, and nothing is said of it while the webhook's registration is not known.
+//! `azure-workload-identity.io/…` marks the webhook's own objects.
 //!
-//! The policy leaves it to the audit.
+//! The policy leaves it to the audit, which reads these kinds in files and snapshots, and not live.
 //!
 //! # Fails
 //!
@@ -15,7 +20,42 @@
 //! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}
 //! ```
 //!
+//! ```yaml
+//! # meant for the ServiceAccount
+//! apiVersion: v1
+//! kind: ConfigMap
+//! metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}
+//! ```
+//!
+//! ```yaml
+//! # misspelt as well
+//! apiVersion: v1
+//! kind: Service
+//! metadata: {name: cart, namespace: shop, labels: {azure.workload-identity/use: "true"}}
+//! ```
+//!
+//! ```yaml
+//! # nobody selects namespaces by it
+//! {apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {azure.workload.identity/use: "true"}}}
+//! ---
+//! {apiVersion: admissionregistration.k8s.io/v1, kind: MutatingWebhookConfiguration, metadata: {name: azure-wi-webhook-mutating-webhook-configuration, uid: 5f0c}, webhooks: [{name: mutation.azure-workload-identity.io, clientConfig: {service: {name: azure-wi-webhook-webhook-service, namespace: azure-workload-identity-system, path: /mutate-v1-pod}}, objectSelector: {matchLabels: {azure.workload.identity/use: "true"}}}]}
+//! ```
+//!
 //! # Passes
+//!
+//! ```yaml
+//! # the webhook selects namespaces by it
+//! {apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {azure.workload.identity/use: "true"}}}
+//! ---
+//! {apiVersion: admissionregistration.k8s.io/v1, kind: MutatingWebhookConfiguration, metadata: {name: azure-wi-webhook-mutating-webhook-configuration, uid: 5f0c}, webhooks: [{name: mutation.azure-workload-identity.io, clientConfig: {service: {name: azure-wi-webhook-webhook-service, namespace: azure-workload-identity-system, path: /mutate-v1-pod}}, namespaceSelector: {matchLabels: {azure.workload.identity/use: "true"}}, objectSelector: {matchLabels: {azure.workload.identity/use: "true"}}}]}
+//! ```
+//!
+//! ```yaml
+//! # the webhook's own
+//! apiVersion: v1
+//! kind: Service
+//! metadata: {name: azure-wi-webhook-webhook-service, namespace: kube-system, labels: {azure-workload-identity.io/system: "true"}}
+//! ```
 //!
 //! ```yaml
 //! # an annotation alone
@@ -23,11 +63,15 @@
 //! kind: ServiceAccount
 //! metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}
 //! ```
+#[cfg(feature = "audit")]
+use crate::model::{Body, Pair};
 use crate::prelude::*;
 use crate::repair::shell;
+#[cfg(feature = "audit")]
+use crate::trust::{Key, Unknown};
 
 pub(super) static RULE: Rule = Rule {
-    summary: "the label that opts in stands on a ServiceAccount",
+    summary: "the label that opts in stands on a ServiceAccount, or a key of workload identity on a bystander",
     severity: Severity::Info,
     confidence: Confidence::High,
     breaks: Breaks::Nothing,
@@ -35,7 +79,11 @@ pub(super) static RULE: Rule = Rule {
     frameworks: &[],
     yields_to: &[],
     since: "0.1.0",
-    checks: &[Check::ServiceAccount(check)],
+    checks: &[
+        Check::ServiceAccount(check),
+        #[cfg(feature = "audit")]
+        Check::Custom(bystander),
+    ],
 };
 
 fn check(account: &ServiceAccount, _: &Trust<'_>) -> Verdict {
@@ -49,4 +97,28 @@ fn check(account: &ServiceAccount, _: &Trust<'_>) -> Verdict {
         label::USE
     );
     Ok(Some(Finding::new(RULE.severity, field, message).with("value", value).fix(fix)))
+}
+
+/// What stands on an object that nobody looks at for it: annotations first, which select nothing.
+#[cfg(feature = "audit")]
+fn bystander(custom: &Custom, trust: &Trust<'_>) -> Verdict {
+    let Body::Bystander(labels, annotations) = &custom.body else { return Ok(None) };
+    let kind = custom.kind.kind;
+    let is_asked_for = |pair: &&Pair| {
+        let webhooks = trust.registrations(custom.cluster).flat_map(|it| &it.webhooks);
+        kind == "Namespace" && webhooks.flat_map(|it| &it.namespaces.0).any(|wanted| wanted.key == pair.key)
+    };
+    let idle = labels.iter().filter(|pair| !is_asked_for(pair));
+    let fields: Vec<String> = annotations
+        .iter()
+        .map(|pair| format!("metadata.annotations[{}]", pair.key))
+        .chain(idle.map(|pair| format!("metadata.labels[{}]", pair.key)))
+        .collect();
+    let Some(field) = fields.first().cloned() else { return Ok(None) };
+    if kind == "Namespace" && annotations.is_empty() && !trust.knows_registrations(custom.cluster) {
+        return Err(Unknown(Key::Registrations(custom.cluster)));
+    }
+    let message = format!("`{field}` stands on a {kind}, where nothing of workload identity is read");
+    let fix = "remove it; `azure.workload.identity/use` belongs to the labels of pods, client id and tenant id to the annotations of their ServiceAccount";
+    Ok(Some(Finding::new(Severity::Low, field, message).with("fields", fields).fix(fix)))
 }

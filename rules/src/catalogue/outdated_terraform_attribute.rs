@@ -1,5 +1,4 @@
-//! Terraform's configuration sets attributes of credentials that its provider drops, or holds to a
-//! provider that is too old for them.
+//! Terraform's configuration sets attributes of credentials that its provider drops, or keeps to one too old.
 //!
 //! From azurerm 4.65.0 on, `user_assigned_identity_id` takes the place of `parent_id`, and
 //! `resource_group_name` is read from it; 5.0 knows neither of the old ones, and its plans fail.
@@ -146,7 +145,7 @@ use crate::declared::{DeclaredCredential, Tool};
 use crate::prelude::*;
 
 pub(super) static RULE: Rule = Rule {
-    summary: "a configuration of Terraform sets attributes that its provider drops, or holds to one that is too old",
+    summary: "a configuration of Terraform sets attributes that its provider drops, or keeps to one too old",
     severity: Severity::Low,
     confidence: Confidence::High,
     breaks: Breaks::Nothing,

@@ -58,7 +58,7 @@ pub(super) fn read(kind: &CustomKind, body: &mut Body, json: &mut dyn Json<'_>) 
             Ok(())
         }
         Body::Operator(logins) => operators::read(kind, logins, json),
-        Body::ProviderClass(_) => Ok(()),
+        Body::ProviderClass(_) | Body::Bystander(..) => Ok(()),
     }
 }
 

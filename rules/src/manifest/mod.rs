@@ -22,14 +22,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::inventory::{Namespace, SecretKeys, SecretProviderClass};
 use crate::json::{self, Take};
-use crate::model::{ClusterIx, Custom, Origin, ServiceAccount, Workload};
 #[cfg(feature = "audit")]
 use crate::model::{
-    Pairs,
+    BYSTANDERS, Body, Pairs,
     registration::{CONTROLLER, SETTINGS, UNENFORCED},
 };
+use crate::model::{ClusterIx, Custom, Origin, ServiceAccount, Workload};
 #[cfg(feature = "audit")]
 use crate::model::{PodBearing, PodTemplate, Registration, Role, RoleBinding, Shape, WebhookSettings};
+#[cfg(feature = "audit")]
+use crate::spelling::like_ours;
 use object::{Object, Spec};
 use pod::Template;
 
@@ -105,6 +107,9 @@ pub struct Read {
     pub live: bool,
     /// Whether it is being deleted, so that only its finalizers still change.
     pub deleting: bool,
+    /// The same object as a bystander, if it has labels or annotations that nothing reads there.
+    #[cfg(feature = "audit")]
+    pub bystander: Option<Manifest>,
 }
 
 /// Parses a document and gives what is handed to it the object that is meant; if asked again, it
@@ -133,7 +138,7 @@ pub fn read_as(
 ) -> Result<Read, ManifestError> {
     let object = object::parse_as(&mut |take| json::read(json, take), hint, kind)?;
     let (live, deleting) = (object.metadata.live, object.metadata.deleting);
-    Ok(Read { manifest: manifest(object, cluster, origin), live, deleting })
+    Ok(Read { manifest: manifest(object, cluster, origin), live, deleting, bystander: None })
 }
 
 /// Reads one object where it stands in a larger document.
@@ -148,7 +153,37 @@ pub fn read_within<'a>(
 ) -> Result<Read, ManifestError> {
     let object = object::parse(visit, hint)?;
     let (live, deleting) = (object.metadata.live, object.metadata.deleting);
-    Ok(Read { manifest: manifest(object, cluster, origin), live, deleting })
+    #[cfg(feature = "audit")]
+    let bystander = bystander(&object, cluster, origin);
+    Ok(Read {
+        manifest: manifest(object, cluster, origin),
+        live,
+        deleting,
+        #[cfg(feature = "audit")]
+        bystander,
+    })
+}
+
+/// The object as a bystander, if it is one.
+#[cfg(feature = "audit")]
+fn bystander(object: &Object<'_>, cluster: ClusterIx, origin: Origin) -> Option<Manifest> {
+    let kind = BYSTANDERS.iter().find(|known| known.kind == object.kind && known.api_version == object.api_version)?;
+    let kept = |pairs: &Pairs| Pairs(like_ours(pairs).cloned().collect());
+    let (labels, annotations) = (kept(&object.metadata.labels), kept(&object.metadata.annotations));
+    if labels.is_empty() && annotations.is_empty() {
+        return None;
+    }
+    let namespace = object.metadata.namespace.as_deref().filter(|namespace| !namespace.is_empty());
+    let namespace = if kind.namespaced { namespace.unwrap_or("default").into() } else { String::new() };
+    let name = object.metadata.name.as_deref().unwrap_or_default().into();
+    Some(Manifest::Custom(Custom {
+        kind,
+        cluster,
+        namespace,
+        name,
+        body: Body::Bystander(labels, annotations),
+        origin,
+    }))
 }
 
 fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest {

@@ -7,6 +7,8 @@ use alloc::vec::Vec;
 #[cfg(feature = "facts")]
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "audit")]
+use super::Pairs;
 use super::{ClusterIx, Origin};
 
 /// A kind of custom resource.
@@ -59,6 +61,10 @@ pub enum Body {
     /// What other operators authenticate with, by place.
     #[cfg(feature = "audit")]
     Operator(Vec<Login>),
+    /// No custom resource at all, but a bystander: labels and annotations like those of workload identity,
+    /// on an object of which nothing reads them.
+    #[cfg(feature = "audit")]
+    Bystander(Pairs, Pairs),
 }
 
 /// How an operator is told to authenticate to Azure.
@@ -275,6 +281,20 @@ pub static CUSTOM: [CustomKind; 24] = [
     },
 ];
 
+#[cfg(feature = "audit")]
+const CORE: CustomKind =
+    CustomKind { group: "core", api_version: "v1", kind: "Service", resource: "services", namespaced: true };
+
+/// Kinds on which labels and annotations of workload identity end up. Their group goes by what Kubernetes
+/// calls it, so that they are told from the same objects read for what they are.
+#[cfg(feature = "audit")]
+pub static BYSTANDERS: [CustomKind; 4] = [
+    CORE,
+    CustomKind { kind: "Namespace", resource: "namespaces", namespaced: false, ..CORE },
+    CustomKind { kind: "Secret", resource: "secrets", ..CORE },
+    CustomKind { kind: "ConfigMap", resource: "configmaps", ..CORE },
+];
+
 // === impl Custom ===
 
 impl Custom {
@@ -325,7 +345,9 @@ impl Serialize for CustomKind {
 impl<'de> Deserialize<'de> for &'static CustomKind {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let (api_version, kind) = <(String, String)>::deserialize(deserializer)?;
+        let bystander = || BYSTANDERS.iter().find(|known| known.kind == kind && known.api_version == api_version);
         CustomKind::find(&api_version, &kind)
+            .or_else(bystander)
             .ok_or_else(|| serde::de::Error::custom(alloc::format!("{kind} of {api_version} is no kind that is read")))
     }
 }

@@ -25,6 +25,8 @@ pub use azure::{
 #[cfg(feature = "audit")]
 pub use bearing::{CUSTOM_BEARING, TemplatePath};
 pub use bearing::{POD_BEARING, PodBearing, Shape};
+#[cfg(feature = "audit")]
+pub use custom::BYSTANDERS;
 pub use custom::{AzureParameters, Body, CUSTOM, Custom, CustomKind, Login, Means, Store, Trigger};
 pub use image::ImageReference;
 #[cfg(feature = "audit")]
