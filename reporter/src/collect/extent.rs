@@ -7,7 +7,7 @@ use wiguard_rules::inventory::{Coverage, Extent, Inventory};
 use wiguard_rules::model::{Cluster, ClusterIx, IdentityKind, Registration, Workload, is_guid};
 
 use super::Gap;
-use super::facts::Ended;
+use super::ended::Ended;
 use super::feed::Proof;
 
 /// A list, by source and number.

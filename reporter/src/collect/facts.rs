@@ -8,6 +8,7 @@ use wiguard_rules::manifest::{self, Hint, Manifest, ManifestError};
 use wiguard_rules::model::{ClusterIx, Origin, PodBearing, Software};
 
 use super::azure::{self, Resource};
+use super::ended::Ended;
 use super::iac::{self, Declarations};
 use super::software;
 use crate::place::line_of;
@@ -64,50 +65,11 @@ pub(crate) struct Read {
     pub(crate) list: Option<u32>,
 }
 
-impl Ended {
-    /// What to say of a list that is not all there.
-    pub(crate) fn lack(&self) -> Option<String> {
-        let rest = match self.more.as_str() {
-            "" => return None,
-            "nextLink" | "@odata.nextLink" => "fetch what it names too, or give the output of `az`, which follows it",
-            "metadata.continue" | "metadata.remainingItemCount" => {
-                "ask again without a limit: `kubectl get` reads to the end, `kubectl get --raw` one page"
-            }
-            _ => "repeat the query with --skip-token until nothing is left, and give every answer",
-        };
-        let more = &self.more;
-        Some(format!("this list is not all there (`{more}`), so that what it lacks is not taken as absent; {rest}"))
-    }
-}
-
 impl Read {
     /// An object that an API server gave.
     pub(crate) const fn fed(manifest: Manifest) -> Self {
         Self { manifest, live: true, line: 0, list: None }
     }
-}
-
-/// A list that was read to its end, or to where it broke off.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Ended {
-    pub(crate) id: u32,
-    pub(crate) line: u32,
-    pub(crate) wrapper: Wrapper,
-    pub(crate) elements: u64,
-    /// Whether it is all there: not cut off, no further page.
-    #[serde(default)]
-    pub(crate) whole: bool,
-    /// The member that says that there is more; empty if there is none.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub(crate) more: String,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub(crate) api_version: String,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub(crate) kind: String,
-    /// `@odata.context`, which names the parent of what Graph lists.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub(crate) context: String,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
@@ -143,7 +105,7 @@ impl Facts {
         }
         let (list, hint, items) = match piece.place {
             Place::Envelope { id, elements, complete, wrapper } => {
-                self.lists.push(ended(*id, line, *wrapper, *elements, *complete, piece.json));
+                self.lists.push(Ended::of(*id, line, *wrapper, *elements, *complete, piece.json));
                 return;
             }
             Place::Alone => (None, None, false),
@@ -375,37 +337,4 @@ fn spot(text: &[u8], json: &[u8], place: &str) -> (String, u32) {
         std::str::from_utf8(text).ok().and_then(|text| line_of(text, &path))
     };
     (path, further.unwrap_or_default())
-}
-
-/// The member by which a list says that it is not all there: of Azure Resource Manager and Microsoft
-/// Graph, of Kubernetes (meta/v1, `ListMeta`), and of Resource Graph and `az graph query`.
-fn further(list: &Value, elements: u64) -> Option<&'static str> {
-    let text = |name: &&str| list.get(*name).and_then(Value::as_str).is_some_and(|link| !link.is_empty());
-    let metadata = |name: &str| list.get("metadata").and_then(|metadata| metadata.get(name));
-    let counted = |name: &&str| list.get(*name).and_then(Value::as_u64).is_some_and(|all| all > elements);
-    let link = ["nextLink", "@odata.nextLink", "skip_token", "$skipToken", "skipToken"].into_iter().find(text);
-    let of_kubernetes = || {
-        let goes_on = metadata("continue").and_then(Value::as_str).is_some_and(|token| !token.is_empty());
-        let left = metadata("remainingItemCount").and_then(Value::as_u64).is_some_and(|left| left > 0);
-        if goes_on { Some("metadata.continue") } else { left.then_some("metadata.remainingItemCount") }
-    };
-    let cut = || (list.get("resultTruncated").and_then(Value::as_str) == Some("true")).then_some("resultTruncated");
-    link.or_else(of_kubernetes).or_else(cut).or_else(|| ["total_records", "totalRecords"].into_iter().find(counted))
-}
-
-fn ended(id: u32, line: u32, wrapper: Wrapper, elements: u64, complete: bool, json: &[u8]) -> Ended {
-    let value: Value = serde_json::from_slice(json).unwrap_or_default();
-    let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
-    let more = further(&value, elements);
-    Ended {
-        id,
-        line,
-        wrapper,
-        elements,
-        whole: complete && more.is_none(),
-        more: more.unwrap_or_default().into(),
-        api_version: text("apiVersion").into(),
-        kind: text("kind").into(),
-        context: text("@odata.context").into(),
-    }
 }

@@ -4,6 +4,7 @@
 mod assembly;
 pub mod azure;
 mod contradiction;
+mod ended;
 mod extent;
 pub(crate) mod facts;
 mod feed;

@@ -6,6 +6,7 @@ mod errors;
 mod show;
 mod text;
 
+use std::borrow::Cow;
 use std::io::{self, Read as _, Write};
 use std::path::PathBuf;
 
@@ -140,23 +141,27 @@ impl Explain {
 
 /// The rules a text names, and what else it says: any word of it that is a rule's id, and a name of
 /// a rule where there is nothing but rules and codes, since the names are made of common words.
-fn rules_in(asked: &str) -> (Vec<&'static Entry>, String) {
-    let bare = |word: &str| word.trim_matches(|end: char| !end.is_ascii_alphanumeric()).to_owned();
-    let short = asked.split_whitespace().all(|word| {
-        let word = bare(word).to_ascii_uppercase();
-        let digits = word.strip_prefix("AADSTS").unwrap_or(&word);
-        Entry::find(&word).is_some() || digits.bytes().all(|byte| byte.is_ascii_digit())
-    });
-    let (mut entries, mut rest): (Vec<&'static Entry>, Vec<&str>) = (Vec::new(), Vec::new());
-    for word in asked.split_whitespace() {
-        match Entry::find(&bare(word)).filter(|entry| short || bare(word).eq_ignore_ascii_case(entry.id)) {
-            Some(entry) if entries.iter().all(|known| known.id != entry.id) => entries.push(entry),
-            Some(_) => {}
-            None => rest.push(word),
+fn rules_in(asked: &str) -> (Vec<&'static Entry>, Cow<'_, str>) {
+    let bare = |word| str::trim_matches(word, |end: char| !end.is_ascii_alphanumeric());
+    let is_code = |word: &str| {
+        let digits =
+            word.get(..6).filter(|start| start.eq_ignore_ascii_case("AADSTS")).and(word.get(6..)).unwrap_or(word);
+        digits.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let short = asked.len() <= QUOTED
+        && asked.split_whitespace().map(bare).all(|word| Entry::find(word).is_some() || is_code(word));
+    let rule = |word| Some(bare(word)).filter(|word| short || is_id(word)).and_then(Entry::find);
+    let mut entries: Vec<&'static Entry> = Vec::new();
+    for entry in asked.split_whitespace().filter_map(rule) {
+        if entries.iter().all(|known| known.id != entry.id) {
+            entries.push(entry);
         }
     }
-    let rest = if entries.is_empty() { asked.into() } else { rest.join(" ") };
-    (entries, rest)
+    if entries.is_empty() {
+        return (entries, asked.into());
+    }
+    let rest: Vec<&str> = asked.split_whitespace().filter(|word| rule(word).is_none()).collect();
+    (entries, rest.join(" ").into())
 }
 
 /// Whether a word has the form of a rule's id.

@@ -130,8 +130,8 @@ fn first(patterns: &[&str], text: &str) -> Option<String> {
 fn codes(text: &str) -> Vec<String> {
     let mut seen = BTreeSet::new();
     let is_code = |word: &&str| (5..=7).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_digit());
-    let mut found: Vec<&str> = words(text).collect();
-    if found.is_empty() || !found.iter().all(is_code) {
+    let mut found: Vec<&str> = words(text).take(MOST).collect();
+    if found.is_empty() || found.len() == MOST || !found.iter().all(is_code) {
         let lists = matches(r#"(?i-u)\berror_codes"?\s*[:=]\s*\[([0-9,\s]{5,200})\]"#, text);
         let prefixed = matches(r"(?i-u)(?:AADSTS\s?|error\?code=)([0-9]{5,7})\b", text);
         let listed = lists.iter().flat_map(|(at, list)| words(list).filter(is_code).map(|code| (*at, code)));
@@ -141,6 +141,9 @@ fn codes(text: &str) -> Vec<String> {
     }
     found.into_iter().map(str::to_owned).filter(|code| seen.insert(code.clone())).collect()
 }
+
+/// Of more words than this a text is no list of codes.
+const MOST: usize = 32;
 
 /// Words of a list of codes.
 fn words(text: &str) -> impl Iterator<Item = &str> {

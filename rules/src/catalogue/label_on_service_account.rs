@@ -1,7 +1,8 @@
 //! A label or annotation of workload identity stands where nothing reads it.
 //!
-//! Webhooks before v1.0.0 read the label that opts in on ServiceAccounts; since then the pod's own label alone counts. Nothing breaks, but who
-//! reads it may think that it does something. Where pods lack the label, `pod-not-opted-in` tells.
+//! Webhooks before v1.0.0 read the label that opts in on ServiceAccounts; since then the pod's own label
+//! alone counts. Nothing breaks, but who reads it may think that it does something. Where pods lack the
+//! label, `pod-not-opted-in` tells.
 //!
 //! The labels and annotations of workload identity, spelt right or wrong, are as idle on a Service, a
 //! Namespace, a Secret or a ConfigMap, and somebody meant something by them: there the finding is low.

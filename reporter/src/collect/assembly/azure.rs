@@ -8,7 +8,7 @@ use wiguard_rules::model::{Cluster, FederatedIdentityCredential, Identity, Ident
 
 use super::{Assembly, Sourced};
 use crate::collect::contradiction::{contradict, contradiction, same_trust, two_issuers};
-use crate::collect::facts::Ended;
+use crate::collect::ended::Ended;
 use crate::collect::{Gap, Missing, Proof, Resource, tie};
 use crate::read::{Source, Wrapper};
 
