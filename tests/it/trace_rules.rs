@@ -148,6 +148,13 @@ fn a_cluster_that_is_not_ready_breaks_the_chain() {
     assert!(text.contains("Cluster prod securityProfile.workloadIdentity.enabled\n"), "{text}");
     assert!(text.contains("to mend it: az aks update --name prod"), "{text}");
 
+    // Somebody may have installed a webhook of their own, where not all Deployments were seen.
+    let off = here().replace("workloadIdentity: {enabled: true}", "workloadIdentity: {enabled: false}");
+    let all = [&deployment(LABELLED, ""), ACCOUNT, &off];
+    let (link, text) = end(&collect_text(&all.join("---\n"), false));
+    assert_eq!(link, "unknown", "{text}");
+    assert!(text.contains("no source gave the cluster's Deployments"), "{text}");
+
     let (link, text) = with("oidcIssuerProfile: {enabled: true,", "oidcIssuerProfile: {enabled: false,");
     assert_eq!(link, "cluster AWI701", "{text}");
     sides(&text, "true", "false");

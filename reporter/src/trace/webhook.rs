@@ -62,10 +62,14 @@ pub(super) fn step(workload: &Workload, account: &Link<&ServiceAccount>, trust: 
     injected(workload, &outcomes)
 }
 
-/// The link where the webhook is not asked about these pods, or perhaps not.
+/// The link where the webhook is not asked about these pods, or perhaps not. That nobody installed it a rule
+/// of the catalogue says.
 fn passed_over(workload: &Workload, trust: &Trust<'_>) -> Option<Step> {
     if workload.projects_azure_token() {
         return None;
+    }
+    if let Err(unknown) = trust.lacks_webhook(workload.cluster) {
+        return Some(Step::unknown(LINK, &unknown));
     }
     let (registration, unmet) = match trust.passed_over(workload) {
         Ok(missed) => missed?,

@@ -73,9 +73,6 @@ pub(super) static RULE: Rule = Rule {
     checks: &[Check::Cluster(check)],
 };
 
-/// The Deployment of the mutating webhook (azure-workload-identity, `deploy/azure-wi-webhook.yaml`).
-const WEBHOOK: &str = "azure-wi-webhook-controller-manager";
-
 fn check(cluster: &Cluster, trust: &Trust<'_>) -> Verdict {
     if cluster.automatic {
         return Ok(None);
@@ -94,7 +91,7 @@ fn check(cluster: &Cluster, trust: &Trust<'_>) -> Verdict {
             "kubernetesVersion",
             format!("kubernetes `{}` is older than 1.22, which workload identity needs", cluster.kubernetes_version),
         )
-    } else if without_webhook(cluster, trust)? {
+    } else if lacks_webhook(cluster, trust)? {
         (
             Hop::Webhook,
             "securityProfile.workloadIdentity.enabled",
@@ -124,21 +121,9 @@ fn check(cluster: &Cluster, trust: &Trust<'_>) -> Verdict {
     ))
 }
 
-fn without_webhook(cluster: &Cluster, trust: &Trust<'_>) -> Result<bool, Unknown> {
-    if cluster.platform != Platform::Aks
-        || cluster.workload_identity_enabled == Some(true)
-        || trust.parameters().self_managed_webhook
-    {
-        return Ok(false);
-    }
-    let Some((index, _)) = trust.clusters().find(|(_, known)| core::ptr::eq(*known, cluster)) else { return Ok(false) };
-    if trust.workloads(index).any(|workload| workload.kind.kind == "Deployment" && workload.name == WEBHOOK) {
-        return Ok(false);
-    }
-    if cluster.workload_identity_enabled.is_none() {
-        return Err(unsaid("whether the cluster's workload identity is enabled"));
-    }
-    if trust.knows_deployments(index) { Ok(true) } else { Err(Unknown(Key::Deployments(index))) }
+fn lacks_webhook(cluster: &Cluster, trust: &Trust<'_>) -> Result<bool, Unknown> {
+    let index = trust.clusters().find(|(_, known)| core::ptr::eq(*known, cluster)).map(|(index, _)| index);
+    index.map_or(Ok(false), |index| trust.lacks_webhook(index))
 }
 
 fn unsaid(what: &str) -> Unknown {
