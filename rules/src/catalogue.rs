@@ -110,6 +110,7 @@ catalogue! {
     admission AWI605 => static_credential_shadows,
     admission AWI606 => static_credential,
     audit AWI607 => credential_chain_without_workload_identity,
+    #[cfg(feature = "audit")]
     audit AWI701 => cluster_not_enabled,
     #[cfg(feature = "audit")]
     audit AWI702 => webhook_out_of_order,

@@ -10,6 +10,8 @@ use core::cmp::Ordering;
 use serde::{Deserialize, Serialize};
 
 use crate::expression;
+#[cfg(feature = "audit")]
+use crate::model::Cluster;
 use crate::model::{Audience, FederatedIdentityCredential, Identity, Issuer, Origin, Subject};
 
 /// Every declaration that was read.
@@ -20,6 +22,10 @@ pub struct Declared {
     credentials: Vec<DeclaredCredential>,
     /// Whether all there are were given: the user's word, for no document can say it.
     pub whole: bool,
+    /// Clusters that are there, as they are declared with something off.
+    #[cfg(feature = "audit")]
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    pub clusters: Vec<Cluster>,
 }
 
 /// A federated credential as it is declared.
@@ -99,7 +105,7 @@ impl Declared {
     /// Puts declarations in order.
     pub fn of(mut credentials: Vec<DeclaredCredential>, whole: bool) -> Self {
         credentials.sort_by(|a, b| folded(&a.identity, &b.identity));
-        Self { credentials, whole }
+        Self { credentials, whole, ..Self::default() }
     }
 
     /// Those of an identity.

@@ -274,25 +274,24 @@ impl<'a> Trust<'a> {
         self.inventory.software.iter().filter(|software| software.is_run_by(workload))
     }
 
-    /// Whether nobody installed the mutating webhook in a cluster: Azure, whose add-on is off, or you.
+    /// Whether nobody installed the mutating webhook in a cluster: Azure, if its add-on is enabled as is
+    /// said, or you.
     ///
     /// # Errors
     /// If Azure does not say, or a Deployment that was not seen may be the webhook's.
-    pub fn lacks_webhook(&self, index: ClusterIx) -> Result<bool, Unknown> {
-        let Some(cluster) = self.cluster(index).filter(|cluster| cluster.platform == Platform::Aks) else {
-            return Ok(false);
-        };
+    pub fn lacks_webhook(&self, index: ClusterIx, enabled: Option<bool>) -> Result<bool, Unknown> {
         // The Deployment's name as in azure-workload-identity, `deploy/azure-wi-webhook.yaml`.
         let is_webhook = |workload: &Workload| {
             workload.kind.kind == "Deployment" && workload.name == "azure-wi-webhook-controller-manager"
         };
-        if cluster.workload_identity_enabled == Some(true)
+        if self.cluster(index).is_none_or(|cluster| cluster.platform != Platform::Aks)
+            || enabled == Some(true)
             || self.parameters.self_managed_webhook
             || self.workloads(index).any(is_webhook)
         {
             return Ok(false);
         }
-        if cluster.workload_identity_enabled.is_none() {
+        if enabled.is_none() {
             return Err(Unknown(Key::Value("whether the cluster's workload identity is enabled".into())));
         }
         if self.knows_deployments(index) { Ok(true) } else { Err(Unknown(Key::Deployments(index))) }

@@ -258,11 +258,15 @@ fn another_tenant_or_cloud_breaks_the_chain() {
     assert_eq!(with("", &tenant("${TENANT}")).0, "tenant AWI902");
 
     // Whose containers all say their tenant themselves are not told the annotation's.
-    let each = format!("env: [{{name: AZURE_TENANT_ID, value: {OWN}}}]");
-    let both = deployment(LABELLED, "")
-        .replace("{name: app}", &format!("{{name: app, {each}}}"))
-        .replace("{name: istio-proxy}", &format!("{{name: istio-proxy, {each}}}"));
-    assert_eq!(end(&documents(&both, &tenant(""), &here(), &[])).0, "holds");
+    let each = |tenant: &str| {
+        let env = format!("env: [{{name: AZURE_TENANT_ID, value: {tenant}}}]");
+        deployment(LABELLED, "")
+            .replace("{name: app}", &format!("{{name: app, {env}}}"))
+            .replace("{name: istio-proxy}", &format!("{{name: istio-proxy, {env}}}"))
+    };
+    assert_eq!(end(&documents(&each(OWN), &tenant(""), &here(), &[])).0, "holds");
+    assert_eq!(end(&documents(&each(OWN), &tenant(OTHER), &here(), &[])).0, "holds");
+    assert_eq!(end(&documents(&each(OTHER), &tenant(OTHER), &here(), &[])).0, "tenant AWI207");
 
     let (link, text) = with("{name: AZURE_AUTHORITY_HOST, value: \"https://login.microsoftonline.us/\"}", ACCOUNT);
     assert_eq!(link, "authority AWI113", "{text}");

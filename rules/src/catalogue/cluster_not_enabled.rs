@@ -8,6 +8,9 @@
 //! only workload identity is off (`workload_identity_enabled`) does not: whether a webhook of your own
 //! serves instead is told by the cluster's Deployments, and nothing is said until they are known.
 //!
+//! What is on in Azure and declared to be off by infrastructure as code is on until that is applied: then the
+//! finding is of high severity and names the declaration.
+//!
 //! AKS Automatic has both always on. A self-installed webhook serves as well: its Deployment
 //! `azure-wi-webhook-controller-manager`, or your word for it. On Arc and elsewhere pods may project
 //! their tokens by hand.
@@ -26,6 +29,20 @@
 //!
 //! ```yaml
 //! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, kubernetesVersion: "1.21.9", oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ```
+//!
+//! ```yaml
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, kubernetesVersion: "1.33", oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: web, namespace: shop}, spec: {template: {spec: {}}}}
+//! ---
+//! format_version: "1.2"
+//! terraform_version: 1.9.8
+//! resource_changes:
+//! - address: azurerm_kubernetes_cluster.prod
+//!   mode: managed
+//!   type: azurerm_kubernetes_cluster
+//!   change: {actions: [update], before: {}, after: {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, resource_group_name: rg, oidc_issuer_enabled: true, workload_identity_enabled: false}, after_unknown: {}}
 //! ```
 //!
 //! # Passes
@@ -55,6 +72,36 @@
 //! ```yaml
 //! # the oldest version that has it
 //! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, kubernetesVersion: "1.22.0", oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ```
+//!
+//! ```yaml
+//! # declared on as it is
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, kubernetesVersion: "1.33", oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: web, namespace: shop}, spec: {template: {spec: {}}}}
+//! ---
+//! format_version: "1.2"
+//! terraform_version: 1.9.8
+//! resource_changes:
+//! - address: azurerm_kubernetes_cluster.prod
+//!   mode: managed
+//!   type: azurerm_kubernetes_cluster
+//!   change: {actions: [no-op], before: {}, after: {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, resource_group_name: rg, oidc_issuer_enabled: true, workload_identity_enabled: true}, after_unknown: {}}
+//! ```
+//!
+//! ```yaml
+//! # a webhook of one's own serves without it
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, kubernetesVersion: "1.33", oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: azure-wi-webhook-controller-manager, namespace: azure-workload-identity-system}, spec: {template: {spec: {serviceAccountName: azure-wi-webhook-admin}}}}
+//! ---
+//! format_version: "1.2"
+//! terraform_version: 1.9.8
+//! resource_changes:
+//! - address: azurerm_kubernetes_cluster.prod
+//!   mode: managed
+//!   type: azurerm_kubernetes_cluster
+//!   change: {actions: [update], before: {}, after: {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, resource_group_name: rg, oidc_issuer_enabled: true, workload_identity_enabled: false}, after_unknown: {}}
 //! ```
 use crate::model::Platform;
 use crate::prelude::*;
@@ -91,12 +138,14 @@ fn check(cluster: &Cluster, trust: &Trust<'_>) -> Verdict {
             "kubernetesVersion",
             format!("kubernetes `{}` is older than 1.22, which workload identity needs", cluster.kubernetes_version),
         )
-    } else if lacks_webhook(cluster, trust)? {
+    } else if without_webhook(cluster, cluster.workload_identity_enabled, trust)? {
         (
             Hop::Webhook,
             "securityProfile.workloadIdentity.enabled",
             "workload identity is off and no webhook of your own is installed, so that no pod gets a token".to_owned(),
         )
+    } else if let Some(found) = declared_off(cluster, trust)? {
+        return Ok(Some(found));
     } else if cluster.oidc_issuer_enabled.is_none() {
         return Err(unsaid("whether the cluster's OIDC issuer is enabled"));
     } else if old.is_none() {
@@ -121,9 +170,40 @@ fn check(cluster: &Cluster, trust: &Trust<'_>) -> Verdict {
     ))
 }
 
-fn lacks_webhook(cluster: &Cluster, trust: &Trust<'_>) -> Result<bool, Unknown> {
+/// What is on, and declared to be off.
+fn declared_off(cluster: &Cluster, trust: &Trust<'_>) -> Verdict {
+    let is_it = |it: &&Cluster| match it.id.as_str() {
+        "" => it.name == cluster.name,
+        id => id.eq_ignore_ascii_case(&cluster.id),
+    };
+    for it in trust.declared().clusters.iter().filter(is_it) {
+        let off = |now: Option<bool>, then: Option<bool>| now == Some(true) && then == Some(false);
+        let (field, what) = if off(cluster.oidc_issuer_enabled, it.oidc_issuer_enabled) {
+            ("oidcIssuerProfile.enabled", "the OIDC issuer")
+        } else if off(cluster.workload_identity_enabled, it.workload_identity_enabled)
+            && without_webhook(cluster, Some(false), trust)?
+        {
+            ("securityProfile.workloadIdentity.enabled", "workload identity")
+        } else {
+            continue;
+        };
+        let address = it.declared.as_deref().unwrap_or_default();
+        let message = format!(
+            "{what} is on and {address} declares it off: once that is applied, no pod gets a token that Entra takes"
+        );
+        return Ok(Some(
+            Finding::new(Severity::High, field, message)
+                .with("declaredAs", address)
+                .fix(format!("at {address} declare {what} on")),
+        ));
+    }
+    Ok(None)
+}
+
+/// Whether no webhook is there, if workload identity is enabled as is said.
+fn without_webhook(cluster: &Cluster, enabled: Option<bool>, trust: &Trust<'_>) -> Result<bool, Unknown> {
     let index = trust.clusters().find(|(_, known)| core::ptr::eq(*known, cluster)).map(|(index, _)| index);
-    index.map_or(Ok(false), |index| trust.lacks_webhook(index))
+    index.map_or(Ok(false), |index| trust.lacks_webhook(index, enabled))
 }
 
 fn unsaid(what: &str) -> Unknown {

@@ -25,8 +25,11 @@ pub(in crate::collect) fn take(sources: &mut [Sourced], inventory: &mut Inventor
         for mut declarations in std::mem::take(&mut facts.declared) {
             for mut cluster in std::mem::take(&mut declarations.clusters) {
                 cluster.origin.source = *index;
-                if !inventory.clusters.iter().any(|known| same_cluster(known, &cluster)) {
-                    inventory.clusters.push(cluster.clone());
+                let known = inventory.clusters.iter().find(|known| same_cluster(known, &cluster));
+                match known.map(|known| known.declared.is_none()) {
+                    None => inventory.clusters.push(cluster.clone()),
+                    Some(true) if is_off(&cluster) => inventory.declared.clusters.push(cluster.clone()),
+                    Some(_) => {}
                 }
                 // without an issuer it tells nothing of the objects beside it
                 if cluster.issuer.is_some() {
@@ -37,6 +40,11 @@ pub(in crate::collect) fn take(sources: &mut [Sourced], inventory: &mut Inventor
         }
     }
     taken
+}
+
+/// Whether a cluster is declared with something off that workload identity needs.
+fn is_off(cluster: &Cluster) -> bool {
+    [cluster.oidc_issuer_enabled, cluster.workload_identity_enabled].contains(&Some(false))
 }
 
 /// Adds identities and credentials to an inventory whose own are settled. `assume_complete`: what is
@@ -74,7 +82,9 @@ pub(in crate::collect) fn add(sources: Sources, inventory: &mut Inventory, assum
     let lost: Vec<_> = ends.into_iter().flat_map(|(_, end)| owners.lost(&end.identity, inventory)).collect();
     all.retain(|other| !lost.iter().any(|it| says_the_same(other, it)));
     all.extend(lost);
+    let clusters = std::mem::take(&mut inventory.declared.clusters);
     inventory.declared = Declared::of(all, assume_complete);
+    inventory.declared.clusters = clusters;
     if assume_complete && !inventory.credentials.is_empty() {
         for identity in inventory.identities.iter_mut().filter(|it| none_is_live || it.declared.is_some()) {
             identity.credentials_complete = true;
