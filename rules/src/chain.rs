@@ -64,15 +64,20 @@ fn concerns(object: Object<'_>, hop: Hop, workload: &Workload, trust: &Trust<'_>
     let lacks = |name: &str| workload.injected_containers().any(|(container, _)| container.variable(name).is_none());
     // What it is told, the webhook tells it; a pod that runs has been told already.
     let is_told = |name: &str| workload.opts_in() && lacks(name);
-    let says_tenant = || {
-        let account = trust.service_account(workload).known().ok().flatten();
-        account.is_none_or(|account| account.annotations.get(annotation::TENANT_ID).is_some())
+    let account = || trust.service_account(workload).known().ok().flatten();
+    let said_tenant = || account().and_then(|account| account.annotations.get(annotation::TENANT_ID));
+    // Rules tell of what the pods say too at the annotation that says the same.
+    let says_the_same = || {
+        let own = workload.injected_containers().filter_map(|(container, _)| container.literal("AZURE_TENANT_ID"));
+        said_tenant().is_some_and(|said| own.into_iter().any(|own| own.eq_ignore_ascii_case(said)))
     };
     match (object, hop) {
         _ if is_own => true,
         (_, Hop::Webhook) => workload.opts_in() && !workload.projects_azure_token() && !workload.template.live,
-        (Object::Workload(_), Hop::Tenant) => is_told("AZURE_TENANT_ID") && !says_tenant(),
-        (_, Hop::Tenant) => is_told("AZURE_TENANT_ID"),
+        (Object::Workload(_), Hop::Tenant) => {
+            is_told("AZURE_TENANT_ID") && account().is_some() && said_tenant().is_none()
+        }
+        (_, Hop::Tenant) => is_told("AZURE_TENANT_ID") || says_the_same(),
         (_, Hop::Authority) => is_told("AZURE_AUTHORITY_HOST"),
         _ => true,
     }

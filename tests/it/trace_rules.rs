@@ -148,6 +148,13 @@ fn a_cluster_that_is_not_ready_breaks_the_chain() {
     assert!(text.contains("Cluster prod securityProfile.workloadIdentity.enabled\n"), "{text}");
     assert!(text.contains("to mend it: az aks update --name prod"), "{text}");
 
+    // Somebody may have installed a webhook of their own, where not all Deployments were seen.
+    let off = here().replace("workloadIdentity: {enabled: true}", "workloadIdentity: {enabled: false}");
+    let all = [&deployment(LABELLED, ""), ACCOUNT, &off];
+    let (link, text) = end(&collect_text(&all.join("---\n"), false));
+    assert_eq!(link, "unknown", "{text}");
+    assert!(text.contains("no source gave the cluster's Deployments"), "{text}");
+
     let (link, text) = with("oidcIssuerProfile: {enabled: true,", "oidcIssuerProfile: {enabled: false,");
     assert_eq!(link, "cluster AWI701", "{text}");
     sides(&text, "true", "false");
@@ -251,11 +258,15 @@ fn another_tenant_or_cloud_breaks_the_chain() {
     assert_eq!(with("", &tenant("${TENANT}")).0, "tenant AWI902");
 
     // Whose containers all say their tenant themselves are not told the annotation's.
-    let each = format!("env: [{{name: AZURE_TENANT_ID, value: {OWN}}}]");
-    let both = deployment(LABELLED, "")
-        .replace("{name: app}", &format!("{{name: app, {each}}}"))
-        .replace("{name: istio-proxy}", &format!("{{name: istio-proxy, {each}}}"));
-    assert_eq!(end(&documents(&both, &tenant(""), &here(), &[])).0, "holds");
+    let each = |tenant: &str| {
+        let env = format!("env: [{{name: AZURE_TENANT_ID, value: {tenant}}}]");
+        deployment(LABELLED, "")
+            .replace("{name: app}", &format!("{{name: app, {env}}}"))
+            .replace("{name: istio-proxy}", &format!("{{name: istio-proxy, {env}}}"))
+    };
+    assert_eq!(end(&documents(&each(OWN), &tenant(""), &here(), &[])).0, "holds");
+    assert_eq!(end(&documents(&each(OWN), &tenant(OTHER), &here(), &[])).0, "holds");
+    assert_eq!(end(&documents(&each(OTHER), &tenant(OTHER), &here(), &[])).0, "tenant AWI207");
 
     let (link, text) = with("{name: AZURE_AUTHORITY_HOST, value: \"https://login.microsoftonline.us/\"}", ACCOUNT);
     assert_eq!(link, "authority AWI113", "{text}");

@@ -62,10 +62,15 @@ pub(super) fn step(workload: &Workload, account: &Link<&ServiceAccount>, trust: 
     injected(workload, &outcomes)
 }
 
-/// The link where the webhook is not asked about these pods, or perhaps not.
+/// The link where the webhook is not asked about these pods, or perhaps not. That nobody installed it a rule
+/// of the catalogue says.
 fn passed_over(workload: &Workload, trust: &Trust<'_>) -> Option<Step> {
     if workload.projects_azure_token() {
         return None;
+    }
+    let enabled = trust.cluster(workload.cluster).and_then(|cluster| cluster.workload_identity_enabled);
+    if let Err(unknown) = trust.lacks_webhook(workload.cluster, enabled) {
+        return Some(Step::unknown(LINK, &unknown));
     }
     let (registration, unmet) = match trust.passed_over(workload) {
         Ok(missed) => missed?,

@@ -120,9 +120,6 @@ pub(super) static RULE: Rule = Rule {
     checks: &[Check::Cluster(check)],
 };
 
-/// The Deployment of the mutating webhook (azure-workload-identity, `deploy/azure-wi-webhook.yaml`).
-const WEBHOOK: &str = "azure-wi-webhook-controller-manager";
-
 fn check(cluster: &Cluster, trust: &Trust<'_>) -> Verdict {
     if cluster.automatic {
         return Ok(None);
@@ -205,20 +202,8 @@ fn declared_off(cluster: &Cluster, trust: &Trust<'_>) -> Verdict {
 
 /// Whether no webhook is there, if workload identity is enabled as is said.
 fn without_webhook(cluster: &Cluster, enabled: Option<bool>, trust: &Trust<'_>) -> Result<bool, Unknown> {
-    if cluster.platform != Platform::Aks
-        || enabled == Some(true)
-        || trust.parameters().self_managed_webhook
-    {
-        return Ok(false);
-    }
-    let Some((index, _)) = trust.clusters().find(|(_, known)| core::ptr::eq(*known, cluster)) else { return Ok(false) };
-    if trust.workloads(index).any(|workload| workload.kind.kind == "Deployment" && workload.name == WEBHOOK) {
-        return Ok(false);
-    }
-    if enabled.is_none() {
-        return Err(unsaid("whether the cluster's workload identity is enabled"));
-    }
-    if trust.knows_deployments(index) { Ok(true) } else { Err(Unknown(Key::Deployments(index))) }
+    let index = trust.clusters().find(|(_, known)| core::ptr::eq(*known, cluster)).map(|(index, _)| index);
+    index.map_or(Ok(false), |index| trust.lacks_webhook(index, enabled))
 }
 
 fn unsaid(what: &str) -> Unknown {
