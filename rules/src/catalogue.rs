@@ -71,6 +71,7 @@ catalogue! {
     admission AWI204 => tenant_id_malformed,
     admission AWI205 => annotation_on_pod,
     admission AWI206 => client_id_unknown,
+    #[cfg(feature = "audit")]
     audit AWI207 => identity_of_another_tenant,
     audit AWI208 => outdated_injection,
     admission AWI301 => untrusted_workload,

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use crate::model::{
     Audience, ClientId, ClusterIx, Container, FederatedIdentityCredential, Identity, Issuer, Subject, Value, Workload,
-    is_guid, is_placeholder,
+    annotation, is_guid, is_placeholder,
 };
 use crate::near::{Miss, Token};
 use crate::repair;
@@ -98,8 +98,27 @@ pub fn client_ids(workload: &Workload, trust: &Trust<'_>) -> Vec<Result<Option<C
 pub fn client_id(workload: &Workload, container: &Container, trust: &Trust<'_>) -> Result<Option<ClientId>, Unknown> {
     match container.variable("AZURE_CLIENT_ID").map(|variable| &variable.value) {
         None => annotated(workload, trust),
-        Some(Value::Literal(Some(text))) => Ok(Some(text.as_str()).filter(|text| !text.is_empty()).map(ClientId::from)),
+        // `$(NAME)` is what the container's variable of that name is.
+        Some(Value::Literal(Some(text))) if !text.contains("$(") => {
+            Ok(Some(text.as_str()).filter(|text| !text.is_empty()).map(ClientId::from))
+        }
         Some(_) => Err(Unknown(Key::Value(format!("variable AZURE_CLIENT_ID of container {}", container.name)))),
+    }
+}
+
+/// The tenant that a container is told by its own variable, else by the annotation; `None` if it is told the
+/// cluster's.
+///
+/// # Errors
+/// If its own is set from elsewhere, or the ServiceAccount is unknown.
+pub fn tenant(workload: &Workload, container: &Container, trust: &Trust<'_>) -> Result<Option<String>, Unknown> {
+    match container.variable("AZURE_TENANT_ID").map(|variable| &variable.value) {
+        None => {
+            let account = trust.service_account(workload).known()?;
+            Ok(account.and_then(|account| account.annotations.get(annotation::TENANT_ID)).map(Into::into))
+        }
+        Some(Value::Literal(Some(text))) if !text.contains("$(") => Ok(Some(text.clone())),
+        Some(_) => Err(Unknown(Key::Value(format!("variable AZURE_TENANT_ID of container {}", container.name)))),
     }
 }
 

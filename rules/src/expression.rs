@@ -75,6 +75,10 @@ fn clause(text: &str) -> Option<(Clause<'_>, &str)> {
         (None, Some(text)) => (Operator::Eq, text),
         (None, None) => return None,
     };
+    // Within other quotes nobody knows where it ends.
+    if text.starts_with('"') {
+        return None;
+    }
     let (value, rest) = match text.strip_prefix('\'') {
         Some(quoted) => quoted.split_once('\'')?,
         None => text.split_at(text.find(char::is_whitespace).unwrap_or(text.len())),
@@ -122,6 +126,7 @@ mod tests {
             ("  claims[ 'sub' ]  matches  'system:serviceaccount:*:cart' ", Some(true)),
             ("claims[\"sub\"] matches 'system:serviceaccount:shop:c??t'", Some(true)),
             ("claims['sub'] matches 'system:serviceaccount:shop:ca?'", Some(false)),
+            ("claims['sub'] eq \"system:serviceaccount:shop:cart\"", None),
             ("claims['sub'] matches 'system:serviceaccount:Shop:*'", Some(false)),
             ("claims['sub'] eq 'system:serviceaccount:shop:cart'", Some(true)),
             ("claims['sub'] eq 'system:serviceaccount:shop:*'", Some(false)),

@@ -210,14 +210,18 @@ fn credential(view: View<'_>) -> FederatedIdentityCredential {
         issuer: view.text("issuer").into(),
         subject: view.get("subject").and_then(Value::as_str).map(Into::into),
         audiences,
-        expression: view
-            .get("claimsMatchingExpression")
-            .and_then(|it| it.get("value"))
-            .and_then(Value::as_str)
-            .map(Into::into),
+        expression: view.get("claimsMatchingExpression").and_then(expression),
         declared: None,
         origin: Origin::default(),
     }
+}
+
+/// The text of an expression. One in another version of the language than the first says so, and so is none
+/// that anybody evaluates.
+fn expression(it: &Value) -> Option<String> {
+    let text = it.get("value")?.as_str()?;
+    let version = it.get("languageVersion").and_then(Value::as_i64).filter(|version| *version != 1);
+    Some(version.map_or_else(|| text.into(), |version| format!("languageVersion {version}: {text}")))
 }
 
 fn cluster(view: View<'_>, platform: Platform) -> Cluster {

@@ -79,7 +79,10 @@ impl Explain {
         let text = Text::read(&rest);
         let strange = rest.split_whitespace().find(|word| is_id(word));
         if text.known().is_empty() && (entries.is_empty() || strange.is_some()) {
-            return Err(Failure::Usage(unknown(strange.unwrap_or(&rest), &text)));
+            let is_piped = self.what == ["-"] && strange.is_none();
+            // What was piped may hold anything.
+            let of = if is_piped { "the text on standard input".into() } else { quoted(strange.unwrap_or(&rest)) };
+            return Err(Failure::Usage(unknown(&of, &text)));
         }
         let text = Some(text).filter(Text::says);
         let look = |collected: &Collected, config: &Config| {
@@ -170,18 +173,23 @@ fn is_id(word: &str) -> bool {
     digits.is_some_and(|digits| digits.len() == 3 && digits.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// What is said of a text in which nothing is known.
-fn unknown(asked: &str, text: &Text) -> anyhow::Error {
+/// The beginning of what was typed.
+fn quoted(asked: &str) -> String {
     let asked = tokens::hide(asked.trim());
     let shown: String = asked.chars().take(QUOTED).collect();
     let more = if shown.len() < asked.len() { "…" } else { "" };
+    format!("`{shown}{more}`")
+}
+
+/// What is said of a text in which nothing is known.
+fn unknown(of: &str, text: &Text) -> anyhow::Error {
     let codes = text.unknown_codes();
     let elsewhere = codes
         .first()
         .map(|code| format!(" (Microsoft may say more at https://login.microsoftonline.com/error?code={code})"))
         .unwrap_or_default();
     anyhow!(
-        "nothing is known of `{shown}{more}`; give a rule (`wiguard rules` lists them), a code such as AADSTS700213, or a log line that holds one{elsewhere}"
+        "nothing is known of {of}; give a rule (`wiguard rules` lists them), a code such as AADSTS700213, or a log line that holds one{elsewhere}"
     )
 }
 

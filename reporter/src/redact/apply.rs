@@ -8,7 +8,7 @@ use wiguard_rules::model::{
     Body, Cluster, Container, Custom, EnvFrom, FederatedIdentityCredential, Identity, ImageReference, OPERATORS, Pairs,
     Parent, PodBearing, PodTemplate, Software, Token, Value, Volume, Webhook, Workload, annotation, label,
 };
-use wiguard_rules::webhook::{MOUNT_PATHS, RESERVED, TOKEN_VOLUME, Version};
+use wiguard_rules::webhook::{MOUNT_PATHS, RESERVED, TOKEN_FILE, TOKEN_VOLUME, Version};
 
 use super::Redactor;
 use crate::collect::iac::{Declaration, Declarations, DeclaredBinding, DeclaredIdentity, Key, Whose};
@@ -263,12 +263,20 @@ impl Redactor {
         }
     }
 
+    /// A path in a container, of which the webhook's folders and files are no names.
+    fn path(&self, path: &mut String) {
+        let own = MOUNT_PATHS.iter().find(|own| path.starts_with(*own)).map_or(0, |own| own.len());
+        let mut rest = path.split_off(own);
+        if own == 0 || !Version::ALL.iter().any(|version| version.token_path() == rest.trim_start_matches('/')) {
+            self.text(&mut rest);
+        }
+        path.push_str(&rest);
+    }
+
     fn container(&self, container: &mut Container) {
         for mount in &mut container.mounts {
             self.volume(&mut mount.volume);
-            if !MOUNT_PATHS.contains(&mount.path.trim_end_matches('/')) {
-                self.text(&mut mount.path);
-            }
+            self.path(&mut mount.path);
         }
         if let Some(image) = &mut container.image {
             self.image(image);
@@ -276,6 +284,7 @@ impl Redactor {
         self.text(&mut container.name);
         for variable in &mut container.env {
             match &mut variable.value {
+                Value::Literal(Some(text)) if variable.name == TOKEN_FILE => self.path(text),
                 Value::Literal(Some(text)) => self.text(text),
                 Value::Secret(name, key) => {
                     self.text(name);
@@ -285,7 +294,7 @@ impl Redactor {
             }
         }
         for named in &mut container.token_paths {
-            self.text(&mut named.path);
+            self.path(&mut named.path);
             if named.field != "env[AZURE_FEDERATED_TOKEN_FILE]" {
                 self.text(&mut named.field);
             }

@@ -2,14 +2,18 @@
 
 use serde::Serialize;
 use wiguard_rules::chain::{Broken, broken};
-use wiguard_rules::exchange::client_ids;
+use wiguard_rules::exchange::{client_ids, tenant};
 use wiguard_rules::finding::Hop;
-use wiguard_rules::model::{ClientId, IdentityKind, Origin, ServiceAccount, Workload, annotation, is_guid, label};
+use wiguard_rules::model::{
+    ClientId, Container, IdentityKind, Origin, ServiceAccount, Value, Workload, annotation, is_guid, label,
+};
 use wiguard_rules::near::{self, annotate};
-use wiguard_rules::trust::{Link, Trust, Unknown};
+use wiguard_rules::trust::{Key, Link, Trust, Unknown};
 
 use super::{catalogued, webhook};
 use crate::remedy::remedy;
+
+const CLIENT_ID: &str = "AZURE_CLIENT_ID";
 
 /// One workload's chain, as far as it was walked.
 #[derive(Debug, Serialize)]
@@ -283,6 +287,14 @@ impl<'a> Walker<'_, 'a> {
     }
 
     fn no_client_id(&self) -> Step {
+        let mut containers = self.workload.injected_containers();
+        if let Some((container, place)) = containers.find(|(container, _)| sets_nothing(container)) {
+            let message =
+                format!("container `{}` sets {CLIENT_ID} to nothing, and the webhook leaves it so", container.name);
+            return Step::new("client id", State::Broken, message)
+                .compare(&format!("{place}.env[{CLIENT_ID}]"), "the client id of an identity", Some(""))
+                .fix("delete the variable: the webhook puts what the ServiceAccount's annotation says");
+        }
         let (namespace, name) = (&self.workload.namespace, self.workload.service_account());
         Step::new("client id", State::Broken, "nothing says which identity is meant")
             .compare(
@@ -296,6 +308,9 @@ impl<'a> Walker<'_, 'a> {
     fn identity(&self, client_id: &ClientId) -> Step {
         let identity = match self.trust.identity(client_id) {
             Link::Found(identity) => identity,
+            Link::Absent if self.asks_out_of_sight() => {
+                return Step::unknown("identity", &Unknown(Key::Identity(client_id.0.clone())));
+            }
             Link::Absent => return self.no_identity(client_id),
             Link::Unknown(key) => return Step::unknown("identity", &Unknown(key)),
         };
@@ -307,6 +322,14 @@ impl<'a> Walker<'_, 'a> {
             if identity.tenant_id.is_empty() { String::new() } else { format!(", tenant {}", identity.tenant_id) };
         let read = self.read_in(identity.origin);
         Step::new("identity", State::Holds, format!("{kind} {}{tenant}{read}", identity.name))
+    }
+
+    /// Whether a container may ask in a tenant of which no identity was seen.
+    fn asks_out_of_sight(&self) -> bool {
+        self.workload.injected_containers().any(|(container, _)| {
+            let asked = tenant(self.workload, container, self.trust);
+            asked.map_or(true, |tenant| tenant.is_some_and(|tenant| !self.trust.sees_tenant(&tenant)))
+        })
     }
 
     fn no_identity(&self, client_id: &ClientId) -> Step {
@@ -331,6 +354,11 @@ impl<'a> Walker<'_, 'a> {
             None => String::new(),
         }
     }
+}
+
+fn sets_nothing(container: &Container) -> bool {
+    let variable = container.variable(CLIENT_ID).map(|variable| &variable.value);
+    matches!(variable, Some(Value::Literal(Some(text))) if text.is_empty())
 }
 
 fn client_id_step(client_id: &ClientId) -> Step {

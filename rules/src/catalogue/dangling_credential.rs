@@ -109,6 +109,7 @@
 //! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 33333333-3333-3333-3333-333333333333}}}
 //! ```
 use super::malformed_subject::is_well_formed;
+use crate::near::shell;
 use crate::parameters::any_glob;
 use crate::prelude::*;
 use crate::repair;
@@ -147,14 +148,33 @@ fn check(credential: &FederatedIdentityCredential, trust: &Trust<'_>) -> Verdict
         "trusts `{subject}`, but cluster `{}` has no {gone}: whoever creates it gets the identity",
         missing.cluster
     );
+    // Without the credential a workload that names the ServiceAccount would be cut off for good.
+    let fix = match named_by(credential, trust) {
+        Some(user) => format!(
+            "{} {}/{} runs under it: kubectl create serviceaccount {} --namespace {}",
+            user.kind.kind,
+            user.namespace,
+            user.name,
+            shell(user.service_account()),
+            shell(&user.namespace)
+        ),
+        None => repair::removal(trust, credential),
+    };
     Ok(Some(
         Finding::new(RULE.severity, "subject", message)
             .with("subject", subject)
             .with("issuer", credential.issuer.as_str())
             .with("cluster", missing.cluster)
             .with("missing", gone.replace('`', ""))
-            .fix(repair::removal(trust, credential)),
+            .fix(fix),
     ))
+}
+
+/// A workload that runs under the ServiceAccount that a credential trusts.
+fn named_by<'a>(credential: &FederatedIdentityCredential, trust: &Trust<'a>) -> Option<&'a Workload> {
+    let (namespace, name) = credential.service_account()?;
+    let (cluster, _) = trust.cluster_of(&credential.issuer)?;
+    trust.workloads_of(cluster, namespace, name).first().copied()
 }
 
 /// What is missing of what a credential trusts by name.

@@ -7,7 +7,7 @@
 //! An annotation that names another tenant is found on the ServiceAccount. What the containers ask for
 //! otherwise is found on the workload: a tenant that one sets itself, which wins over both, or the cluster's
 //! where neither says anything else. So a cluster may be in another tenant than its identities as long as
-//! whoever uses them says so.
+//! whoever uses them says so. A webhook of your own tells what its ConfigMap says instead of the cluster's.
 //!
 //! App registrations may serve many tenants and are not judged. Nor is a tenant that is given as a
 //! domain, or a malformed one, which is for `tenant-id-malformed` to tell. The policy leaves it to the audit,
@@ -150,7 +150,7 @@
 //! spec: {serviceAccountName: cart, containers: [{name: app}]}
 //! ```
 use crate::exchange::client_id;
-use crate::model::is_guid;
+use crate::model::{ClusterIx, Value, is_guid};
 use crate::near::annotate;
 use crate::prelude::*;
 use crate::trust::{Key, Unknown};
@@ -212,13 +212,34 @@ fn by_container(workload: &Workload, container: &Container, place: Place, trust:
     if !workload.opts_in() || annotated.is_some() {
         return Ok(None);
     }
-    let cluster = trust.cluster(workload.cluster).map(|cluster| cluster.tenant_id.as_str());
-    let Some(tenant) = cluster.filter(|tenant| !tenant.is_empty()) else {
-        return Err(Unknown(Key::Description(workload.cluster)));
-    };
+    let Some((tenant, whose)) = told(workload.cluster, trust)? else { return Ok(None) };
     let field = format!("{}.serviceAccountName", workload.kind.spec_path());
-    let found = || finding(field, identity, "the cluster is in", tenant).fix(annotate);
+    let found = || finding(field, identity, whose, tenant).fix(annotate);
     Ok(is_elsewhere(identity, tenant).then(found))
+}
+
+/// The tenant that the webhook tells whoever says no other: the cluster's where Azure runs it, else what its
+/// own settings say. `None` if there is no webhook.
+fn told<'a>(cluster: ClusterIx, trust: &Trust<'a>) -> Result<Option<(&'a str, &'static str)>, Unknown> {
+    let description = trust.cluster(cluster);
+    let is_azures = description.is_some_and(|it| it.workload_identity_enabled == Some(true));
+    let mut webhooks = trust.webhooks(cluster).filter(|_| !is_azures);
+    if let Some(webhook) = webhooks.find(|webhook| !webhook.is_managed_webhook()) {
+        const TELLS: &str = "the webhook tells pods of";
+        match webhook.variable("AZURE_TENANT_ID").map(|variable| &variable.value) {
+            Some(Value::Literal(Some(own))) => return Ok(Some((own, TELLS))),
+            Some(_) => return Err(Unknown(Key::Value("variable AZURE_TENANT_ID of the webhook".into()))),
+            None => {}
+        }
+        let unknown = || Unknown(Key::WebhookSettings(cluster, webhook.namespace.clone()));
+        let settings = trust.webhook_settings(cluster, &webhook.namespace).known()?.ok_or_else(unknown)?;
+        return Ok(Some((&settings.tenant_id, TELLS)));
+    }
+    if !is_azures && trust.webhooks(cluster).next().is_none() {
+        return if trust.knows_deployments(cluster) { Ok(None) } else { Err(Unknown(Key::Deployments(cluster))) };
+    }
+    let own = description.map(|it| it.tenant_id.as_str()).filter(|tenant| !tenant.is_empty());
+    own.map(|own| Some((own, "the cluster is in"))).ok_or(Unknown(Key::Description(cluster)))
 }
 
 /// The identity of a client id, if it is in one tenant alone.

@@ -6,9 +6,10 @@
 //!
 //! A client id that is no GUID, or that no managed identity and no app registration has, is of high
 //! severity, as it is on a ServiceAccount (`client-id-unknown`): no token can be had for it. So it is
-//! in a pod that brings a token of its own, of which nothing else is judged. A tenant is compared with
-//! the annotation's; whether it is the identity's is for `identity-of-another-tenant` to tell. The
-//! authority is compared with the cloud of the identity, by its region.
+//! in a pod that brings a token of its own, of which the cloud is judged besides and nothing else. A tenant is
+//! compared with the annotation's; whether it is the identity's is for `identity-of-another-tenant` to tell. The
+//! authority is compared with the cloud of the identity, by its region. What is set to nothing stays so, as the
+//! webhook sees that it is set: without a tenant no SDK asks.
 //!
 //! The same value and one that is set from elsewhere are as they should be. So is a second identity on
 //! purpose: one that trusts this workload. Pods that run
@@ -194,8 +195,8 @@
 //! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}
 //! spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_AUTHORITY_HOST, value: "${AUTHORITY}"}]}]}
 //! ```
-use crate::exchange::{client_id, presented};
-use crate::model::{is_guid, is_placeholder};
+use crate::exchange::{client_id, presented, tenant};
+use crate::model::{Value, is_guid, is_placeholder};
 use crate::prelude::*;
 use crate::trust::{Key, Unknown};
 use crate::webhook::{self, MOUNT_PATHS, TOKEN_FILE};
@@ -214,6 +215,7 @@ pub(super) static RULE: Rule = Rule {
 
 const CLIENT_ID: &str = "AZURE_CLIENT_ID";
 const TENANT_ID: &str = "AZURE_TENANT_ID";
+const AUTHORITY: &str = "AZURE_AUTHORITY_HOST";
 
 /// Authorities of the clouds that the webhook knows (go-autorest, `autorest/azure/environments.go`).
 const AUTHORITIES: [&str; 3] = [PUBLIC, GOVERNMENT, CHINA];
@@ -228,6 +230,7 @@ type Wrong = (Severity, String, Option<(Hop, String)>);
 struct Preset<'a> {
     severity: Severity,
     place: Place,
+    variable: &'a str,
     value: &'a str,
     said: String,
     breaks: Option<(Hop, String)>,
@@ -238,15 +241,20 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     if !(workload.opts_in() || own_token) || webhook::has_seen(&workload.template) {
         return Ok(None);
     }
-    let judged: &[&str] = if own_token { &[CLIENT_ID] } else { &[CLIENT_ID, TENANT_ID, TOKEN_FILE, "AZURE_AUTHORITY_HOST"] };
+    let judged: &[&str] =
+        if own_token { &[CLIENT_ID, AUTHORITY] } else { &[CLIENT_ID, TENANT_ID, TOKEN_FILE, AUTHORITY] };
     let (mut presets, mut unknown) = (Vec::new(), None);
     for (container, place) in workload.injected_containers() {
         for variable in judged {
-            let Some(value) = container.literal(variable).filter(|value| !is_placeholder(value)) else { continue };
+            let Some(Value::Literal(Some(value))) = container.variable(variable).map(|it| &it.value) else { continue };
+            if is_placeholder(value) {
+                continue;
+            }
             match wrong(workload, container, (variable, value), trust) {
                 Ok(Some((severity, why, breaks))) => {
-                    let said = format!("container `{}` sets {variable} to `{value}`, {why}", container.name);
-                    presets.push(Preset { severity, place, value, said, breaks });
+                    let what = if value.is_empty() { "nothing".into() } else { format!("`{value}`") };
+                    let said = format!("container `{}` sets {variable} to {what}, {why}", container.name);
+                    presets.push(Preset { severity, place, variable, value, said, breaks });
                 }
                 Ok(None) => {}
                 Err(lacking) => unknown = Some(lacking),
@@ -262,7 +270,12 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
         Some((preset, (hop, expected))) => finding.breaks(*hop).expected(expected, Some(preset.value)),
         None => finding,
     };
-    Ok(Some(finding.fix("delete the variable, and annotate the ServiceAccount with what is meant")))
+    let says_who = presets.iter().any(|preset| matches!(preset.variable, CLIENT_ID | TENANT_ID));
+    Ok(Some(finding.fix(match (own_token, says_who) {
+        (true, _) => format!("set {} to what is meant", first.variable),
+        (false, true) => "delete the variable, and annotate the ServiceAccount with what is meant".into(),
+        (false, false) => "delete the variable: the webhook sets the right one".into(),
+    })))
 }
 
 fn wrong(
@@ -283,6 +296,10 @@ fn wrong(
             if said.is_some_and(|said| said.eq_ignore_ascii_case(value)) {
                 return Ok(None);
             }
+            if value.is_empty() {
+                // The walk of a chain finds that no identity is meant.
+                return Ok(said.map(|said| instead(&format!("`{said}`"))));
+            }
             if let Some(why) = of_nobody(workload, container, value, trust)? {
                 // The walk of a chain asks for the identity of each client id.
                 return Ok(Some((Severity::High, why.into(), None)));
@@ -290,6 +307,10 @@ fn wrong(
             let said = said.filter(|_| !workload.projects_azure_token());
             let is_other = said.is_some() && !is_meant(workload, value, trust)?;
             said.filter(|_| is_other).map(|said| instead(&format!("`{said}`")))
+        }
+        TENANT_ID if value.is_empty() => {
+            let (_, why, _) = instead("a tenant");
+            Some((Severity::High, why, Some((Hop::Tenant, "the tenant of the identity".into()))))
         }
         TENANT_ID => annotated(annotation::TENANT_ID)?.filter(other).map(|said| instead(&format!("`{said}`"))),
         TOKEN_FILE => {
@@ -300,7 +321,11 @@ fn wrong(
             let (severity, why, _) = instead("the path of the token");
             (!is_the_webhooks).then_some((severity, why, breaks))
         }
-        _ if !AUTHORITIES.contains(&value.trim_end_matches('/')) => Some(instead("the authority of its cloud")),
+        // The SDKs take an empty one for none, and ask the public cloud.
+        _ if value.is_empty() => None,
+        _ if !AUTHORITIES.contains(&value.trim_end_matches('/')) => {
+            (!workload.projects_azure_token()).then(|| instead("the authority of its cloud"))
+        }
         _ => authority(workload, container, trust)?
             .filter(|right| *right != value.trim_end_matches('/'))
             .map(|right| {
@@ -323,12 +348,7 @@ fn of_nobody(
     if trust.identity(&client_id.into()).known()?.is_some() {
         return Ok(None);
     }
-    let annotated = |account: &&ServiceAccount| account.annotations.get(annotation::TENANT_ID).map(ToOwned::to_owned);
-    let tenant = match container.literal(TENANT_ID) {
-        Some(own) => Some(own.to_owned()),
-        None => trust.service_account(workload).known()?.as_ref().and_then(annotated),
-    };
-    match tenant {
+    match tenant(workload, container, trust)? {
         Some(tenant) if !trust.sees_tenant(&tenant) => Err(Unknown(Key::Identity(client_id.into()))),
         _ => Ok(Some("which none of the managed identities and app registrations listed has")),
     }

@@ -5,7 +5,8 @@
 //! their token is not renewed. Mostly the name is misspelt, or stands in another namespace.
 //!
 //! Judged are workloads that ask for a token of Azure, whose ServiceAccounts are all listed. `default` is
-//! made by Kubernetes in every namespace, so that no manifest needs to say it. The policy leaves it to the
+//! made by Kubernetes in every namespace, so that no manifest needs to say it, and a Job or Pod that is done needs
+//! none any more. The policy leaves it to the
 //! audit: a ServiceAccount may be created after the workload, at the same time.
 //!
 //! # Fails
@@ -46,6 +47,17 @@
 //! ```
 //!
 //! ```yaml
+//! # the Job is done
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop}}
+//! ---
+//! apiVersion: batch/v1
+//! kind: Job
+//! metadata: {name: cart, namespace: shop, uid: 5f0c}
+//! spec: {template: {metadata: {labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: carts, containers: [{name: app}]}}}
+//! status: {completionTime: "2026-11-01T08:00:00Z"}
+//! ```
+//!
+//! ```yaml
 //! # nothing of Azure
 //! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop}}
 //! ---
@@ -67,7 +79,7 @@ pub(super) static RULE: Rule = Rule {
 
 fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     let name = workload.service_account();
-    if name == "default" || !(workload.opts_in() || workload.projects_azure_token()) {
+    if name == "default" || workload.finished || !(workload.opts_in() || workload.projects_azure_token()) {
         return Ok(None);
     }
     if trust.service_account(workload).known()?.is_some() {

@@ -32,6 +32,8 @@ use crate::model::{ClusterIx, Custom, Origin, ServiceAccount, Workload};
 use crate::model::{PodBearing, PodTemplate, Registration, Role, RoleBinding, Shape, WebhookSettings};
 #[cfg(feature = "audit")]
 use crate::spelling::like_ours;
+#[cfg(feature = "audit")]
+use object::Status;
 use object::{Object, Spec};
 use pod::Template;
 
@@ -188,7 +190,7 @@ fn bystander(object: &Object<'_>, cluster: ClusterIx, origin: Origin) -> Option<
 
 fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest {
     #[cfg(feature = "audit")]
-    let ready = object.ready;
+    let Status { ready, finished } = object.status;
     let Object { api_version, kind, metadata, spec, .. } = object;
     let namespace =
         metadata.namespace.filter(|namespace| !namespace.is_empty()).map_or_else(|| "default".into(), Cow::into_owned);
@@ -284,6 +286,8 @@ fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest 
         replicas,
         #[cfg(feature = "audit")]
         ready,
+        #[cfg(feature = "audit")]
+        finished,
         selects_label,
         labels,
         annotations,

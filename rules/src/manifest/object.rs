@@ -22,9 +22,19 @@ pub(super) struct Object<'a> {
     pub(super) kind: Cow<'a, str>,
     pub(super) metadata: Metadata<'a>,
     pub(super) spec: Spec<'a>,
-    /// `status.readyReplicas` of a Deployment, 0 if it has a status without.
+    /// What its status says.
     #[cfg(feature = "audit")]
+    pub(super) status: Status,
+}
+
+/// What is read of a status.
+#[cfg(feature = "audit")]
+#[derive(Clone, Copy, Default)]
+pub(super) struct Status {
+    /// `readyReplicas` of a Deployment, 0 if it has a status without.
     pub(super) ready: Option<i64>,
+    /// Whether a Job or Pod is done, so that no container of it starts again.
+    pub(super) finished: bool,
 }
 
 /// What of an object's body is read, by kind.
@@ -95,7 +105,7 @@ struct Reading<'a> {
     #[cfg(feature = "audit")]
     storage: (String, String),
     #[cfg(feature = "audit")]
-    ready: Option<i64>,
+    status: Status,
     /// Whether a part of the body came before it was known what it means.
     #[cfg(feature = "audit")]
     early: bool,
@@ -120,7 +130,7 @@ pub(super) fn parse<'a>(visit: &mut Visit<'_, 'a>, hint: Option<Hint<'a>>) -> Re
     }
     let metadata = reading.metadata.unwrap_or_default();
     #[cfg(feature = "audit")]
-    let ready = reading.ready;
+    let status = reading.status;
     match result {
         Ok(()) => {
             let spec = match (reading.spec, family) {
@@ -146,7 +156,7 @@ pub(super) fn parse<'a>(visit: &mut Visit<'_, 'a>, hint: Option<Hint<'a>>) -> Re
                 metadata,
                 spec,
                 #[cfg(feature = "audit")]
-                ready,
+                status,
             })
         }
         Err(error) => Err(malformed(&kind, &metadata, &error)),
@@ -167,7 +177,13 @@ pub(super) fn parse_as<'a>(
         return Err(malformed(kind.kind, &metadata, &error));
     }
     let spec = reading.spec.unwrap_or_else(|| Spec::empty(Some(family)));
-    Ok(Object { api_version: kind.api_version.into(), kind: kind.kind.into(), metadata, spec, ready: None })
+    Ok(Object {
+        api_version: kind.api_version.into(),
+        kind: kind.kind.into(),
+        metadata,
+        spec,
+        status: Status::default(),
+    })
 }
 
 /// Something before `kind` was odd: look for the head alone, so that the object can be named.
@@ -345,21 +361,28 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// How many replicas of a Deployment are ready. One without a spec is none that anything is read of.
+    /// How many replicas of a Deployment are ready, and whether a Job or Pod is done (Kubernetes, `batch/v1`
+    /// JobStatus, `v1` PodStatus).
     #[cfg(feature = "audit")]
     fn status(&mut self, json: &mut dyn Json<'a>) -> Result<(), Fault> {
         self.identify();
-        let is_one = |family: Family| matches!(family, Family::Pods(kind) if kind.kind == "Deployment");
-        match self.family {
-            Some(family) if is_one(family) => {
-                let mut ready = None;
-                let is_there = json
-                    .object_if_any(&mut [("readyReplicas", &mut |json| json.integer().map(|number| ready = number))])?;
-                self.ready = is_there.then(|| ready.unwrap_or(0));
-                Ok(())
+        let Some(Family::Pods(kind)) = self.family else { return Ok(()) };
+        let (mut ready, mut finished) = (None, false);
+        let is_there = match kind.kind {
+            "Deployment" => {
+                json.object_if_any(&mut [("readyReplicas", &mut |json| json.integer().map(|number| ready = number))])?
             }
-            _ => Ok(()),
-        }
+            "Job" => json.object_if_any(&mut [("completionTime", &mut |json| {
+                json.text().map(|time| finished = time.is_some())
+            })])?,
+            "Pod" => json.object_if_any(&mut [("phase", &mut |json| {
+                json.text().map(|phase| finished = matches!(phase.as_deref(), Some("Succeeded" | "Failed")))
+            })])?,
+            _ => return Ok(()),
+        };
+        let is_deployment = is_there && kind.kind == "Deployment";
+        self.status = Status { ready: is_deployment.then(|| ready.unwrap_or(0)), finished };
+        Ok(())
     }
 
     /// Whether the body was read as something else than it is.

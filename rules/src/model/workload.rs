@@ -34,6 +34,10 @@ pub struct Workload {
     #[cfg(feature = "audit")]
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
     pub ready: Option<i64>,
+    /// Whether it is a Job or Pod that is done, so that no pod of it starts again.
+    #[cfg(feature = "audit")]
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "super::is_false"))]
+    pub finished: bool,
     /// Whether its selector names the label that opts in.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "super::is_false"))]
     pub selects_label: bool,
@@ -418,9 +422,9 @@ impl fmt::Display for Place {
 // === impl Container ===
 
 impl Container {
-    /// The variable of that name.
+    /// The variable of that name: the last, which Kubernetes takes where it is set twice.
     pub fn variable(&self, name: &str) -> Option<&EnvVar> {
-        self.env.iter().find(|variable| variable.name == name)
+        self.env.iter().rfind(|variable| variable.name == name)
     }
 
     /// The literal value of the variable of that name, if it is one and not empty.
