@@ -11,9 +11,8 @@
 //! authority is compared with the cloud of the identity, by its region.
 //!
 //! The same value and one that is set from elsewhere are as they should be. So is a second identity on
-//! purpose: one that trusts this workload. Pods that run
-//! are not judged, because there the variables are mostly the webhook's.
-//! The policy leaves it to the audit.
+//! purpose: one that trusts this workload. Pods that run are not judged, because there the variables are
+//! mostly the webhook's. The policy leaves it to the audit.
 //!
 //! # Fails
 //!
@@ -215,11 +214,18 @@ pub(super) static RULE: Rule = Rule {
 const CLIENT_ID: &str = "AZURE_CLIENT_ID";
 const TENANT_ID: &str = "AZURE_TENANT_ID";
 
-/// Authorities of the clouds that the webhook knows (go-autorest, `autorest/azure/environments.go`).
-const AUTHORITIES: [&str; 3] = [PUBLIC, GOVERNMENT, CHINA];
-const PUBLIC: &str = "https://login.microsoftonline.com";
-const GOVERNMENT: &str = "https://login.microsoftonline.us";
-const CHINA: &str = "https://login.chinacloudapi.cn";
+/// Clouds by the hosts of their Entra, the one that SDKs prefer first (MSAL, `KnownMetadataProvider`), and how
+/// the names of their regions begin (`az account list-locations`). The public one takes what is left.
+const CLOUDS: [(&[&str], &[&str]); 6] = [
+    (&["login.microsoftonline.us", "login.usgovcloudapi.net"], &["usgov", "usdod"]),
+    (&["login.chinacloudapi.cn", "login.partner.microsoftonline.cn"], &["china"]),
+    (&["login.sovcloud-identity.fr"], &["bleu"]),
+    (&["login.sovcloud-identity.de"], &["delos"]),
+    (&["login.sovcloud-identity.sg"], &["singapore"]),
+    (&["login.microsoftonline.com", "login.windows.net", "login.microsoft.com", "sts.windows.net"], &[""]),
+];
+/// Of clouds that are closed, or whose authority is not published.
+const OTHER_REGIONS: [&str; 4] = ["ussec", "usnat", "germanycentral", "germanynortheast"];
 
 /// How much a value is wrong, why, and what is broken by it: a link, and what it needs.
 type Wrong = (Severity, String, Option<(Hop, String)>);
@@ -300,13 +306,18 @@ fn wrong(
             let (severity, why, _) = instead("the path of the token");
             (!is_the_webhooks).then_some((severity, why, breaks))
         }
-        _ if !AUTHORITIES.contains(&value.trim_end_matches('/')) => Some(instead("the authority of its cloud")),
-        _ => authority(workload, container, trust)?
-            .filter(|right| *right != value.trim_end_matches('/'))
-            .map(|right| {
-                let why = format!("but its identity is of the cloud of `{right}/`");
-                (RULE.severity, why, Some((Hop::Authority, format!("{right}/"))))
-            }),
+        _ => {
+            let host = value.strip_prefix("https://").unwrap_or(value).trim_end_matches('/');
+            if !CLOUDS.iter().any(|(hosts, _)| hosts.contains(&host)) {
+                return Ok(Some(instead("the authority of its cloud")));
+            }
+            let right = authorities(workload, container, trust)?.filter(|hosts| !hosts.contains(&host));
+            right.and_then(|hosts| hosts.first()).map(|right| {
+                let right = format!("https://{right}/");
+                let why = format!("but its identity is of the cloud of `{right}`");
+                (RULE.severity, why, Some((Hop::Authority, right)))
+            })
+        }
     })
 }
 
@@ -334,22 +345,22 @@ fn of_nobody(
     }
 }
 
-/// The authority of the cloud of the identity that a container asks for, if its region tells. The regions of
-/// the clouds that have another are named after them (`az account list-locations`).
-fn authority(workload: &Workload, container: &Container, trust: &Trust<'_>) -> Result<Option<&'static str>, Unknown> {
+/// The hosts of Entra in the cloud of the identity that a container asks for, if its region tells.
+fn authorities(
+    workload: &Workload,
+    container: &Container,
+    trust: &Trust<'_>,
+) -> Result<Option<&'static [&'static str]>, Unknown> {
     let Some(client_id) = client_id(workload, container, trust)?.filter(|id| is_guid(id.as_str())) else {
         return Ok(None);
     };
     let Some(identity) = trust.identity(&client_id).known()? else { return Ok(None) };
     let region: String = identity.location.to_ascii_lowercase().split_whitespace().collect();
     let begins = |names: &[&str]| names.iter().any(|name| region.starts_with(name));
-    Ok(match region.as_str() {
-        "" => None,
-        _ if begins(&["usgov", "usdod"]) => Some(GOVERNMENT),
-        _ if begins(&["china"]) => Some(CHINA),
-        _ if begins(&["ussec", "usnat"]) => None,
-        _ => Some(PUBLIC),
-    })
+    if region.is_empty() || begins(&OTHER_REGIONS) {
+        return Ok(None);
+    }
+    Ok(CLOUDS.iter().find(|(_, regions)| begins(regions)).map(|(hosts, _)| *hosts))
 }
 
 /// Whether a client id is of a second identity that trusts this workload.

@@ -78,10 +78,11 @@ impl<'a> Trust<'a> {
 
     /// The ServiceAccount of a namespace whose name comes nearest to one that is not there, if it is near.
     pub fn account_like(&self, cluster: ClusterIx, namespace: &str, name: &str) -> Option<&'a ServiceAccount> {
-        let is_like = |account: &&ServiceAccount| {
-            account.namespace == namespace && account.name != "default" && edits_within(&account.name, name, 2)
+        let all = self.service_accounts.under(&Name::within(cluster, namespace, ""));
+        let like = |edits| {
+            all.iter().find(|account| account.name != "default" && edits_within(&account.name, name, edits)).copied()
         };
-        self.accounts(cluster).find(is_like)
+        like(1).or_else(|| like(2))
     }
 
     /// All ServiceAccounts seen of a cluster.
