@@ -8,7 +8,7 @@
 //! severity, as it is on a ServiceAccount (`client-id-unknown`): no token can be had for it. So it is
 //! in a pod that brings a token of its own, of which nothing else is judged. A tenant is compared with
 //! the annotation's; whether it is the identity's is for `identity-of-another-tenant` to tell. The
-//! authority is compared with the cloud of the identity, by its region.
+//! authority is compared with the cloud of the identity, as its region tells.
 //!
 //! The same value and one that is set from elsewhere are as they should be. So is a second identity on
 //! purpose: one that trusts this workload. Pods that run are not judged, because there the variables are
