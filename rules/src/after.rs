@@ -1,5 +1,6 @@
 //! Afterwards: what an identity trusts once what is declared of it is applied.
 
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::vec::Vec;
 
@@ -66,8 +67,18 @@ impl<'a> After<'_, 'a> {
 
     /// The credentials there will be, if all of them are known.
     pub fn credentials(&self) -> Option<Vec<&'a FederatedIdentityCredential>> {
+        let here = |it: &&DeclaredCredential| it.origin.source == self.declared.origin.source;
+        let (mut named, mut nameless) = (BTreeMap::new(), Vec::new());
+        for it in self.trust.to_come(self.identity).filter(here) {
+            if it.name.is_empty() {
+                nameless.push(it);
+            } else {
+                named.entry(it.name.to_ascii_lowercase()).or_insert(it);
+            }
+        }
         let stays = |live: &FederatedIdentityCredential| {
-            self.made_of(live).is_none_or(|it| !it.is_deleted() && it.difference(live).is_none())
+            let made = named.get(&live.name.to_ascii_lowercase()).into_iter().chain(&nameless);
+            made.filter(|it| it.touches(live)).all(|it| !it.is_deleted() && it.difference(live).is_none())
         };
         let mut all: Vec<_> = self.live.iter().copied().filter(|live| stays(live)).collect();
         let to_come = self.trust.to_come(self.identity).filter(|it| !it.is_deleted());

@@ -81,6 +81,15 @@ impl<'n, T: Copy> Index<'n, T> {
         self.things.get(range(&self.names, name)).unwrap_or_default()
     }
 
+    /// All things of names that agree in all parts but the last, by that part.
+    #[cfg(feature = "audit")]
+    pub(crate) fn under(&self, name: &Name<'_>) -> &[T] {
+        let part = |other: &Name<'_>| (other.number, other.first.as_bytes()).cmp(&(name.number, name.first.as_bytes()));
+        let start = self.names.partition_point(|other| part(other).is_lt());
+        let end = self.names.partition_point(|other| part(other).is_le());
+        self.things.get(start..end).unwrap_or_default()
+    }
+
     /// The thing of that name that was given first.
     pub(crate) fn first(&self, name: &Name<'_>) -> Option<T> {
         self.get(name).first().copied()
@@ -113,6 +122,15 @@ mod tests {
         assert_eq!(index.first(&Name::exact("a")), Some(1));
         assert_eq!(index.get(&Name::exact("bb")), [0; 0]);
         assert_eq!(Index::<u8>::of([].into_iter()).first(&Name::exact("")), None);
+    }
+
+    #[cfg(feature = "audit")]
+    #[test]
+    fn those_of_one_namespace_come_by_name() {
+        let names = [(0, "a", "z"), (0, "a", "b"), (0, "ab", "c"), (1, "a", "d"), (0, "", "e")];
+        let index = Index::of(names.into_iter().map(|(c, a, b)| Name::within(ClusterIx(c), a, b)).zip(0..));
+        assert_eq!(index.under(&Name::within(ClusterIx(0), "a", "")), [1, 0]);
+        assert_eq!(index.under(&Name::within(ClusterIx(0), "b", "")), [0; 0]);
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::inventory::{
     ClusterCoverage, Extent, Inventory, Namespace, SecretKeys, SecretProviderClass, TokenRequester, Tokens,
 };
 use crate::model::{
-    ClientId, Cluster, ClusterIx, FederatedIdentityCredential, Identity, Issuer, Parent, Platform, RoleAssignment,
+    ClientId, Cluster, ClusterIx, FederatedIdentityCredential, Identity, Issuer, Parent, RoleAssignment,
     ServiceAccount, Software, Subject, Workload,
 };
 #[cfg(feature = "audit")]
@@ -107,6 +107,8 @@ pub struct Trust<'a> {
     roles: Index<'a, &'a Role>,
     #[cfg(feature = "audit")]
     bindings: Index<'a, &'a RoleBinding>,
+    #[cfg(feature = "audit")]
+    webhooks: Index<'a, &'a Workload>,
 }
 
 // === impl Link ===
@@ -173,6 +175,14 @@ impl<'a> Trust<'a> {
             #[cfg(feature = "audit")]
             bindings: Index::of(
                 inventory.role_bindings.iter().map(|it| (Name::within(it.cluster, &it.namespace, ""), it)),
+            ),
+            #[cfg(feature = "audit")]
+            webhooks: Index::of(
+                inventory
+                    .workloads
+                    .iter()
+                    .filter(|it| it.is_webhook())
+                    .map(|it| (Name::within(it.cluster, "", ""), it)),
             ),
         };
         trust.credentials_of = Index::of(
@@ -272,29 +282,6 @@ impl<'a> Trust<'a> {
     #[cfg(feature = "audit")]
     pub fn run_by(&self, workload: &Workload) -> impl Iterator<Item = &'a Software> {
         self.inventory.software.iter().filter(|software| software.is_run_by(workload))
-    }
-
-    /// Whether nobody installed the mutating webhook in a cluster: Azure, if its add-on is enabled as is
-    /// said, or you.
-    ///
-    /// # Errors
-    /// If Azure does not say, or a Deployment that was not seen may be the webhook's.
-    pub fn lacks_webhook(&self, index: ClusterIx, enabled: Option<bool>) -> Result<bool, Unknown> {
-        // The Deployment's name as in azure-workload-identity, `deploy/azure-wi-webhook.yaml`.
-        let is_webhook = |workload: &Workload| {
-            workload.kind.kind == "Deployment" && workload.name == "azure-wi-webhook-controller-manager"
-        };
-        if self.cluster(index).is_none_or(|cluster| cluster.platform != Platform::Aks)
-            || enabled == Some(true)
-            || self.parameters.self_managed_webhook
-            || self.workloads(index).any(is_webhook)
-        {
-            return Ok(false);
-        }
-        if enabled.is_none() {
-            return Err(Unknown(Key::Value("whether the cluster's workload identity is enabled".into())));
-        }
-        if self.knows_deployments(index) { Ok(true) } else { Err(Unknown(Key::Deployments(index))) }
     }
 
     /// Whether all Deployments of a cluster were seen.

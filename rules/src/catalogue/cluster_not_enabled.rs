@@ -4,12 +4,12 @@
 //! gets one. Both are needed, and Kubernetes 1.22 at least. On AKS the issuer is on by default only
 //! in clusters made with 1.34 or later, and the webhook is not.
 //!
-//! The issuer decides alone, in what `az aks list` prints or Terraform declares (`oidc_issuer_enabled`). That
-//! only workload identity is off (`workload_identity_enabled`) does not: whether a webhook of your own
-//! serves instead is told by the cluster's Deployments, and nothing is said until they are known.
+//! An issuer that is off is enough, by what `az aks list` prints or Terraform declares (`oidc_issuer_enabled`).
+//! Workload identity that is off (`workload_identity_enabled`) is not: a webhook of your own may serve instead,
+//! as the cluster's Deployments tell, and nothing is said until they are known.
 //!
-//! What is on in Azure and declared to be off by infrastructure as code is on until that is applied: then the
-//! finding is of high severity and names the declaration.
+//! What is on in Azure, and off in infrastructure as code, stays on until that is applied: the finding is of high
+//! severity and names the declaration.
 //!
 //! AKS Automatic has both always on. A self-installed webhook serves as well: its Deployment
 //! `azure-wi-webhook-controller-manager`, or your word for it. On Arc and elsewhere pods may project

@@ -2,10 +2,11 @@
 //!
 //! Azure takes one write of a managed identity's credentials at a time and answers `409 Conflict` to the
 //! others, so that a deployment fails now and then, with some of the credentials made and some not. A
-//! `copy` loop of a template writes its resources at once unless its mode is `serial`, separate resources
-//! and modules do unless one depends on the other, and Terraform's azurerm provider puts them in turn from 3.40.0 on.
+//! `copy` loop of a template writes its resources at once unless its mode is `serial`, separate resources and
+//! modules are written at once unless one depends on the other, and Terraform's azurerm provider writes them in
+//! turn from 3.40.0 on.
 //!
-//! One credential has nobody to collide with, and one that a plan leaves as it is is not written. Where a
+//! One credential has nobody to collide with, and one that a plan leaves as it is does not count. Where a
 //! document does not say which version of the provider it is for, nothing is said.
 //!
 //! # Fails

@@ -4,8 +4,8 @@
 //! pipelines and the one of an identity binding all count. The next cluster or namespace then cannot
 //! be added, usually in the middle of a migration. ServiceAccounts that name the identity and that no
 //! credential of it trusts yet are counted as needed, and so are credentials that infrastructure as code
-//! declares and that are not there yet, less those that a plan deletes. A ServiceAccount whose pods use an identity binding needs none of
-//! its own: all bindings of an identity share one.
+//! declares and that are not there yet, less those that a plan deletes. A ServiceAccount whose pods use an
+//! identity binding needs none of its own: all bindings of an identity share one.
 //!
 //! There is no other exception; limit and threshold are parameters, should Microsoft lift them.
 //!

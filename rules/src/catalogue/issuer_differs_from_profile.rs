@@ -9,10 +9,11 @@
 //! `/.well-known/openid-configuration`. Where you declare Azure's word among the issuers of the cluster, one
 //! is on the way to the other, on purpose, and nothing is said.
 //!
-//! Entra verifies RS256 alone. An API server whose keys are of elliptic curves says so in the same document,
-//! and in its key set, `/openid/v1/jwks`: none of its tokens can be exchanged (AADSTS900612). Beside keys of
-//! RS256 others do no harm that can be told: which of them signs is not said. Whether Entra can fetch the
-//! keys takes the network that Entra asks from, and is not tried.
+//! Entra takes no token that is signed with an elliptic curve (AADSTS5002738). An API server whose keys are of
+//! curves alone says so in the same document, and in its key set, `/openid/v1/jwks`: none of its tokens can be
+//! exchanged. Beside RSA keys they do no harm that can be told: which of them signs is not said. Of RSA,
+//! Microsoft supports RS256 and has not tested the other algorithms, of which nothing is said here. Whether
+//! Entra can fetch the keys takes the network that Entra asks from, and is not tried.
 //!
 //! # Fails
 //!
@@ -37,6 +38,13 @@
 //! ```
 //!
 //! # Passes
+//!
+//! ```yaml
+//! # an RSA algorithm that Microsoft has not tested
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.Kubernetes/connectedClusters/edge, name: edge, type: Microsoft.Kubernetes/connectedClusters, resourceGroup: rg, distribution: k3s, oidcIssuerProfile: {enabled: true, issuerUrl: "https://europe.oic.prod-arc.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! {keys: [{use: sig, kty: RSA, kid: a, alg: RS512, n: a, e: AQAB}]}
+//! ```
 //!
 //! ```yaml
 //! # one of the keys is of RS256
@@ -64,14 +72,14 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::Critical,
     confidence: Confidence::High,
     breaks: Breaks::Named,
-    aadsts: &["700211", "900612"],
+    aadsts: &["700211", "5002738", "900612"],
     frameworks: &["MCSB IM-3"],
     yields_to: &[],
     since: "0.1.0",
     checks: &[Check::Cluster(check)],
 };
 
-/// What Entra verifies.
+/// What Microsoft supports (Learn, considerations of federated credentials, supported signing algorithms).
 #[cfg(feature = "audit")]
 const RS256: &str = "RS256";
 
@@ -103,10 +111,10 @@ fn signed_otherwise(_: &Cluster) -> Option<Finding> {
     None
 }
 
-/// Whether no key of the cluster is one that Entra takes.
+/// Whether all keys of the cluster are of elliptic curves, whose algorithms are `ES…` (RFC 7518).
 #[cfg(feature = "audit")]
 fn signed_otherwise(cluster: &Cluster) -> Option<Finding> {
-    if cluster.signing.is_empty() || cluster.signing.iter().any(|algorithm| algorithm == RS256) {
+    if cluster.signing.is_empty() || cluster.signing.iter().any(|algorithm| !algorithm.starts_with("ES")) {
         return None;
     }
     let algorithms = cluster.signing.join(", ");
@@ -114,7 +122,7 @@ fn signed_otherwise(cluster: &Cluster) -> Option<Finding> {
         Finding::new(
             RULE.severity,
             "id_token_signing_alg_values_supported",
-            format!("its API server signs tokens by {algorithms}, and Entra verifies {RS256} alone: no token of this cluster can be exchanged"),
+            format!("its API server signs tokens by {algorithms}, which Entra does not take: no token of this cluster can be exchanged"),
         )
         .breaks(Hop::Cluster)
         .expected(RS256, Some(&algorithms))

@@ -72,7 +72,7 @@ use crate::repair::shell;
 use crate::trust::{Key, Unknown};
 
 pub(super) static RULE: Rule = Rule {
-    summary: "the label that opts in stands on a ServiceAccount, or a key of workload identity on a bystander",
+    summary: "a label or annotation of workload identity stands where nothing reads it",
     severity: Severity::Info,
     confidence: Confidence::High,
     breaks: Breaks::Nothing,

@@ -7,8 +7,8 @@
 //!
 //! Where it cannot work the finding is high: with `hostNetwork`, for which the webhook refuses the
 //! pod; on Windows, which has no such proxy; and without the label that opts in, when nobody injects
-//! it. So it is for a Job whose cluster is known to be older than 1.32, and in a namespace that enforces Pod Security,
-//! of which the audit alone knows. Elsewhere it is medium. A pod that opts out is not judged.
+//! it. So it is for a Job whose cluster is known to be older than 1.32, and in a namespace that enforces one of
+//! those levels, of which the audit alone knows. Elsewhere it is medium. A pod that opts out is not judged.
 //!
 //! # Fails
 //!

@@ -3,10 +3,9 @@
 //! From azurerm 4.65.0 on, `user_assigned_identity_id` takes the place of `parent_id`, and
 //! `resource_group_name` is read from it; 5.0 knows neither of the old ones, and its plans fail.
 //!
-//! Before 3.40.0, which writes credentials of one identity one after the other, it writes them all at once,
-//! and Azure refuses all but one: with one credential the finding is medium and a warning of the next; where
-//! there are several, `concurrent-credential-writes` tells instead. A constraint that lets in a later version
-//! too is left alone.
+//! Versions before 3.40.0 write all credentials of an identity at once, and Azure refuses all but one. With one
+//! credential the finding is medium, and a warning of the next; where there are several,
+//! `concurrent-credential-writes` tells instead. A constraint that lets in a later version too is left alone.
 //!
 //! Versions before 4.65.0 know only the old names. Where the document does not say which version it is
 //! for, as no state does, nothing is said.

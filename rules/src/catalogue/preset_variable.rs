@@ -8,13 +8,12 @@
 //! severity, as it is on a ServiceAccount (`client-id-unknown`): no token can be had for it. So it is
 //! in a pod that brings a token of its own, of which the cloud is judged besides and nothing else. A tenant is
 //! compared with the annotation's; whether it is the identity's is for `identity-of-another-tenant` to tell. The
-//! authority is compared with the cloud of the identity, by its region. What is set to nothing stays so, as the
+//! authority is compared with the cloud of the identity, as its region tells. What is set to nothing stays so, as the
 //! webhook sees that it is set: without a tenant no SDK asks.
 //!
 //! The same value and one that is set from elsewhere are as they should be. So is a second identity on
-//! purpose: one that trusts this workload. Pods that run
-//! are not judged, because there the variables are mostly the webhook's.
-//! The policy leaves it to the audit.
+//! purpose: one that trusts this workload. Pods that run are not judged, because there the variables are
+//! mostly the webhook's. The policy leaves it to the audit.
 //!
 //! # Fails
 //!
@@ -217,11 +216,16 @@ const CLIENT_ID: &str = "AZURE_CLIENT_ID";
 const TENANT_ID: &str = "AZURE_TENANT_ID";
 const AUTHORITY: &str = "AZURE_AUTHORITY_HOST";
 
-/// Authorities of the clouds that the webhook knows (go-autorest, `autorest/azure/environments.go`).
-const AUTHORITIES: [&str; 3] = [PUBLIC, GOVERNMENT, CHINA];
-const PUBLIC: &str = "https://login.microsoftonline.com";
-const GOVERNMENT: &str = "https://login.microsoftonline.us";
-const CHINA: &str = "https://login.chinacloudapi.cn";
+/// Clouds by the hosts of their Entra, the one that SDKs prefer first (MSAL, `KnownMetadataProvider`), and how
+/// the names of their regions begin (`az account list-locations`). The public one takes what is left.
+const CLOUDS: [(&[&str], &[&str]); 4] = [
+    (&["login.microsoftonline.us", "login.usgovcloudapi.net"], &["usgov", "usdod"]),
+    (&["login.chinacloudapi.cn", "login.partner.microsoftonline.cn"], &["china"]),
+    (&["login.sovcloud-identity.fr", "login.sovcloud-identity.de", "login.sovcloud-identity.sg"], &[]),
+    (&["login.microsoftonline.com", "login.windows.net", "login.microsoft.com", "sts.windows.net"], &[""]),
+];
+/// Of clouds that are closed, or of which it is not published which authority or regions they have.
+const OTHER_REGIONS: [&str; 7] = ["ussec", "usnat", "germanycentral", "germanynortheast", "bleu", "delos", "singapore"];
 
 /// How much a value is wrong, why, and what is broken by it: a link, and what it needs.
 type Wrong = (Severity, String, Option<(Hop, String)>);
@@ -323,15 +327,18 @@ fn wrong(
         }
         // The SDKs take an empty one for none, and ask the public cloud.
         _ if value.is_empty() => None,
-        _ if !AUTHORITIES.contains(&value.trim_end_matches('/')) => {
-            (!workload.projects_azure_token()).then(|| instead("the authority of its cloud"))
+        _ => {
+            let host = value.strip_prefix("https://").unwrap_or(value).trim_end_matches('/');
+            if !CLOUDS.iter().any(|(hosts, _)| hosts.contains(&host)) {
+                return Ok((!workload.projects_azure_token()).then(|| instead("the authority of its cloud")));
+            }
+            let right = authorities(workload, container, trust)?.filter(|hosts| !hosts.contains(&host));
+            right.and_then(|hosts| hosts.first()).map(|right| {
+                let right = format!("https://{right}/");
+                let why = format!("but its identity is of the cloud of `{right}`");
+                (RULE.severity, why, Some((Hop::Authority, right)))
+            })
         }
-        _ => authority(workload, container, trust)?
-            .filter(|right| *right != value.trim_end_matches('/'))
-            .map(|right| {
-                let why = format!("but its identity is of the cloud of `{right}/`");
-                (RULE.severity, why, Some((Hop::Authority, format!("{right}/"))))
-            }),
     })
 }
 
@@ -354,22 +361,22 @@ fn of_nobody(
     }
 }
 
-/// The authority of the cloud of the identity that a container asks for, if its region tells. The regions of
-/// the clouds that have another are named after them (`az account list-locations`).
-fn authority(workload: &Workload, container: &Container, trust: &Trust<'_>) -> Result<Option<&'static str>, Unknown> {
+/// The hosts of Entra in the cloud of the identity that a container asks for, if its region tells.
+fn authorities(
+    workload: &Workload,
+    container: &Container,
+    trust: &Trust<'_>,
+) -> Result<Option<&'static [&'static str]>, Unknown> {
     let Some(client_id) = client_id(workload, container, trust)?.filter(|id| is_guid(id.as_str())) else {
         return Ok(None);
     };
     let Some(identity) = trust.identity(&client_id).known()? else { return Ok(None) };
     let region: String = identity.location.to_ascii_lowercase().split_whitespace().collect();
     let begins = |names: &[&str]| names.iter().any(|name| region.starts_with(name));
-    Ok(match region.as_str() {
-        "" => None,
-        _ if begins(&["usgov", "usdod"]) => Some(GOVERNMENT),
-        _ if begins(&["china"]) => Some(CHINA),
-        _ if begins(&["ussec", "usnat"]) => None,
-        _ => Some(PUBLIC),
-    })
+    if region.is_empty() || begins(&OTHER_REGIONS) {
+        return Ok(None);
+    }
+    Ok(CLOUDS.iter().find(|(_, regions)| begins(regions)).map(|(hosts, _)| *hosts))
 }
 
 /// Whether a client id is of a second identity that trusts this workload.

@@ -7,11 +7,15 @@ use crate::index::Name;
 use crate::inventory::Extent;
 use crate::model::registration::{NAME_LABEL, SETTINGS, label_of};
 use crate::model::{
-    ClusterIx, Pairs, Registration, Requirement, ServiceAccount, Webhook, WebhookSettings, Workload, is_relevant_key,
+    ClusterIx, Pairs, Platform, Registration, Requirement, ServiceAccount, Webhook, WebhookSettings, Workload,
+    is_relevant_key,
 };
 use crate::near::edits_within;
 use crate::release::Release;
 use crate::webhook::MOUNT_PATHS;
+
+/// How many ServiceAccounts of a namespace are looked through for a like name.
+const COMPARED: usize = 256;
 
 impl<'a> Trust<'a> {
     /// The registrations seen of a cluster's webhook: one, as a rule.
@@ -32,7 +36,26 @@ impl<'a> Trust<'a> {
 
     /// The Deployments seen of a cluster that run the webhook; one scaled to nothing is kept.
     pub fn webhooks(&self, cluster: ClusterIx) -> impl Iterator<Item = &'a Workload> {
-        self.workloads(cluster).filter(|workload| workload.is_webhook())
+        self.webhooks.get(&Name::within(cluster, "", "")).iter().copied()
+    }
+
+    /// Whether nobody installed the mutating webhook in a cluster: Azure, if its add-on is enabled as is
+    /// said, or you.
+    ///
+    /// # Errors
+    /// If Azure does not say, or a Deployment that was not seen may be the webhook's.
+    pub fn lacks_webhook(&self, index: ClusterIx, enabled: Option<bool>) -> Result<bool, Unknown> {
+        if self.cluster(index).is_none_or(|cluster| cluster.platform != Platform::Aks)
+            || enabled == Some(true)
+            || self.parameters.self_managed_webhook
+            || self.webhooks(index).next().is_some()
+        {
+            return Ok(false);
+        }
+        if enabled.is_none() {
+            return Err(Unknown(Key::Value("whether the cluster's workload identity is enabled".into())));
+        }
+        if self.knows_deployments(index) { Ok(true) } else { Err(Unknown(Key::Deployments(index))) }
     }
 
     /// The ConfigMap of the webhook in a namespace.
@@ -78,10 +101,10 @@ impl<'a> Trust<'a> {
 
     /// The ServiceAccount of a namespace whose name comes nearest to one that is not there, if it is near.
     pub fn account_like(&self, cluster: ClusterIx, namespace: &str, name: &str) -> Option<&'a ServiceAccount> {
-        let is_like = |account: &&ServiceAccount| {
-            account.namespace == namespace && account.name != "default" && edits_within(&account.name, name, 2)
-        };
-        self.accounts(cluster).find(is_like)
+        let all = self.service_accounts.under(&Name::within(cluster, namespace, ""));
+        let near = all.iter().copied().take(COMPARED).filter(|account| account.name != "default");
+        let within = |edits| near.clone().find(|account| edits_within(&account.name, name, edits));
+        within(2).and_then(|near| within(1).or(Some(near)))
     }
 
     /// All ServiceAccounts seen of a cluster.

@@ -12,7 +12,7 @@ use wiguard_rules::model::ClusterIx;
 use super::extent::{self, Lists};
 use super::facts::{Facts, Read};
 use super::{Collected, Feed, Gap, Home, Missing, Proof, Reading, Resource, Said, Wanted, iac, software, tie};
-use crate::read::{Defect, Source, SourceSummary};
+use crate::read::{Defect, Source};
 use crate::snapshot::{self, Section};
 pub(super) use azure::same_cluster;
 
@@ -91,11 +91,12 @@ impl<'a> Assembly<'a> {
 
     /// Accounts for the files that were read, and gives what they say.
     fn reading(&mut self, reading: Reading) -> Vec<(Arc<Source>, Facts)> {
+        let sources = reading.sources.iter().map(|summary| &summary.source);
+        let in_folders: BTreeSet<&str> = sources.filter(|it| it.found).map(|it| it.path.as_str()).collect();
         for Defect { path, line, message: reason, partial, foreign } in reading.defects {
             self.broken.insert(path.clone());
             if foreign {
-                let is = |summary: &&SourceSummary| summary.source.path == path;
-                let found = reading.sources.iter().find(is).is_some_and(|summary| summary.source.found);
+                let found = in_folders.contains(path.as_str());
                 self.foreign.push(Foreign { path, found, line, reason });
                 continue;
             }

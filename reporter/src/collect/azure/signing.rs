@@ -1,6 +1,8 @@
 //! Signing: by which algorithms a cluster's API server says that its tokens are signed, in its
 //! discovery document and in its JSON Web Key Set (OpenID Connect Discovery 1.0; RFC 7517).
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wiguard_rules::model::Issuer;
@@ -15,9 +17,6 @@ pub struct Signing {
     /// Algorithms as JSON Web Algorithms name them, sorted.
     pub algorithms: Vec<String>,
 }
-
-/// Few issuers have more keys; what goes on is no news.
-const MOST: usize = 16;
 
 /// What a discovery document says; nothing if it says nothing.
 pub(crate) fn of_discovery(document: &Value) -> Option<Signing> {
@@ -38,7 +37,11 @@ pub(super) fn of_keys(document: &Value) -> Option<Signing> {
         text(key, "alg").or_else(|| {
             Some(match text(key, "kty")?.as_str() {
                 "RSA" => "RS256".to_owned(),
-                "EC" => "ES256".to_owned(),
+                "EC" => match text(key, "crv").as_deref() {
+                    Some("P-384") => "ES384".to_owned(),
+                    Some("P-521") => "ES512".to_owned(),
+                    _ => "ES256".to_owned(),
+                },
                 other => other.to_owned(),
             })
         })
@@ -47,8 +50,6 @@ pub(super) fn of_keys(document: &Value) -> Option<Signing> {
 }
 
 fn signing(issuer: Option<Issuer>, algorithms: impl Iterator<Item = String>) -> Option<Signing> {
-    let mut algorithms: Vec<String> = algorithms.take(MOST).collect();
-    algorithms.sort();
-    algorithms.dedup();
+    let algorithms: Vec<String> = algorithms.collect::<BTreeSet<_>>().into_iter().collect();
     (!algorithms.is_empty()).then_some(Signing { issuer, algorithms })
 }

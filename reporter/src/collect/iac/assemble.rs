@@ -3,7 +3,7 @@
 //! was seen not to have, or to have otherwise, stays a declaration, and is nothing that tokens are
 //! exchanged with. What it will be once it is applied is kept beside it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use wiguard_rules::declared::{Coming, Declared, DeclaredCredential, Tool};
 use wiguard_rules::inventory::Inventory;
@@ -69,8 +69,9 @@ pub(in crate::collect) fn add(sources: Sources, inventory: &mut Inventory, assum
     let mut owners = Owners::new(inventory);
     let (ends, identities): (Vec<_>, Vec<_>) =
         identities.into_iter().partition(|(_, declared)| declared.coming == Coming::Deleted);
+    let ending: BTreeSet<(u32, &Key)> = ends.iter().map(|(document, end)| (*document, &end.key)).collect();
     for (document, declared) in identities {
-        let replaced = ends.iter().any(|(of, end)| *of == document && end.key == declared.key);
+        let replaced = ending.contains(&(document, &declared.key));
         owners.identity(document, declared, replaced, inventory);
     }
     owners.bindings(bindings, inventory, assume_complete);
@@ -79,8 +80,9 @@ pub(in crate::collect) fn add(sources: Sources, inventory: &mut Inventory, assum
     for (document, declaration) in credentials {
         all.push(beside.credential(document, declaration, &owners, inventory));
     }
-    let lost: Vec<_> = ends.into_iter().flat_map(|(_, end)| owners.lost(&end.identity, inventory)).collect();
-    all.retain(|other| !lost.iter().any(|it| says_the_same(other, it)));
+    let lost = owners.lost(ends.iter().map(|(_, end)| &end.identity), inventory);
+    let gone: BTreeSet<_> = lost.iter().map(named).collect();
+    all.retain(|it| !it.is_deleted() || !gone.contains(&named(it)));
     all.extend(lost);
     let clusters = std::mem::take(&mut inventory.declared.clusters);
     inventory.declared = Declared::of(all, assume_complete);
@@ -200,32 +202,24 @@ impl Owners {
         }
     }
 
-    /// The credentials that are deleted with an identity.
-    fn lost(&self, end: &Identity, inventory: &Inventory) -> Vec<DeclaredCredential> {
-        let Some(place) = [end.id.as_str(), end.client_id.as_str()].into_iter().find_map(|id| self.of_id(id)) else {
-            return Vec::new();
+    /// The live credentials that are deleted with these identities.
+    fn lost<'i>(&self, ends: impl Iterator<Item = &'i Identity>, inventory: &Inventory) -> Vec<DeclaredCredential> {
+        let of_end = |end: &'i Identity| {
+            let place = [end.id.as_str(), end.client_id.as_str()].into_iter().find_map(|id| self.of_id(id))?;
+            let identity = inventory.identities.get(place).filter(|it| it.declared.is_none())?;
+            Some((place, (end, identity)))
         };
-        let Some(identity) = inventory.identities.get(place).filter(|it| it.declared.is_none()) else {
-            return Vec::new();
+        let mut ending: BTreeMap<usize, Vec<(&Identity, &Identity)>> = BTreeMap::new();
+        for (place, pair) in ends.filter_map(of_end) {
+            ending.entry(place).or_default().push(pair);
+        }
+        let of_credential = |it: &FederatedIdentityCredential| {
+            let (Parent::Resource(id) | Parent::Id(id)) = &it.parent else { return None };
+            ending.get(&self.of_id(id)?)
         };
-        let is_its = |it: &&FederatedIdentityCredential| {
-            let (Parent::Resource(id) | Parent::Id(id)) = &it.parent else { return false };
-            it.declared.is_none() && self.of_id(id) == Some(place)
-        };
-        let lost = |it: &FederatedIdentityCredential| DeclaredCredential {
-            address: end.declared.clone().unwrap_or_default(),
-            identity: identity.reference().into(),
-            name: it.name.clone(),
-            issuer: Some(it.issuer.clone()),
-            subject: it.subject.clone(),
-            expression: it.expression.clone(),
-            audiences: Some(it.audiences.clone()),
-            coming: Coming::DeletedWithIdentity,
-            planned: None,
-            tool: Tool::Terraform { constraint: None, written: Vec::new() },
-            origin: end.origin,
-        };
-        inventory.credentials.iter().filter(is_its).map(lost).collect()
+        let live = inventory.credentials.iter().filter(|it| it.declared.is_none() && !ending.is_empty());
+        let pairs = live.flat_map(|it| of_credential(it).into_iter().flatten().map(move |pair| (it, pair)));
+        pairs.map(|(it, (end, identity))| deleted_with(end, identity, it)).collect()
     }
 
     fn owner(&self, document: u32, whose: &Whose, inventory: &Inventory) -> Option<usize> {
@@ -243,12 +237,26 @@ impl Owners {
     }
 }
 
-/// Whether a declaration says already that a credential is deleted.
-fn says_the_same(other: &DeclaredCredential, lost: &DeclaredCredential) -> bool {
-    other.is_deleted()
-        && other.origin.source == lost.origin.source
-        && other.identity.eq_ignore_ascii_case(&lost.identity)
-        && other.name.eq_ignore_ascii_case(&lost.name)
+/// A live credential of an identity whose declaration says that it ends.
+fn deleted_with(end: &Identity, identity: &Identity, it: &FederatedIdentityCredential) -> DeclaredCredential {
+    DeclaredCredential {
+        address: end.declared.clone().unwrap_or_default(),
+        identity: identity.reference().into(),
+        name: it.name.clone(),
+        issuer: Some(it.issuer.clone()),
+        subject: it.subject.clone(),
+        expression: it.expression.clone(),
+        audiences: Some(it.audiences.clone()),
+        coming: Coming::DeletedWithIdentity,
+        planned: None,
+        tool: Tool::Terraform { constraint: None, written: Vec::new() },
+        origin: end.origin,
+    }
+}
+
+/// What tells the credentials of one source apart.
+fn named(it: &DeclaredCredential) -> (u32, String, String) {
+    (it.origin.source, it.identity.to_ascii_lowercase(), it.name.to_ascii_lowercase())
 }
 
 /// The one cluster that is meant, with its resource id.

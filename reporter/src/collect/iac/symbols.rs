@@ -1,6 +1,7 @@
 //! Order within a template: what a resource waits for, whether `dependsOn` names it by its symbol
 //! (`languageVersion` 2.0) or by its id.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
@@ -9,12 +10,16 @@ const CREDENTIALS: &str = "federatedidentitycredentials";
 const DEPLOYMENTS: &str = "microsoft.resources/deployments";
 /// How deeply a module is searched.
 const DEPTH: usize = 64;
+/// How many resources are looked at for one template; what is left is not told.
+const MOST: u32 = 1 << 20;
 
 /// The resources of a template: by their symbols, children among them, where they have any.
 pub(super) struct Symbols<'a> {
     named: BTreeMap<&'a str, &'a Value>,
     /// The modules of a list.
     modules: Vec<&'a Value>,
+    /// How many more resources may be looked at.
+    left: Cell<u32>,
 }
 
 impl<'a> Symbols<'a> {
@@ -27,7 +32,7 @@ impl<'a> Symbols<'a> {
             }
         }
         let list = template.get("resources").and_then(Value::as_array).into_iter().flatten();
-        Self { named, modules: list.filter(|it| kind(it) == DEPLOYMENTS).collect() }
+        Self { named, modules: list.filter(|it| kind(it) == DEPLOYMENTS).collect(), left: MOST.into() }
     }
 
     /// Whether a resource waits for a federated credential, or for something of which that cannot be
@@ -38,7 +43,8 @@ impl<'a> Symbols<'a> {
             let on = resource.get("dependsOn").and_then(Value::as_array).into_iter().flatten();
             for on in on.filter_map(Value::as_str).filter(|on| !on.is_empty()) {
                 match self.find(on) {
-                    Some(other) if has_credential(other, DEPTH) => return true,
+                    _ if self.left.get() == 0 => return true,
+                    Some(other) if self.has_credential(other, DEPTH) => return true,
                     Some(other) if seen.insert(on) => open.push(other),
                     Some(_) => {}
                     None if may_be_credential(on) => return true,
@@ -58,31 +64,37 @@ impl<'a> Symbols<'a> {
                 None => !name.is_empty() && (on == name || on.contains(&format!("'{name}'"))),
             }
         };
-        let is_module = on.to_ascii_lowercase().contains(DEPLOYMENTS);
-        let module = || self.modules.iter().find(is_meant).copied().filter(|_| is_module);
-        self.named.get(on).copied().or_else(module)
+        let is_module = || on.to_ascii_lowercase().contains(DEPLOYMENTS);
+        let module = || self.modules.iter().take_while(|_| self.look()).find(is_meant).copied();
+        self.named.get(on).copied().or_else(|| if is_module() { module() } else { None })
+    }
+
+    /// Looks at one more resource; false if that is too many.
+    fn look(&self) -> bool {
+        self.left.set(self.left.get().saturating_sub(1));
+        self.left.get() > 0
+    }
+
+    /// Whether a resource is a credential, or a module with one in it, or one that cannot be looked into.
+    fn has_credential(&self, resource: &Value, depth: usize) -> bool {
+        let Some(depth) = depth.checked_sub(1).filter(|_| self.look()) else { return true };
+        let kind = kind(resource);
+        if kind.ends_with(CREDENTIALS) {
+            return true;
+        }
+        let within = |of: &Value| match of.get("resources") {
+            Some(Value::Array(list)) => list.iter().any(|it| self.has_credential(it, depth)),
+            Some(Value::Object(named)) => named.values().any(|it| self.has_credential(it, depth)),
+            _ => false,
+        };
+        // one that is linked is elsewhere
+        kind == DEPLOYMENTS && resource.pointer("/properties/template").is_none_or(within)
     }
 }
 
 fn kind(resource: &Value) -> String {
     let kind = resource.get("type").and_then(Value::as_str).unwrap_or_default();
     kind.split('@').next().unwrap_or_default().to_ascii_lowercase()
-}
-
-/// Whether a resource is a credential, or a module with one in it, or one that cannot be looked into.
-fn has_credential(resource: &Value, depth: usize) -> bool {
-    let Some(depth) = depth.checked_sub(1) else { return true };
-    let kind = kind(resource);
-    if kind.ends_with(CREDENTIALS) {
-        return true;
-    }
-    let within = |of: &Value| match of.get("resources") {
-        Some(Value::Array(list)) => list.iter().any(|it| has_credential(it, depth)),
-        Some(Value::Object(named)) => named.values().any(|it| has_credential(it, depth)),
-        _ => false,
-    };
-    // one that is linked is elsewhere
-    kind == DEPLOYMENTS && resource.pointer("/properties/template").is_none_or(within)
 }
 
 /// A plain name may be a credential's, an id says of what type it is.

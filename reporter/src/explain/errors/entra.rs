@@ -163,9 +163,21 @@ pub(super) static ROWS: &[Known] = &[
         name: "",
         link: Link::Issuer,
         meaning: "the issuer's keys could not be understood",
-        check: &["the keys must be RSA, in a JSON Web Key Set; Entra verifies RS256 alone"],
+        check: &["the keys must be RSA, in a JSON Web Key Set; RS256 is what Microsoft supports"],
         rules: &[],
         sample: "AADSTS900612: Failed to parse external OIDC provider signing keys.",
+    },
+    Known {
+        codes: &["5002738"],
+        said: &[],
+        name: "",
+        link: Link::Issuer,
+        meaning: "the token is signed by an algorithm that Entra does not take",
+        check: &[
+            "give the API server an RSA key, publish it, then make the pods anew: tokens of elliptic curves are refused",
+        ],
+        rules: &["AWI704"],
+        sample: "AADSTS5002738: Invalid JWT token. 'ES256' is not a supported signature algorithm.",
     },
     Known {
         codes: &["700222", "700226", "700229", "700236"],
