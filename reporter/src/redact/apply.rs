@@ -381,7 +381,7 @@ impl Redactor {
             self.identity(identity);
             self.key(key);
         }
-        declared.clusters.iter_mut().for_each(|cluster| self.cluster(cluster));
+        declared.clusters.iter_mut().chain(&mut declared.made).for_each(|cluster| self.cluster(cluster));
         for Declaration { credential, parent } in &mut declared.credentials {
             for text in [&mut credential.address, &mut credential.identity, &mut credential.name] {
                 self.text(text);

@@ -36,6 +36,12 @@ pub(in crate::collect) fn take(sources: &mut [Sourced], inventory: &mut Inventor
                     facts.resources.push((cluster.origin.line, None, Resource::Cluster(Box::new(cluster))));
                 }
             }
+            for mut cluster in std::mem::take(&mut declarations.made) {
+                cluster.origin.source = *index;
+                if !inventory.clusters.iter().any(|known| same_cluster(known, &cluster)) {
+                    inventory.clusters.push(cluster);
+                }
+            }
             taken.push((*index, declarations));
         }
     }

@@ -26,6 +26,9 @@ pub(crate) struct Declarations {
     pub(crate) identities: Vec<DeclaredIdentity>,
     pub(crate) credentials: Vec<Declaration>,
     pub(crate) clusters: Vec<Cluster>,
+    /// Clusters that are about to be made, and are none of those that are there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) made: Vec<Cluster>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) bindings: Vec<DeclaredBinding>,
     /// What of it could not be read: line and reason.
@@ -116,6 +119,7 @@ impl Declarations {
         self.identities.is_empty()
             && self.credentials.is_empty()
             && self.clusters.is_empty()
+            && self.made.is_empty()
             && self.bindings.is_empty()
     }
 }

@@ -68,7 +68,10 @@ pub(super) fn read(document: &Value, lines: &mut Lines<'_>) -> Declarations {
                 found.identities.push(resource.application(line));
             }
             "azurerm_kubernetes_cluster" if resource.coming != Coming::Deleted => {
-                found.clusters.push(resource.cluster(line))
+                let goes = |it: &Resource<'_>| it.coming == Coming::Deleted && it.address == resource.address;
+                let is_new = resource.coming == Coming::Made && !resources.iter().any(goes);
+                let clusters = if is_new { &mut found.made } else { &mut found.clusters };
+                clusters.push(resource.cluster(line));
             }
             kind if CREDENTIALS.contains(&kind) => {
                 found.credentials.push(resource.credential(line, &configuration));
