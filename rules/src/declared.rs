@@ -125,6 +125,12 @@ impl Declared {
         self.credentials.iter().take_while(|it| it.identity.is_empty())
     }
 
+    /// All of them.
+    #[cfg(feature = "audit")]
+    pub fn all(&self) -> &[DeclaredCredential] {
+        &self.credentials
+    }
+
     /// Those that may still be applied.
     pub fn to_come(&self) -> impl Iterator<Item = &DeclaredCredential> {
         self.credentials.iter().filter(|it| it.is_to_come())

@@ -92,10 +92,19 @@ fn what_a_plan_makes_is_judged_as_it_will_be() {
     let half = values("prod", ISSUER, "system:serviceaccount:shop");
     expect("right", &[], &made(&right()), &[("AWI301", Medium)]);
     expect("slash", &[], &made(&slashless()), &[("AWI301", Critical), ("AWI304", High)]);
-    expect("typo", &[], &made(&typo), &[("AWI301", Critical), ("AWI303", High), ("AWI311", High)]);
+    expect("typo", &[], &made(&typo), &[("AWI301", Critical), ("AWI303", High)]);
     expect("half a subject", &[], &made(&half), &[("AWI301", Critical), ("AWI308", High)]);
     expect("audience", &[], &made(&audience), &[("AWI301", Critical), ("AWI307", High)]);
     expect("nothing", &[], &[], &[("AWI301", Critical)]);
+}
+
+#[test]
+fn azure_comes_first_and_the_application_after_it() {
+    let other = values("later", ISSUER, "system:serviceaccount:later:checkout");
+    let planned = plan(vec![change("later", &["create"], &Value::Null, &other)]);
+    expect("planned", &[right()], &[planned], &[]);
+    expect("in a template", &[right()], &[template(vec![("", other.clone())], false)], &[("AWI904", Medium)]);
+    expect("there", &[right(), other], &[], &[("AWI311", High)]);
 }
 
 #[test]
