@@ -377,8 +377,9 @@ impl Redactor {
     }
 
     fn declared(&mut self, declared: &mut Declarations) {
-        for DeclaredIdentity { identity, key, .. } in &mut declared.identities {
+        for DeclaredIdentity { identity, key, subscription, .. } in &mut declared.identities {
             self.identity(identity);
+            self.text(subscription);
             self.key(key);
         }
         declared.clusters.iter_mut().chain(&mut declared.made).for_each(|cluster| self.cluster(cluster));
@@ -404,9 +405,8 @@ impl Redactor {
         match whose {
             Whose::Id(id) => self.text(id),
             Whose::Declared(key) => self.key(key),
-            Whose::Name { name, resource_group } => {
-                self.text(name);
-                self.text(resource_group);
+            Whose::Name { name, resource_group, subscription } => {
+                [name, resource_group, subscription].into_iter().for_each(|text| self.text(text));
             }
             Whose::Unknown => {}
         }

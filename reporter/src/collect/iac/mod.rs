@@ -43,6 +43,9 @@ pub(crate) struct DeclaredIdentity {
     pub(crate) identity: Identity,
     /// How credentials of the same document name it.
     pub(crate) key: Key,
+    /// The subscription it is deployed to; empty if unknown.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) subscription: String,
     /// What is still to come of it: nothing, or its end. One that is replaced is declared twice.
     #[serde(default)]
     pub(crate) coming: Coming,
@@ -86,8 +89,13 @@ pub(crate) enum Whose {
     Id(String),
     /// By the identity's own declaration.
     Declared(Key),
-    /// By name, and by resource group if that is known.
-    Name { name: String, resource_group: String },
+    /// By name, and by where it is, as far as that is known.
+    Name {
+        name: String,
+        resource_group: String,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        subscription: String,
+    },
     /// It is known only once it is applied.
     Unknown,
 }

@@ -93,7 +93,12 @@ impl<'a> View<'a> {
         made.id = given("id").into();
         made.resource_group = self.text("/spec/forProvider/resourceGroupName").into();
         made.location = self.first(&["/spec/location", "/spec/forProvider/location"]).into();
-        DeclaredIdentity { identity: made, key: Key::Object(address), coming: Coming::Nothing }
+        DeclaredIdentity {
+            identity: made,
+            key: Key::Object(address),
+            subscription: String::new(),
+            coming: Coming::Nothing,
+        }
     }
 
     fn credential(&self) -> Declaration {

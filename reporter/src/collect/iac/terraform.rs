@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 use wiguard_rules::declared::{Coming, DeclaredCredential, Tool};
-use wiguard_rules::model::{Audience, Cluster, IdentityKind, Origin, Platform};
+use wiguard_rules::model::{Audience, Cluster, Identity, IdentityKind, Origin, Platform};
 
 use super::lines::Lines;
 use super::references::Configuration;
@@ -209,6 +209,11 @@ impl Resource<'_> {
         self.get(name).and_then(Value::as_str).unwrap_or_default().into()
     }
 
+    fn declared(&self, identity: Identity) -> DeclaredIdentity {
+        let key = Key::Address(self.address.clone());
+        DeclaredIdentity { identity, key, subscription: String::new(), coming: self.coming }
+    }
+
     fn managed_identity(&self, line: u32) -> DeclaredIdentity {
         let mut made = identity(IdentityKind::UserAssigned, &self.text("name"), &self.address, line);
         made.client_id = self.text("client_id").into();
@@ -217,7 +222,7 @@ impl Resource<'_> {
         made.tenant_id = self.text("tenant_id");
         made.resource_group = self.text("resource_group_name");
         made.location = self.text("location");
-        DeclaredIdentity { identity: made, key: Key::Address(self.address.clone()), coming: self.coming }
+        self.declared(made)
     }
 
     fn application(&self, line: u32) -> DeclaredIdentity {
@@ -230,7 +235,7 @@ impl Resource<'_> {
             .into();
         let ids = [self.text("object_id"), object_id(&self.text("id"))];
         made.id = ids.into_iter().find(|id| !id.is_empty()).unwrap_or_default();
-        DeclaredIdentity { identity: made, key: Key::Address(self.address.clone()), coming: self.coming }
+        self.declared(made)
     }
 
     fn cluster(&self, line: u32) -> Cluster {
