@@ -387,6 +387,7 @@ impl Redactor {
             for text in [&mut credential.address, &mut credential.identity, &mut credential.name] {
                 self.text(text);
             }
+            credential.after.iter_mut().for_each(|address| self.text(address));
             credential.issuer.iter_mut().for_each(|issuer| self.text(&mut issuer.0));
             credential.subject.iter_mut().for_each(|subject| self.text(&mut subject.0));
             credential.expression.iter_mut().for_each(|expression| self.text(expression));

@@ -265,6 +265,7 @@ impl Resource<'_> {
             expression: expression.get("value").and_then(whole).map(Into::into),
             audiences,
             coming: Coming::Nothing,
+            after: Vec::new(),
             planned: None,
             tool: Tool::Template { copied: copied || place.looped, in_turn },
             origin: Origin { source: 0, line },

@@ -234,6 +234,7 @@ impl Owners {
             expression: it.expression.clone(),
             audiences: Some(it.audiences.clone()),
             coming: Coming::DeletedWithIdentity,
+            after: Vec::new(),
             planned: None,
             tool: Tool::Terraform { constraint: None, written: Vec::new() },
             origin: end.origin,

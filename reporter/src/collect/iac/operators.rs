@@ -129,6 +129,7 @@ impl<'a> View<'a> {
             expression: filled(spec("claimsMatchingExpression").and_then(|it| it.get("value"))).map(Into::into),
             audiences: audiences.and_then(|list| list.iter().map(|it| it.as_str().map(Audience::from)).collect()),
             coming: Coming::Nothing,
+            after: Vec::new(),
             planned: None,
             tool: Tool::Operator,
             origin: Origin { source: 0, line: self.line },

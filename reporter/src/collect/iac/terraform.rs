@@ -267,6 +267,9 @@ impl Resource<'_> {
                 .owner(&self.address, &owners)
                 .map_or(Whose::Unknown, |it| Whose::Declared(Key::Address(it))),
         };
+        let tool = self.tool(configuration);
+        // later versions of the provider need nobody to put them in turn
+        let after = if tool.is_below(3, 40) { configuration.before(&self.address) } else { Vec::new() };
         let credential = DeclaredCredential {
             address: self.address.clone(),
             identity: String::new(),
@@ -276,8 +279,9 @@ impl Resource<'_> {
             expression: filled(self.get("claims_matching_expression")).map(Into::into),
             audiences,
             coming: self.coming,
+            after,
             planned: None,
-            tool: self.tool(configuration),
+            tool,
             origin: Origin { source: 0, line },
         };
         Declaration { credential, parent }
