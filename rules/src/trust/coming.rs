@@ -42,6 +42,12 @@ impl<'a> Trust<'a> {
         all.iter().find(is_it).is_some_and(DeclaredCredential::is_to_come)
     }
 
+    /// The declaration of a credential that is declared and of which nothing says whose it is.
+    pub fn of_nobody_yet(&self, credential: &FederatedIdentityCredential) -> Option<&'a DeclaredCredential> {
+        let address = credential.declared.as_ref()?;
+        self.declared().of_nobody().find(|it| it.origin == credential.origin && it.address == *address)
+    }
+
     /// The declaration by which a credential that is there will be changed or deleted.
     pub fn coming_to(&self, credential: &FederatedIdentityCredential) -> Option<&'a DeclaredCredential> {
         let identity = self.parent(credential).filter(|_| credential.declared.is_none())?;
