@@ -129,6 +129,7 @@ catalogue! {
     #[cfg(feature = "audit")]
     audit AWI710 => claimable_subject,
     audit AWI801 => outdated_library,
+    #[cfg(feature = "audit")]
     audit AWI802 => outdated_terraform_attribute,
     #[cfg(feature = "audit")]
     audit AWI803 => secret_provider_class_identity,

@@ -50,6 +50,10 @@ pub struct DeclaredCredential {
     /// What its document says is still to come of it.
     #[cfg_attr(feature = "facts", serde(default))]
     pub coming: Coming,
+    /// What its document applies before it: addresses of resources and of modules.
+    #[cfg(feature = "audit")]
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    pub after: Vec<String>,
     /// What it will be, where it was seen to be otherwise or not to be at all, and all of it is known.
     #[cfg(feature = "audit")]
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
@@ -125,6 +129,12 @@ impl Declared {
         self.credentials.iter().take_while(|it| it.identity.is_empty())
     }
 
+    /// All of them.
+    #[cfg(feature = "audit")]
+    pub fn all(&self) -> &[DeclaredCredential] {
+        &self.credentials
+    }
+
     /// Those that may still be applied.
     pub fn to_come(&self) -> impl Iterator<Item = &DeclaredCredential> {
         self.credentials.iter().filter(|it| it.is_to_come())
@@ -179,6 +189,16 @@ impl DeclaredCredential {
     #[cfg(feature = "audit")]
     pub fn planned(&self) -> Option<&FederatedIdentityCredential> {
         self.planned.as_ref()
+    }
+
+    /// Whether its document applies it after another one of its own.
+    #[cfg(feature = "audit")]
+    pub fn waits_for(&self, other: &Self) -> bool {
+        let is_within = |on: &String| {
+            let rest = other.address.strip_prefix(on.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[', '/']))
+        };
+        self.after.iter().any(is_within)
     }
 
     /// Whether it will trust a token of one of these audiences; `None` if that shows only once it is applied.

@@ -82,6 +82,8 @@ pub(crate) fn declared(identity: &str, name: &str) -> DeclaredCredential {
         audiences: None,
         coming: Coming::Nothing,
         #[cfg(feature = "audit")]
+        after: Vec::new(),
+        #[cfg(feature = "audit")]
         planned: None,
         tool: Tool::Operator,
         origin: Origin::default(),

@@ -92,10 +92,39 @@ fn what_a_plan_makes_is_judged_as_it_will_be() {
     let half = values("prod", ISSUER, "system:serviceaccount:shop");
     expect("right", &[], &made(&right()), &[("AWI301", Medium)]);
     expect("slash", &[], &made(&slashless()), &[("AWI301", Critical), ("AWI304", High)]);
-    expect("typo", &[], &made(&typo), &[("AWI301", Critical), ("AWI303", High), ("AWI311", High)]);
+    expect("typo", &[], &made(&typo), &[("AWI301", Critical), ("AWI303", High)]);
     expect("half a subject", &[], &made(&half), &[("AWI301", Critical), ("AWI308", High)]);
     expect("audience", &[], &made(&audience), &[("AWI301", Critical), ("AWI307", High)]);
     expect("nothing", &[], &[], &[("AWI301", Critical)]);
+}
+
+#[test]
+fn whose_a_credential_will_be_may_be_known_only_later() {
+    let mut values = right();
+    values.as_object_mut().unwrap().remove("user_assigned_identity_id");
+    let mut later = plan(vec![change("cart", &["create"], &Value::Null, &values)]);
+    later["resource_changes"][0]["change"]["after_unknown"] = json!({"user_assigned_identity_id": true});
+    let documents = estate(&[]);
+    let all = documents.iter().map(|(_, document)| document).chain([&later]);
+    let text = all.map(Value::to_string).collect::<Vec<_>>().join("\n");
+    let message = |found: &str| {
+        let report =
+            Folder::of(&[("all.json", found)]).run(&["scan", "all.json", "--assume-complete", "-o", "json"]).report();
+        let findings = report["findings"].as_array().unwrap();
+        findings.iter().find(|it| it["rule"] == "AWI301").unwrap()["message"].as_str().unwrap().to_owned()
+    };
+    let said = message(&text);
+    assert!(said.contains(&format!("{FIC}.cart, whose identity is not known yet, may be it")), "{said}");
+    assert!(!said.contains("another identity"), "{said}");
+}
+
+#[test]
+fn azure_comes_first_and_the_application_after_it() {
+    let other = values("later", ISSUER, "system:serviceaccount:later:checkout");
+    let planned = plan(vec![change("later", &["create"], &Value::Null, &other)]);
+    expect("planned", &[right()], &[planned], &[]);
+    expect("in a template", &[right()], &[template(vec![("", other.clone())], false)], &[("AWI904", Medium)]);
+    expect("there", &[right(), other], &[], &[("AWI311", High)]);
 }
 
 #[test]

@@ -386,15 +386,17 @@ impl Redactor {
     }
 
     fn declared(&mut self, declared: &mut Declarations) {
-        for DeclaredIdentity { identity, key, .. } in &mut declared.identities {
+        for DeclaredIdentity { identity, key, subscription, .. } in &mut declared.identities {
             self.identity(identity);
+            self.text(subscription);
             self.key(key);
         }
-        declared.clusters.iter_mut().for_each(|cluster| self.cluster(cluster));
+        declared.clusters.iter_mut().chain(&mut declared.made).for_each(|cluster| self.cluster(cluster));
         for Declaration { credential, parent } in &mut declared.credentials {
             for text in [&mut credential.address, &mut credential.identity, &mut credential.name] {
                 self.text(text);
             }
+            credential.after.iter_mut().for_each(|address| self.text(address));
             credential.issuer.iter_mut().for_each(|issuer| self.text(&mut issuer.0));
             credential.subject.iter_mut().for_each(|subject| self.text(&mut subject.0));
             credential.expression.iter_mut().for_each(|expression| self.text(expression));
@@ -413,9 +415,8 @@ impl Redactor {
         match whose {
             Whose::Id(id) => self.text(id),
             Whose::Declared(key) => self.key(key),
-            Whose::Name { name, resource_group } => {
-                self.text(name);
-                self.text(resource_group);
+            Whose::Name { name, resource_group, subscription } => {
+                [name, resource_group, subscription].into_iter().for_each(|text| self.text(text));
             }
             Whose::Unknown => {}
         }

@@ -8,7 +8,8 @@
 //!
 //! Who is granted everything, or may grant or impersonate it, needs no such way and is not named, unless it
 //! is everybody. Nor are the components of Kubernetes and AKS, what runs in `kube-system`, and operators
-//! declared in the configuration. Namespaces declared as pending are provisioned later than their credentials.
+//! declared in the configuration. Namespaces declared as pending are provisioned later than their credentials,
+//! and so are those of a credential that is still to be made.
 //!
 //! # Fails
 //!

@@ -9,7 +9,8 @@
 //! as the cluster's Deployments tell, and nothing is said until they are known.
 //!
 //! What is on in Azure, and off in infrastructure as code, stays on until that is applied: the finding is of high
-//! severity and names the declaration.
+//! severity and names the declaration. A cluster of the same name in
+//! another resource group is another one, and so is one that a plan is about to create.
 //!
 //! AKS Automatic has both always on. A self-installed webhook serves as well: its Deployment
 //! `azure-wi-webhook-controller-manager`, or your word for it. On Arc and elsewhere pods may project
@@ -173,7 +174,10 @@ fn check(cluster: &Cluster, trust: &Trust<'_>) -> Verdict {
 /// What is on, and declared to be off.
 fn declared_off(cluster: &Cluster, trust: &Trust<'_>) -> Verdict {
     let is_it = |it: &&Cluster| match it.id.as_str() {
-        "" => it.name == cluster.name,
+        "" => {
+            let group = &it.resource_group;
+            it.name == cluster.name && (group.is_empty() || group.eq_ignore_ascii_case(&cluster.resource_group))
+        }
         id => id.eq_ignore_ascii_case(&cluster.id),
     };
     for it in trust.declared().clusters.iter().filter(is_it) {

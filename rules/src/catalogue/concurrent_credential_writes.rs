@@ -3,8 +3,8 @@
 //! Azure takes one write of a managed identity's credentials at a time and answers `409 Conflict` to the
 //! others, so that a deployment fails now and then, with some of the credentials made and some not. A
 //! `copy` loop of a template writes its resources at once unless its mode is `serial`, separate resources and
-//! modules are written at once unless one depends on the other, and Terraform's azurerm provider writes them in
-//! turn from 3.40.0 on.
+//! modules are written at once unless one depends on the other, and so are resources of Terraform, whose azurerm
+//! provider writes them in turn from 3.40.0 on.
 //!
 //! One credential has nobody to collide with, and one that a plan leaves as it is does not count. Where a
 //! document does not say which version of the provider it is for, nothing is said.
@@ -169,6 +169,30 @@
 //! ```
 //!
 //! ```yaml
+//! # one depends on the other, in Terraform
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 33333333-3333-3333-3333-333333333333, resourceGroup: rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! format_version: "1.2"
+//! terraform_version: 1.9.8
+//! resource_changes:
+//! - address: azurerm_federated_identity_credential.one
+//!   mode: managed
+//!   type: azurerm_federated_identity_credential
+//!   change: {actions: [create], after: {name: one, parent_id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audience: ["api://AzureADTokenExchange"]}, after_unknown: {}}
+//! - address: azurerm_federated_identity_credential.two
+//!   mode: managed
+//!   type: azurerm_federated_identity_credential
+//!   change: {actions: [create], after: {name: two, parent_id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:till", audience: ["api://AzureADTokenExchange"]}, after_unknown: {}}
+//! configuration:
+//!   provider_config:
+//!     azurerm: {name: azurerm, version_constraint: "3.39.0"}
+//!   root_module:
+//!     resources:
+//!     - {address: azurerm_federated_identity_credential.one, mode: managed, type: azurerm_federated_identity_credential, name: one, expressions: {name: {constant_value: one}}}
+//!     - {address: azurerm_federated_identity_credential.two, mode: managed, type: azurerm_federated_identity_credential, name: two, expressions: {name: {constant_value: two}}, depends_on: [azurerm_federated_identity_credential.one]}
+//! ```
+//!
+//! ```yaml
 //! # a provider that puts them in turn
 //! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 33333333-3333-3333-3333-333333333333, resourceGroup: rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
 //! ---
@@ -291,22 +315,22 @@ fn check(one: &DeclaredCredential, trust: &Trust<'_>) -> Verdict {
     ))
 }
 
-/// Whether it may be written while another one of its document is. Of a template, all but one
-/// have to wait.
-fn collides(it: &DeclaredCredential, declared: &[DeclaredCredential]) -> bool {
+/// Whether it may be written while another one of its document is: neither waits for the other.
+pub(super) fn collides(it: &DeclaredCredential, declared: &[DeclaredCredential]) -> bool {
     let same = |other: &&DeclaredCredential| {
         is_written(other) && other.origin.source == it.origin.source && other.tool.is_like(&it.tool)
     };
-    let in_turn = |other: &DeclaredCredential| matches!(other.tool, Tool::Template { in_turn: true, .. });
-    let several = |wanted: &dyn Fn(&DeclaredCredential) -> bool| {
-        declared.iter().filter(same).filter(|other| wanted(other)).nth(1).is_some()
+    let apart = |other: &DeclaredCredential| {
+        !core::ptr::eq(other, it) && !it.waits_for(other) && !other.waits_for(it)
     };
+    let in_turn = |other: &DeclaredCredential| matches!(other.tool, Tool::Template { in_turn: true, .. });
+    let others = || declared.iter().filter(same).filter(|other| apart(other));
     is_written(it)
         && match &it.tool {
             Tool::Template { in_turn: true, .. } | Tool::Operator => false,
             Tool::Template { copied: true, .. } => true,
-            Tool::Template { .. } => several(&|other| !in_turn(other)),
-            Tool::Terraform { .. } => it.tool.is_below(3, 40) && several(&|_| true),
+            Tool::Template { .. } => others().any(|other| !in_turn(other)),
+            Tool::Terraform { .. } => it.tool.is_below(3, 40) && others().next().is_some(),
         }
 }
 

@@ -7,8 +7,10 @@
 //! Where it is known that others than administrators can create the namespace, `claimable-subject`
 //! says so in its place.
 //!
-//! Namespaces declared as pending are provisioned later than their credentials; how old a credential is, is
-//! not read. Identity bindings, flexible credentials and other issuers trust no ServiceAccount by name; a
+//! Namespaces declared as pending are provisioned later than their credentials. So is the ServiceAccount of a
+//! credential that a Terraform plan or a template is still to make or change: Azure comes first, the application
+//! after it, and of what is not there yet nobody can get an identity. Once it is there it is judged like any other;
+//! how old it is then, is not read. Identity bindings, flexible credentials and other issuers trust no ServiceAccount by name; a
 //! malformed subject is `malformed-subject`'s. The ServiceAccount `default` exists wherever its namespace
 //! does.
 //!
@@ -108,6 +110,44 @@
 //! ---
 //! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 33333333-3333-3333-3333-333333333333}}}
 //! ```
+//!
+//! ```yaml
+//! # a plan is still to make it
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 33333333-3333-3333-3333-333333333333, resourceGroup: rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! {apiVersion: v1, kind: Namespace, metadata: {name: shop}}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: checkout, namespace: shop, annotations: {azure.workload.identity/client-id: 33333333-3333-3333-3333-333333333333}}}
+//! ---
+//! format_version: "1.2"
+//! terraform_version: 1.9.8
+//! resource_changes:
+//! - address: azurerm_federated_identity_credential.cart
+//!   mode: managed
+//!   type: azurerm_federated_identity_credential
+//!   change: {actions: [create], before: null, after: {name: fc, user_assigned_identity_id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audience: ["api://AzureADTokenExchange"]}, after_unknown: {}}
+//! ```
+//!
+//! ```yaml
+//! # a template is still to make it
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 33333333-3333-3333-3333-333333333333, resourceGroup: rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! {apiVersion: v1, kind: Namespace, metadata: {name: shop}}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: checkout, namespace: shop, annotations: {azure.workload.identity/client-id: 33333333-3333-3333-3333-333333333333}}}
+//! ---
+//! "$schema": https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#
+//! contentVersion: 1.0.0.0
+//! resources:
+//! - type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials
+//!   apiVersion: "2024-11-30"
+//!   name: id-cart/fc
+//!   properties: {issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audiences: ["api://AzureADTokenExchange"]}
+//! ```
 use super::malformed_subject::is_well_formed;
 use crate::near::shell;
 use crate::parameters::any_glob;
@@ -185,6 +225,10 @@ pub(super) fn missing<'a>(
     let Some(subject) = credential.subject.as_ref().filter(|subject| is_well_formed(subject)) else { return Ok(None) };
     let Some((namespace, name)) = subject.service_account() else { return Ok(None) };
     if credential.issuer.is_identity_binding() || any_glob(&trust.parameters().pending_namespaces, namespace) {
+        return Ok(None);
+    }
+    #[cfg(feature = "audit")]
+    if trust.is_to_come(credential) {
         return Ok(None);
     }
     let Some((index, cluster)) = trust.cluster_of(&credential.issuer) else {

@@ -140,6 +140,7 @@
 //!       type: azurerm_federated_identity_credential
 //!       values: {name: fc, user_assigned_identity_id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audience: ["api://AzureADTokenExchange"]}
 //! ```
+use super::concurrent_credential_writes::collides;
 use crate::declared::{DeclaredCredential, Tool};
 use crate::prelude::*;
 
@@ -166,7 +167,8 @@ fn check(identity: &Identity, trust: &Trust<'_>) -> Verdict {
     };
     let declared = trust.declared().of_identity(identity);
     let Some((one, attribute)) = declared.iter().find_map(|it| Some((it, old(it)?))) else {
-        return Ok(declared.iter().find(|it| it.tool.is_below(3, 40)).map(too_old));
+        let told = declared.iter().any(|it| collides(it, declared));
+        return Ok(declared.iter().find(|it| !told && it.tool.is_below(3, 40)).map(too_old));
     };
     let gone = one.tool.is_at_least(5, 0);
     let (severity, what) = if gone { (Severity::High, "does not know") } else { (RULE.severity, "is about to drop") };

@@ -8,7 +8,8 @@
 //! id (`client-id-missing`), or with one that no identity has (`client-id-unknown`), there is no
 //! identity to ask. The expression of a flexible credential is evaluated; where it hangs on a claim
 //! that is not known, nothing is accused. Where a Terraform plan or a template is still to make or correct the
-//! credential, as far as that is known, the finding is of medium severity and says what to apply.
+//! credential, as far as that is known, the finding is of medium severity and says what to apply; where it is
+//! known only later whose credential that is, it is named, and nobody is said to be trusted by another identity.
 //!
 //! # Fails
 //!
@@ -212,11 +213,7 @@ fn refused(field: String, presented: &Presented<'_>, refusal: &Refusal<'_>, trus
         finding = finding.with_made("nearest", || miss.evidence(trust));
     }
     if let Some(other) = presented.trusted_by(trust) {
-        finding.message.push_str("; another identity trusts it: does the client id name the wrong one?");
-        finding = finding.with_made("trustedBy", || {
-            let named = trust.parent(other).map(|parent| parent.client_id.as_str());
-            serde_json::json!({"name": trust.parent_name(other), "clientId": named})
-        });
+        finding = elsewhere(finding, other, trust);
     }
     #[cfg(feature = "audit")]
     if let Some(remedy) = remedy(refusal, presented, trust) {
@@ -227,6 +224,21 @@ fn refused(field: String, presented: &Presented<'_>, refusal: &Refusal<'_>, trus
         return finding.with("pending", remedy.address()).fix(remedy.fix(presented));
     }
     finding
+}
+
+/// What trusts the token and is not known to be of the identity that is asked for.
+fn elsewhere(mut finding: Finding, other: &FederatedIdentityCredential, trust: &Trust<'_>) -> Finding {
+    #[cfg(feature = "audit")]
+    if let Some(declared) = trust.of_nobody_yet(other) {
+        let says = format!("; {}, whose identity is not known yet, may be it", declared.address);
+        finding.message.push_str(&says);
+        return finding.with("maybePending", declared.address.as_str());
+    }
+    finding.message.push_str("; another identity trusts it: does the client id name the wrong one?");
+    finding.with_made("trustedBy", || {
+        let named = trust.parent(other).map(|parent| parent.client_id.as_str());
+        serde_json::json!({"name": trust.parent_name(other), "clientId": named})
+    })
 }
 
 fn untrusted(field: String, presented: &Presented<'_>) -> Finding {

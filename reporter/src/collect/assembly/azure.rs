@@ -212,7 +212,10 @@ fn identity_key(identity: &Identity) -> String {
 
 pub(in crate::collect) fn same_cluster(known: &Cluster, read: &Cluster) -> bool {
     if known.id.is_empty() || read.id.is_empty() {
-        known.name == read.name
+        let groups = [&known.resource_group, &read.resource_group];
+        let apart = groups.iter().all(|group| !group.is_empty())
+            && !known.resource_group.eq_ignore_ascii_case(&read.resource_group);
+        known.name == read.name && !apart
     } else {
         known.id.eq_ignore_ascii_case(&read.id)
     }

@@ -26,7 +26,14 @@ const DEPTH: usize = 16;
 pub(super) fn read(template: &Value, lines: &mut Lines<'_>) -> Declarations {
     let mut reader = Reader { lines, found: Declarations::default() };
     let scope = scope(template, &Map::new());
-    let place = Place { scope: &scope, within: "", symbols: Symbols::of(template), looped: false, waits: false.into() };
+    let place = Place {
+        scope: &scope,
+        within: "",
+        target: Target::default(),
+        symbols: Symbols::of(template),
+        looped: false,
+        waits: false.into(),
+    };
     reader.resources(template, None, &place, DEPTH);
     reader.found
 }
@@ -57,11 +64,19 @@ struct Place<'a> {
     scope: &'a Scope,
     /// The modules it is in.
     within: &'a str,
+    target: Target,
     symbols: Symbols<'a>,
     /// Whether the module is one of several that are deployed at once.
     looped: bool,
     /// Whether the module waits for another credential, so that the first one in it does.
     waits: Cell<bool>,
+}
+
+/// Where a module is deployed to; empty as far as it is not said or not known.
+#[derive(Clone, Default)]
+struct Target {
+    subscription: String,
+    group: String,
 }
 
 /// A resource with the type and name of what it stands in put before its own.
@@ -149,6 +164,7 @@ impl Reader<'_, '_> {
         let inner = Place {
             scope: &own,
             within: &deployment.address,
+            target: deployment.target(place),
             symbols: Symbols::of(template),
             looped: place.looped || deployment.is_copied() && !in_turn,
             waits: (in_turn || place.waits.take()).into(),
@@ -157,14 +173,29 @@ impl Reader<'_, '_> {
     }
 }
 
+impl Target {
+    /// What is named there.
+    fn whose(&self, name: String) -> Whose {
+        Whose::Name { name, resource_group: self.group.clone(), subscription: self.subscription.clone() }
+    }
+
+    /// The id that a resource there has; empty if not all of it is known.
+    fn id(&self, kind: &str, name: &str) -> String {
+        let Self { subscription, group } = self;
+        if subscription.is_empty() || group.is_empty() {
+            return String::new();
+        }
+        format!("/subscriptions/{subscription}/resourceGroups/{group}/providers/{kind}/{name}")
+    }
+}
+
 impl Resource<'_> {
     fn declare(&self, place: &Place<'_>, line: u32, found: &mut Declarations) {
-        let scope = place.scope;
         match self.kind.as_str() {
-            IDENTITIES | APPLICATIONS => found.identities.extend(self.identity(scope, line)),
+            IDENTITIES | APPLICATIONS => found.identities.extend(self.identity(place, line)),
             CREDENTIALS | APP_CREDENTIALS => found.credentials.push(self.credential(place, line)),
-            CLUSTERS => found.clusters.extend(self.cluster(scope, line)),
-            BINDINGS => found.bindings.extend(self.binding(scope)),
+            CLUSTERS => found.clusters.extend(self.cluster(place, line)),
+            BINDINGS => found.bindings.extend(self.binding(place)),
             _ => {}
         }
     }
@@ -179,7 +210,18 @@ impl Resource<'_> {
         whole(&self.property(scope, name)).map(Into::into)
     }
 
-    fn identity(&self, scope: &Scope, line: u32) -> Option<DeclaredIdentity> {
+    /// Where a nested deployment goes: where its template does, unless it says otherwise.
+    fn target(&self, place: &Place<'_>) -> Target {
+        let said = |name: &str, inherited: &str| match self.body.get(name) {
+            Some(value) => whole(&place.scope.value(value)).unwrap_or_default().to_owned(),
+            None => inherited.to_owned(),
+        };
+        let Target { subscription, group } = &place.target;
+        Target { subscription: said("subscriptionId", subscription), group: said("resourceGroup", group) }
+    }
+
+    fn identity(&self, place: &Place<'_>, line: u32) -> Option<DeclaredIdentity> {
+        let scope = place.scope;
         let (kind, name) = if self.kind == IDENTITIES {
             (IdentityKind::UserAssigned, Some(self.name.clone()).filter(|name| is_whole(name) && !name.is_empty()))
         } else {
@@ -188,9 +230,14 @@ impl Resource<'_> {
         let mut made = identity(kind, &name?, &self.address, line);
         let location = self.body.get("location").map(|it| scope.value(it));
         made.location = location.as_ref().and_then(whole).unwrap_or_default().into();
+        let mut subscription = String::new();
+        if kind == IdentityKind::UserAssigned {
+            let target = place.target.clone();
+            (made.resource_group, subscription) = (target.group, target.subscription);
+        }
         // nothing tells whether two loops make the same one
         let key = Key::Address(self.address.clone());
-        (!self.is_copied()).then_some(DeclaredIdentity { identity: made, key, coming: Coming::Nothing })
+        (!self.is_copied()).then_some(DeclaredIdentity { identity: made, key, subscription, coming: Coming::Nothing })
     }
 
     fn credential(&self, place: &Place<'_>, line: u32) -> Declaration {
@@ -218,24 +265,28 @@ impl Resource<'_> {
             expression: expression.get("value").and_then(whole).map(Into::into),
             audiences,
             coming: Coming::Nothing,
+            after: Vec::new(),
             planned: None,
             tool: Tool::Template { copied: copied || place.looped, in_turn },
             origin: Origin { source: 0, line },
         };
         let parent = match known(parent) {
-            Some(name) if self.kind == CREDENTIALS => Whose::Name { name, resource_group: String::new() },
+            Some(name) if self.kind == CREDENTIALS => place.target.whose(name),
             _ => Whose::Unknown,
         };
         Declaration { credential, parent }
     }
 
     /// What a template leaves out, Azure chooses: it is unknown, not off.
-    fn cluster(&self, scope: &Scope, line: u32) -> Option<Cluster> {
+    fn cluster(&self, place: &Place<'_>, line: u32) -> Option<Cluster> {
+        let scope = place.scope;
         let switch = |profile: &Value| profile.get("enabled").and_then(Value::as_bool);
         let security = self.property(scope, "securityProfile");
         let sku = self.body.pointer("/sku/name").map(|it| scope.value(it));
         (is_whole(&self.name) && !self.name.is_empty()).then(|| Cluster {
             name: self.name.clone(),
+            id: place.target.id("Microsoft.ContainerService/managedClusters", &self.name),
+            resource_group: place.target.group.clone(),
             platform: Platform::Aks,
             oidc_issuer_enabled: switch(&self.property(scope, "oidcIssuerProfile")),
             workload_identity_enabled: security.get("workloadIdentity").and_then(switch),
@@ -247,20 +298,19 @@ impl Resource<'_> {
         })
     }
 
-    fn binding(&self, scope: &Scope) -> Option<DeclaredBinding> {
+    fn binding(&self, place: &Place<'_>) -> Option<DeclaredBinding> {
         let (cluster, name) = self.name.rsplit_once('/').filter(|_| is_whole(&self.name) && !self.is_copied())?;
-        let managed = self.property(scope, "managedIdentity");
+        let managed = self.property(place.scope, "managedIdentity");
         let said = |name: &str| managed.get(name).and_then(whole).map(String::from);
         let identity = match said("resourceId") {
             Some(id) if id.starts_with("/subscriptions/") => Whose::Id(id),
-            Some(id) => {
-                Whose::Name { name: id.rsplit('/').next().unwrap_or_default().into(), resource_group: String::new() }
-            }
+            // whose group it does not name may be in any
+            Some(id) => Target::default().whose(id.rsplit('/').next().unwrap_or_default().into()),
             None => Whose::Unknown,
         };
         Some(DeclaredBinding {
             name: name.into(),
-            cluster: Whose::Name { name: cluster.into(), resource_group: String::new() },
+            cluster: place.target.whose(cluster.into()),
             identity,
             client_id: said("clientId").unwrap_or_default().into(),
         })

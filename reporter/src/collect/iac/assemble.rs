@@ -36,6 +36,12 @@ pub(in crate::collect) fn take(sources: &mut [Sourced], inventory: &mut Inventor
                     facts.resources.push((cluster.origin.line, None, Resource::Cluster(Box::new(cluster))));
                 }
             }
+            for mut cluster in std::mem::take(&mut declarations.made) {
+                cluster.origin.source = *index;
+                if !inventory.clusters.iter().any(|known| same_cluster(known, &cluster)) {
+                    inventory.clusters.push(cluster);
+                }
+            }
             taken.push((*index, declarations));
         }
     }
@@ -122,20 +128,27 @@ impl Owners {
         self.by_id.get(&id.to_ascii_lowercase()).copied()
     }
 
-    /// The managed identities or applications of a name, in a resource group if that is said.
-    fn named(&self, kind: IdentityKind, name: &str, group: &str, inventory: &Inventory) -> Vec<usize> {
+    /// The managed identities or applications of a name, in a resource group and a subscription if those
+    /// are said.
+    fn named(
+        &self,
+        kind: IdentityKind,
+        name: &str,
+        [group, subscription]: [&str; 2],
+        inventory: &Inventory,
+    ) -> Vec<usize> {
         let named = self.by_name.get(&(kind, name.to_ascii_lowercase())).into_iter().flatten().copied();
-        let within = |index: &usize| {
-            let of = inventory.identities.get(*index).map(|it| it.resource_group.as_str()).unwrap_or_default();
-            group.is_empty() || of.is_empty() || of.eq_ignore_ascii_case(group)
+        let may_be = |of: &str, said: &str| said.is_empty() || of.is_empty() || of.eq_ignore_ascii_case(said);
+        let within = |identity: &Identity| {
+            may_be(&identity.resource_group, group) && may_be(subscription_of(&identity.id), subscription)
         };
-        named.filter(within).collect()
+        named.filter(|index| inventory.identities.get(*index).is_some_and(within)).collect()
     }
 
     /// An identity that is declared: the one that is, or one more. One that is replaced gets another
     /// client id, whatever its name.
     fn identity(&mut self, document: u32, declared: DeclaredIdentity, replaced: bool, inventory: &mut Inventory) {
-        let DeclaredIdentity { mut identity, key, .. } = declared;
+        let DeclaredIdentity { mut identity, key, subscription, .. } = declared;
         let key = scoped(document, key);
         let mut known = [identity.id.as_str(), identity.client_id.as_str()]
             .into_iter()
@@ -143,7 +156,7 @@ impl Owners {
             .find_map(|id| self.of_id(id));
         let mut certain = true;
         if known.is_none() && identity.id.is_empty() && !identity.name.is_empty() && !replaced {
-            let named = self.named(identity.kind, &identity.name, &identity.resource_group, inventory);
+            let named = self.named(identity.kind, &identity.name, [&identity.resource_group, &subscription], inventory);
             certain = named.len() < 2;
             known = named.first().copied().filter(|_| certain);
         }
@@ -226,8 +239,8 @@ impl Owners {
         match whose {
             Whose::Id(id) => self.of_id(id),
             Whose::Declared(key) => self.by_declaration.get(&scoped(document, key.clone())).copied().flatten(),
-            Whose::Name { name, resource_group } => {
-                match *self.named(IdentityKind::UserAssigned, name, resource_group, inventory).as_slice() {
+            Whose::Name { name, resource_group, subscription } => {
+                match *self.named(IdentityKind::UserAssigned, name, [resource_group, subscription], inventory) {
                     [one] => Some(one),
                     _ => None,
                 }
@@ -248,6 +261,7 @@ fn deleted_with(end: &Identity, identity: &Identity, it: &FederatedIdentityCrede
         expression: it.expression.clone(),
         audiences: Some(it.audiences.clone()),
         coming: Coming::DeletedWithIdentity,
+        after: Vec::new(),
         planned: None,
         tool: Tool::Terraform { constraint: None, written: Vec::new() },
         origin: end.origin,
@@ -263,12 +277,23 @@ fn named(it: &DeclaredCredential) -> (u32, String, String) {
 fn cluster_of(whose: &Whose, inventory: &Inventory) -> Option<(ClusterIx, String)> {
     let is_meant = |cluster: &Cluster| match whose {
         Whose::Id(id) => cluster.id.eq_ignore_ascii_case(id),
-        Whose::Name { name, .. } => !cluster.id.is_empty() && cluster.name.eq_ignore_ascii_case(name),
+        Whose::Name { name, resource_group, subscription } => {
+            let is = |own: &str, said: &str| said.is_empty() || own.eq_ignore_ascii_case(said);
+            !cluster.id.is_empty()
+                && cluster.name.eq_ignore_ascii_case(name)
+                && is(&cluster.resource_group, resource_group)
+                && is(subscription_of(&cluster.id), subscription)
+        }
         Whose::Declared(_) | Whose::Unknown => false,
     };
     let mut meant = (0..).map(ClusterIx).zip(&inventory.clusters).filter(|(_, cluster)| is_meant(cluster));
     let (index, cluster) = meant.next()?;
     meant.next().is_none().then(|| (index, cluster.id.clone()))
+}
+
+/// The subscription of a resource id; empty if it has none.
+fn subscription_of(id: &str) -> &str {
+    wiguard_rules::repair::subscription(id).unwrap_or_default()
 }
 
 /// Objects of Kubernetes name each other across files.
@@ -334,10 +359,13 @@ impl Beside {
             (Some(owner), _) => owner.reference().into(),
             (None, Whose::Id(id)) => id.clone(),
             // an identity that no source describes, and not one of several
-            (None, Whose::Name { name, resource_group })
-                if owners.named(IdentityKind::UserAssigned, name, resource_group, inventory).is_empty() =>
+            (None, Whose::Name { name, resource_group, subscription })
+                if owners
+                    .named(IdentityKind::UserAssigned, name, [resource_group, subscription], inventory)
+                    .is_empty() =>
             {
-                name.clone()
+                let place = [subscription, resource_group, name].map(String::as_str);
+                place.into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>().join("/")
             }
             (None, _) => String::new(),
         };

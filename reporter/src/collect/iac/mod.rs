@@ -26,6 +26,9 @@ pub(crate) struct Declarations {
     pub(crate) identities: Vec<DeclaredIdentity>,
     pub(crate) credentials: Vec<Declaration>,
     pub(crate) clusters: Vec<Cluster>,
+    /// Clusters that are about to be made, and are none of those that are there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) made: Vec<Cluster>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) bindings: Vec<DeclaredBinding>,
     /// What of it could not be read: line and reason.
@@ -40,6 +43,9 @@ pub(crate) struct DeclaredIdentity {
     pub(crate) identity: Identity,
     /// How credentials of the same document name it.
     pub(crate) key: Key,
+    /// The subscription it is deployed to; empty if unknown.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) subscription: String,
     /// What is still to come of it: nothing, or its end. One that is replaced is declared twice.
     #[serde(default)]
     pub(crate) coming: Coming,
@@ -83,8 +89,13 @@ pub(crate) enum Whose {
     Id(String),
     /// By the identity's own declaration.
     Declared(Key),
-    /// By name, and by resource group if that is known.
-    Name { name: String, resource_group: String },
+    /// By name, and by where it is, as far as that is known.
+    Name {
+        name: String,
+        resource_group: String,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        subscription: String,
+    },
     /// It is known only once it is applied.
     Unknown,
 }
@@ -116,6 +127,7 @@ impl Declarations {
         self.identities.is_empty()
             && self.credentials.is_empty()
             && self.clusters.is_empty()
+            && self.made.is_empty()
             && self.bindings.is_empty()
     }
 }

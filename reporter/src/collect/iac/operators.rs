@@ -93,7 +93,12 @@ impl<'a> View<'a> {
         made.id = given("id").into();
         made.resource_group = self.text("/spec/forProvider/resourceGroupName").into();
         made.location = self.first(&["/spec/location", "/spec/forProvider/location"]).into();
-        DeclaredIdentity { identity: made, key: Key::Object(address), coming: Coming::Nothing }
+        DeclaredIdentity {
+            identity: made,
+            key: Key::Object(address),
+            subscription: String::new(),
+            coming: Coming::Nothing,
+        }
     }
 
     fn credential(&self) -> Declaration {
@@ -124,6 +129,7 @@ impl<'a> View<'a> {
             expression: filled(spec("claimsMatchingExpression").and_then(|it| it.get("value"))).map(Into::into),
             audiences: audiences.and_then(|list| list.iter().map(|it| it.as_str().map(Audience::from)).collect()),
             coming: Coming::Nothing,
+            after: Vec::new(),
             planned: None,
             tool: Tool::Operator,
             origin: Origin { source: 0, line: self.line },

@@ -1,6 +1,8 @@
 //! References: what a plan's configuration says of a resource where its values are not known yet:
 //! which attributes are written, which resource they name, and for which versions of a provider.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 /// The configuration of a plan, if the document has one.
@@ -43,15 +45,73 @@ impl<'a> Configuration<'a> {
         Some(if module.is_empty() { named } else { format!("{module}.{named}") })
     }
 
+    /// The addresses of all that is applied before the resource of that address: what it or a module
+    /// around it depends on or refers to, what that does, and so on.
+    pub(super) fn before(&self, address: &str) -> Vec<String> {
+        let (mut seen, mut open) = (BTreeSet::new(), vec![address.to_owned()]);
+        while let Some(address) = open.pop() {
+            let (module, own) = split(&address);
+            let own = self.module(module).and_then(|at| declaration(at, own));
+            let mut found = own.map(|own| named_by(own, module)).unwrap_or_default();
+            let mut around: Vec<&str> = steps(module).filter(|step| *step != "module").collect();
+            while let Some(name) = around.pop() {
+                let outer = around.iter().map(|name| format!("module.{name}")).collect::<Vec<_>>().join(".");
+                let call = self.module(&outer).and_then(|at| at.get("module_calls")?.get(without_index(name)));
+                found.extend(call.map(|call| named_by(call, &outer)).unwrap_or_default());
+            }
+            open.extend(found.into_iter().filter(|it| seen.insert(it.clone())));
+        }
+        seen.into_iter().collect()
+    }
+
     fn resource(&self, address: &str) -> Option<&'a Value> {
         let (module, own) = split(address);
-        let own = without_index(own);
+        declaration(self.module(module)?, own)
+    }
+
+    /// The configuration of a module.
+    fn module(&self, module: &str) -> Option<&'a Value> {
         let mut at = self.0?.get("root_module")?;
         for step in steps(module).filter(|step| *step != "module") {
             at = at.get("module_calls")?.get(without_index(step))?.get("module")?;
         }
-        at.get("resources")?.as_array()?.iter().find(|it| it.get("address").is_some_and(|address| address == own))
+        Some(at)
     }
+}
+
+/// A resource of a module.
+fn declaration<'a>(module: &'a Value, own: &str) -> Option<&'a Value> {
+    let own = without_index(own);
+    module.get("resources")?.as_array()?.iter().find(|it| it.get("address").is_some_and(|address| address == own))
+}
+
+/// The addresses of the resources and modules that something depends on or refers to, in its module.
+fn named_by(it: &Value, module: &str) -> Vec<String> {
+    let written = ["expressions", "for_each_expression", "count_expression"].map(|name| it.get(name));
+    let (mut named, mut open) = (Vec::new(), Vec::from(written));
+    let texts = |list: Option<&Value>| -> Vec<String> {
+        let list = list.and_then(Value::as_array).into_iter().flatten();
+        list.filter_map(Value::as_str).map(Into::into).collect()
+    };
+    named.extend(texts(it.get("depends_on")));
+    while let Some(value) = open.pop() {
+        match value {
+            Some(Value::Array(list)) => open.extend(list.iter().map(Some)),
+            Some(Value::Object(members)) => {
+                named.extend(texts(members.get("references")));
+                open.extend(members.values().map(Some));
+            }
+            _ => {}
+        }
+    }
+    let address = |reference: &String| {
+        let mut steps = steps(reference);
+        let (kind, name) = (steps.next()?, without_index(steps.next()?));
+        let other = ["var", "local", "each", "count", "self", "path", "terraform", "data"].contains(&kind);
+        let own = format!("{kind}.{name}");
+        (!other).then(|| if module.is_empty() { own } else { format!("{module}.{own}") })
+    };
+    named.iter().filter_map(address).collect()
 }
 
 /// The module of an address, and what is left: `module.a["x.y"].type.name[0]`.
@@ -86,7 +146,32 @@ fn without_index(step: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::split;
+    use serde_json::json;
+
+    use super::{Configuration, split};
+
+    #[test]
+    fn what_is_applied_before_is_followed_to_its_end_and_out_of_modules() {
+        let resource = |name: &str, more: serde_json::Value| {
+            let mut all = json!({"address": format!("x.{name}")});
+            all.as_object_mut().into_iter().for_each(|all| all.extend(more.as_object().cloned().unwrap_or_default()));
+            all
+        };
+        let within = json!({"resources": [
+            resource("in", json!({"expressions": {"name": {"references": ["var.name", "x.own.id", "x.own"]}}})),
+            resource("own", json!({}))]});
+        let document = json!({"configuration": {"root_module": {
+            "resources": [
+                resource("a", json!({})),
+                resource("b", json!({"depends_on": ["x.a"]})),
+                resource("c", json!({"expressions": {"list": [{"of": {"references": ["x.b[0].id", "each.key"]}}]}}))],
+            "module_calls": {"m": {"module": within, "depends_on": ["x.b"]}}}}});
+        let before = |address: &str| Configuration::of(&document).before(address);
+        assert_eq!(before("x.a"), [""; 0]);
+        assert_eq!(before("x.c[\"k\"]"), ["x.a", "x.b"]);
+        assert_eq!(before("module.m[0].x.in"), ["module.m[0].x.own", "x.a", "x.b"]);
+        assert_eq!(before("module.none.x.in"), [""; 0]);
+    }
 
     #[test]
     fn an_address_has_a_module_and_its_own_part() {

@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 use wiguard_rules::declared::{Coming, DeclaredCredential, Tool};
-use wiguard_rules::model::{Audience, Cluster, IdentityKind, Origin, Platform};
+use wiguard_rules::model::{Audience, Cluster, Identity, IdentityKind, Origin, Platform};
 
 use super::lines::Lines;
 use super::references::Configuration;
@@ -68,7 +68,10 @@ pub(super) fn read(document: &Value, lines: &mut Lines<'_>) -> Declarations {
                 found.identities.push(resource.application(line));
             }
             "azurerm_kubernetes_cluster" if resource.coming != Coming::Deleted => {
-                found.clusters.push(resource.cluster(line))
+                let goes = |it: &Resource<'_>| it.coming == Coming::Deleted && it.address == resource.address;
+                let is_new = resource.coming == Coming::Made && !resources.iter().any(goes);
+                let clusters = if is_new { &mut found.made } else { &mut found.clusters };
+                clusters.push(resource.cluster(line));
             }
             kind if CREDENTIALS.contains(&kind) => {
                 found.credentials.push(resource.credential(line, &configuration));
@@ -206,6 +209,11 @@ impl Resource<'_> {
         self.get(name).and_then(Value::as_str).unwrap_or_default().into()
     }
 
+    fn declared(&self, identity: Identity) -> DeclaredIdentity {
+        let key = Key::Address(self.address.clone());
+        DeclaredIdentity { identity, key, subscription: String::new(), coming: self.coming }
+    }
+
     fn managed_identity(&self, line: u32) -> DeclaredIdentity {
         let mut made = identity(IdentityKind::UserAssigned, &self.text("name"), &self.address, line);
         made.client_id = self.text("client_id").into();
@@ -214,7 +222,7 @@ impl Resource<'_> {
         made.tenant_id = self.text("tenant_id");
         made.resource_group = self.text("resource_group_name");
         made.location = self.text("location");
-        DeclaredIdentity { identity: made, key: Key::Address(self.address.clone()), coming: self.coming }
+        self.declared(made)
     }
 
     fn application(&self, line: u32) -> DeclaredIdentity {
@@ -227,7 +235,7 @@ impl Resource<'_> {
             .into();
         let ids = [self.text("object_id"), object_id(&self.text("id"))];
         made.id = ids.into_iter().find(|id| !id.is_empty()).unwrap_or_default();
-        DeclaredIdentity { identity: made, key: Key::Address(self.address.clone()), coming: self.coming }
+        self.declared(made)
     }
 
     fn cluster(&self, line: u32) -> Cluster {
@@ -259,6 +267,9 @@ impl Resource<'_> {
                 .owner(&self.address, &owners)
                 .map_or(Whose::Unknown, |it| Whose::Declared(Key::Address(it))),
         };
+        let tool = self.tool(configuration);
+        // later versions of the provider need nobody to put them in turn
+        let after = if tool.is_below(3, 40) { configuration.before(&self.address) } else { Vec::new() };
         let credential = DeclaredCredential {
             address: self.address.clone(),
             identity: String::new(),
@@ -268,8 +279,9 @@ impl Resource<'_> {
             expression: filled(self.get("claims_matching_expression")).map(Into::into),
             audiences,
             coming: self.coming,
+            after,
             planned: None,
-            tool: self.tool(configuration),
+            tool,
             origin: Origin { source: 0, line },
         };
         Declaration { credential, parent }
