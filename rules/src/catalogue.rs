@@ -62,6 +62,7 @@ catalogue! {
     admission AWI110 => migration_proxy,
     admission AWI111 => wrong_skip_containers,
     admission AWI112 => virtual_node,
+    #[cfg(feature = "audit")]
     audit AWI113 => preset_variable,
     #[cfg(feature = "audit")]
     audit AWI114 => service_account_missing,

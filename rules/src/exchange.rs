@@ -14,6 +14,8 @@ use crate::model::{
 use crate::near::{Miss, Token};
 use crate::repair;
 use crate::trust::{Key, Trust, Unknown};
+#[cfg(feature = "audit")]
+use crate::webhook::TOKEN_FILE;
 
 #[cfg(test)]
 mod tests;
@@ -96,13 +98,22 @@ pub fn client_ids(workload: &Workload, trust: &Trust<'_>) -> Vec<Result<Option<C
 /// # Errors
 /// If its own is set from elsewhere, or the ServiceAccount is unknown.
 pub fn client_id(workload: &Workload, container: &Container, trust: &Trust<'_>) -> Result<Option<ClientId>, Unknown> {
+    let unclear = || Err(Unknown(Key::Value(format!("variable AZURE_CLIENT_ID of container {}", container.name))));
     match container.variable("AZURE_CLIENT_ID").map(|variable| &variable.value) {
-        None => annotated(workload, trust),
+        // What the webhook did not tell a pod that runs, no annotation tells it any more.
+        #[cfg(feature = "audit")]
+        None if workload.template.live && container.variable(TOKEN_FILE).is_some() && container.env_from.is_empty() => {
+            Ok(None)
+        }
+        None => match annotated(workload, trust)? {
+            None if !container.env_from.is_empty() => unclear(),
+            annotated => Ok(annotated),
+        },
         // `$(NAME)` is what the container's variable of that name is.
         Some(Value::Literal(Some(text))) if !text.contains("$(") => {
             Ok(Some(text.as_str()).filter(|text| !text.is_empty()).map(ClientId::from))
         }
-        Some(_) => Err(Unknown(Key::Value(format!("variable AZURE_CLIENT_ID of container {}", container.name)))),
+        Some(_) => unclear(),
     }
 }
 

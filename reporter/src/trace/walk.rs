@@ -296,6 +296,20 @@ impl<'a> Walker<'_, 'a> {
                 .fix("delete the variable: the webhook puts what the ServiceAccount's annotation says");
         }
         let (namespace, name) = (&self.workload.namespace, self.workload.service_account());
+        if self.workload.template.live
+            && self
+                .trust
+                .service_account(self.workload)
+                .known()
+                .ok()
+                .flatten()
+                .is_some_and(|it| it.client_id().is_some())
+        {
+            let message =
+                "these pods were told no client id: their ServiceAccount was annotated after they had started";
+            return Step::new("client id", State::Broken, message)
+                .fix("make them anew: kubectl rollout restart what makes them");
+        }
         Step::new("client id", State::Broken, "nothing says which identity is meant")
             .compare(
                 &format!("ServiceAccount {namespace}/{name} metadata.annotations[{}]", annotation::CLIENT_ID),

@@ -184,7 +184,7 @@ fn asked(workload: &Workload, trust: &Trust<'_>) -> Verdict {
         return Ok(None);
     }
     let mut unknown = None;
-    for (container, place) in workload.injected_containers() {
+    for (container, place) in workload.injected_containers().filter(|(container, _)| workload.presents_in(container)) {
         match by_container(workload, container, place, trust) {
             Ok(None) => {}
             Ok(found) => return Ok(found),
@@ -205,7 +205,12 @@ fn by_container(workload: &Workload, container: &Container, place: Place, trust:
         let own = container.literal("AZURE_TENANT_ID").filter(|tenant| annotated != Some(tenant));
         let Some(tenant) = own.filter(|tenant| is_elsewhere(identity, tenant)) else { return Ok(None) };
         let whose = format!("container `{}` asks in", container.name);
-        let fix = format!("delete AZURE_TENANT_ID of container {}; {annotate}", container.name);
+        let fix = match (workload.opts_in(), workload.template.live) {
+            (false, _) => format!("set AZURE_TENANT_ID of container {} to {}", container.name, identity.tenant_id),
+            (true, false) => format!("delete AZURE_TENANT_ID of container {}; {annotate}", container.name),
+            (true, true) if annotated == Some(&identity.tenant_id) => "make the pod anew".into(),
+            (true, true) => format!("{annotate}; then make the pod anew"),
+        };
         return Ok(Some(finding(format!("{place}.env"), identity, &whose, tenant).fix(fix)));
     }
     // A token of the pods' own comes with no tenant.

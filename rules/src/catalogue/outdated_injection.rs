@@ -1,7 +1,8 @@
 //! A running pod has what an annotation said once.
 //!
 //! The webhook writes the client id, the tenant and the token's lifetime into a pod as it is created.
-//! When the ServiceAccount's annotations change afterwards, pods that run go on with the old identity,
+//! A pod that was there before its ServiceAccount was annotated was told nothing, and asks for nobody.
+//! When the annotations change afterwards, pods that run go on with the old identity,
 //! and those that start get the new one: the same Deployment is two identities at once, until it is
 //! restarted.
 //!
@@ -42,6 +43,21 @@
 //!   serviceAccountName: cart
 //!   containers: [{name: app, env: [{name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/secrets/azure/tokens/azure-identity-token}]}]
 //!   volumes: [{name: azure-identity-token, projected: {sources: [{serviceAccountToken: {path: azure-identity-token, expirationSeconds: 3600}}]}}]
+//! ```
+//!
+//! ```yaml
+//! # the ServiceAccount was annotated after the pod had started
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0002-4000-8000-000000000002}}}
+//! ---
+//! apiVersion: apps/v1
+//! kind: ReplicaSet
+//! metadata: {name: cart, namespace: shop}
+//! spec: {template: {metadata: {labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: cart, containers: [{name: app}]}}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart-x, namespace: shop, uid: 5f0c, labels: {azure.workload.identity/use: "true"}, ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: cart, controller: true}]}
+//! spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/secrets/azure/tokens/azure-identity-token}]}]}
 //! ```
 //!
 //! # Passes
@@ -190,7 +206,7 @@
 //!   containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: 5a1e2c3d-0001-4000-8000-000000000001}, {name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/secrets/azure/tokens/azure-identity-token}]}]
 //!   volumes: [{name: token, projected: {sources: [{serviceAccountToken: {path: token, audience: api://AzureADTokenExchange}}]}}]
 //! ```
-use crate::model::Controller;
+use crate::model::{Controller, Value};
 use crate::prelude::*;
 use crate::webhook::{self, RESERVED, TOKEN_VOLUME};
 use crate::trust::{Key, Unknown};
@@ -199,7 +215,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a running pod has what an annotation said once",
     severity: Severity::Medium,
     confidence: Confidence::High,
-    breaks: Breaks::Nothing,
+    breaks: Breaks::Named,
     aadsts: &[],
     frameworks: &[],
     yields_to: &[],
@@ -215,13 +231,15 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     let mut outdated: Vec<(&str, String, String)> = Vec::new();
     for (variable, key) in [("AZURE_CLIENT_ID", annotation::CLIENT_ID), ("AZURE_TENANT_ID", annotation::TENANT_ID)] {
         let Some(now) = account.annotations.get(key).filter(|value| !value.is_empty()) else { continue };
-        let values = || workload.injected_containers().filter_map(|(container, _)| container.literal(variable));
+        let values = || workload.injected_containers().filter_map(|(container, _)| told(container, variable));
         if let Some(then) = values().find(|then| !then.eq_ignore_ascii_case(now))
             && is_injected(workload, variable, trust)?
         {
             outdated.push((variable, then.into(), now.into()));
         }
     }
+    // The walk of a chain asks for the client id of each container.
+    let untold = outdated.iter().any(|(what, then, _)| *what == "AZURE_TENANT_ID" && then.is_empty());
     if let (Some(then), Ok(now)) = (lifetime(workload), webhook::lifetime(&workload.template, account))
         && then != now
     {
@@ -231,6 +249,7 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     let field = if what.starts_with("AZURE") { "containers" } else { "volumes" };
     let said: Vec<String> =
         outdated.iter().map(|(what, then, now)| format!("{what} is `{then}`, and the annotations now say `{now}`")).collect();
+    let said: Vec<String> = said.into_iter().map(|said| said.replace("``", "nothing")).collect();
     let restart = match &workload.controller {
         Some(Controller { kind, name }) if kind != "ReplicaSet" => {
             format!("kubectl rollout restart {}/{name} --namespace {}", kind.to_ascii_lowercase(), workload.namespace)
@@ -239,7 +258,17 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
         None => format!("create pod {} anew", workload.name),
     };
     let finding = Finding::new(RULE.severity, format!("{}.{field}", workload.kind.spec_path()), said.join("; "));
-    Ok(Some(finding.with("outdated", said).fix(restart)))
+    Ok(Some(finding.with("outdated", said).fix(restart).breaks_if(untold, Hop::Tenant)))
+}
+
+/// What the webhook told a container: nothing, if there was nothing to tell.
+fn told<'a>(container: &'a Container, variable: &str) -> Option<&'a str> {
+    let is_injected = container.variable(webhook::TOKEN_FILE).is_some() && container.env_from.is_empty();
+    match container.variable(variable).map(|variable| &variable.value) {
+        None => is_injected.then_some(""),
+        Some(Value::Literal(text)) => text.as_deref(),
+        Some(_) => None,
+    }
 }
 
 /// Whether a variable of a pod is the webhook's: what makes the pod sets none. Of a pod that nothing

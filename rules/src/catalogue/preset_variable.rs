@@ -12,8 +12,8 @@
 //! webhook sees that it is set: without a tenant no SDK asks.
 //!
 //! The same value and one that is set from elsewhere are as they should be. So is a second identity on
-//! purpose: one that trusts this workload. Pods that run are not judged, because there the variables are
-//! mostly the webhook's. The policy leaves it to the audit.
+//! purpose: one that trusts this workload. Of pods that run the cloud alone is judged, because there the
+//! variables are mostly the webhook's. The policy leaves it to the audit.
 //!
 //! # Fails
 //!
@@ -242,13 +242,17 @@ struct Preset<'a> {
 
 fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     let own_token = workload.projects_azure_token();
-    if !(workload.opts_in() || own_token) || webhook::has_seen(&workload.template) {
+    if !(workload.opts_in() || own_token) {
         return Ok(None);
     }
-    let judged: &[&str] =
-        if own_token { &[CLIENT_ID, AUTHORITY] } else { &[CLIENT_ID, TENANT_ID, TOKEN_FILE, AUTHORITY] };
+    let injected = webhook::has_seen(&workload.template);
+    let judged: &[&str] = match (injected, own_token) {
+        (true, _) => &[AUTHORITY],
+        (false, true) => &[CLIENT_ID, AUTHORITY],
+        (false, false) => &[CLIENT_ID, TENANT_ID, TOKEN_FILE, AUTHORITY],
+    };
     let (mut presets, mut unknown) = (Vec::new(), None);
-    for (container, place) in workload.injected_containers() {
+    for (container, place) in workload.injected_containers().filter(|(container, _)| workload.presents_in(container)) {
         for variable in judged {
             let Some(Value::Literal(Some(value))) = container.variable(variable).map(|it| &it.value) else { continue };
             if is_placeholder(value) {
@@ -275,7 +279,7 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
         None => finding,
     };
     let says_who = presets.iter().any(|preset| matches!(preset.variable, CLIENT_ID | TENANT_ID));
-    Ok(Some(finding.fix(match (own_token, says_who) {
+    Ok(Some(finding.fix(match (own_token || injected, says_who) {
         (true, _) => format!("set {} to what is meant", first.variable),
         (false, true) => "delete the variable, and annotate the ServiceAccount with what is meant".into(),
         (false, false) => "delete the variable: the webhook sets the right one".into(),

@@ -347,6 +347,15 @@ impl Workload {
         list.split(';').map(str::trim).filter(|name| !name.is_empty())
     }
 
+    /// Whether a container gets a token: of pods that bring their own, those that mount it or name its file.
+    #[cfg(feature = "audit")]
+    pub fn presents_in(&self, container: &Container) -> bool {
+        let mut tokens = self.own_tokens();
+        self.opts_in()
+            || container.variable("AZURE_FEDERATED_TOKEN_FILE").is_some()
+            || tokens.any(|token| container.mounts.iter().any(|mount| mount.volume == token.volume))
+    }
+
     /// The audiences of tokens that its pods project by themselves, for whatever system.
     pub fn own_audiences(&self) -> impl Iterator<Item = &Audience> {
         self.own_tokens().map(|token| &token.audience)
