@@ -50,7 +50,8 @@ pub struct DeclaredCredential {
     /// What its document says is still to come of it.
     #[cfg_attr(feature = "facts", serde(default))]
     pub coming: Coming,
-    /// What its document applies before it: addresses of resources and of modules.
+    /// What its document applies before it: addresses of resources and of modules. An empty one stands for
+    /// everything.
     #[cfg(feature = "audit")]
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub after: Vec<String>,
@@ -196,7 +197,7 @@ impl DeclaredCredential {
     pub fn waits_for(&self, other: &Self) -> bool {
         let is_within = |on: &String| {
             let rest = other.address.strip_prefix(on.as_str());
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[', '/']))
+            on.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[', '/']))
         };
         self.after.iter().any(is_within)
     }

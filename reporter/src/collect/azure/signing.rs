@@ -53,3 +53,30 @@ fn signing(issuer: Option<Issuer>, algorithms: impl Iterator<Item = String>) -> 
     let algorithms: Vec<String> = algorithms.collect::<BTreeSet<_>>().into_iter().collect();
     (!algorithms.is_empty()).then_some(Signing { issuer, algorithms })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::of_keys;
+
+    fn algorithms(keys: &[Value]) -> Option<Vec<String>> {
+        of_keys(&json!({"keys": keys})).map(|signing| signing.algorithms)
+    }
+
+    #[test]
+    fn a_key_says_its_algorithm_or_has_that_of_its_curve() {
+        let curve = |crv: &str| json!({"kty": "EC", "crv": crv});
+        let keys = [curve("P-256"), curve("P-384"), curve("P-521"), json!({"kty": "RSA", "alg": "PS256"})];
+        assert_eq!(algorithms(&keys), Some(["ES256", "ES384", "ES512", "PS256"].map(String::from).into()));
+        assert_eq!(algorithms(&[json!({"kty": "RSA", "use": "enc"})]), None);
+        assert_eq!(algorithms(&[json!({"kid": "a"})]), None, "no key set");
+    }
+
+    #[test]
+    fn the_last_of_many_keys_counts() {
+        let mut keys = vec![json!({"kty": "EC", "crv": "P-256"}); 100];
+        keys.push(json!({"kty": "RSA"}));
+        assert_eq!(algorithms(&keys), Some(["ES256", "RS256"].map(String::from).into()));
+    }
+}

@@ -5,6 +5,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+/// How many resources are followed to what is applied before them.
+const MOST: usize = 256;
+
 /// The configuration of a plan, if the document has one.
 pub(super) struct Configuration<'a>(Option<&'a Value>);
 
@@ -46,10 +49,14 @@ impl<'a> Configuration<'a> {
     }
 
     /// The addresses of all that is applied before the resource of that address: what it or a module
-    /// around it depends on or refers to, what that does, and so on.
+    /// around it depends on or refers to, what that does, and so on. An empty one stands for everything,
+    /// where it is too much to follow.
     pub(super) fn before(&self, address: &str) -> Vec<String> {
         let (mut seen, mut open) = (BTreeSet::new(), vec![address.to_owned()]);
         while let Some(address) = open.pop() {
+            if seen.len() > MOST {
+                return vec![String::new()];
+            }
             let (module, own) = split(&address);
             let own = self.module(module).and_then(|at| declaration(at, own));
             let mut found = own.map(|own| named_by(own, module)).unwrap_or_default();
@@ -171,6 +178,17 @@ mod tests {
         assert_eq!(before("x.c[\"k\"]"), ["x.a", "x.b"]);
         assert_eq!(before("module.m[0].x.in"), ["module.m[0].x.own", "x.a", "x.b"]);
         assert_eq!(before("module.none.x.in"), [""; 0]);
+    }
+
+    #[test]
+    fn a_chain_too_long_to_follow_waits_for_everything() {
+        let chain = |length: usize| {
+            let link = |n: usize| json!({"address": format!("x.r{n}"), "depends_on": [format!("x.r{}", n + 1)]});
+            let resources: Vec<_> = (0..length).map(link).collect();
+            let document = json!({"configuration": {"root_module": {"resources": resources}}});
+            Configuration::of(&document).before("x.r0").len()
+        };
+        assert_eq!((chain(100), chain(1000)), (100, 1));
     }
 
     #[test]

@@ -165,4 +165,14 @@ mod tests {
         ];
         check(&template, &cases);
     }
+
+    #[test]
+    fn what_takes_too_long_to_tell_may_be_a_credential() {
+        let template = json!({"resources": {"vault": {"type": "Microsoft.KeyVault/vaults"}}});
+        let symbols = Symbols::of(&template);
+        let resource = json!({"dependsOn": ["vault"]});
+        assert!(!symbols.leads_to_credential(&resource));
+        symbols.left.set(0);
+        assert!(symbols.leads_to_credential(&resource));
+    }
 }
