@@ -96,7 +96,7 @@ pub enum Tool {
     Template {
         /// Whether it stands for several, as many as a `copy` says.
         copied: bool,
-        /// Whether it waits for others of its identity: `dependsOn`, or a `copy` one at a time.
+        /// Whether it waits for others that are not known, or is a `copy` that makes one at a time.
         in_turn: bool,
     },
     /// An operator of Kubernetes.

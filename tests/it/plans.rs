@@ -225,6 +225,13 @@ fn credentials_collide_by_whatever_name_they_wait_for_others() {
     };
     assert!(collides("cart") && collides(""));
     assert!(!collides("cart fic0") && !collides("elsewhere"));
+    let third = |on: &str| {
+        let third = values("third", PIPELINE, "repo:shop/third");
+        let document = template(vec![("cart", right()), ("cart fic0", other()), (on, third)], true);
+        rules_that_find(&collect(&[document])).contains(&"AWI406")
+    };
+    assert!(third("cart fic0"), "two that wait for the same one do not wait for each other");
+    assert!(!third("fic1") && !third("cart fic0 fic1"));
     // an identity that no document describes
     let made = |name: &str, actions: &[&str]| change(name, actions, &Value::Null, &values(name, PIPELINE, name));
     let below = |actions: &[&str]| {
