@@ -119,6 +119,22 @@ fn whose_a_credential_will_be_may_be_known_only_later() {
 }
 
 #[test]
+fn a_credential_without_its_name_may_be_the_one_that_is_declared() {
+    let mut documents = estate(&[]);
+    let mut nameless = live(&values("prod", ISSUER, "system:serviceaccount:shop:basket"));
+    nameless.as_object_mut().unwrap().remove("name");
+    let mut found = |row: &Value| {
+        documents[3].1 = json!([row]);
+        let all = documents.iter().map(|(_, document)| document.to_string());
+        let text = all.chain([template(vec![("", right())], false).to_string()]).collect::<Vec<_>>().join("\n");
+        rules_that_find(&collect_text(&text, true)).contains(&"AWI904")
+    };
+    assert!(!found(&nameless), "its id names it");
+    nameless["id"] = json!(format!("{CART}/federatedIdentityCredentials/other"));
+    assert!(found(&nameless));
+}
+
+#[test]
 fn azure_comes_first_and_the_application_after_it() {
     let other = values("later", ISSUER, "system:serviceaccount:later:checkout");
     let planned = plan(vec![change("later", &["create"], &Value::Null, &other)]);
