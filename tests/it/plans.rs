@@ -119,6 +119,18 @@ fn whose_a_credential_will_be_may_be_known_only_later() {
 }
 
 #[test]
+fn what_is_still_to_come_shares_nothing_yet() {
+    let other = values("later", ISSUER, "system:serviceaccount:shop:till");
+    let planned = plan(vec![change("later", &["create"], &Value::Null, &other)]);
+    let documents = estate(&[right()]);
+    let all = documents.iter().map(|(_, document)| document).chain([&planned]);
+    let text = all.map(Value::to_string).collect::<Vec<_>>().join("\n");
+    for complete in [false, true] {
+        assert!(!rules_that_find(&collect_text(&text, complete)).contains(&"AWI402"), "{complete}");
+    }
+}
+
+#[test]
 fn a_credential_without_its_name_may_be_the_one_that_is_declared() {
     let mut documents = estate(&[]);
     let mut nameless = live(&values("prod", ISSUER, "system:serviceaccount:shop:basket"));
