@@ -91,6 +91,9 @@ pub enum Tool {
         constraint: Option<String>,
         /// The attributes its configuration sets, if the document has them.
         written: Vec<String>,
+        /// Whether nothing but its configuration puts its credentials in turn: azapi, where it is given no `locks`.
+        #[cfg_attr(feature = "facts", serde(default))]
+        at_once: bool,
     },
     /// A template of Azure Resource Manager.
     Template {
@@ -395,7 +398,7 @@ mod tests {
     }
 
     fn terraform(constraint: &str) -> Tool {
-        Tool::Terraform { constraint: Some(constraint.into()), written: Vec::new() }
+        Tool::Terraform { constraint: Some(constraint.into()), written: Vec::new(), at_once: false }
     }
 
     #[test]

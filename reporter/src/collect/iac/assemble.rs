@@ -236,7 +236,7 @@ impl Owners {
             coming: Coming::DeletedWithIdentity,
             after: Vec::new(),
             planned: None,
-            tool: Tool::Terraform { constraint: None, written: Vec::new() },
+            tool: Tool::Terraform { constraint: None, written: Vec::new(), at_once: false },
             origin: end.origin,
         };
         inventory.credentials.iter().filter(is_its).map(lost).collect()
