@@ -82,7 +82,7 @@ pub(crate) fn declared(identity: &str, name: &str) -> DeclaredCredential {
         audiences: None,
         coming: Coming::Nothing,
         #[cfg(feature = "audit")]
-        after: Vec::new(),
+        after: alloc::vec::Vec::new(),
         #[cfg(feature = "audit")]
         planned: None,
         tool: Tool::Operator,
