@@ -92,12 +92,15 @@ pub enum Tool {
         constraint: Option<String>,
         /// The attributes its configuration sets, if the document has them.
         written: Vec<String>,
+        /// Whether nothing but its configuration puts its credentials in turn: azapi, where it is given no `locks`.
+        #[cfg_attr(feature = "facts", serde(default))]
+        at_once: bool,
     },
     /// A template of Azure Resource Manager.
     Template {
         /// Whether it stands for several, as many as a `copy` says.
         copied: bool,
-        /// Whether it waits for others of its identity: `dependsOn`, or a `copy` one at a time.
+        /// Whether it waits for others that are not known, or is a `copy` that makes one at a time.
         in_turn: bool,
     },
     /// An operator of Kubernetes.
@@ -396,7 +399,7 @@ mod tests {
     }
 
     fn terraform(constraint: &str) -> Tool {
-        Tool::Terraform { constraint: Some(constraint.into()), written: Vec::new() }
+        Tool::Terraform { constraint: Some(constraint.into()), written: Vec::new(), at_once: false }
     }
 
     #[test]

@@ -1,8 +1,12 @@
 //! On behalf: what drivers and operators present for others, which is the token of a ServiceAccount that
 //! is not their own. Only the audit asks.
 
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use crate::exchange::expression_of;
-use crate::model::{ClusterIx, Identity, Subject, Volume, Workload};
+use crate::model::{Body, ClientId, ClusterIx, Identity, ServiceAccount, Subject, Volume, Workload};
 use crate::trust::{Key, Trust, Unknown};
 
 /// Whether an identity trusts a ServiceAccount of a cluster, for whatever audience.
@@ -21,6 +25,38 @@ pub fn trusts(identity: &Identity, cluster: ClusterIx, subject: &Subject, trust:
     }
     trust.credentials(identity)?;
     open.map_or(Ok(false), Err)
+}
+
+/// What has the tokens of a ServiceAccount presented to an identity: workloads by the volumes they mount, and
+/// stores of External Secrets, by kind and name.
+pub fn of(identity: &Identity, account: &ServiceAccount, trust: &Trust<'_>) -> Vec<String> {
+    let asks = |client_id: &ClientId| client_id.folded() == identity.client_id.folded();
+    let named = |kind: &str, name: &str| format!("{kind} {}/{name}", account.namespace);
+    let mut all = Vec::new();
+    for custom in trust.customs(account.cluster) {
+        match &custom.body {
+            Body::ProviderClass(said) if !said.token_proxy && asks(&said.client_id.as_str().into()) => {
+                let is_it = |volume: &Volume| matches!(volume, Volume::SecretsStore(class) if *class == custom.name);
+                let users = trust.workloads_of(account.cluster, &account.namespace, &account.name).iter();
+                let mounts = |it: &&&Workload| {
+                    custom.namespace == account.namespace
+                        && it.controller.is_none()
+                        && it.template.volumes.iter().any(is_it)
+                };
+                all.extend(users.filter(mounts).map(|it| named(it.kind.kind, &it.name)));
+            }
+            Body::Store(store) if store.azure && store.auth_type == "WorkloadIdentity" => {
+                let is_its = custom.account() == Some((account.namespace.as_str(), account.name.as_str()));
+                if is_its && account.client_id().is_some_and(|id| asks(&id)) {
+                    let place =
+                        if custom.namespace.is_empty() { String::new() } else { format!("{}/", custom.namespace) };
+                    all.push(format!("{} {place}{}", custom.kind.kind, custom.name));
+                }
+            }
+            _ => {}
+        }
+    }
+    all
 }
 
 /// The subject of a workload that mounts a volume which a driver mounts by the pod's own token, while the

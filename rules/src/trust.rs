@@ -25,7 +25,7 @@ use crate::model::{
     ServiceAccount, Software, Subject, Workload,
 };
 #[cfg(feature = "audit")]
-use crate::model::{Role, RoleBinding};
+use crate::model::{Custom, Role, RoleBinding};
 use crate::parameters::Parameters;
 
 /// A hop of the chain.
@@ -263,6 +263,12 @@ impl<'a> Trust<'a> {
         service_account: &'s str,
     ) -> &'s [&'a Workload] {
         self.workloads_of.get(&Name::within(cluster, namespace, service_account))
+    }
+
+    /// All custom resources seen of a cluster.
+    #[cfg(feature = "audit")]
+    pub fn customs(&self, cluster: ClusterIx) -> impl Iterator<Item = &'a Custom> {
+        self.inventory.customs.iter().filter(move |custom| custom.cluster == cluster)
     }
 
     /// All workloads seen of a cluster.

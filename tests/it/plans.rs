@@ -119,6 +119,34 @@ fn whose_a_credential_will_be_may_be_known_only_later() {
 }
 
 #[test]
+fn what_is_still_to_come_shares_nothing_yet() {
+    let other = values("later", ISSUER, "system:serviceaccount:shop:till");
+    let planned = plan(vec![change("later", &["create"], &Value::Null, &other)]);
+    let documents = estate(&[right()]);
+    let all = documents.iter().map(|(_, document)| document).chain([&planned]);
+    let text = all.map(Value::to_string).collect::<Vec<_>>().join("\n");
+    for complete in [false, true] {
+        assert!(!rules_that_find(&collect_text(&text, complete)).contains(&"AWI402"), "{complete}");
+    }
+}
+
+#[test]
+fn a_credential_without_its_name_may_be_the_one_that_is_declared() {
+    let mut documents = estate(&[]);
+    let mut nameless = live(&values("prod", ISSUER, "system:serviceaccount:shop:basket"));
+    nameless.as_object_mut().unwrap().remove("name");
+    let mut found = |row: &Value| {
+        documents[3].1 = json!([row]);
+        let all = documents.iter().map(|(_, document)| document.to_string());
+        let text = all.chain([template(vec![("", right())], false).to_string()]).collect::<Vec<_>>().join("\n");
+        rules_that_find(&collect_text(&text, true)).contains(&"AWI904")
+    };
+    assert!(!found(&nameless), "its id names it");
+    nameless["id"] = json!(format!("{CART}/federatedIdentityCredentials/other"));
+    assert!(found(&nameless));
+}
+
+#[test]
 fn azure_comes_first_and_the_application_after_it() {
     let other = values("later", ISSUER, "system:serviceaccount:later:checkout");
     let planned = plan(vec![change("later", &["create"], &Value::Null, &other)]);
@@ -225,6 +253,13 @@ fn credentials_collide_by_whatever_name_they_wait_for_others() {
     };
     assert!(collides("cart") && collides(""));
     assert!(!collides("cart fic0") && !collides("elsewhere"));
+    let third = |on: &str| {
+        let third = values("third", PIPELINE, "repo:shop/third");
+        let document = template(vec![("cart", right()), ("cart fic0", other()), (on, third)], true);
+        rules_that_find(&collect(&[document])).contains(&"AWI406")
+    };
+    assert!(third("cart fic0"), "two that wait for the same one do not wait for each other");
+    assert!(!third("fic1") && !third("cart fic0 fic1"));
     // an identity that no document describes
     let made = |name: &str, actions: &[&str]| change(name, actions, &Value::Null, &values(name, PIPELINE, name));
     let below = |actions: &[&str]| {

@@ -203,10 +203,12 @@ fn credential(view: View<'_>) -> FederatedIdentityCredential {
         Some(Value::String(one)) => vec![Audience::from(one.as_str())],
         _ => Vec::new(),
     };
+    let parent = Parent::of_credential_id(id);
+    let last = id.rsplit('/').next().filter(|_| parent.is_some()).unwrap_or_default();
     FederatedIdentityCredential {
-        name: view.text("name").into(),
+        name: Some(view.text("name")).filter(|name| !name.is_empty()).unwrap_or(last).into(),
         id: id.into(),
-        parent: Parent::of_credential_id(id).unwrap_or(Parent::Unknown),
+        parent: parent.unwrap_or(Parent::Unknown),
         issuer: view.text("issuer").into(),
         subject: view.get("subject").and_then(Value::as_str).map(Into::into),
         audiences,

@@ -4,7 +4,8 @@
 //! others, so that a deployment fails now and then, with some of the credentials made and some not. A
 //! `copy` loop of a template writes its resources at once unless its mode is `serial`, separate resources and
 //! modules are written at once unless one depends on the other, and so are resources of Terraform, whose azurerm
-//! provider writes them in turn from 3.40.0 on.
+//! provider writes them in turn from 3.40.0 on. Its azapi provider puts none in turn but those
+//! that name the same `locks`, and knows nothing of azurerm's.
 //!
 //! One credential has nobody to collide with, and one that a plan leaves as it is does not count. Where a
 //! document does not say which version of the provider it is for, nothing is said.
@@ -96,6 +97,20 @@
 //! configuration:
 //!   provider_config:
 //!     azurerm: {name: azurerm, version_constraint: "~> 3.35.0"}
+//! ```
+//!
+//! ```yaml
+//! format_version: "1.2"
+//! terraform_version: 1.9.8
+//! resource_changes:
+//! - address: azapi_resource.one
+//!   mode: managed
+//!   type: azapi_resource
+//!   change: {actions: [create], before: null, after: {type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials@2024-11-30, name: one, parent_id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, body: {properties: {issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/one", audiences: ["api://AzureADTokenExchange"]}}, locks: null}, after_unknown: {id: true}}
+//! - address: azapi_resource.two
+//!   mode: managed
+//!   type: azapi_resource
+//!   change: {actions: [create], before: null, after: {type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials@2024-11-30, name: two, parent_id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, body: {properties: {issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/two", audiences: ["api://AzureADTokenExchange"]}}, locks: null}, after_unknown: {id: true}}
 //! ```
 //!
 //! # Passes
@@ -213,6 +228,21 @@
 //! ```
 //!
 //! ```yaml
+//! # azapi is told what to lock
+//! format_version: "1.2"
+//! terraform_version: 1.9.8
+//! resource_changes:
+//! - address: azapi_resource.one
+//!   mode: managed
+//!   type: azapi_resource
+//!   change: {actions: [create], before: null, after: {type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials@2024-11-30, name: one, parent_id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, body: {properties: {issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/one", audiences: ["api://AzureADTokenExchange"]}}, locks: [/subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart]}, after_unknown: {id: true}}
+//! - address: azapi_resource.two
+//!   mode: managed
+//!   type: azapi_resource
+//!   change: {actions: [create], before: null, after: {type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials@2024-11-30, name: two, parent_id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, body: {properties: {issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/two", audiences: ["api://AzureADTokenExchange"]}}, locks: [/subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart]}, after_unknown: {id: true}}
+//! ```
+//!
+//! ```yaml
 //! # the plan writes only one of them
 //! format_version: "1.2"
 //! terraform_version: 1.9.8
@@ -296,13 +326,18 @@ fn check(one: &DeclaredCredential, trust: &Trust<'_>) -> Verdict {
     if declared.iter().find(|it| collides(it, declared)).is_some_and(|first| !core::ptr::eq(first, one)) {
         return Ok(None);
     }
+    let at_once = format!("{} and others are written at the same time", one.address);
     let (message, fix) = match &one.tool {
-        Tool::Terraform { .. } => (
-            format!("{} and others are written at the same time: the provider's version is below 3.40.0", one.address),
+        Tool::Terraform { .. } if one.tool.is_below(3, 40) => (
+            format!("{at_once}: the provider's version is below 3.40.0"),
             "require version 3.40.0 or later of the azurerm provider",
         ),
+        Tool::Terraform { .. } => (
+            format!("{at_once}: azapi puts none in turn"),
+            "set `locks` to the id of the identity on each that azapi writes, or have each depend on the one before",
+        ),
         _ => (
-            format!("{} and others are written at the same time", one.address),
+            at_once,
             "in Bicep, put @batchSize(1) on the loop; in a template, `mode: serial` and `batchSize: 1` on its copy, or dependsOn on each but the first",
         ),
     };
@@ -330,8 +365,13 @@ pub(super) fn collides(it: &DeclaredCredential, declared: &[DeclaredCredential])
             Tool::Template { in_turn: true, .. } | Tool::Operator => false,
             Tool::Template { copied: true, .. } => true,
             Tool::Template { .. } => others().any(|other| !in_turn(other)),
-            Tool::Terraform { .. } => it.tool.is_below(3, 40) && others().next().is_some(),
+            Tool::Terraform { .. } => others().any(|other| all_at_once(it) || all_at_once(other)),
         }
+}
+
+/// Whether its provider puts it in turn with no other.
+fn all_at_once(it: &DeclaredCredential) -> bool {
+    it.tool.is_below(3, 40) || matches!(it.tool, Tool::Terraform { at_once: true, .. })
 }
 
 fn is_written(it: &DeclaredCredential) -> bool {

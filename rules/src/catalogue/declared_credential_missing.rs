@@ -103,6 +103,7 @@
 //!       values: {name: fc, user_assigned_identity_id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audience: ["api://AzureADTokenExchange"]}
 //! ```
 use crate::prelude::*;
+use crate::trust::{Key, Unknown};
 
 pub(super) static RULE: Rule = Rule {
     summary: "a credential that infrastructure as code declares is not in Azure",
@@ -128,7 +129,9 @@ fn check(identity: &Identity, trust: &Trust<'_>) -> Verdict {
         .filter(|it| !it.is_pending() && !it.name.is_empty() && !seen.iter().any(|credential| it.is(credential)))
         .collect();
     let Some(first) = missing.first() else { return Ok(None) };
-    trust.credentials(identity)?;
+    if trust.credentials(identity)?.iter().any(|credential| credential.name.is_empty()) {
+        return Err(Unknown(Key::Value(format!("the names of all credentials of identity {}", identity.name))));
+    }
     let more = match missing.len() {
         1 => String::new(),
         count => format!(", and {} more", count - 1),

@@ -118,6 +118,11 @@ fn check(identity: &Identity, trust: &Trust<'_>) -> Verdict {
     let (mut places, mut unknown) = (BTreeSet::new(), None);
     for credential in trust.credentials_seen(identity) {
         let Some((namespace, name)) = credential.service_account() else { continue };
+        // beside what is there, what is still to come does not count, whether or not all is known that is there
+        #[cfg(feature = "audit")]
+        if identity.declared.is_none() && trust.is_to_come(credential) {
+            continue;
+        }
         if credential.issuer.is_identity_binding() {
             continue;
         }

@@ -2,7 +2,8 @@
 //!
 //! The credential is in Azure and right, and workloads get their tokens by it. A Terraform plan deletes it, or
 //! changes its issuer, subject or audience, and then no credential of the identity trusts them; or it deletes or
-//! replaces the identity, whose client id goes with it. From the apply on Entra refuses every token. A template of
+//! replaces the identity, whose client id goes with it. From the apply on Entra refuses every token, and those too that
+//! the driver of SecretProviderClasses or External Secrets presents for it. A template of
 //! Azure Resource Manager that says otherwise than what is there does the same once it is deployed; whether it ever
 //! is, it does not say, so that this is of medium severity.
 //!
@@ -291,7 +292,9 @@
 use crate::after::After;
 use crate::declared::{Coming, DeclaredCredential, Tool};
 use crate::exchange::{client_ids, expression_of, presented};
+use crate::model::DEFAULT_AUDIENCE;
 use crate::near::{self, Token};
+use crate::on_behalf;
 use crate::prelude::*;
 use crate::trust::{Key, Unknown};
 
@@ -327,7 +330,7 @@ fn check(declared: &DeclaredCredential, trust: &Trust<'_>) -> Verdict {
     for account in accounts(now, identity, trust)? {
         match users(&after, now, account) {
             Ok(workloads) if workloads.is_empty() => {}
-            Ok(workloads) => return Ok(Some(loss(&after, now, account, &workloads))),
+            Ok(workloads) => return Ok(Some(loss(&after, now, account, workloads))),
             Err(key) => unknown = unknown.or(Some(key)),
         }
     }
@@ -360,12 +363,13 @@ fn accounts<'a>(
     }
 }
 
-/// The workloads of a ServiceAccount that the credential lets in now, and nothing will.
-fn users<'a>(
-    after: &After<'_, 'a>,
+/// Who gets tokens as a ServiceAccount that the credential lets in now, and nothing will: workloads, and what
+/// has a driver or an operator ask for it.
+fn users(
+    after: &After<'_, '_>,
     now: &FederatedIdentityCredential,
     account: &ServiceAccount,
-) -> Result<Vec<&'a Workload>, Unknown> {
+) -> Result<Vec<String>, Unknown> {
     let subject = account.subject();
     match now.admits(&subject) {
         Some(true) => {}
@@ -401,6 +405,12 @@ fn users<'a>(
             users.push(*workload);
         }
     }
+    let mut users = names(&users);
+    if lost.iter().any(|audience| audience.as_str() == DEFAULT_AUDIENCE) {
+        users.extend(on_behalf::of(after.identity, account, after.trust));
+        users.sort_unstable();
+        users.dedup();
+    }
     if users.is_empty() {
         let what = format!("who gets tokens as ServiceAccount `{}/{}`", account.namespace, account.name);
         return Err(Unknown(Key::Value(what)));
@@ -408,12 +418,11 @@ fn users<'a>(
     Ok(users)
 }
 
-fn loss(after: &After<'_, '_>, now: &FederatedIdentityCredential, account: &ServiceAccount, users: &[&Workload]) -> Finding {
+fn loss(after: &After<'_, '_>, now: &FederatedIdentityCredential, account: &ServiceAccount, names: Vec<String>) -> Finding {
     let After { declared, identity, .. } = after;
     let subject = account.subject();
-    let audience = now.audiences.first().cloned().unwrap_or_else(|| crate::model::DEFAULT_AUDIENCE.into());
+    let audience = now.audiences.first().cloned().unwrap_or_else(|| DEFAULT_AUDIENCE.into());
     let token = Token { issuer: now.issuer.clone(), subject, audience };
-    let names = names(users);
     let template = matches!(declared.tool, Tool::Template { .. });
     let (severity, tense) = if template { (Severity::Medium, "would") } else { (RULE.severity, "will") };
     let with_identity = declared.coming == Coming::DeletedWithIdentity;

@@ -6,7 +6,8 @@
 //! The same namespace and name on several clusters is most often one application: that is mere
 //! information, until you declare it. Groups of subjects that you declare for an identity count as one (the same application on many
 //! clusters, say), and operators that serve others by design do not count. Pipelines and other
-//! issuers are no workloads of Kubernetes, nor are identity bindings.
+//! issuers are no workloads of Kubernetes, nor are identity bindings. Of an identity that is there, credentials
+//! that a plan or a template is still to make do not count yet.
 //!
 //! # Fails
 //!
@@ -98,6 +99,11 @@ fn check(identity: &Identity, trust: &Trust<'_>) -> Verdict {
     let mut users = BTreeMap::new();
     for credential in trust.credentials_seen(identity) {
         let Some((namespace, name)) = credential.service_account() else { continue };
+        // beside what is there, what is still to come does not count, whether or not all is known that is there
+        #[cfg(feature = "audit")]
+        if identity.declared.is_none() && trust.is_to_come(credential) {
+            continue;
+        }
         let subject = format!("{namespace}:{name}");
         if credential.issuer.is_identity_binding() || any_glob(&parameters.operators, &subject) {
             continue;

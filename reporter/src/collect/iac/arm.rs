@@ -1,15 +1,13 @@
 //! Templates of Azure Resource Manager, as `bicep build` prints them: resources one after the other
 //! or by symbolic name, children inside their parents, and modules as nested deployments.
 
-use std::cell::Cell;
-
 use serde_json::{Map, Value};
 use wiguard_rules::declared::{Coming, DeclaredCredential, Tool};
 use wiguard_rules::model::{Audience, Cluster, IdentityKind, Origin, Platform};
 
 use super::expression::{Scope, is_whole, whole};
 use super::lines::Lines;
-use super::symbols::Symbols;
+use super::symbols::{Before, Symbols};
 use super::{Declaration, Declarations, DeclaredBinding, DeclaredIdentity, Key, Whose, identity};
 
 const IDENTITIES: &str = "microsoft.managedidentity/userassignedidentities";
@@ -30,9 +28,10 @@ pub(super) fn read(template: &Value, lines: &mut Lines<'_>) -> Declarations {
         scope: &scope,
         within: "",
         target: Target::default(),
-        symbols: Symbols::of(template),
+        symbols: Symbols::of(template, &scope),
         looped: false,
-        waits: false.into(),
+        after: Vec::new(),
+        waits: false,
     };
     reader.resources(template, None, &place, DEPTH);
     reader.found
@@ -68,8 +67,10 @@ struct Place<'a> {
     symbols: Symbols<'a>,
     /// Whether the module is one of several that are deployed at once.
     looped: bool,
-    /// Whether the module waits for another credential, so that the first one in it does.
-    waits: Cell<bool>,
+    /// The addresses of what the module waits for.
+    after: Vec<String>,
+    /// Whether it waits for more, of which it is not known what it is.
+    waits: bool,
 }
 
 /// Where a module is deployed to; empty as far as it is not said or not known.
@@ -160,14 +161,16 @@ impl Reader<'_, '_> {
             .filter_map(|(name, given)| Some((name.clone(), scope.value(given.get("value")?))))
             .collect();
         let own = if inner { self::scope(template, &given) } else { scope.clone() };
-        let in_turn = deployment.is_in_turn(&place.symbols);
+        let in_turn = deployment.is_one_at_a_time();
+        let (after, waits) = deployment.before(place);
         let inner = Place {
             scope: &own,
             within: &deployment.address,
             target: deployment.target(place),
-            symbols: Symbols::of(template),
+            symbols: Symbols::of(template, &own),
             looped: place.looped || deployment.is_copied() && !in_turn,
-            waits: (in_turn || place.waits.take()).into(),
+            after,
+            waits,
         };
         self.resources(template, None, &inner, depth);
     }
@@ -255,7 +258,8 @@ impl Resource<'_> {
         };
         let expression = self.property(scope, "claimsMatchingExpression");
         let copied = self.is_copied();
-        let in_turn = !place.looped && (self.is_in_turn(&place.symbols) || place.waits.take());
+        let (after, waits) = self.before(place);
+        let in_turn = !place.looped && (waits || self.is_one_at_a_time());
         let credential = DeclaredCredential {
             address: self.address.clone(),
             identity: String::new(),
@@ -265,7 +269,7 @@ impl Resource<'_> {
             expression: expression.get("value").and_then(whole).map(Into::into),
             audiences,
             coming: Coming::Nothing,
-            after: Vec::new(),
+            after,
             planned: None,
             tool: Tool::Template { copied: copied || place.looped, in_turn },
             origin: Origin { source: 0, line },
@@ -320,13 +324,18 @@ impl Resource<'_> {
         self.body.get("copy").is_some_and(|copy| copy.get("count").is_none_or(|count| count.as_u64() != Some(1)))
     }
 
-    /// Whether it waits for others of its kind: one at a time in its loop, or for another credential.
-    fn is_in_turn(&self, symbols: &Symbols<'_>) -> bool {
+    /// Whether it is a loop that makes one at a time.
+    fn is_one_at_a_time(&self) -> bool {
         let copy = |name: &str| self.body.get("copy").and_then(|copy| copy.get(name));
         let serial = copy("mode").and_then(Value::as_str).is_some_and(|mode| mode.eq_ignore_ascii_case("serial"));
-        if self.is_copied() {
-            return serial && copy("batchSize").is_none_or(|size| size.as_u64() == Some(1));
-        }
-        symbols.leads_to_credential(self.body)
+        self.is_copied() && serial && copy("batchSize").is_none_or(|size| size.as_u64() == Some(1))
+    }
+
+    /// The addresses of the credentials and modules that it waits for, and whether it waits for more.
+    fn before(&self, place: &Place<'_>) -> (Vec<String>, bool) {
+        let Before { named, more } = place.symbols.before(self.body);
+        let address = |name: String| if place.within.is_empty() { name } else { format!("{}/{name}", place.within) };
+        let own = named.into_iter().map(address);
+        (place.after.iter().cloned().chain(own).collect(), place.waits || more)
     }
 }

@@ -11,7 +11,8 @@ use wiguard_rules::model::{
     Cluster, ClusterIx, FederatedIdentityCredential, Identity, IdentityBinding, IdentityKind, Parent,
 };
 
-use super::{Declaration, Declarations, DeclaredBinding, DeclaredIdentity, Key, Whose};
+use super::beside::Beside;
+use super::{Declarations, DeclaredBinding, DeclaredIdentity, Key, Whose};
 use crate::collect::{Resource, Sourced, same_cluster};
 
 /// Declarations by the source they were read from.
@@ -101,7 +102,7 @@ pub(in crate::collect) fn add(sources: Sources, inventory: &mut Inventory, assum
 }
 
 /// Which identity is meant.
-struct Owners {
+pub(super) struct Owners {
     by_id: BTreeMap<String, usize>,
     by_name: BTreeMap<(IdentityKind, String), Vec<usize>>,
     by_declaration: BTreeMap<(u32, Key), Option<usize>>,
@@ -124,13 +125,13 @@ impl Owners {
         self.by_name.entry(name).or_default().push(index);
     }
 
-    fn of_id(&self, id: &str) -> Option<usize> {
+    pub(super) fn of_id(&self, id: &str) -> Option<usize> {
         self.by_id.get(&id.to_ascii_lowercase()).copied()
     }
 
     /// The managed identities or applications of a name, in a resource group and a subscription if those
     /// are said.
-    fn named(
+    pub(super) fn named(
         &self,
         kind: IdentityKind,
         name: &str,
@@ -235,7 +236,7 @@ impl Owners {
         pairs.map(|(it, (end, identity))| deleted_with(end, identity, it)).collect()
     }
 
-    fn owner(&self, document: u32, whose: &Whose, inventory: &Inventory) -> Option<usize> {
+    pub(super) fn owner(&self, document: u32, whose: &Whose, inventory: &Inventory) -> Option<usize> {
         match whose {
             Whose::Id(id) => self.of_id(id),
             Whose::Declared(key) => self.by_declaration.get(&scoped(document, key.clone())).copied().flatten(),
@@ -263,7 +264,7 @@ fn deleted_with(end: &Identity, identity: &Identity, it: &FederatedIdentityCrede
         coming: Coming::DeletedWithIdentity,
         after: Vec::new(),
         planned: None,
-        tool: Tool::Terraform { constraint: None, written: Vec::new() },
+        tool: Tool::Terraform { constraint: None, written: Vec::new(), at_once: false },
         origin: end.origin,
     }
 }
@@ -299,124 +300,6 @@ fn subscription_of(id: &str) -> &str {
 /// Objects of Kubernetes name each other across files.
 fn scoped(document: u32, key: Key) -> (u32, Key) {
     (if matches!(key, Key::Object(_)) { u32::MAX } else { document }, key)
-}
-
-/// What is in the inventory already, of each identity.
-struct Beside {
-    /// By identity and name: the place in the inventory.
-    by_name: BTreeMap<(String, String), usize>,
-    /// By identity, issuer and subject: the document that declares it; none, if it is live.
-    by_token: BTreeMap<(String, String, String), Option<u32>>,
-}
-
-impl Beside {
-    fn new(owners: &Owners, inventory: &Inventory) -> Self {
-        let mut beside = Self { by_name: BTreeMap::new(), by_token: BTreeMap::new() };
-        for (place, credential) in inventory.credentials.iter().enumerate() {
-            let (Parent::Resource(id) | Parent::Id(id)) = &credential.parent else { continue };
-            let owner = owners.of_id(id).and_then(|owner| inventory.identities.get(owner));
-            beside.note(owner.map_or(id, Identity::reference), credential, place, None);
-        }
-        beside
-    }
-
-    fn note(&mut self, of: &str, credential: &FederatedIdentityCredential, place: usize, document: Option<u32>) {
-        let of = of.to_ascii_lowercase();
-        if let Some(subject) = &credential.subject {
-            self.by_token.entry((of.clone(), credential.issuer.0.clone(), subject.0.clone())).or_insert(document);
-        }
-        self.by_name.entry((of, credential.name.to_ascii_lowercase())).or_insert(place);
-    }
-
-    /// The credential of that name.
-    fn named<'i>(
-        &self,
-        credential: &DeclaredCredential,
-        inventory: &'i Inventory,
-    ) -> Option<&'i FederatedIdentityCredential> {
-        let key = (credential.identity.to_ascii_lowercase(), credential.name.to_ascii_lowercase());
-        self.by_name.get(&key).and_then(|place| inventory.credentials.get(*place))
-    }
-
-    /// The document that declares one of the same issuer and subject; none within, if it is live.
-    fn alike(&self, of: &str, credential: &FederatedIdentityCredential) -> Option<Option<u32>> {
-        let subject = credential.subject.as_ref()?;
-        self.by_token.get(&(of.to_ascii_lowercase(), credential.issuer.0.clone(), subject.0.clone())).copied()
-    }
-
-    /// A credential that is declared; into the inventory if Azure was not asked about it and all of
-    /// it is known.
-    fn credential(
-        &mut self,
-        document: u32,
-        declaration: Declaration,
-        owners: &Owners,
-        inventory: &mut Inventory,
-    ) -> DeclaredCredential {
-        let Declaration { mut credential, parent } = declaration;
-        let owner = owners.owner(document, &parent, inventory).and_then(|index| inventory.identities.get(index));
-        credential.identity = match (owner, &parent) {
-            (Some(owner), _) => owner.reference().into(),
-            (None, Whose::Id(id)) => id.clone(),
-            // an identity that no source describes, and not one of several
-            (None, Whose::Name { name, resource_group, subscription })
-                if owners
-                    .named(IdentityKind::UserAssigned, name, [resource_group, subscription], inventory)
-                    .is_empty() =>
-            {
-                let place = [subscription, resource_group, name].map(String::as_str);
-                place.into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>().join("/")
-            }
-            (None, _) => String::new(),
-        };
-        let Some(made) = made(&credential, &parent, owner).filter(|_| !credential.is_deleted()) else {
-            return credential;
-        };
-        // objects of Kubernetes are one document, whatever file they are in
-        let document = if credential.tool == Tool::Operator { u32::MAX } else { document };
-        let refuted = owner.is_some_and(|owner| owner.credentials_complete);
-        let alike = self.alike(&credential.identity, &made);
-        let is_planned = match (self.named(&credential, inventory), alike) {
-            (Some(other), _) => credential.is_to_come() && credential.difference(other).is_some(),
-            // one more of the same issuer and subject, unless it is the live one under another name
-            (None, Some(None)) => credential.is_pending(),
-            (None, Some(Some(other))) if other != document => false,
-            (None, _) if refuted => credential.is_to_come(),
-            (None, _) => {
-                let place = inventory.credentials.len();
-                self.note(&credential.identity, &made, place, Some(document));
-                inventory.credentials.push(made);
-                return credential;
-            }
-        };
-        credential.planned = Some(made).filter(|_| is_planned);
-        credential
-    }
-}
-
-/// What will be in Azure; `None` while something of it is unknown.
-fn made(
-    declared: &DeclaredCredential,
-    parent: &Whose,
-    owner: Option<&Identity>,
-) -> Option<FederatedIdentityCredential> {
-    let trusts = declared.subject.is_some() || declared.expression.is_some();
-    let parent = match (owner, parent) {
-        (Some(owner), _) => Parent::Id(owner.id.clone()),
-        (None, Whose::Id(id)) => Parent::Id(id.clone()),
-        (None, Whose::Name { .. } | Whose::Declared(_) | Whose::Unknown) => Parent::Unknown,
-    };
-    (trusts && !declared.name.is_empty()).then_some(FederatedIdentityCredential {
-        name: declared.name.clone(),
-        id: String::new(),
-        parent,
-        issuer: declared.issuer.clone()?,
-        subject: declared.subject.clone(),
-        audiences: declared.audiences.clone()?,
-        expression: declared.expression.clone(),
-        declared: Some(declared.address.clone()),
-        origin: declared.origin,
-    })
 }
 
 /// Whether any cluster is described that is not merely declared.

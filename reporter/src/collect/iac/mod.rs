@@ -4,6 +4,7 @@
 
 mod arm;
 mod assemble;
+mod beside;
 mod expression;
 mod lines;
 mod operators;

@@ -22,6 +22,11 @@ impl<'a> Configuration<'a> {
         of.get("version_constraint")?.as_str().map(Into::into)
     }
 
+    /// Whether the provider is used that puts nothing in turn.
+    pub(super) fn has_azapi(&self) -> bool {
+        self.0.and_then(|it| it.get("provider_config")?.get("azapi")).is_some()
+    }
+
     /// The attributes that are written for the resource of that address.
     pub(super) fn written(&self, address: &str) -> Vec<String> {
         let expressions = self.resource(address).and_then(|it| it.get("expressions")?.as_object());

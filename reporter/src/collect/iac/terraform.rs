@@ -205,6 +205,13 @@ impl Resource<'_> {
         self.values.get(name).filter(|value| known && !value.is_null())
     }
 
+    /// Whether a plan says that an attribute is not set.
+    fn lacks(&self, name: &str) -> bool {
+        let marked = |marks: &Value| marks.as_bool() == Some(true) || marks.get(name).is_some_and(is_marked);
+        let said = self.unknown.is_some_and(|marks| !marked(marks));
+        said && self.get(name).is_none_or(|value| value.as_array().is_some_and(Vec::is_empty))
+    }
+
     fn text(&self, name: &str) -> String {
         self.get(name).and_then(Value::as_str).unwrap_or_default().into()
     }
@@ -268,8 +275,9 @@ impl Resource<'_> {
                 .map_or(Whose::Unknown, |it| Whose::Declared(Key::Address(it))),
         };
         let tool = self.tool(configuration);
-        // later versions of the provider need nobody to put them in turn
-        let after = if tool.is_below(3, 40) { configuration.before(&self.address) } else { Vec::new() };
+        // who puts them in turn is of interest only where the provider does not
+        let all_at_once = tool.is_below(3, 40) || self.kind == "azapi_resource" || configuration.has_azapi();
+        let after = if all_at_once { configuration.before(&self.address) } else { Vec::new() };
         let credential = DeclaredCredential {
             address: self.address.clone(),
             identity: String::new(),
@@ -292,6 +300,7 @@ impl Resource<'_> {
         Tool::Terraform {
             constraint: azurerm.then(|| configuration.constraint("azurerm")).flatten(),
             written: if azurerm { configuration.written(&self.address) } else { Vec::new() },
+            at_once: self.kind == "azapi_resource" && self.lacks("locks"),
         }
     }
 
