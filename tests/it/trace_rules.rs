@@ -209,6 +209,12 @@ fn a_webhook_that_does_not_see_the_pods_breaks_the_chain() {
     assert_eq!(link, "webhook AWI702", "{text}");
     assert!(text.contains("`caBundle` is empty"), "{text}");
 
+    let rules = "rules: [{operations: [UPDATE], apiGroups: [\"\"], apiVersions: [v1], resources: [pods]}]";
+    let (link, text) = with(&registration(rules), RUNNER);
+    assert_eq!(link, "webhook AWI702", "{text}");
+    sides(&text, "CREATE of pods", "(none)");
+    assert_eq!(with(&registration(&rules.replace("UPDATE", "UPDATE, CREATE")), RUNNER).0, "holds");
+
     let (link, text) = with(&whole, &RUNNER.replace("readyReplicas: 2", "readyReplicas: 0"));
     assert_eq!(link, "webhook AWI702", "{text}");
     sides(&text, "1 or more", "0");
