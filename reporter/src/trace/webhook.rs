@@ -2,7 +2,7 @@
 
 use wiguard_rules::model::{ClusterIx, ServiceAccount, Workload, annotation, label};
 use wiguard_rules::near::annotate;
-use wiguard_rules::trust::{Link, Trust, Unknown};
+use wiguard_rules::trust::{Key, Link, Trust, Unknown};
 use wiguard_rules::webhook::{
     Change, Configuration, Injected, Injection, Outcome, PodName, Refusal, TOKEN_FILE, TokenEndpoint, Version, admit,
 };
@@ -45,8 +45,14 @@ pub(super) fn step(workload: &Workload, account: &Link<&ServiceAccount>, trust: 
         _ => PodName::Unknown,
     };
     let runs = installed_in(workload.cluster, trust);
-    if let Some(version) = runs.filter(|version| workload.uses_identity_binding() && !version.has_endpoints()) {
-        return too_old(version);
+    if workload.uses_identity_binding() {
+        if let Some(version) = trust.before_bindings(workload.cluster) {
+            return too_old(version);
+        }
+        if runs.is_some_and(|version| !version.has_endpoints()) {
+            // Another that was not read may be the one that injects.
+            return Step::unknown(LINK, &Unknown(Key::Deployments(workload.cluster)));
+        }
     }
     let outcomes: Vec<(Version, Outcome)> = Version::ALL
         .into_iter()
@@ -96,9 +102,9 @@ fn installed_in(cluster: ClusterIx, trust: &Trust<'_>) -> Option<Version> {
 }
 
 /// A version from before identity bindings injects what Entra takes, and the annotation is nothing to it.
-fn too_old(version: Version) -> Step {
+fn too_old(version: &str) -> Step {
     Step::new(LINK, State::Broken, "the version that the cluster runs knows no identity bindings")
-        .compare("version", "1.6.0 or later", Some(version.as_str()))
+        .compare("version", "1.6.0 or later", Some(version.trim_start_matches('v')))
         .fix("have AKS run a later one: az feature register --namespace Microsoft.ContainerService --name IdentityBindingPreview, or upgrade the chart")
 }
 
