@@ -80,7 +80,7 @@ fn passed_over(workload: &Workload, trust: &Trust<'_>) -> Option<Step> {
     }
     let (registration, unmet) = match trust.passed_over(workload) {
         Ok(missed) => missed?,
-        Err(unknown) => return Some(Step::unknown(LINK, &unknown)),
+        Err(unknown) => return Some(perhaps(workload, trust, &unknown)),
     };
     let actual = workload.template.labels.get(&unmet.key);
     let step = Step::new(LINK, State::Broken, "no registration of the webhook asks about these pods")
@@ -91,6 +91,21 @@ fn passed_over(workload: &Workload, trust: &Trust<'_>) -> Option<Step> {
             label::USE
         ));
     Some(step)
+}
+
+/// The link where a registration asks for a label that is none of workload identity's: those of pods are not
+/// kept. As it is installed it asks for no such label, and a rule of the catalogue says so.
+fn perhaps(workload: &Workload, trust: &Trust<'_>, unknown: &Unknown) -> Step {
+    let mut wanted = trust.registrations(workload.cluster).flat_map(|it| {
+        let webhooks = it.webhooks.iter().filter(|webhook| !webhook.is_of_openshift());
+        webhooks.filter_map(move |webhook| Some((&it.name, webhook.misses_by()?)))
+    });
+    let step = Step::unknown(LINK, unknown);
+    let Some((name, unmet)) = wanted.next() else { return step };
+    step.detail(format!(
+        "MutatingWebhookConfiguration {name} wants `{unmet}` of pods, which it does not as it is installed"
+    ))
+    .detail("scan holds that against the cluster as AWI702 webhook-out-of-order: wiguard explain AWI702")
 }
 
 /// The version that a cluster runs, if the Deployments of its webhook that were read say one that is modelled.
