@@ -7,6 +7,8 @@ mod access;
 mod coming;
 #[cfg(feature = "audit")]
 mod registered;
+#[cfg(feature = "audit")]
+pub use access::CREDENTIAL_OF_BINDINGS;
 #[cfg(test)]
 mod tests;
 

@@ -209,6 +209,12 @@ fn a_webhook_that_does_not_see_the_pods_breaks_the_chain() {
     assert_eq!(link, "webhook AWI702", "{text}");
     assert!(text.contains("`caBundle` is empty"), "{text}");
 
+    let rules = "rules: [{operations: [UPDATE], apiGroups: [\"\"], apiVersions: [v1], resources: [pods]}]";
+    let (link, text) = with(&registration(rules), RUNNER);
+    assert_eq!(link, "webhook AWI702", "{text}");
+    sides(&text, "CREATE of pods", "(none)");
+    assert_eq!(with(&registration(&rules.replace("UPDATE", "UPDATE, CREATE")), RUNNER).0, "holds");
+
     let (link, text) = with(&whole, &RUNNER.replace("readyReplicas: 2", "readyReplicas: 0"));
     assert_eq!(link, "webhook AWI702", "{text}");
     sides(&text, "1 or more", "0");
@@ -220,6 +226,8 @@ fn a_webhook_that_does_not_see_the_pods_breaks_the_chain() {
     let (link, text) = with(&whole.replace("use: \"true\"}}", "use: \"true\", team: a}}"), RUNNER);
     assert_eq!(link, "unknown", "{text}");
     assert!(text.contains("no source gave whether the pods of cart are with label team In (a)"), "{text}");
+    assert!(text.contains("wants `team In (a)` of pods, which it does not as it is installed"), "{text}");
+    assert!(text.contains("AWI702 webhook-out-of-order"), "{text}");
 
     let (link, text) = with(&registration("namespaceSelector: {matchLabels: {tier: front}}"), RUNNER);
     assert_eq!(link, "webhook AWI706", "{text}");

@@ -3,16 +3,12 @@
 
 use wiguard_rules::model::rbac::{IDENTITY_GROUP, USE_IDENTITY};
 use wiguard_rules::model::{
-    ClientId, FederatedIdentityCredential, Identity, IdentityKind, Power, RoleBinding, ServiceAccount, annotation,
-    is_placeholder, label,
+    ClientId, Identity, IdentityKind, Power, RoleBinding, ServiceAccount, annotation, is_placeholder, label,
 };
 use wiguard_rules::repair;
-use wiguard_rules::trust::{Link, Unknown};
+use wiguard_rules::trust::{CREDENTIAL_OF_BINDINGS, Link, Unknown};
 
 use super::walk::{State, Step, Walker};
-
-/// The credential that AKS makes, one for all bindings of an identity (Microsoft Learn, Identity bindings in AKS).
-const CREDENTIAL: &str = "aks-identity-binding";
 
 impl Walker<'_, '_> {
     /// The annotation, if there is one that asks for something.
@@ -119,21 +115,22 @@ impl Walker<'_, '_> {
             Link::Absent => return Step::new(LINK, State::Broken, "there is no identity that could have one"),
             Link::Unknown(key) => return Step::unknown(LINK, &Unknown(key)),
         };
+        match self.trust.credential_of_bindings(identity) {
+            Link::Found(credential) => {
+                let message = format!("{} trusts the tokens that AKS exchanges", credential.name);
+                return Step::new(LINK, State::Holds, message).detail(format!("issuer    {}", credential.issuer));
+            }
+            Link::Unknown(key) => return Step::unknown(LINK, &Unknown(key)),
+            Link::Absent => {}
+        }
         let seen = self.trust.credentials_seen(identity);
-        if let Some(credential) = seen.iter().find(|credential| is_of(credential, client_id)) {
-            let message = format!("{} trusts the tokens that AKS exchanges", credential.name);
-            return Step::new(LINK, State::Holds, message).detail(format!("issuer    {}", credential.issuer));
-        }
-        let altered = seen.iter().find(|it| it.issuer.is_identity_binding() || it.name == CREDENTIAL);
-        if altered.is_none()
-            && let Err(unknown) = self.trust.credentials(identity)
-        {
-            return Step::unknown(LINK, &unknown);
-        }
+        let altered = seen.iter().find(|it| it.issuer.is_identity_binding() || it.name == CREDENTIAL_OF_BINDINGS);
         let name = &identity.name;
         let message = match altered {
             Some(credential) => format!("{} of {name} is not as AKS made it", credential.name),
-            None => format!("{name} lacks the credential {CREDENTIAL}, which AKS makes with the first binding"),
+            None => {
+                format!("{name} lacks the credential {CREDENTIAL_OF_BINDINGS}, which AKS makes with the first binding")
+            }
         };
         let cluster = self.trust.cluster(self.workload.cluster);
         Step::new(LINK, State::Broken, message)
@@ -147,12 +144,6 @@ impl Walker<'_, '_> {
     fn identity_of(&self, client_id: &ClientId) -> Option<&Identity> {
         self.trust.identity(client_id).known().ok().flatten()
     }
-}
-
-/// Whether it is the credential that AKS makes for an identity: its issuer ends with the client id, without a slash.
-fn is_of(credential: &FederatedIdentityCredential, client_id: &ClientId) -> bool {
-    let end = credential.issuer.as_str().rsplit('/').next().unwrap_or_default();
-    credential.issuer.is_identity_binding() && end.eq_ignore_ascii_case(client_id.as_str())
 }
 
 /// The issuer of all identity bindings of an identity (Microsoft Learn, Identity bindings in AKS).

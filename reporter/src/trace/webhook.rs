@@ -2,7 +2,7 @@
 
 use wiguard_rules::model::{ClusterIx, ServiceAccount, Workload, annotation, label};
 use wiguard_rules::near::annotate;
-use wiguard_rules::trust::{Link, Trust, Unknown};
+use wiguard_rules::trust::{Key, Link, Trust, Unknown};
 use wiguard_rules::webhook::{
     Change, Configuration, Injected, Injection, Outcome, PodName, Refusal, TOKEN_FILE, TokenEndpoint, Version, admit,
 };
@@ -45,8 +45,14 @@ pub(super) fn step(workload: &Workload, account: &Link<&ServiceAccount>, trust: 
         _ => PodName::Unknown,
     };
     let runs = installed_in(workload.cluster, trust);
-    if let Some(version) = runs.filter(|version| workload.uses_identity_binding() && !version.has_endpoints()) {
-        return too_old(version);
+    if workload.uses_identity_binding() {
+        if let Some(version) = trust.before_bindings(workload.cluster) {
+            return too_old(version);
+        }
+        if runs.is_some_and(|version| !version.has_endpoints()) {
+            // Another that was not read may be the one that injects.
+            return Step::unknown(LINK, &Unknown(Key::Deployments(workload.cluster)));
+        }
     }
     let outcomes: Vec<(Version, Outcome)> = Version::ALL
         .into_iter()
@@ -74,7 +80,7 @@ fn passed_over(workload: &Workload, trust: &Trust<'_>) -> Option<Step> {
     }
     let (registration, unmet) = match trust.passed_over(workload) {
         Ok(missed) => missed?,
-        Err(unknown) => return Some(Step::unknown(LINK, &unknown)),
+        Err(unknown) => return Some(perhaps(workload, trust, &unknown)),
     };
     let actual = workload.template.labels.get(&unmet.key);
     let step = Step::new(LINK, State::Broken, "no registration of the webhook asks about these pods")
@@ -87,6 +93,21 @@ fn passed_over(workload: &Workload, trust: &Trust<'_>) -> Option<Step> {
     Some(step)
 }
 
+/// The link where a registration asks for a label that is none of workload identity's: those of pods are not
+/// kept. As it is installed it asks for no such label, and a rule of the catalogue says so.
+fn perhaps(workload: &Workload, trust: &Trust<'_>, unknown: &Unknown) -> Step {
+    let mut wanted = trust.registrations(workload.cluster).flat_map(|it| {
+        let webhooks = it.webhooks.iter().filter(|webhook| !webhook.is_of_openshift());
+        webhooks.filter_map(move |webhook| Some((&it.name, webhook.misses_by()?)))
+    });
+    let step = Step::unknown(LINK, unknown);
+    let Some((name, unmet)) = wanted.next() else { return step };
+    step.detail(format!(
+        "MutatingWebhookConfiguration {name} wants `{unmet}` of pods, which it does not as it is installed"
+    ))
+    .detail("scan holds that against the cluster as AWI702 webhook-out-of-order: wiguard explain AWI702")
+}
+
 /// The version that a cluster runs, if the Deployments of its webhook that were read say one that is modelled.
 fn installed_in(cluster: ClusterIx, trust: &Trust<'_>) -> Option<Version> {
     let mut tags = trust.webhooks(cluster).map(|webhook| webhook.webhook_version());
@@ -96,9 +117,9 @@ fn installed_in(cluster: ClusterIx, trust: &Trust<'_>) -> Option<Version> {
 }
 
 /// A version from before identity bindings injects what Entra takes, and the annotation is nothing to it.
-fn too_old(version: Version) -> Step {
+fn too_old(version: &str) -> Step {
     Step::new(LINK, State::Broken, "the version that the cluster runs knows no identity bindings")
-        .compare("version", "1.6.0 or later", Some(version.as_str()))
+        .compare("version", "1.6.0 or later", Some(version.trim_start_matches('v')))
         .fix("have AKS run a later one: az feature register --namespace Microsoft.ContainerService --name IdentityBindingPreview, or upgrade the chart")
 }
 

@@ -4,7 +4,9 @@
 //! Kubernetes alone: verb `use-managed-identity` on a resource that is the client id, in the API group
 //! `cid.wi.aks.azure.com`. Without it the pods get no token. With `*` in place of the client id, or
 //! granted to everybody (`system:serviceaccounts`, `system:authenticated`), any pod of the cluster is
-//! the identity, and no credential shows it. A grant of what is not bound to the cluster gives no token either.
+//! the identity, and no credential shows it. A grant of what is not bound to the cluster gives no token either,
+//! nor does an identity without the credential `aks-identity-binding`, which AKS makes with the first binding and
+//! which nobody is to edit. A webhook from before v1.6.0 knows no identity bindings, and injects a token for Entra.
 //!
 //! Only AKS has identity bindings, and no cluster of it whose API server is integrated into a virtual
 //! network. They are a preview: of a subscription that does not have it Azure tells no bindings, and it is
@@ -73,6 +75,24 @@
 //! {apiVersion: v1, kind: Pod, metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}, annotations: {azure.workload.identity/use-identity-binding: "true"}}, spec: {serviceAccountName: cart}}
 //! ```
 //!
+//! ```yaml
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! - {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod/identityBindings/cart, name: cart, type: Microsoft.ContainerService/managedClusters/identityBindings, resourceGroup: rg, properties: {managedIdentity: {clientId: 5a1e2c3d-0001-4000-8000-000000000001, resourceId: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart}, oidcIssuer: {oidcIssuerUrl: "https://ib.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/5a1e2c3d-0001-4000-8000-000000000001"}}}
+//! ---
+//! [{id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart, name: cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, type: Microsoft.ManagedIdentity/userAssignedIdentities}]
+//! ---
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart/federatedIdentityCredentials/prod, name: prod, type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audiences: ["api://AzureADTokenExchange"]}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
+//! ---
+//! {apiVersion: v1, kind: Pod, metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}, annotations: {azure.workload.identity/use-identity-binding: "true"}}, spec: {serviceAccountName: cart}}
+//! ---
+//! {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: use-cart}, rules: [{verbs: [use-managed-identity], apiGroups: [cid.wi.aks.azure.com], resources: [5a1e2c3d-0001-4000-8000-000000000001]}]}
+//! ---
+//! {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: use-cart}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: use-cart}, subjects: [{kind: ServiceAccount, name: cart, namespace: shop}]}
+//! ```
+//!
 //! # Passes
 //!
 //! ```yaml
@@ -80,6 +100,10 @@
 //! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
 //! ---
 //! - {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod/identityBindings/cart, name: cart, type: Microsoft.ContainerService/managedClusters/identityBindings, resourceGroup: rg, properties: {managedIdentity: {clientId: 5a1e2c3d-0001-4000-8000-000000000001, resourceId: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart}, oidcIssuer: {oidcIssuerUrl: "https://ib.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/5a1e2c3d-0001-4000-8000-000000000001"}}}
+//! ---
+//! [{id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart, name: cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, type: Microsoft.ManagedIdentity/userAssignedIdentities}]
+//! ---
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart/federatedIdentityCredentials/aks-identity-binding, name: aks-identity-binding, type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials, issuer: "https://ib.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/5a1e2c3d-0001-4000-8000-000000000001", subject: 5a1e2c3d-0001-4000-8000-000000000001, audiences: ["api://AKSIdentityBinding"]}
 //! ---
 //! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
 //! ---
@@ -95,6 +119,10 @@
 //! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
 //! ---
 //! - {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod/identityBindings/cart, name: cart, type: Microsoft.ContainerService/managedClusters/identityBindings, resourceGroup: rg, properties: {managedIdentity: {clientId: 5a1e2c3d-0001-4000-8000-000000000001, resourceId: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart}, oidcIssuer: {oidcIssuerUrl: "https://ib.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/5a1e2c3d-0001-4000-8000-000000000001"}}}
+//! ---
+//! [{id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart, name: cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, type: Microsoft.ManagedIdentity/userAssignedIdentities}]
+//! ---
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart/federatedIdentityCredentials/aks-identity-binding, name: aks-identity-binding, type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials, issuer: "https://ib.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/5a1e2c3d-0001-4000-8000-000000000001", subject: 5a1e2c3d-0001-4000-8000-000000000001, audiences: ["api://AKSIdentityBinding"]}
 //! ---
 //! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
 //! ---
@@ -156,10 +184,10 @@
 //! ---
 //! {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: view}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}, subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: shop-team}]}
 //! ```
-use crate::model::{Platform, Power, Principal, RoleBinding, is_guid};
+use crate::model::{IdentityKind, Platform, Power, Principal, RoleBinding, is_guid};
 use crate::prelude::*;
 use crate::repair;
-use crate::trust::{Key, Unknown};
+use crate::trust::{CREDENTIAL_OF_BINDINGS, Key, Link, Unknown};
 
 pub(super) static RULE: Rule = Rule {
     summary: "an identity binding of AKS is used by who may not, or may be used by too many",
@@ -193,23 +221,74 @@ fn on_workload(workload: &Workload, trust: &Trust<'_>) -> Verdict {
         let finding = Finding::new(RULE.severity, field, message).with("clientId", client_id.as_str());
         return Ok(Some(finding.breaks(Hop::Binding).fix(fix)));
     }
-    if trust.may_use(account, &client_id).known()?.is_some() {
-        return match trust.identity_binding(workload.cluster, &client_id).known()? {
-            Some(_) => Ok(None),
-            None => Ok(Some(unbound(workload, &client_id, trust))),
-        };
+    if let Some(version) = trust.before_bindings(workload.cluster).filter(|_| !workload.template.live) {
+        return Ok(Some(too_old(workload, &client_id, version)));
     }
+    // One of these is enough, whatever is not known of the others.
+    let permission = trust.may_use(account, &client_id);
+    let binding = trust.identity_binding(workload.cluster, &client_id);
+    if matches!(permission, Link::Absent) {
+        return Ok(Some(not_permitted(workload, account, &client_id)));
+    }
+    if matches!(binding, Link::Absent) {
+        return Ok(Some(unbound(workload, &client_id, trust)));
+    }
+    let identity = trust.identity(&client_id).known();
+    let managed = identity.clone().ok().flatten().filter(|identity| identity.kind != IdentityKind::Application);
+    let credential = managed.map(|identity| (identity, trust.credential_of_bindings(identity)));
+    if let Some((identity, Link::Absent)) = credential {
+        return Ok(Some(without_credential(workload, identity, &client_id, trust)));
+    }
+    (permission.known()?, binding.known()?, identity?);
+    credential.map_or(Ok(None), |(_, credential)| credential.known().map(|_| None))
+}
+
+/// The version that injects knows no identity bindings.
+fn too_old(workload: &Workload, client_id: &ClientId, version: &str) -> Finding {
+    let message = format!(
+        "the pods ask for an identity binding, and the webhook of the cluster is `{version}`, which knows none: they get a token for Entra"
+    );
+    Finding::new(RULE.severity, workload.annotation_path(annotation::USE_IDENTITY_BINDING), message)
+        .with("clientId", client_id.as_str())
+        .with("version", version)
+        .breaks(Hop::Webhook)
+        .fix("have AKS run v1.6.0 or later: az feature register --namespace Microsoft.ContainerService --name IdentityBindingPreview, or upgrade the chart")
+}
+
+/// AKS makes the credential with the first binding, and writes it anew with another.
+fn without_credential(workload: &Workload, identity: &Identity, client_id: &ClientId, trust: &Trust<'_>) -> Finding {
+    let name = &identity.name;
+    let seen = trust.credentials_seen(identity);
+    let message = if seen.iter().any(|it| it.name == CREDENTIAL_OF_BINDINGS) {
+        format!(
+            "the pods ask for an identity binding, and credential `{CREDENTIAL_OF_BINDINGS}` of identity `{name}` is not as AKS made it, so they get no token"
+        )
+    } else {
+        format!(
+            "the pods ask for an identity binding, and identity `{name}` lacks the credential `{CREDENTIAL_OF_BINDINGS}`, which AKS makes with the first binding, so they get no token"
+        )
+    };
+    Finding::new(RULE.severity, workload.annotation_path(annotation::USE_IDENTITY_BINDING), message)
+        .with("clientId", client_id.as_str())
+        .with("identity", name.as_str())
+        .breaks(Hop::Binding)
+        .fix(format!(
+            "delete the identity binding, if there is one, and make it anew, so that AKS writes the credential: {}",
+            repair::binding(trust.cluster(workload.cluster), Some(identity), client_id)
+        ))
+}
+
+/// No role lets the ServiceAccount use the identity.
+fn not_permitted(workload: &Workload, account: &ServiceAccount, client_id: &ClientId) -> Finding {
     let (namespace, name) = (account.namespace.as_str(), account.name.as_str());
     let message = format!(
         "the pods ask for an identity binding, but no role lets ServiceAccount `{namespace}/{name}` use client id `{client_id}`, so they get no token"
     );
-    Ok(Some(
-        Finding::new(RULE.severity, workload.annotation_path(annotation::USE_IDENTITY_BINDING), message)
-            .with("serviceAccount", name)
-            .with("clientId", client_id.as_str())
-            .breaks(Hop::Binding)
-            .fix(repair::permission(namespace, name, &client_id)),
-    ))
+    Finding::new(RULE.severity, workload.annotation_path(annotation::USE_IDENTITY_BINDING), message)
+        .with("serviceAccount", name)
+        .with("clientId", client_id.as_str())
+        .breaks(Hop::Binding)
+        .fix(repair::permission(namespace, name, client_id))
 }
 
 /// Why the cluster has no identity bindings, if it is known to have none (Microsoft Learn, "Identity bindings

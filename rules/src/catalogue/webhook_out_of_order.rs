@@ -3,10 +3,12 @@
 //! Pods get their token from the webhook alone. Without its MutatingWebhookConfiguration
 //! `azure-wi-webhook-mutating-webhook-configuration` nobody asks it. Under `failurePolicy: Ignore` pods
 //! are made without a token while it does not answer, and nothing says so; an `objectSelector` of
-//! another label misses those that opt in, or takes in those that do not; without a `caBundle` the API
-//! server does not trust it. It runs twice, so that one of them may go down: with one replica ready
-//! there is no other, with none no labelled pod is made. And two webhooks in one cluster, as when it is
-//! installed by hand beside the add-on, write one configuration, and the one that loses answers nobody.
+//! another label misses those that opt in, or takes in those that do not; `rules` that do not name CREATE of
+//! pods never ask it about a new one, and where they are not read they are taken for right; without a
+//! `caBundle` the API server does not trust it. It runs twice, so that one of them may go down: with one
+//! replica ready there is no other, with none no labelled pod is made. And two webhooks in one cluster, as
+//! when it is installed by hand beside the add-on, write one configuration, and the one that loses answers
+//! nobody.
 //!
 //! A cluster without a workload that opts in, nor one whose pods bring tokens of their own, misses
 //! nothing. Manifests have no `caBundle`, which the webhook writes itself, and no status: both are judged
@@ -39,6 +41,22 @@
 //!   failurePolicy: Ignore
 //!   clientConfig: {caBundle: QQ==, service: {name: azure-wi-webhook-webhook-service, namespace: kube-system, path: /mutate-v1-pod}}
 //!   objectSelector: {matchLabels: {azure.workload.identity/use: "true"}}
+//! ```
+//!
+//! ```yaml
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, kubernetesVersion: "1.33", oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: cart, namespace: shop}, spec: {template: {metadata: {labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: cart, containers: [{name: app}]}}}}
+//! ---
+//! apiVersion: admissionregistration.k8s.io/v1
+//! kind: MutatingWebhookConfiguration
+//! metadata: {name: azure-wi-webhook-mutating-webhook-configuration, uid: 5f0c}
+//! webhooks:
+//! - name: mutation.azure-workload-identity.io
+//!   failurePolicy: Fail
+//!   clientConfig: {caBundle: QQ==, service: {name: azure-wi-webhook-webhook-service, namespace: kube-system, path: /mutate-v1-pod}}
+//!   objectSelector: {matchLabels: {azure.workload.identity/use: "true"}}
+//!   rules: [{operations: [UPDATE], apiGroups: [""], apiVersions: [v1], resources: [pods]}]
 //! ```
 //!
 //! ```yaml
@@ -274,6 +292,9 @@ pub(super) static RULE: Rule = Rule {
     checks: &[Check::Cluster(check)],
 };
 
+/// The field that says of which requests a webhook is asked.
+const RULES: &str = "rules";
+
 /// A flaw: how bad, where, what, and what to do.
 struct Flaw {
     severity: Severity,
@@ -292,6 +313,10 @@ fn check(cluster: &Cluster, trust: &Trust<'_>) -> Verdict {
     let needs = |workload: &Workload| workload.opts_in() && !workload.projects_azure_token();
     let is_needed = trust.workloads(index).any(needs);
     let mut flaws: Vec<Flaw> = trust.registrations(index).flat_map(registration).collect();
+    if trust.registrations(index).flat_map(|it| &it.webhooks).any(|webhook| !webhook.ignores_new_pods) {
+        // Another is asked.
+        flaws.iter_mut().filter(|flaw| flaw.field.ends_with(RULES)).for_each(|flaw| flaw.breaks = None);
+    }
     flaws.extend(runners(index, trust));
     if trust.registrations(index).next().is_none() && trust.knows_registrations(index) {
         flaws.insert(0, missing(cluster));
@@ -351,8 +376,15 @@ fn registration(it: &Registration) -> impl Iterator<Item = Flaw> + '_ {
             breaks: flaw.3,
             fix: format!("in MutatingWebhookConfiguration `{}`, {}", it.name, flaw.2),
         };
-        [selection(webhook), failure(webhook), trusted(webhook, it.live)].into_iter().flatten().map(at)
+        let all = [asked(webhook), selection(webhook), failure(webhook), trusted(webhook, it.live)];
+        all.into_iter().flatten().map(at)
     })
+}
+
+fn asked(webhook: &Webhook) -> Option<OfRegistration> {
+    let message = "its `rules` do not ask about pods that are created, so that none gets a token".into();
+    let fix = "set `rules` to operations: [CREATE], apiGroups: [\"\"], apiVersions: [v1], resources: [pods]".into();
+    webhook.ignores_new_pods.then_some((RULES, message, fix, Some(("CREATE of pods", None))))
 }
 
 fn selection(webhook: &Webhook) -> Option<OfRegistration> {

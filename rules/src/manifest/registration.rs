@@ -6,7 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::json::{Fault, Json};
-use crate::model::{Operator, Requirement, Selector, Webhook, WebhookSettings};
+use crate::model::{Operator, Requirement, Selector, Webhook, WebhookSettings, is_placeholder};
 
 /// The API group of MutatingWebhookConfigurations.
 pub(super) const GROUP: &str = "admissionregistration.k8s.io";
@@ -31,11 +31,19 @@ pub(super) fn settings(said: &mut WebhookSettings, json: &mut dyn Json<'_>) -> R
 fn webhook(json: &mut dyn Json<'_>) -> Result<Webhook, Fault> {
     let mut webhook = Webhook::default();
     let (mut service, mut has_ca) = (None, false);
+    let mut asks = None;
     json.object(&mut [
         ("name", &mut |json| json.string().map(|text| webhook.name = text)),
         ("failurePolicy", &mut |json| json.string().map(|text| webhook.failure_policy = text)),
         ("objectSelector", &mut |json| selector(&mut webhook.pods, json)),
         ("namespaceSelector", &mut |json| selector(&mut webhook.namespaces, json)),
+        ("rules", &mut |json| {
+            json.elements(&mut |json| {
+                let asked = of_new_pods(json)?;
+                asks = Some(asks.unwrap_or_default() || asked);
+                Ok(())
+            })
+        }),
         ("clientConfig", &mut |json| {
             json.object(&mut [
                 ("caBundle", &mut |json| json.text().map(|text| has_ca = text.is_some_and(|text| !text.is_empty()))),
@@ -51,8 +59,35 @@ fn webhook(json: &mut dyn Json<'_>) -> Result<Webhook, Fault> {
             ])
         }),
     ])?;
-    (webhook.service, webhook.has_ca) = (service, has_ca);
+    (webhook.service, webhook.has_ca, webhook.ignores_new_pods) = (service, has_ca, asks == Some(false));
     Ok(webhook)
+}
+
+/// Whether a rule asks about pods that are created, as far as it says (Kubernetes, `RuleWithOperations`:
+/// each list holds `*` or what is meant). A list that is not there says nothing.
+fn of_new_pods(json: &mut dyn Json<'_>) -> Result<bool, Fault> {
+    let (mut operations, mut groups, mut versions) = (Vec::new(), Vec::new(), Vec::new());
+    let mut resources: Vec<String> = Vec::new();
+    let mut scope = String::new();
+    json.object(&mut [
+        ("operations", &mut |json| json.texts(&mut operations)),
+        ("apiGroups", &mut |json| json.texts(&mut groups)),
+        ("apiVersions", &mut |json| json.texts(&mut versions)),
+        ("resources", &mut |json| json.texts(&mut resources)),
+        ("scope", &mut |json| json.string().map(|text| scope = text)),
+    ])?;
+    let holds = |values: &[String], wanted: &str| {
+        let meant = |value: &String| value == "*" || value == wanted || is_placeholder(value);
+        values.is_empty() || values.iter().any(meant)
+    };
+    // Of a resource and its subresources the resource is meant by its name, and by `*` behind it.
+    let resources: Vec<String> =
+        resources.iter().map(|it| it.strip_suffix("/*").map_or_else(|| it.clone(), String::from)).collect();
+    Ok(scope != "Cluster"
+        && holds(&operations, "CREATE")
+        && holds(&groups, "")
+        && holds(&versions, "v1")
+        && holds(&resources, "pods"))
 }
 
 /// Reads a selector: `matchLabels` is a short way to write requirements.
@@ -132,11 +167,48 @@ mod tests {
             namespaces: requirement("control-plane", Operator::NotIn, "true"),
             service: Some(("azure-workload-identity-system".into(), "azure-wi-webhook-webhook-service".into())),
             has_ca: true,
+            ignores_new_pods: false,
         };
         assert_eq!(expected.webhooks, [webhook]);
         // In whatever order.
         let turned = registration(&format!(r#"{{"webhooks":{webhooks},"metadata":{metadata},{HEAD}}}"#));
         assert_eq!(turned, expected);
+    }
+
+    #[test]
+    fn a_webhook_is_asked_about_what_its_rules_name() {
+        let pods = |operations: &str, resources: &str, scope: &str| {
+            format!(
+                r#"{{"operations":[{operations}],"apiGroups":[""],"apiVersions":["v1"],"resources":[{resources}]{scope}}}"#
+            )
+        };
+        let update = pods(r#""UPDATE""#, r#""pods""#, "");
+        for (rules, ignores) in [
+            (String::new(), false),
+            ("{}".into(), false),
+            (update.clone(), true),
+            (format!("{update},{}", pods(r#""CREATE""#, r#""pods""#, r#","scope":"*""#)), false),
+            (pods(r#""*""#, r#""*/*""#, r#","scope":"Namespaced""#), false),
+            (pods(r#""CREATE""#, r#""pods/*""#, ""), false),
+            (pods(r#""CREATE""#, r#""pods/status","services""#, ""), true),
+            (pods(r#""CREATE""#, r#""pods""#, r#","scope":"Cluster""#), true),
+            (r#"{"apiGroups":["apps"]}"#.into(), true),
+            (r#"{"apiVersions":["v1beta1"]}"#.into(), true),
+            (
+                r#"{"operations":["${OPERATION}"],"apiGroups":["*"],"apiVersions":["*"],"resources":["*"]}"#.into(),
+                false,
+            ),
+        ] {
+            let read = |rules: &str| {
+                registration(&format!(
+                    r#"{{{HEAD},"metadata":{{"name":"a"}},"webhooks":[{{"name":"mutation.azure-workload-identity.io"{rules}}}]}}"#
+                ))
+            };
+            let webhooks = read(&format!(r#","rules":[{rules}]"#)).webhooks;
+            let said: Vec<bool> = webhooks.iter().map(|webhook| webhook.ignores_new_pods).collect();
+            assert_eq!(said, [ignores], "{rules}");
+            assert!(read("").webhooks.iter().all(|webhook| !webhook.ignores_new_pods));
+        }
     }
 
     #[test]

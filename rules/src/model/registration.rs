@@ -75,6 +75,9 @@ pub struct Webhook {
     /// Whether `clientConfig.caBundle` holds anything.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "super::is_false"))]
     pub has_ca: bool,
+    /// Whether its `rules` are known not to ask about pods that are created.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "super::is_false"))]
+    pub ignores_new_pods: bool,
 }
 
 /// What the webhook's ConfigMap says. Nothing else of ConfigMaps is kept.

@@ -7,8 +7,12 @@ use super::{Key, Link, Trust, Unknown};
 use crate::index::Name;
 use crate::inventory::Extent;
 use crate::model::{
-    ClientId, ClusterIx, FederatedIdentityCredential, IdentityBinding, Power, Role, RoleBinding, ServiceAccount,
+    ClientId, ClusterIx, FederatedIdentityCredential, Identity, IdentityBinding, Power, Role, RoleBinding,
+    ServiceAccount,
 };
+
+/// The credential that AKS makes, one for all bindings of an identity (Microsoft Learn, Identity bindings in AKS).
+pub const CREDENTIAL_OF_BINDINGS: &str = "aks-identity-binding";
 
 impl<'a> Trust<'a> {
     /// The role that is bound.
@@ -59,6 +63,17 @@ impl<'a> Trust<'a> {
             }
         }
         Link::look(None, all_known, || Key::IdentityBindings(cluster))
+    }
+
+    /// The credential that AKS makes for all bindings of an identity, as AKS makes it: its issuer ends with the
+    /// client id, without a slash.
+    pub fn credential_of_bindings(&self, identity: &Identity) -> Link<&'a FederatedIdentityCredential> {
+        let is_whole = |credential: &FederatedIdentityCredential| {
+            let end = credential.issuer.as_str().rsplit('/').next().unwrap_or_default();
+            credential.issuer.is_identity_binding() && end.eq_ignore_ascii_case(identity.client_id.as_str())
+        };
+        let found = self.credentials_seen(identity).iter().copied().find(|credential| is_whole(credential));
+        Link::look(found, self.credentials(identity).is_ok(), || Key::Credentials(identity.name.clone()))
     }
 
     /// The identity bindings seen of a cluster of AKS, each with the client id that it ties, if that is known.

@@ -71,7 +71,9 @@ impl<'a> Trust<'a> {
     pub fn passed_over(&self, workload: &Workload) -> Result<Option<(&'a Registration, &'a Requirement)>, Unknown> {
         let (mut first, mut unknown) = (None, None);
         let all = self.registrations(workload.cluster);
-        for (registration, webhook) in all.flat_map(|it| it.webhooks.iter().map(move |webhook| (it, webhook))) {
+        let all = all.flat_map(|it| it.webhooks.iter().map(move |webhook| (it, webhook)));
+        // One that is not asked about pods that are made is none, and a rule of the catalogue says so.
+        for (registration, webhook) in all.filter(|(_, webhook)| !webhook.ignores_new_pods) {
             let (mut unmet, mut other) = (None, None);
             for requirement in &webhook.pods.0 {
                 if !is_relevant_key(&requirement.key) {
@@ -123,6 +125,12 @@ impl<'a> Trust<'a> {
         let mut paths = self.webhooks(cluster).map(path);
         let first = paths.next()??;
         (self.knows_deployments(cluster) && paths.all(|other| other == Some(first))).then_some(first)
+    }
+
+    /// The version of a cluster's webhook, where it is known to come before identity bindings of AKS.
+    pub fn before_bindings(&self, cluster: ClusterIx) -> Option<&'a str> {
+        let is_old = self.mount_path(cluster) == MOUNT_PATHS.first().copied();
+        self.webhooks(cluster).next().filter(|_| is_old)?.webhook_version()
     }
 
     /// By which requirement a namespace is out of a webhook's sight; none if it is not. An error if the
