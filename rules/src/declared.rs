@@ -163,6 +163,14 @@ impl DeclaredCredential {
                 && self.issuer.as_ref() == Some(&credential.issuer)
     }
 
+    /// Whether a credential that is only declared is what this declares.
+    #[cfg(feature = "audit")]
+    pub fn declares(&self, credential: &FederatedIdentityCredential) -> bool {
+        credential.declared.as_ref() == Some(&self.address)
+            && self.name == credential.name
+            && self.difference(credential).is_none()
+    }
+
     /// Whether it is this credential of the same identity that comes to be as declared, or goes.
     pub fn touches(&self, credential: &FederatedIdentityCredential) -> bool {
         if self.name.is_empty() { self.is(credential) } else { self.name.eq_ignore_ascii_case(&credential.name) }

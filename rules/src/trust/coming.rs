@@ -33,19 +33,17 @@ impl<'a> Trust<'a> {
 
     /// Whether a credential is one that its document is still to make or change.
     pub fn is_to_come(&self, credential: &FederatedIdentityCredential) -> bool {
-        let Some(address) = &credential.declared else { return false };
         let all = match self.parent(credential) {
             Some(identity) => self.declared().of_identity(identity),
             None => self.declared().all(),
         };
-        let is_it = |it: &&DeclaredCredential| it.origin == credential.origin && it.address == *address;
-        all.iter().find(is_it).is_some_and(DeclaredCredential::is_to_come)
+        let mut declared = all.iter().filter(|it| it.declares(credential)).peekable();
+        declared.peek().is_some() && declared.all(DeclaredCredential::is_to_come)
     }
 
     /// The declaration of a credential that is declared and of which nothing says whose it is.
     pub fn of_nobody_yet(&self, credential: &FederatedIdentityCredential) -> Option<&'a DeclaredCredential> {
-        let address = credential.declared.as_ref()?;
-        self.declared().of_nobody().find(|it| it.origin == credential.origin && it.address == *address)
+        self.declared().of_nobody().find(|it| it.declares(credential))
     }
 
     /// The declaration by which a credential that is there will be changed or deleted.
