@@ -239,7 +239,9 @@ fn on_workload(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     if let Some((identity, Link::Absent)) = credential {
         return Ok(Some(without_credential(workload, identity, &client_id, trust)));
     }
-    (permission.known()?, binding.known()?, identity?);
+    permission.known()?;
+    binding.known()?;
+    identity?;
     credential.map_or(Ok(None), |(_, credential)| credential.known().map(|_| None))
 }
 
