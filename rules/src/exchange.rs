@@ -14,8 +14,6 @@ use crate::model::{
 use crate::near::{Miss, Token};
 use crate::repair;
 use crate::trust::{Key, Trust, Unknown};
-#[cfg(feature = "audit")]
-use crate::webhook::TOKEN_FILE;
 
 #[cfg(test)]
 mod tests;
@@ -100,11 +98,6 @@ pub fn client_ids(workload: &Workload, trust: &Trust<'_>) -> Vec<Result<Option<C
 pub fn client_id(workload: &Workload, container: &Container, trust: &Trust<'_>) -> Result<Option<ClientId>, Unknown> {
     let unclear = || Err(Unknown(Key::Value(format!("variable AZURE_CLIENT_ID of container {}", container.name))));
     match container.variable("AZURE_CLIENT_ID").map(|variable| &variable.value) {
-        // What the webhook did not tell a pod that runs, no annotation tells it any more.
-        #[cfg(feature = "audit")]
-        None if workload.template.live && container.variable(TOKEN_FILE).is_some() && container.env_from.is_empty() => {
-            Ok(None)
-        }
         None => match annotated(workload, trust)? {
             None if !container.env_from.is_empty() => unclear(),
             annotated => Ok(annotated),

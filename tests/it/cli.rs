@@ -288,11 +288,15 @@ fn tokens_in_what_others_said_are_not_repeated() {
     let hidden = "the access token … is invalid";
     assert_eq!(report.matches(hidden).count(), 3, "{report}");
     let explained = folder.pipe(&["explain", "-"], said.as_bytes());
-    assert!(explained.status == 2 && explained.err.contains(hidden), "{explained:?}");
+    assert!(explained.status == 2 && explained.err.contains("the text on standard input"), "{explained:?}");
+    let typed = folder.run(&["explain", &said]);
+    assert!(typed.status == 2 && typed.err.contains(hidden), "{typed:?}");
     let collected = folder.run(&["collect", "estate", "-o", "kept.json"]);
-    for out in [&scanned.out, &scanned.err, &report, &explained.err, &collected.err] {
+    for out in [&scanned.out, &scanned.err, &report, &explained.err, &typed.err, &collected.err] {
         assert!(!out.contains("p1anted"), "{out}");
     }
+    let piped = folder.pipe(&["explain", "-"], b"POST /token client_secret=p1anted");
+    assert!(piped.status == 2 && !piped.err.contains("p1anted"), "{piped:?}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use wiguard_rules::model::{
 };
 use wiguard_rules::near::{self, annotate};
 use wiguard_rules::trust::{Key, Link, Trust, Unknown};
+use wiguard_rules::webhook::TOKEN_FILE;
 
 use super::{catalogued, webhook};
 use crate::remedy::remedy;
@@ -223,6 +224,11 @@ impl<'a> Walker<'_, 'a> {
     /// The client ids that are asked for; `None` if the link is broken.
     fn client_ids(&mut self) -> Option<Vec<ClientId>> {
         let mut asked = Vec::new();
+        if self.workload.template.live
+            && self.workload.injected_containers().any(|(container, _)| was_told_none(container))
+        {
+            self.add(self.no_client_id())?;
+        }
         for asks in client_ids(self.workload, self.trust) {
             match asks {
                 Ok(Some(client_id)) => {
@@ -368,6 +374,11 @@ impl<'a> Walker<'_, 'a> {
             None => String::new(),
         }
     }
+}
+
+/// Whether the webhook had no client id to tell a container that runs: no annotation tells it any more.
+fn was_told_none(container: &Container) -> bool {
+    container.variable(TOKEN_FILE).is_some() && container.variable(CLIENT_ID).is_none() && container.env_from.is_empty()
 }
 
 fn sets_nothing(container: &Container) -> bool {

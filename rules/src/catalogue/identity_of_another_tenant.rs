@@ -241,7 +241,11 @@ fn told<'a>(cluster: ClusterIx, trust: &Trust<'a>) -> Result<Option<(&'a str, &'
         return Ok(Some((&settings.tenant_id, TELLS)));
     }
     if !is_azures && trust.webhooks(cluster).next().is_none() {
-        return if trust.knows_deployments(cluster) { Ok(None) } else { Err(Unknown(Key::Deployments(cluster))) };
+        return match description.and_then(|it| it.workload_identity_enabled) {
+            Some(_) if trust.knows_deployments(cluster) => Ok(None),
+            Some(_) => Err(Unknown(Key::Deployments(cluster))),
+            None => Err(Unknown(Key::Description(cluster))),
+        };
     }
     let own = description.map(|it| it.tenant_id.as_str()).filter(|tenant| !tenant.is_empty());
     own.map(|own| Some((own, "the cluster is in"))).ok_or(Unknown(Key::Description(cluster)))

@@ -151,7 +151,7 @@ pub(super) static RULE: Rule = Rule {
     breaks: Breaks::Nothing,
     aadsts: &[],
     frameworks: &[],
-    yields_to: &["AWI406"],
+    yields_to: &[],
     since: "0.1.0",
     checks: &[Check::Identity(check)],
 };

@@ -1,7 +1,7 @@
 //! Identity bindings of AKS: what a cluster says of them is known, and where the preview is not served
 //! nobody is accused for it.
 
-use wiguard_tests::cloud::{Cluster, Estate, Identity, Options, Subscription, aks_issuer};
+use wiguard_tests::cloud::{Cluster, Credential, Estate, Identity, Options, Subscription, aks_issuer};
 
 use super::{Site, findings};
 
@@ -20,8 +20,15 @@ fn said(is_bound: bool, options: Options) -> Vec<String> {
     let mut estate = Estate::of_tenant("aaaaaaaa-1111-4111-8111-111111111111", "T");
     let id = "bbbbbbbb-2222-4222-8222-222222222222";
     let issuer = aks_issuer("westeurope", &estate.tenants[0].id, "cccccccc-3333-4333-8333-333333333333");
-    let identity = Identity::new("id-cart", "rg", Vec::new());
+    let mut identity = Identity::new("id-cart", "rg", Vec::new());
     let client = identity.client_id.clone();
+    // As AKS makes it with the first binding, wherever that is.
+    let signed = format!("https://ib.oic.prod-aks.azure.com/{}/{client}", estate.tenants[0].id);
+    let subject = "system:serviceaccount:shop:cart";
+    identity.credentials.push(Credential {
+        audience: "api://AKSIdentityBinding".into(),
+        ..Credential::new("aks-identity-binding", &signed, subject)
+    });
     let mut cluster = Cluster::new(id, "prod", false, &issuer);
     cluster.bindings = if is_bound { vec![client.clone()] } else { Vec::new() };
     let (identities, clusters) = (vec![identity], vec![cluster]);
