@@ -20,15 +20,12 @@ fn said(is_bound: bool, options: Options) -> Vec<String> {
     let mut estate = Estate::of_tenant("aaaaaaaa-1111-4111-8111-111111111111", "T");
     let id = "bbbbbbbb-2222-4222-8222-222222222222";
     let issuer = aks_issuer("westeurope", &estate.tenants[0].id, "cccccccc-3333-4333-8333-333333333333");
-    let mut identity = Identity::new("id-cart", "rg", Vec::new());
-    let client = identity.client_id.clone();
+    let client = Identity::new("id-cart", "rg", Vec::new()).client_id;
     // As AKS makes it with the first binding, wherever that is.
     let signed = format!("https://ib.oic.prod-aks.azure.com/{}/{client}", estate.tenants[0].id);
-    let subject = "system:serviceaccount:shop:cart";
-    identity.credentials.push(Credential {
-        audience: "api://AKSIdentityBinding".into(),
-        ..Credential::new("aks-identity-binding", &signed, subject)
-    });
+    let made = Credential::new("aks-identity-binding", &signed, "system:serviceaccount:shop:cart");
+    let made = Credential { audience: "api://AKSIdentityBinding".into(), ..made };
+    let identity = Identity::new("id-cart", "rg", vec![made]);
     let mut cluster = Cluster::new(id, "prod", false, &issuer);
     cluster.bindings = if is_bound { vec![client.clone()] } else { Vec::new() };
     let (identities, clusters) = (vec![identity], vec![cluster]);
