@@ -431,9 +431,9 @@ impl fmt::Display for Place {
 // === impl Container ===
 
 impl Container {
-    /// The variable of that name: the last, which Kubernetes takes where it is set twice.
+    /// The variable of that name.
     pub fn variable(&self, name: &str) -> Option<&EnvVar> {
-        self.env.iter().rfind(|variable| variable.name == name)
+        self.env.iter().find(|variable| variable.name == name)
     }
 
     /// The literal value of the variable of that name, if it is one and not empty.
