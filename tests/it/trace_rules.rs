@@ -337,3 +337,31 @@ fn pods_that_the_api_server_refuses_break_the_chain() {
     );
     assert_eq!(end(&documents(&deployment(&proxied(""), ""), ACCOUNT, &here(), &[])).0, "holds");
 }
+
+#[test]
+fn a_container_that_is_told_no_client_id_breaks_the_chain() {
+    let with = |value: &str| {
+        let container = format!("{{name: app, env: [{{name: AZURE_CLIENT_ID, value: {value}}}]}}");
+        end(&documents(&deployment(LABELLED, "").replace("{name: app}", &container), ACCOUNT, &here(), &[]))
+    };
+    let (link, text) = with("\"\"");
+    assert_eq!(link, "client id", "{text}");
+    sides(&text, "the client id of an identity", "(empty)");
+    assert!(text.contains("to mend it: delete the variable"), "{text}");
+    assert_eq!(with("$(ID)").0, "unknown", "it is what another variable is");
+
+    // A pod that runs was told by the webhook what the annotation said at the time.
+    let pod = |env: &str, volumes: &str| {
+        let token = "{name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/secrets/azure/tokens/azure-identity-token}";
+        let pod = format!(
+            "{{apiVersion: v1, kind: Pod, metadata: {{name: cart, namespace: shop, uid: 5f0c, {LABELLED}}}, spec: {{serviceAccountName: cart, containers: [{{name: app, env: [{env}{token}], volumeMounts: [{{name: azure-identity-token, mountPath: /var/run/secrets/azure/tokens}}]}}]{volumes}}}}}\n"
+        );
+        end(&documents(&pod, ACCOUNT, &here(), &[]))
+    };
+    let injected = ", volumes: [{name: azure-identity-token, projected: {sources: [{serviceAccountToken: {audience: \"api://AzureADTokenExchange\", path: azure-identity-token}}]}}]";
+    let (link, text) = pod("", injected);
+    assert_eq!(link, "client id", "{text}");
+    assert!(text.contains("annotated after they had started") && text.contains("rollout restart"), "{text}");
+    let told = "{name: AZURE_CLIENT_ID, value: 33333333-3333-3333-3333-333333333333}, {name: AZURE_TENANT_ID, value: 11111111-1111-1111-1111-111111111111}, ";
+    assert_eq!(pod(told, injected).0, "holds");
+}

@@ -224,10 +224,11 @@ impl<'a> Walker<'_, 'a> {
     /// The client ids that are asked for; `None` if the link is broken.
     fn client_ids(&mut self) -> Option<Vec<ClientId>> {
         let mut asked = Vec::new();
-        if self.workload.template.live
-            && self.workload.injected_containers().any(|(container, _)| was_told_none(container))
-        {
-            self.add(self.no_client_id())?;
+        if self.was_annotated_later() {
+            let message =
+                "these pods were told no client id: their ServiceAccount was annotated after they had started";
+            let step = Step::new("client id", State::Broken, message);
+            self.add(step.fix("make them anew: kubectl rollout restart what makes them"))?;
         }
         for asks in client_ids(self.workload, self.trust) {
             match asks {
@@ -302,20 +303,6 @@ impl<'a> Walker<'_, 'a> {
                 .fix("delete the variable: the webhook puts what the ServiceAccount's annotation says");
         }
         let (namespace, name) = (&self.workload.namespace, self.workload.service_account());
-        if self.workload.template.live
-            && self
-                .trust
-                .service_account(self.workload)
-                .known()
-                .ok()
-                .flatten()
-                .is_some_and(|it| it.client_id().is_some())
-        {
-            let message =
-                "these pods were told no client id: their ServiceAccount was annotated after they had started";
-            return Step::new("client id", State::Broken, message)
-                .fix("make them anew: kubectl rollout restart what makes them");
-        }
         Step::new("client id", State::Broken, "nothing says which identity is meant")
             .compare(
                 &format!("ServiceAccount {namespace}/{name} metadata.annotations[{}]", annotation::CLIENT_ID),
@@ -342,6 +329,16 @@ impl<'a> Walker<'_, 'a> {
             if identity.tenant_id.is_empty() { String::new() } else { format!(", tenant {}", identity.tenant_id) };
         let read = self.read_in(identity.origin);
         Step::new("identity", State::Holds, format!("{kind} {}{tenant}{read}", identity.name))
+    }
+
+    /// Whether the webhook had no client id to tell a pod that runs, and the annotation has one now, which tells
+    /// that pod nothing any more.
+    fn was_annotated_later(&self) -> bool {
+        let workload = self.workload;
+        let injected = workload.template.live && workload.opts_in() && !workload.projects_azure_token();
+        let has_one =
+            matches!(self.trust.service_account(workload), Link::Found(account) if account.client_id().is_some());
+        injected && has_one && workload.injected_containers().any(|(container, _)| was_told_none(container))
     }
 
     /// Whether a container may ask in a tenant of which no identity was seen.
@@ -376,7 +373,7 @@ impl<'a> Walker<'_, 'a> {
     }
 }
 
-/// Whether the webhook had no client id to tell a container that runs: no annotation tells it any more.
+/// Whether a container has a token, and no client id from anywhere.
 fn was_told_none(container: &Container) -> bool {
     container.variable(TOKEN_FILE).is_some() && container.variable(CLIENT_ID).is_none() && container.env_from.is_empty()
 }
