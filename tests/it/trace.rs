@@ -138,7 +138,7 @@ fn what_is_not_there_is_not_traced() {
     let near = folder.run(&["trace", "shop/deploy/card", "k.yaml"]);
     assert!(near.status == 2 && near.err.contains("did you mean shop/Deployment/cart?"), "{near:?}");
     let unread = folder.run(&["trace", "shop/deploy/card", "k.yaml", "broken.json"]);
-    assert!(unread.status == 3 && unread.err.contains("broken.json"), "{unread:?}");
+    assert!(unread.status == 3 && unread.err.contains("  broken.json: line 1: "), "{unread:?}");
     for wrong in [
         &["trace"][..],
         &["trace", "shop/cart", "k.yaml"],

@@ -109,7 +109,8 @@ fn nowhere(workload: &Target, collected: &Collected) -> Result<u8, Failure> {
     }
     eprintln!("nothing that was read is {workload}, but not everything could be read:");
     for gap in unread {
-        eprintln!("  {}: {}", crate::render::printable(&gap.path), crate::render::printable(&gap.reason));
+        let line = gap.line.map_or_else(String::new, |line| format!("line {line}: "));
+        eprintln!("  {}: {line}{}", crate::render::printable(&gap.path), crate::render::printable(&gap.reason));
     }
     Ok(3)
 }
