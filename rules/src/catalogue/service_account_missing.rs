@@ -5,8 +5,9 @@
 //! their token is not renewed. Mostly the name is misspelt, or stands in another namespace.
 //!
 //! Judged are workloads that ask for a token of Azure, whose ServiceAccounts are all listed. `default` is
-//! made by Kubernetes in every namespace, so that no manifest needs to say it, and a Job or Pod that is done needs
-//! none any more. The policy leaves it to the
+//! made by Kubernetes in every namespace, so that no manifest needs to say it, and a Job that is done needs
+//! none any more. A pod that runs had its ServiceAccount when it was made, and perhaps has it still: pods are listed
+//! at another moment than ServiceAccounts. What made it is judged. The policy leaves it to the
 //! audit: a ServiceAccount may be created after the workload, at the same time.
 //!
 //! # Fails
@@ -58,6 +59,16 @@
 //! ```
 //!
 //! ```yaml
+//! # it runs: the ServiceAccount was there
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, uid: 5f0c, labels: {azure.workload.identity/use: "true"}}
+//! spec: {serviceAccountName: carts, containers: [{name: app}]}
+//! ```
+//!
+//! ```yaml
 //! # nothing of Azure
 //! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop}}
 //! ---
@@ -79,7 +90,7 @@ pub(super) static RULE: Rule = Rule {
 
 fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     let name = workload.service_account();
-    if name == "default" || workload.finished || !(workload.opts_in() || workload.projects_azure_token()) {
+    if name == "default" || workload.finished || workload.template.live || !(workload.opts_in() || workload.projects_azure_token()) {
         return Ok(None);
     }
     if trust.service_account(workload).known()?.is_some() {

@@ -33,7 +33,7 @@ pub(super) struct Object<'a> {
 pub(super) struct Status {
     /// `readyReplicas` of a Deployment, 0 if it has a status without.
     pub(super) ready: Option<i64>,
-    /// Whether a Job or Pod is done, so that no container of it starts again.
+    /// Whether a Job is done, so that no pod of it starts again.
     pub(super) finished: bool,
 }
 
@@ -361,8 +361,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// How many replicas of a Deployment are ready, and whether a Job or Pod is done (Kubernetes, `batch/v1`
-    /// JobStatus, `v1` PodStatus).
+    /// How many replicas of a Deployment are ready, and whether a Job is done (Kubernetes, `batch/v1` JobStatus).
     #[cfg(feature = "audit")]
     fn status(&mut self, json: &mut dyn Json<'a>) -> Result<(), Fault> {
         self.identify();
@@ -374,9 +373,6 @@ impl<'a> Reading<'a> {
             }
             "Job" => json.object_if_any(&mut [("completionTime", &mut |json| {
                 json.text().map(|time| finished = time.is_some())
-            })])?,
-            "Pod" => json.object_if_any(&mut [("phase", &mut |json| {
-                json.text().map(|phase| finished = matches!(phase.as_deref(), Some("Succeeded" | "Failed")))
             })])?,
             _ => return Ok(()),
         };

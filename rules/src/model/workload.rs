@@ -34,7 +34,7 @@ pub struct Workload {
     #[cfg(feature = "audit")]
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
     pub ready: Option<i64>,
-    /// Whether it is a Job or Pod that is done, so that no pod of it starts again.
+    /// Whether it is a Job that is done, so that no pod of it starts again.
     #[cfg(feature = "audit")]
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "super::is_false"))]
     pub finished: bool,
