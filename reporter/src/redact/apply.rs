@@ -11,6 +11,7 @@ use wiguard_rules::model::{
 use wiguard_rules::webhook::{MOUNT_PATHS, RESERVED, TOKEN_FILE, TOKEN_VOLUME, Version};
 
 use super::Redactor;
+use crate::collect::azure::signing::BY_NAME;
 use crate::collect::iac::{Declaration, Declarations, DeclaredBinding, DeclaredIdentity, Key, Whose};
 use crate::collect::{Feed, Gap, Home, Proof, Reading, Resource};
 use crate::read::Source;
@@ -370,6 +371,9 @@ impl Redactor {
             Resource::Discovery(issuer) => self.text(&mut issuer.0),
             Resource::Signing(signing) => {
                 signing.issuer.iter_mut().for_each(|issuer| self.text(&mut issuer.0));
+                if signing.key_set != BY_NAME {
+                    self.text(&mut signing.key_set);
+                }
                 // Names of algorithms are everybody's.
                 signing.algorithms.iter_mut().filter(|name| name.len() > 6).for_each(|name| self.text(name));
             }

@@ -34,6 +34,7 @@ pub(super) static ROWS: &[Known] = &[
         codes: &[],
         said: &[
             &["concurrent federated identity credentials writes"],
+            &["concurrentfederatedidentitycredentialswrites"],
             &["too many federated identity credentials are written concurrently"],
         ],
         name: "declared-at-the-same-time",
