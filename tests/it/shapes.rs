@@ -242,6 +242,11 @@ fn a_key_set_is_a_clusters_if_something_says_so() {
     std::fs::remove_file(folder.path().join("in/openid.json")).unwrap();
     folder.write("in/openid-v1-jwks.json", &keys);
     assert!(accused(&folder, &[]), "by the name of their file");
+    std::fs::remove_file(folder.path().join("in/openid-v1-jwks.json")).unwrap();
+    let (issuer, keys) = ("https://idp.example.com", "https://idp.example.com/certs");
+    let provider = json!({"issuer": issuer, "jwks_uri": keys, "token_endpoint": "https://idp.example.com/token"});
+    folder.write("in/idp.json", provider.to_string());
+    assert!(!accused(&folder, &[]), "a service that signs users in is no API server");
 }
 
 #[test]

@@ -57,7 +57,8 @@ impl<'a> Trust<'a> {
             return Err(Unknown(Key::Value("whether the cluster's workload identity is enabled".into())));
         }
         // The agents of Arc are Deployments: a list without them is not of the whole cluster.
-        let whole = platform == Platform::Aks || self.workloads(index).any(|it| it.namespace == ARC_AGENTS);
+        let is_agent = |it: &Workload| it.kind.kind == "Deployment" && it.namespace == ARC_AGENTS;
+        let whole = platform == Platform::Aks || self.workloads(index).any(is_agent);
         if whole && self.knows_deployments(index) { Ok(true) } else { Err(Unknown(Key::Deployments(index))) }
     }
 
@@ -68,6 +69,7 @@ impl<'a> Trust<'a> {
         let may_lack = is_other
             && self.knows_deployments(index)
             && !self.has_webhook(index)
+            && !self.knows_registrations(index)
             && self.registrations(index).next().is_none();
         may_lack.then_some(Unknown(Key::Registrations(index)))
     }

@@ -70,7 +70,7 @@ pub(super) static ROWS: &[Known] = &[
     Known {
         codes: &[],
         said: &[
-            &["error looking up service account", "not found"],
+            &["error looking up service account"],
             &["serviceaccount \"", "\" not found"],
             &["serviceaccounts \"", "\" not found"],
         ],

@@ -64,8 +64,8 @@ pub(super) static ROWS: &[Known] = &[
     Known {
         codes: &[],
         said: &[
-            &["workloadidentitycredential", "workload options are not fully configured"],
-            &["workloadidentitycredential", "workload identity options are not fully configured"],
+            &["workload options are not fully configured"],
+            &["workload identity options are not fully configured"],
             &["workloadidentitycredential authentication unavailable"],
         ],
         name: "workload-identity-unconfigured",
