@@ -217,6 +217,39 @@ fn dumps_are_tied_to_their_clusters() {
 }
 
 #[test]
+fn a_key_set_is_a_clusters_if_something_says_so() {
+    let folder = Folder::of(&[("in/aks.json", &cluster("blue"))]);
+    let issuer = serde_json::from_str::<Value>(&cluster("blue")).unwrap()["oidcIssuerProfile"]["issuerUrl"].clone();
+    let keys = json!({"keys": [{"use": "sig", "kty": "EC", "kid": "a", "crv": "P-256"}]}).to_string();
+    let discovery = json!({"issuer": issuer, "jwks_uri": "https://10.0.0.1:6443/openid/v1/jwks"}).to_string();
+    let accused = |folder: &Folder, more: &[&str]| {
+        let ran = folder.run(&[&["scan", "in", "-o", "json"], more].concat());
+        let report = ran.report();
+        report["findings"].as_array().unwrap().iter().any(|found| found["rule"] == "AWI704")
+    };
+    folder.write("in/jwks.json", &keys);
+    assert!(!accused(&folder, &[]), "they may be anybody's");
+    let (status, reason) = folder.run(&["scan", "in", "-o", "json"]).coverage("in/jwks.json");
+    assert_eq!(status, "partial");
+    assert!(reason.contains("--cluster NAME=FILE"), "{reason}");
+    assert!(accused(&folder, &["--cluster", "blue=in/jwks.json"]), "by the user's word");
+    assert!(!accused(&folder, &["--cluster", "blue=in"]), "the user's word is for objects of Kubernetes");
+    folder.write("in/other.json", &keys);
+    folder.write("in/openid.json", &discovery);
+    assert!(accused(&folder, &[]), "the discovery document calls them so");
+    std::fs::remove_file(folder.path().join("in/jwks.json")).unwrap();
+    assert!(!accused(&folder, &[]), "it calls others so");
+    std::fs::remove_file(folder.path().join("in/openid.json")).unwrap();
+    folder.write("in/openid-v1-jwks.json", &keys);
+    assert!(accused(&folder, &[]), "by the name of their file");
+    std::fs::remove_file(folder.path().join("in/openid-v1-jwks.json")).unwrap();
+    let (issuer, keys) = ("https://idp.example.com", "https://idp.example.com/certs");
+    let provider = json!({"issuer": issuer, "jwks_uri": keys, "token_endpoint": "https://idp.example.com/token"});
+    folder.write("in/idp.json", provider.to_string());
+    assert!(!accused(&folder, &[]), "a service that signs users in is no API server");
+}
+
+#[test]
 fn what_cannot_be_tied_is_reported() {
     let folder = Folder::of(&[("in/k.yaml", KNOWN), ("in/a.json", &cluster("blue")), ("in/b.json", &cluster("green"))]);
     let ran = folder.run(&["scan", "in", "-o", "json"]);

@@ -164,6 +164,41 @@ fn a_cluster_that_is_not_ready_breaks_the_chain() {
     sides(&text, "1.22 or later", "1.21");
 }
 
+#[test]
+fn a_webhook_that_nobody_installed_breaks_the_chain_on_arc() {
+    const AGENT: &str = "apiVersion: apps/v1
+kind: Deployment
+metadata: {name: clusterconnect-agent, namespace: azure-arc}
+spec: {template: {spec: {containers: [{name: agent}]}}}
+";
+    let arc = ["managedClusters", "ManagedClusters"].into_iter().fold(here(), |text, kind| {
+        text.replace(&format!("Microsoft.ContainerService/{kind}"), "Microsoft.Kubernetes/connectedClusters")
+    });
+    let off = arc.replace("workloadIdentity: {enabled: true}", "workloadIdentity: {enabled: false}");
+    let of = |azure: &str, more: &[&str]| end(&documents(&deployment(LABELLED, ""), ACCOUNT, azure, more));
+    let (link, text) = of(&off, &[AGENT]);
+    assert_eq!(link, "webhook AWI701", "{text}");
+    assert!(text.contains("az connectedk8s update --name prod"), "{text}");
+    let (link, text) = of(&off, &[]);
+    assert_eq!(link, "unknown", "{text}");
+    assert!(text.contains("no source gave the cluster's Deployments"), "{text}");
+    let (link, text) = of(&arc, &[AGENT]);
+    assert_eq!(link, "holds", "{text}");
+}
+
+#[test]
+fn of_a_cluster_that_azure_does_not_describe_the_webhook_has_to_be_seen() {
+    let (cluster, rest) = here().split_once("---\n").map(|(one, rest)| (one.to_owned(), rest.to_owned())).unwrap();
+    let issuer = cluster.split("issuerUrl: ").nth(1).unwrap().split('}').next().unwrap();
+    let own = format!("{{issuer: {issuer}, jwks_uri: \"https://10.0.0.1:6443/openid/v1/jwks\"}}\n---\n{rest}");
+    let of = |more: &[&str]| end(&documents(&deployment(LABELLED, ""), ACCOUNT, &own, more));
+    let (link, text) = of(&[]);
+    assert_eq!(link, "unknown", "{text}");
+    assert!(text.contains("no source gave the cluster's MutatingWebhookConfigurations"), "{text}");
+    let (link, text) = of(&[&registration("failurePolicy: Fail")]);
+    assert_eq!(link, "holds", "{text}");
+}
+
 /// A registration of the webhook with these members.
 fn registration(members: &str) -> String {
     format!(

@@ -93,6 +93,11 @@ pub fn recognise(value: &Value) -> Result<Resource, Unrecognised> {
     if kind == "microsoft.authorization/roleassignments" || view.has("roleDefinitionId") {
         return Ok(Resource::Role(role_assignment(view)));
     }
+    // An API server signs in nobody, and has nowhere that gives tokens out (Kubernetes, "Service account
+    // issuer discovery").
+    if view.has("issuer") && view.has("jwks_uri") && view.has("token_endpoint") {
+        return Err(Unrecognised::Useless("discovery document of a service that signs users in"));
+    }
     if view.has("issuer") && view.has("jwks_uri") {
         return Ok(Resource::Discovery(view.text("issuer").into()));
     }

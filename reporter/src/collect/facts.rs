@@ -134,7 +134,7 @@ impl Facts {
             Err(ManifestError::NotKubernetes) if items => {
                 self.nameless.push((line, list.unwrap_or_default(), piece.json.to_vec()));
             }
-            Err(ManifestError::NotKubernetes) => self.azure(piece, line, list),
+            Err(ManifestError::NotKubernetes) => self.azure(piece, path, line, list),
             Err(error) => self.defects.push(defect(line, piece.text, piece.json, &error.to_string())),
         }
     }
@@ -180,7 +180,7 @@ impl Facts {
         true
     }
 
-    fn azure(&mut self, piece: &Piece<'_>, line: u32, list: Option<u32>) {
+    fn azure(&mut self, piece: &Piece<'_>, path: &str, line: u32, list: Option<u32>) {
         let value: Value = match serde_json::from_slice(piece.json) {
             Ok(value) => value,
             Err(error) => {
@@ -196,7 +196,10 @@ impl Facts {
             && !written_in_json(piece)
             && ["kind", "id", "properties"].iter().all(|name| value.get(name).is_none());
         match azure::recognise(&value) {
-            Ok(resource) => {
+            Ok(mut resource) => {
+                if let Resource::Signing(keys) = &mut resource {
+                    keys.key_set = azure::signing::called(path).into();
+                }
                 let text = std::str::from_utf8(piece.text).unwrap_or_default();
                 for fault in azure::shape::faults(&value, &resource) {
                     let below = line_of(text, &fault.path).unwrap_or_default();

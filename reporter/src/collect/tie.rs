@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Component, Path, PathBuf};
 
-use super::azure::Signing;
+use super::azure::signing::{self, Signing};
 use super::{Gap, Home, Missing, Said};
 use wiguard_rules::model::{Cluster, ClusterIx, Identity, Issuer, Parent};
 
@@ -23,6 +23,10 @@ pub(super) struct Ties<'a> {
     clusters: &'a mut Vec<Cluster>,
     /// The clusters described right in a folder.
     described: BTreeMap<(usize, PathBuf), Vec<ClusterIx>>,
+    /// Those described in a file.
+    in_file: BTreeMap<(usize, PathBuf), Vec<ClusterIx>>,
+    /// What the key set is called of which a discovery document in a folder tells, by the cluster's issuer.
+    key_sets: BTreeMap<(usize, PathBuf), Vec<(String, Issuer)>>,
     /// For objects of no known cluster: one nameless cluster for each root.
     nameless: BTreeMap<usize, ClusterIx>,
     /// The clusters that were read themselves, by uid or name.
@@ -31,7 +35,9 @@ pub(super) struct Ties<'a> {
 
 const UNDESCRIBED: &str = "its objects belong to no cluster that was described; put the output of `az aks show` or `az connectedk8s show` beside them, or say --cluster NAME=PATH";
 /// Of keys that are no cluster's.
-pub(super) const KEYLESS: &str = "its keys belong to no cluster that was described; put the output of `az aks show` or `az connectedk8s show` beside them, or say --cluster NAME=PATH";
+const KEYLESS: &str = "its keys belong to no cluster that was described; put the output of `az aks show` or `az connectedk8s show` beside them, or say --cluster NAME=PATH";
+/// Of keys that may be another service's.
+const UNPROVEN: &str = "its keys do not say whose they are; put the output of `kubectl get --raw /.well-known/openid-configuration` beside them and call their file as its `jwks_uri` ends, or say --cluster NAME=FILE";
 const AMBIGUOUS: &str = "its objects could belong to any of the clusters described in its folder; give each cluster a folder of its own, or say --cluster NAME=PATH";
 
 impl Tie {
@@ -55,7 +61,15 @@ impl Tie {
 
 impl<'a> Ties<'a> {
     pub(super) fn new(said: &'a [Tie], clusters: &'a mut Vec<Cluster>) -> Self {
-        Self { said, clusters, described: BTreeMap::new(), nameless: BTreeMap::new(), homes: BTreeMap::new() }
+        Self {
+            said,
+            clusters,
+            described: BTreeMap::new(),
+            in_file: BTreeMap::new(),
+            key_sets: BTreeMap::new(),
+            nameless: BTreeMap::new(),
+            homes: BTreeMap::new(),
+        }
     }
 
     /// Notes that the file at `path` describes a cluster.
@@ -87,23 +101,43 @@ impl<'a> Ties<'a> {
         self.note(path, root, index);
     }
 
-    /// Notes what the file at `path` says of a cluster's keys: of the one that has its issuer, that the user
-    /// ties to it, or that alone is described beside it. False if there is none.
-    pub(super) fn signed(&mut self, path: &str, root: usize, signing: &Signing) -> bool {
-        let own = |cluster: &Cluster| signing.issuer.is_some() && cluster.issuer == signing.issuer;
-        let clean = clean(Path::new(path));
+    /// Notes what the file at `path` says of a cluster's keys: of the one that has its issuer. A key set names
+    /// none: it is of the cluster that the user ties its file to, that is described in that file, or in that
+    /// folder if it is called [`signing::BY_NAME`], or whose discovery document lies beside it and calls it so.
+    ///
+    /// # Errors
+    /// If it is of none of these: why not, and what to do.
+    pub(super) fn signed(&mut self, path: &str, root: usize, signing: &Signing) -> Result<(), &'static str> {
+        let here = (scope(root), folder(path));
+        if let Some(issuer) = &signing.issuer {
+            self.key_sets.entry(here).or_default().push((signing.key_set.clone(), issuer.clone()));
+            let index = self.of_issuer(issuer).ok_or(KEYLESS)?;
+            self.signs(index, signing);
+            return Ok(());
+        }
+        let file = clean(Path::new(path));
         let said = || {
-            let tie =
-                self.said.iter().filter(|tie| tie.covers(&clean)).max_by_key(|tie| tie.path.components().count())?;
-            self.clusters.iter().position(|cluster| cluster.name == tie.name)
+            let tie = self.said.iter().find(|tie| tie.path == file)?;
+            self.clusters.iter().position(|cluster| cluster.name == tie.name).map(ix)
         };
-        let beside = || match self.described.get(&(scope(root), folder(path))).map(Vec::as_slice) {
-            Some([one]) => Some(one.0 as usize),
+        let alone = |all: Option<&Vec<ClusterIx>>| match all.map(Vec::as_slice) {
+            Some([one]) => Some(*one),
             _ => None,
         };
-        let Some(index) = self.clusters.iter().position(own).or_else(said).or_else(beside) else { return false };
-        self.signs(ix(index), signing);
-        true
+        let beside = || alone(self.described.get(&here)).filter(|_| signing.key_set == signing::BY_NAME);
+        let called = || match self.key_sets.get(&here).map(Vec::as_slice) {
+            Some([(name, issuer)]) if *name == signing.key_set => self.of_issuer(issuer),
+            _ => None,
+        };
+        let written = || alone(self.in_file.get(&(scope(root), file.clone())));
+        let whose = said().or_else(written).or_else(beside).or_else(called);
+        let index = whose.ok_or(if self.described.contains_key(&here) { UNPROVEN } else { KEYLESS })?;
+        self.signs(index, signing);
+        Ok(())
+    }
+
+    fn of_issuer(&self, issuer: &Issuer) -> Option<ClusterIx> {
+        self.clusters.iter().position(|cluster| cluster.issuer.as_ref() == Some(issuer)).map(ix)
     }
 
     /// Notes by which algorithms a cluster signs.
@@ -190,9 +224,12 @@ impl<'a> Ties<'a> {
     }
 
     fn note(&mut self, path: &str, root: usize, index: usize) {
-        let here = self.described.entry((scope(root), folder(path))).or_default();
-        if !here.contains(&ix(index)) {
-            here.push(ix(index));
+        let folder = self.described.entry((scope(root), folder(path))).or_default();
+        let file = self.in_file.entry((scope(root), clean(Path::new(path)))).or_default();
+        for described in [folder, file] {
+            if !described.contains(&ix(index)) {
+                described.push(ix(index));
+            }
         }
     }
 

@@ -64,6 +64,12 @@ pub(super) fn all() -> impl Iterator<Item = &'static Known> {
     entra::ROWS.iter().chain(cluster::ROWS).chain(declared::ROWS).chain(sdk::ROWS).chain(operators::ROWS)
 }
 
+/// The code at Entra of what a text, in lower case and with single spaces, says without one.
+pub(super) fn spoken(text: &str) -> Option<&'static str> {
+    let said = |(words, _): &&(&[&str], &str)| words.iter().all(|word| text.contains(word));
+    entra::SPOKEN.iter().find(said).map(|(_, code)| *code)
+}
+
 impl Link {
     /// For people.
     pub(super) const fn as_str(self) -> &'static str {
@@ -136,6 +142,22 @@ mod tests {
                 assert!(CATALOGUE.iter().any(|entry| entry.id == *rule), "{title}: there is no rule {rule}");
             }
         }
+    }
+
+    #[test]
+    fn what_is_said_without_a_code_has_one() {
+        for (words, code) in entra::SPOKEN {
+            assert!(all().any(|row| row.codes.contains(code)), "AADSTS{code}");
+            assert_eq!(spoken(&words.join(" ")), Some(*code));
+            assert!(words.iter().all(|word| *word == word.to_lowercase()), "AADSTS{code}");
+        }
+        for row in entra::ROWS {
+            let words = Text::read(row.sample).said_without_codes();
+            let general = |code: &str| row.codes.iter().any(|own| own.starts_with(code));
+            assert!(words.is_none_or(general), "{} is told as {words:?}", row.sample);
+        }
+        assert_eq!(Text::read("No matching federated identity record found for x").codes, ["70021"]);
+        assert_eq!(Text::read("AADSTS700213: No matching federated identity record found").codes, ["700213"]);
     }
 
     #[test]

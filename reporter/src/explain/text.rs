@@ -74,7 +74,16 @@ impl Text {
             tenant: first(TENANT, &plain),
         };
         let folded = plain.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
-        Self { codes: codes(&plain), values, folded }
+        let mut codes = codes(&plain);
+        if codes.is_empty() {
+            codes.extend(errors::spoken(&folded).map(str::to_owned));
+        }
+        Self { codes, values, folded }
+    }
+
+    #[cfg(test)]
+    pub(super) fn said_without_codes(&self) -> Option<&'static str> {
+        errors::spoken(&self.folded)
     }
 
     /// The errors that are known, and by which code, in order: codes first, then words in the order of
@@ -125,17 +134,21 @@ fn first(patterns: &[&str], text: &str) -> Option<String> {
     Some(shown).filter(|shown| !shown.is_empty())
 }
 
-/// The digits of the codes in a text: with their prefix, in `error_codes` of Entra's answer, or by
-/// themselves if the text is nothing but numbers. Other numbers of a log are times and sizes.
+/// The digits of the codes in a text: with their prefix, in `error_codes` of Entra's answer and as MSAL repeats
+/// it, in a sign-in log if they are known, or by themselves if the text is nothing but numbers. Other numbers of a
+/// log are times and sizes.
 fn codes(text: &str) -> Vec<String> {
     let mut seen = BTreeSet::new();
     let is_code = |word: &&str| (5..=7).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_digit());
     let mut found: Vec<&str> = words(text).take(MOST).collect();
     if found.is_empty() || found.len() == MOST || !found.iter().all(is_code) {
-        let lists = matches(r#"(?i-u)\berror_codes"?\s*[:=]\s*\[([0-9,\s]{5,200})\]"#, text);
-        let prefixed = matches(r"(?i-u)(?:AADSTS\s?|error\?code=)([0-9]{5,7})\b", text);
+        let lists = matches(r#"(?i-u)\berror_?codes["']?\s*[:=]\s*\[([0-9,\s]{5,200})\]"#, text);
+        let prefixed = matches(r"(?i-u)(?:AADSTS\s?|error\?code=|error\(s\):\s?)([0-9]{5,7})\b", text);
+        let logged = matches(r#"(?i-u)\b(?:error ?code|result ?type)["'\s:=]{1,6}([0-9]{5,7})\b"#, text);
+        let is_known = |code: &str| errors::all().any(|known| known.codes.contains(&code));
+        let logged = logged.into_iter().filter(|(_, code)| is_known(code));
         let listed = lists.iter().flat_map(|(at, list)| words(list).filter(is_code).map(|code| (*at, code)));
-        let mut all: Vec<(usize, &str)> = listed.chain(prefixed.iter().copied()).collect();
+        let mut all: Vec<(usize, &str)> = listed.chain(prefixed.iter().copied()).chain(logged).collect();
         all.sort_by_key(|(at, _)| *at);
         found = all.into_iter().map(|(_, code)| code).collect();
     }
@@ -170,6 +183,11 @@ mod tests {
         assert_eq!(codes("700213"), ["700213"]);
         assert_eq!(codes("[700213, 70021]"), ["700213", "70021"]);
         assert_eq!(codes("took 700213 ms"), [""; 0], "any number of a log");
+        assert_eq!(codes("errorResponse: { error: 'invalid_client', errorCodes: [ 700213 ] }"), ["700213"]);
+        assert_eq!(codes("ServerError: invalid_client: Error(s): 700211 - Timestamp: 2026-01-29"), ["700211"]);
+        assert_eq!(codes(r#"{"ResultType": "700213", "ResultDescription": ""}"#), ["700213"], "a sign-in log");
+        assert_eq!(codes("Sign-in error code: 70025"), ["70025"]);
+        assert_eq!(codes("error code: 10061"), [""; 0], "anybody's code");
         assert_eq!(codes("AADSTS"), [""; 0]);
         assert_eq!(codes("AADSTS12345678"), [""; 0], "too long to be one");
     }

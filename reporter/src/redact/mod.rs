@@ -7,6 +7,7 @@
 
 mod access;
 mod apply;
+mod azure;
 mod key;
 mod text;
 mod words;

@@ -78,6 +78,9 @@ fn passed_over(workload: &Workload, trust: &Trust<'_>) -> Option<Step> {
     if let Err(unknown) = trust.lacks_webhook(workload.cluster, enabled) {
         return Some(Step::unknown(LINK, &unknown));
     }
+    if let Some(unknown) = trust.unregistered(workload.cluster) {
+        return Some(Step::unknown(LINK, &unknown));
+    }
     let (registration, unmet) = match trust.passed_over(workload) {
         Ok(missed) => missed?,
         Err(unknown) => return Some(perhaps(workload, trust, &unknown)),

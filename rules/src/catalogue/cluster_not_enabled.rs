@@ -8,13 +8,23 @@
 //! Workload identity that is off (`workload_identity_enabled`) is not: a webhook of your own may serve instead,
 //! as the cluster's Deployments tell, and nothing is said until they are known.
 //!
+//! On Arc too the webhook is an extension that may be off, and there most clusters do without. It is missed
+//! where a pod opts in and brings no token of its own, and none of the cluster's Deployments runs the webhook,
+//! under whatever name; a list of them without those of Arc's own agents (namespace `azure-arc`) is not whole, and
+//! nothing is said. That is of high severity: the webhook may still run as something else than a Deployment.
+//! Of clusters that Azure does not know, `webhook-out-of-order` (AWI702) tells by their registrations.
+//!
+//! Workload identity that is declared on with the issuer off is of medium severity, where the cluster is not there
+//! yet: `az` and azurerm refuse that ("Enabling workload identity requires enabling OIDC issuer", "`oidc_issuer_enabled`
+//! must be set to `true`"), and nothing of it comes about.
+//!
 //! What is on in Azure, and off in infrastructure as code, stays on until that is applied: the finding is of high
 //! severity and names the declaration. A cluster of the same name in
 //! another resource group is another one, and so is one that a plan is about to create.
 //!
 //! AKS Automatic has both always on. A self-installed webhook serves as well: its Deployment
-//! `azure-wi-webhook-controller-manager`, or your word for it. On Arc and elsewhere pods may project
-//! their tokens by hand.
+//! `azure-wi-webhook-controller-manager`, any other that runs its image, `pod-identity-webhook` of OpenShift, or
+//! your word for it (`selfManagedWebhook`). On Arc and elsewhere pods may project their tokens by hand.
 //!
 //! # Fails
 //!
@@ -44,6 +54,26 @@
 //!   mode: managed
 //!   type: azurerm_kubernetes_cluster
 //!   change: {actions: [update], before: {}, after: {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, resource_group_name: rg, oidc_issuer_enabled: true, workload_identity_enabled: false}, after_unknown: {}}
+//! ```
+//!
+//! ```yaml
+//! # on Arc, and nobody else installed it
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.Kubernetes/connectedClusters/edge, name: edge, type: Microsoft.Kubernetes/connectedClusters, resourceGroup: rg, distribution: k3s, kubernetesVersion: "1.33", oidcIssuerProfile: {enabled: true, issuerUrl: "https://europe.oic.prod-arc.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: false}}}
+//! ---
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: clusterconnect-agent, namespace: azure-arc}, spec: {template: {spec: {containers: [{name: agent}]}}}}
+//! ---
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: cart, namespace: shop}, spec: {template: {metadata: {labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: cart, containers: [{name: app}]}}}}
+//! ```
+//!
+//! ```yaml
+//! # declared as Azure refuses it
+//! format_version: "1.2"
+//! terraform_version: 1.9.8
+//! resource_changes:
+//! - address: azurerm_kubernetes_cluster.prod
+//!   mode: managed
+//!   type: azurerm_kubernetes_cluster
+//!   change: {actions: [create], before: null, after: {name: prod, resource_group_name: rg, oidc_issuer_enabled: false, workload_identity_enabled: true, kubernetes_version: "1.33"}, after_unknown: {id: true, oidc_issuer_url: true}}
 //! ```
 //!
 //! # Passes
@@ -76,6 +106,26 @@
 //! ```
 //!
 //! ```yaml
+//! # on Arc, with a webhook of one's own
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.Kubernetes/connectedClusters/edge, name: edge, type: Microsoft.Kubernetes/connectedClusters, resourceGroup: rg, distribution: k3s, kubernetesVersion: "1.33", oidcIssuerProfile: {enabled: true, issuerUrl: "https://europe.oic.prod-arc.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: false}}}
+//! ---
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: clusterconnect-agent, namespace: azure-arc}, spec: {template: {spec: {containers: [{name: agent}]}}}}
+//! ---
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: team-webhook, namespace: identity}, spec: {template: {spec: {containers: [{name: manager, image: "mcr.microsoft.com/oss/azure/workload-identity/webhook:v1.5.1"}]}}}}
+//! ---
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: cart, namespace: shop}, spec: {template: {metadata: {labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: cart, containers: [{name: app}]}}}}
+//! ```
+//!
+//! ```yaml
+//! # on Arc, and pods bring their own tokens
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.Kubernetes/connectedClusters/edge, name: edge, type: Microsoft.Kubernetes/connectedClusters, resourceGroup: rg, distribution: k3s, kubernetesVersion: "1.33", oidcIssuerProfile: {enabled: true, issuerUrl: "https://europe.oic.prod-arc.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: false}}}
+//! ---
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: clusterconnect-agent, namespace: azure-arc}, spec: {template: {spec: {containers: [{name: agent}]}}}}
+//! ---
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: cart, namespace: shop}, spec: {template: {metadata: {labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: cart, containers: [{name: app}], volumes: [{name: azure, projected: {sources: [{serviceAccountToken: {audience: "api://AzureADTokenExchange", path: token}}]}}]}}}}
+//! ```
+//!
+//! ```yaml
 //! # declared on as it is
 //! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, kubernetesVersion: "1.33", oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
 //! ---
@@ -104,7 +154,7 @@
 //!   type: azurerm_kubernetes_cluster
 //!   change: {actions: [update], before: {}, after: {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, resource_group_name: rg, oidc_issuer_enabled: true, workload_identity_enabled: false}, after_unknown: {}}
 //! ```
-use crate::model::Platform;
+use crate::model::{ClusterIx, Platform};
 use crate::prelude::*;
 use crate::repair::{shell, subscription};
 use crate::trust::{Key, Unknown};
@@ -127,6 +177,9 @@ fn check(cluster: &Cluster, trust: &Trust<'_>) -> Verdict {
     }
     let version = version(&cluster.kubernetes_version);
     let old = version.map(|version| version < (1, 22));
+    if let Some(found) = refused(cluster) {
+        return Ok(Some(found));
+    }
     let (hop, field, message) = if cluster.oidc_issuer_enabled == Some(false) {
         (
             Hop::Cluster,
@@ -140,6 +193,10 @@ fn check(cluster: &Cluster, trust: &Trust<'_>) -> Verdict {
             format!("kubernetes `{}` is older than 1.22, which workload identity needs", cluster.kubernetes_version),
         )
     } else if without_webhook(cluster, cluster.workload_identity_enabled, trust)? {
+        if cluster.platform == Platform::Arc && !misses_webhook(cluster, trust) {
+            // No list proves that there are no pods but those that were seen.
+            return Err(unsaid("whether a pod of the cluster opts in"));
+        }
         (
             Hop::Webhook,
             "securityProfile.workloadIdentity.enabled",
@@ -160,8 +217,10 @@ fn check(cluster: &Cluster, trust: &Trust<'_>) -> Verdict {
     } else {
         ("true", "false", enable(cluster))
     };
+    let may_run = cluster.platform == Platform::Arc && hop == Hop::Webhook;
+    let severity = if may_run { Severity::High } else { RULE.severity };
     Ok(Some(
-        Finding::new(RULE.severity, field, message)
+        Finding::new(severity, field, message)
             .with("oidcIssuerEnabled", cluster.oidc_issuer_enabled)
             .with("workloadIdentityEnabled", cluster.workload_identity_enabled)
             .with("kubernetesVersion", cluster.kubernetes_version.as_str())
@@ -169,6 +228,20 @@ fn check(cluster: &Cluster, trust: &Trust<'_>) -> Verdict {
             .expected(expected, Some(actual))
             .fix(fix),
     ))
+}
+
+/// What is declared of a cluster that is not there, and refused.
+fn refused(cluster: &Cluster) -> Option<Finding> {
+    let address = cluster.declared.as_deref()?;
+    let asks = cluster.workload_identity_enabled == Some(true) && cluster.oidc_issuer_enabled == Some(false);
+    let message = format!("{address} declares workload identity on and the OIDC issuer off, which is refused");
+    asks.then(|| {
+        Finding::new(Severity::Medium, "oidcIssuerProfile.enabled", message)
+            .with("declaredAs", address)
+            .breaks(Hop::Cluster)
+            .expected("true", Some("false"))
+            .fix(enable(cluster))
+    })
 }
 
 /// What is on, and declared to be off.
@@ -206,8 +279,17 @@ fn declared_off(cluster: &Cluster, trust: &Trust<'_>) -> Verdict {
 
 /// Whether no webhook is there, if workload identity is enabled as is said.
 fn without_webhook(cluster: &Cluster, enabled: Option<bool>, trust: &Trust<'_>) -> Result<bool, Unknown> {
-    let index = trust.clusters().find(|(_, known)| core::ptr::eq(*known, cluster)).map(|(index, _)| index);
-    index.map_or(Ok(false), |index| trust.lacks_webhook(index, enabled))
+    index_of(cluster, trust).map_or(Ok(false), |index| trust.lacks_webhook(index, enabled))
+}
+
+/// Whether a pod was seen that only the webhook gets a token for.
+fn misses_webhook(cluster: &Cluster, trust: &Trust<'_>) -> bool {
+    let needs = |workload: &Workload| workload.opts_in() && !workload.projects_azure_token();
+    index_of(cluster, trust).is_some_and(|index| trust.workloads(index).any(needs))
+}
+
+fn index_of(cluster: &Cluster, trust: &Trust<'_>) -> Option<ClusterIx> {
+    trust.clusters().find(|(_, known)| core::ptr::eq(*known, cluster)).map(|(index, _)| index)
 }
 
 fn unsaid(what: &str) -> Unknown {
@@ -221,6 +303,9 @@ fn version(text: &str) -> Option<(u32, u32)> {
 }
 
 fn enable(cluster: &Cluster) -> String {
+    if let Some(address) = &cluster.declared {
+        return format!("at {address} declare the OIDC issuer and workload identity on");
+    }
     let group = if cluster.resource_group.is_empty() { "RESOURCE_GROUP" } else { &cluster.resource_group };
     let command = match cluster.platform {
         Platform::Aks => "aks",

@@ -8,7 +8,9 @@
 //! that name the same `locks`, and knows nothing of azurerm's.
 //!
 //! One credential has nobody to collide with, and one that a plan leaves as it is does not count. Where a
-//! document does not say which version of the provider it is for, nothing is said.
+//! document does not say which version of the provider it is for, nothing is said; nor is it where one refers
+//! to a `local` of Terraform, of which a plan does not tell what it depends on, unless they are instances of one
+//! resource, which never wait for each other.
 //!
 //! # Fails
 //!
@@ -304,6 +306,7 @@
 //! ```
 use crate::declared::{DeclaredCredential, Tool};
 use crate::prelude::*;
+use crate::trust::{Key, Unknown};
 
 pub(super) static RULE: Rule = Rule {
     summary: "several credentials of one identity are written at the same time",
@@ -319,12 +322,16 @@ pub(super) static RULE: Rule = Rule {
 
 fn check(one: &DeclaredCredential, trust: &Trust<'_>) -> Verdict {
     let declared = trust.declared().of_owner(&one.identity);
-    if one.identity.is_empty() || !collides(one, declared) {
+    if one.identity.is_empty() {
         return Ok(None);
     }
     // told once, at the first of them
-    if declared.iter().find(|it| collides(it, declared)).is_some_and(|first| !core::ptr::eq(first, one)) {
-        return Ok(None);
+    let first = |wanted| declared.iter().find(|it| collides(it, declared) == wanted);
+    let is_first = |of: Option<&DeclaredCredential>| of.is_some_and(|first| core::ptr::eq(first, one));
+    if !is_first(first(Some(true))) {
+        let undecided = first(Some(true)).is_none() && is_first(first(None));
+        let what = || Unknown(Key::Value(format!("what {} waits for", one.address)));
+        return if undecided { Err(what()) } else { Ok(None) };
     }
     let at_once = format!("{} and others are written at the same time", one.address);
     let (message, fix) = match &one.tool {
@@ -350,23 +357,39 @@ fn check(one: &DeclaredCredential, trust: &Trust<'_>) -> Verdict {
     ))
 }
 
-/// Whether it may be written while another one of its document is: neither waits for the other.
-pub(super) fn collides(it: &DeclaredCredential, declared: &[DeclaredCredential]) -> bool {
-    let same = |other: &&DeclaredCredential| {
-        is_written(other) && other.origin.source == it.origin.source && other.tool.is_like(&it.tool)
+/// Whether it may be written while another one of its document is: neither waits for the other. `None` if that
+/// hangs on what the document does not tell.
+pub(super) fn collides(it: &DeclaredCredential, declared: &[DeclaredCredential]) -> Option<bool> {
+    if !is_written(it) {
+        return Some(false);
+    }
+    let at_once: fn(&DeclaredCredential, &DeclaredCredential) -> bool = match &it.tool {
+        Tool::Template { in_turn: true, .. } | Tool::Operator => return Some(false),
+        Tool::Template { copied: true, .. } => return Some(true),
+        Tool::Template { .. } => |_, other| !matches!(other.tool, Tool::Template { in_turn: true, .. }),
+        Tool::Terraform { .. } => |it, other| all_at_once(it) || all_at_once(other),
     };
-    let apart = |other: &DeclaredCredential| {
-        !core::ptr::eq(other, it) && !it.waits_for(other) && !other.waits_for(it)
+    let beside = |other: &&DeclaredCredential| {
+        !core::ptr::eq(*other, it)
+            && is_written(other)
+            && other.origin.source == it.origin.source
+            && other.tool.is_like(&it.tool)
+            && at_once(it, other)
     };
-    let in_turn = |other: &DeclaredCredential| matches!(other.tool, Tool::Template { in_turn: true, .. });
-    let others = || declared.iter().filter(same).filter(|other| apart(other));
-    is_written(it)
-        && match &it.tool {
-            Tool::Template { in_turn: true, .. } | Tool::Operator => false,
-            Tool::Template { copied: true, .. } => true,
-            Tool::Template { .. } => others().any(|other| !in_turn(other)),
-            Tool::Terraform { .. } => others().any(|other| all_at_once(it) || all_at_once(other)),
+    let apart = |other: &DeclaredCredential| match (it.waits_for(other), other.waits_for(it)) {
+        (Some(true), _) | (_, Some(true)) => Some(false),
+        (Some(false), Some(false)) => Some(true),
+        _ => None,
+    };
+    let mut collides = Some(false);
+    for other in declared.iter().filter(beside) {
+        match apart(other) {
+            Some(true) => return Some(true),
+            Some(false) => {}
+            None => collides = None,
         }
+    }
+    collides
 }
 
 /// Whether its provider puts it in turn with no other.

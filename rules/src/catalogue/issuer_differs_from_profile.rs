@@ -12,7 +12,11 @@
 //! Entra takes no token that is signed with an elliptic curve (AADSTS5002738). An API server whose keys are of
 //! curves alone says so in the same document, and in its key set, `/openid/v1/jwks`: none of its tokens can be
 //! exchanged. Beside RSA keys they do no harm that can be told: which of them signs is not said. Of RSA,
-//! Microsoft supports RS256 and has not tested the other algorithms, of which nothing is said here. Whether
+//! Microsoft supports RS256 and has not tested the other algorithms, of which nothing is said here. A key set
+//! names no issuer, and one that merely lies beside a cluster's description may be another service's: it is
+//! the cluster's if it stands in one file with the description or the discovery document, if that document lies
+//! beside it and its `jwks_uri` ends in the name of its file (`jwks`), if its file is called `openid-v1-jwks.json`,
+//! or by your word, `--cluster NAME=FILE`. Whether
 //! Entra can fetch the keys takes the network that Entra asks from, and is not tried.
 //!
 //! # Fails

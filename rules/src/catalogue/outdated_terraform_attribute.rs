@@ -143,6 +143,7 @@
 use super::concurrent_credential_writes::collides;
 use crate::declared::{DeclaredCredential, Tool};
 use crate::prelude::*;
+use crate::trust::{Key, Unknown};
 
 pub(super) static RULE: Rule = Rule {
     summary: "a configuration of Terraform sets attributes that its provider drops, or keeps to one too old",
@@ -167,8 +168,15 @@ fn check(identity: &Identity, trust: &Trust<'_>) -> Verdict {
     };
     let declared = trust.declared().of_identity(identity);
     let Some((one, attribute)) = declared.iter().find_map(|it| Some((it, old(it)?))) else {
-        let told = declared.iter().any(|it| collides(it, declared));
-        return Ok(declared.iter().find(|it| !told && it.tool.is_below(3, 40)).map(too_old));
+        let Some(old) = declared.iter().find(|it| it.tool.is_below(3, 40)) else { return Ok(None) };
+        let all = || declared.iter().map(|it| collides(it, declared));
+        if all().any(|it| it == Some(true)) {
+            return Ok(None);
+        }
+        if all().any(|it| it.is_none()) {
+            return Err(Unknown(Key::Value(format!("what {} waits for", old.address))));
+        }
+        return Ok(Some(too_old(old)));
     };
     let gone = one.tool.is_at_least(5, 0);
     let (severity, what) = if gone { (Severity::High, "does not know") } else { (RULE.severity, "is about to drop") };

@@ -18,6 +18,7 @@ pub const CONFIGURATION: &str = "azure-wi-webhook-mutating-webhook-configuration
 pub const WEBHOOK: &str = "mutation.azure-workload-identity.io";
 /// What the operator of OpenShift, which keeps it up, calls the same webhook
 /// (openshift/cloud-credential-operator, `pkg/operator/podidentity`).
+const CONTROLLER_OF_OPENSHIFT: &str = "pod-identity-webhook";
 const OF_OPENSHIFT: &str = "pod-identity-webhook.azure.mutate.io";
 /// The Service it is called through.
 pub const SERVICE: &str = "azure-wi-webhook-webhook-service";
@@ -249,6 +250,13 @@ impl Workload {
         self.kind.kind == "Deployment" && self.name == CONTROLLER
     }
 
+    /// Whether it runs the webhook, by whatever name: the image says so, or it is the Deployment of OpenShift's
+    /// Cloud Credential Operator.
+    pub fn runs_webhook(&self) -> bool {
+        self.kind.kind == "Deployment"
+            && (self.name == CONTROLLER || self.name == CONTROLLER_OF_OPENSHIFT || self.webhook_image().is_some())
+    }
+
     /// Whether it is in a namespace in which AKS or Arc installs the webhook, and keeps it up.
     pub fn is_managed_webhook(&self) -> bool {
         self.is_webhook() && MANAGED.contains(&self.namespace.as_str())
@@ -256,9 +264,12 @@ impl Workload {
 
     /// The version of the webhook: the tag of its image, if that names one.
     pub fn webhook_version(&self) -> Option<&str> {
+        self.webhook_image()?.tag
+    }
+
+    fn webhook_image(&self) -> Option<ImageReference<'_>> {
         let images = self.template.containers.iter().filter_map(|container| container.image.as_deref());
-        let mut images = images.map(ImageReference::of);
-        images.find(|image| image.repository.ends_with("workload-identity/webhook"))?.tag
+        images.map(ImageReference::of).find(|image| image.repository.ends_with("workload-identity/webhook"))
     }
 }
 

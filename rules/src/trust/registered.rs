@@ -14,6 +14,10 @@ use crate::near::edits_within;
 use crate::release::Release;
 use crate::webhook::MOUNT_PATHS;
 
+/// The namespace of the agents that connect a cluster to Arc (Microsoft Learn, "Azure Arc-enabled Kubernetes
+/// agent overview").
+const ARC_AGENTS: &str = "azure-arc";
+
 /// How many ServiceAccounts of a namespace are looked through for a like name.
 const COMPARED: usize = 256;
 
@@ -39,23 +43,40 @@ impl<'a> Trust<'a> {
         self.webhooks.get(&Name::within(cluster, "", "")).iter().copied()
     }
 
-    /// Whether nobody installed the mutating webhook in a cluster: Azure, if its add-on is enabled as is
-    /// said, or you.
+    /// Whether nobody installed the mutating webhook in a cluster: Azure, if its add-on or extension is enabled
+    /// as is said, or you. Of a cluster that Azure does not know that is for its registrations to tell.
     ///
     /// # Errors
     /// If Azure does not say, or a Deployment that was not seen may be the webhook's.
     pub fn lacks_webhook(&self, index: ClusterIx, enabled: Option<bool>) -> Result<bool, Unknown> {
-        if self.cluster(index).is_none_or(|cluster| cluster.platform != Platform::Aks)
-            || enabled == Some(true)
-            || self.parameters.self_managed_webhook
-            || self.webhooks(index).next().is_some()
-        {
+        let platform = self.cluster(index).map_or(Platform::Other, |cluster| cluster.platform);
+        if platform == Platform::Other || enabled == Some(true) || self.has_webhook(index) {
             return Ok(false);
         }
         if enabled.is_none() {
             return Err(Unknown(Key::Value("whether the cluster's workload identity is enabled".into())));
         }
-        if self.knows_deployments(index) { Ok(true) } else { Err(Unknown(Key::Deployments(index))) }
+        // The agents of Arc are Deployments: a list without them is not of the whole cluster.
+        let is_agent = |it: &Workload| it.kind.kind == "Deployment" && it.namespace == ARC_AGENTS;
+        let whole = platform == Platform::Aks || self.workloads(index).any(is_agent);
+        if whole && self.knows_deployments(index) { Ok(true) } else { Err(Unknown(Key::Deployments(index))) }
+    }
+
+    /// What would have to be read to know that a webhook is registered in a cluster that Azure does not know,
+    /// none of whose Deployments runs it.
+    pub fn unregistered(&self, index: ClusterIx) -> Option<Unknown> {
+        let is_other = self.cluster(index).is_none_or(|cluster| cluster.platform == Platform::Other);
+        let may_lack = is_other
+            && self.knows_deployments(index)
+            && !self.has_webhook(index)
+            && !self.knows_registrations(index)
+            && self.registrations(index).next().is_none();
+        may_lack.then_some(Unknown(Key::Registrations(index)))
+    }
+
+    /// Whether a Deployment of a cluster runs the webhook, or you say that one is installed.
+    fn has_webhook(&self, index: ClusterIx) -> bool {
+        self.parameters.self_managed_webhook || self.workloads(index).any(Workload::runs_webhook)
     }
 
     /// The ConfigMap of the webhook in a namespace.

@@ -261,16 +261,20 @@ impl<'a> Assembly<'a> {
                 ties.discovered(&source.path, source.root, issuer);
             }
         }
-        for (source, resource) in resources() {
-            if let Resource::Signing(signing) = resource
-                && !ties.signed(&source.path, source.root, signing)
-            {
-                self.collected.gaps.push(Gap {
-                    path: source.path.clone(),
-                    line: None,
-                    reason: tie::KEYLESS.into(),
-                    extent: Missing::Use,
-                });
+        // What discovery documents say goes before the key sets that they name.
+        for discovered in [true, false] {
+            for (source, resource) in resources() {
+                let Resource::Signing(signing) = resource else { continue };
+                if signing.issuer.is_some() == discovered
+                    && let Err(why) = ties.signed(&source.path, source.root, signing)
+                {
+                    self.collected.gaps.push(Gap {
+                        path: source.path.clone(),
+                        line: None,
+                        reason: why.into(),
+                        extent: Missing::Use,
+                    });
+                }
             }
         }
         let mut tied = BTreeMap::new();

@@ -1,5 +1,6 @@
 //! References: what a plan's configuration says of a resource where its values are not known yet:
-//! which attributes are written, which resource they name, and for which versions of a provider.
+//! which attributes are written, which resource they name, and for which versions of a provider. Of a
+//! `local` it says that it is referred to, and not what it is.
 
 use std::collections::BTreeSet;
 
@@ -34,12 +35,12 @@ impl<'a> Configuration<'a> {
     }
 
     /// The address of the identity that one of these attributes names, where it is one of the same
-    /// module and the only one of its address.
+    /// module, the only one of its address, and all that the attribute refers to.
     pub(super) fn owner(&self, address: &str, attributes: &[&str]) -> Option<String> {
         let expressions = self.resource(address)?.get("expressions")?;
         let references = attributes.iter().find_map(|name| expressions.get(*name)?.get("references")?.as_array())?;
-        let named = references.iter().filter_map(Value::as_str).find_map(|reference| {
-            let mut steps = reference.split('.');
+        let of = |reference: &Value| -> Option<String> {
+            let mut steps = reference.as_str()?.split('.');
             let (kind, name) = (steps.next()?, steps.next()?);
             let known = [
                 "azurerm_user_assigned_identity",
@@ -48,14 +49,19 @@ impl<'a> Configuration<'a> {
                 "azapi_resource",
             ];
             (known.contains(&kind) && !name.contains('[')).then(|| format!("{kind}.{name}"))
-        })?;
+        };
+        let mut all = references.iter().map(of);
+        let named = all.next()??;
+        if !all.all(|other| other.as_ref() == Some(&named)) {
+            return None;
+        }
         let (module, _) = split(address);
         Some(if module.is_empty() { named } else { format!("{module}.{named}") })
     }
 
     /// The addresses of all that is applied before the resource of that address: what it or a module
-    /// around it depends on or refers to, what that does, and so on. An empty one stands for everything,
-    /// where it is too much to follow.
+    /// around it depends on or refers to, what that does, and so on. An empty one stands for what is not told:
+    /// what a `local` depends on, or all that there is too much of to follow.
     pub(super) fn before(&self, address: &str) -> Vec<String> {
         let (mut seen, mut open) = (BTreeSet::new(), vec![address.to_owned()]);
         while let Some(address) = open.pop() {
@@ -71,7 +77,7 @@ impl<'a> Configuration<'a> {
                 let call = self.module(&outer).and_then(|at| at.get("module_calls")?.get(without_index(name)));
                 found.extend(call.map(|call| named_by(call, &outer)).unwrap_or_default());
             }
-            open.extend(found.into_iter().filter(|it| seen.insert(it.clone())));
+            open.extend(found.into_iter().filter(|it| seen.insert(it.clone()) && !it.is_empty()));
         }
         seen.into_iter().collect()
     }
@@ -97,7 +103,8 @@ fn declaration<'a>(module: &'a Value, own: &str) -> Option<&'a Value> {
     module.get("resources")?.as_array()?.iter().find(|it| it.get("address").is_some_and(|address| address == own))
 }
 
-/// The addresses of the resources and modules that something depends on or refers to, in its module.
+/// The addresses of the resources and modules that something depends on or refers to, in its module; an empty
+/// one for a `local`.
 fn named_by(it: &Value, module: &str) -> Vec<String> {
     let written = ["expressions", "for_each_expression", "count_expression"].map(|name| it.get(name));
     let (mut named, mut open) = (Vec::new(), Vec::from(written));
@@ -119,7 +126,10 @@ fn named_by(it: &Value, module: &str) -> Vec<String> {
     let address = |reference: &String| {
         let mut steps = steps(reference);
         let (kind, name) = (steps.next()?, without_index(steps.next()?));
-        let other = ["var", "local", "each", "count", "self", "path", "terraform", "data"].contains(&kind);
+        let other = ["var", "each", "count", "self", "path", "terraform", "data"].contains(&kind);
+        if kind == "local" {
+            return Some(String::new());
+        }
         let own = format!("{kind}.{name}");
         (!other).then(|| if module.is_empty() { own } else { format!("{module}.{own}") })
     };
@@ -186,7 +196,36 @@ mod tests {
     }
 
     #[test]
-    fn a_chain_too_long_to_follow_waits_for_everything() {
+    fn what_a_local_depends_on_is_not_told() {
+        let document = json!({"configuration": {"root_module": {"resources": [
+            {"address": "x.a", "expressions": {"name": {"references": ["local.names", "each.key"]}}},
+            {"address": "x.b", "expressions": {"name": {"references": ["x.a.id", "x.a"]}}},
+            {"address": "x.c", "for_each_expression": {"references": ["local.all"]}}]}}});
+        let before = |address: &str| Configuration::of(&document).before(address);
+        assert_eq!(before("x.a"), [""]);
+        assert_eq!(before("x.b"), ["", "x.a"]);
+        assert_eq!(before("x.c[\"k\"]"), [""]);
+    }
+
+    #[test]
+    fn an_identity_is_named_where_nothing_else_may_be_meant() {
+        let owner = |references: &[&str]| {
+            let expressions = json!({"parent_id": {"references": references}});
+            let resources = json!([{"address": "x.a", "expressions": expressions}]);
+            let document = json!({"configuration": {"root_module": {"resources": resources}}});
+            Configuration::of(&document).owner("x.a", &["parent_id"])
+        };
+        let (one, other) = ("azurerm_user_assigned_identity.one", "azurerm_user_assigned_identity.other");
+        assert_eq!(owner(&[&format!("{one}.id"), one]).as_deref(), Some(one));
+        assert_eq!(owner(&[&format!("{one}.id"), one, &format!("{other}.id"), other]), None, "one of the two");
+        assert_eq!(owner(&["local.id"]), None);
+        assert_eq!(owner(&[&format!("{one}.id"), one, "local.ids"]), None);
+        assert_eq!(owner(&["var.own", &format!("{one}.id"), one]), None);
+        assert_eq!(owner(&[]), None);
+    }
+
+    #[test]
+    fn of_a_chain_too_long_to_follow_not_all_is_told() {
         let chain = |length: usize| {
             let link = |n: usize| json!({"address": format!("x.r{n}"), "depends_on": [format!("x.r{}", n + 1)]});
             let resources: Vec<_> = (0..length).map(link).collect();

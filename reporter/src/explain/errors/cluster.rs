@@ -70,7 +70,7 @@ pub(super) static ROWS: &[Known] = &[
     Known {
         codes: &[],
         said: &[
-            &["error looking up service account", "not found"],
+            &["error looking up service account"],
             &["serviceaccount \"", "\" not found"],
             &["serviceaccounts \"", "\" not found"],
         ],
@@ -112,11 +112,15 @@ pub(super) static ROWS: &[Known] = &[
     Known {
         codes: &[],
         said: &[
-            &["/var/run/secrets/azure/tokens/azure-identity-token", "no such file"],
             &["/var/run/secrets/azure/wi", "no such file"],
-            &["/var/run/secrets/azure/tokens/azure-identity-token", "does not exist"],
+            &["/var/run/secrets/azure/tokens", "no such file"],
+            &["/var/run/secrets/azure/tokens", "does not exist"],
+            &["/var/run/secrets/azure/wi", "does not exist"],
             &["/var/run/secrets/azure", "filenotfound"],
+            &["/var/run/secrets/azure", "nosuchfileexception"],
             &["/var/run/secrets/azure", "enoent"],
+            &["azure-identity-token", "could not find"],
+            &["azure-identity-token", "cannot find the"],
         ],
         name: "token-file-missing",
         link: Link::Token,
@@ -131,7 +135,11 @@ pub(super) static ROWS: &[Known] = &[
     },
     Known {
         codes: &[],
-        said: &[&["/var/run/secrets/azure", "permission denied"]],
+        said: &[
+            &["/var/run/secrets/azure", "permission denied"],
+            &["/var/run/secrets/azure", "accessdeniedexception"],
+            &["azure-identity-token", "access to the path", "is denied"],
+        ],
         name: "token-file-unreadable",
         link: Link::Token,
         meaning: "the program may not read the file of the projected token",
@@ -140,6 +148,24 @@ pub(super) static ROWS: &[Known] = &[
         ],
         rules: &[],
         sample: "open /var/run/secrets/azure/tokens/azure-identity-token: permission denied",
+    },
+    Known {
+        codes: &[],
+        said: &[
+            &["podsecurity", "azwi-proxy"],
+            &["azwi-proxy-init", "denied the request"],
+            &["azwi-proxy-init", "is forbidden"],
+        ],
+        name: "proxy-refused",
+        link: Link::Pod,
+        meaning: "the Pod Security Standard of the namespace, or another policy of the cluster, refuses the pod for the migration proxy, whose init container azwi-proxy-init is privileged, runs as root and asks for NET_ADMIN",
+        check: &[
+            "take the annotation azure.workload.identity/inject-proxy-sidecar off the pod template: it asks for the proxy whatever its value, and a current library needs none",
+            "until then such pods need a namespace whose pod-security.kubernetes.io/enforce is privileged: neither baseline nor restricted admits the proxy",
+            "nothing that is set on the pod's own containers helps, and nothing else that the webhook injects is refused: a projected token is within restricted",
+        ],
+        rules: &["AWI110", "AWI109"],
+        sample: "Error creating: pods \"cart-7d9f-\" is forbidden: violates PodSecurity \"restricted:latest\": privileged (container \"azwi-proxy-init\" must not set securityContext.privileged=true), unrestricted capabilities (container \"azwi-proxy-init\" must not include \"NET_ADMIN\" in securityContext.capabilities.add), runAsNonRoot != true (pod or container \"azwi-proxy-init\" must set securityContext.runAsNonRoot=true)",
     },
     Known {
         codes: &[],

@@ -19,6 +19,19 @@ pub(super) static ROWS: &[Known] = &[
     Known {
         codes: &[],
         said: &[
+            &["oidc_issuer_enabled", "must be set to", "workload identity"],
+            &["enabling workload identity requires enabling oidc issuer"],
+        ],
+        name: "declared-without-oidc-issuer",
+        link: Link::Declaration,
+        meaning: "workload identity is asked for of a cluster whose OIDC issuer is off, and az and Terraform refuse that before Azure is asked",
+        check: &["set oidc_issuer_enabled = true, or --enable-oidc-issuer: once on, an AKS cluster keeps its issuer"],
+        rules: &["AWI701"],
+        sample: "Error: `oidc_issuer_enabled` must be set to `true` to enable Azure AD Workload Identity",
+    },
+    Known {
+        codes: &[],
+        said: &[
             &["issuer and subject combination already exists for this managed identity"],
             &["federatedidentitycredential with name", "already exists"],
             &["invalidfederatedidentitycredentialvalue", "already exists"],
@@ -34,6 +47,7 @@ pub(super) static ROWS: &[Known] = &[
         codes: &[],
         said: &[
             &["concurrent federated identity credentials writes"],
+            &["concurrentfederatedidentitycredentialswrites"],
             &["too many federated identity credentials are written concurrently"],
         ],
         name: "declared-at-the-same-time",

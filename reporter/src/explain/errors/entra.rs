@@ -1,7 +1,30 @@
 //! What Microsoft Entra answers (Microsoft Entra, authentication and authorization error codes). Its
-//! words may change, its codes do not: only codes are looked for.
+//! words may change, its codes do not: words are looked for only in a text that has no code.
 
 use super::{Known, Link};
+
+/// The codes of what Entra says, in lower case: all of a list, and the first that is said counts.
+pub(super) static SPOKEN: &[(&[&str], &str)] = &[
+    (&["the subject matches with case-insensitive comparison"], "7002138"),
+    (&["no matching federated identity record found for presented assertion issuer"], "700211"),
+    (&["no matching federated identity record found for presented assertion audience"], "700212"),
+    (&["no matching federated identity record found for presented assertion subject"], "700213"),
+    (&["no matching federated identity record found"], "70021"),
+    (&["no configured federated identity credentials"], "70025"),
+    (&["application with identifier", "was not found in the directory"], "700016"),
+    (&["client application", "is missing service principal in the tenant"], "7000229"),
+    (&["client assertion is not within its valid time range"], "700024"),
+    (&["client assertion", "invalid signature"], "700027"),
+    (&["request to external oidc endpoint failed"], "90061"),
+    (&["failed to parse external oidc provider signing keys"], "900612"),
+    (&["is not a supported signature algorithm"], "5002738"),
+    (&["aad-issued tokens may not be used for federated identity flows"], "700222"),
+    (&["check to make sure you have the correct tenant id"], "90002"),
+    (&["access has been blocked by conditional access policies"], "53003"),
+    (&["the provided value for the input parameter 'scope' is not valid"], "70011"),
+    (&["invalid client secret provided"], "7000215"),
+    (&["the provided client secret keys for app", "expired"], "7000222"),
+];
 
 pub(super) static ROWS: &[Known] = &[
     Known {

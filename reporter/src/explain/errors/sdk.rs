@@ -10,7 +10,11 @@ const NOT_INJECTED: &[&str] =
 pub(super) static ROWS: &[Known] = &[
     Known {
         codes: &[],
-        said: &[&["no client id specified"], &["missing environment variable azure_client_id"]],
+        said: &[
+            &["no client id specified"],
+            &["missing environment variable azure_client_id"],
+            &["'client_id' is required", "azure_client_id"],
+        ],
         name: "no-client-id",
         link: Link::ServiceAccount,
         meaning: "AZURE_CLIENT_ID is not set in the container",
@@ -24,7 +28,11 @@ pub(super) static ROWS: &[Known] = &[
     },
     Known {
         codes: &[],
-        said: &[&["no tenant id specified"], &["missing environment variable azure_tenant_id"]],
+        said: &[
+            &["no tenant id specified"],
+            &["missing environment variable azure_tenant_id"],
+            &["'tenant_id' is required", "azure_tenant_id"],
+        ],
         name: "no-tenant-id",
         link: Link::Pod,
         meaning: "AZURE_TENANT_ID is not set in the container: the webhook injected nothing",
@@ -37,7 +45,12 @@ pub(super) static ROWS: &[Known] = &[
     },
     Known {
         codes: &[],
-        said: &[&["no token file specified"], &["no token source specified"], &["no token file path specified"]],
+        said: &[
+            &["no token file specified"],
+            &["no token source specified"],
+            &["no token file path specified"],
+            &["'token_file_path' is required", "azure_federated_token_file"],
+        ],
         name: "no-token-file",
         link: Link::Pod,
         meaning: "AZURE_FEDERATED_TOKEN_FILE is not set in the container: the webhook injected nothing",
@@ -51,8 +64,8 @@ pub(super) static ROWS: &[Known] = &[
     Known {
         codes: &[],
         said: &[
-            &["workloadidentitycredential", "workload options are not fully configured"],
-            &["workloadidentitycredential", "workload identity options are not fully configured"],
+            &["workload options are not fully configured"],
+            &["workload identity options are not fully configured"],
             &["workloadidentitycredential authentication unavailable"],
         ],
         name: "workload-identity-unconfigured",
@@ -118,6 +131,15 @@ pub(super) static ROWS: &[Known] = &[
             &["msi endpoint", "not available"],
             &["managedidentitycredential", "msi endpoint"],
             &["managed identity timed out"],
+            &["no response from the imds endpoint"],
+            &["connection to imds endpoint cannot be established"],
+            &["failed to obtain a token from the managed identity endpoint"],
+            &["managed identity endpoint is not currently available"],
+            &["169.254.169.254", "unreachable"],
+            &["169.254.169.254", "connection refused"],
+            &["169.254.169.254", "timed out"],
+            &["169.254.169.254", "timeout"],
+            &["169.254.169.254", "deadline exceeded"],
             &["failed to authenticate a system assigned identity"],
         ],
         name: "no-managed-identity-endpoint",
@@ -135,6 +157,7 @@ pub(super) static ROWS: &[Known] = &[
             &["defaultazurecredential failed to retrieve a token"],
             &["defaultazurecredential: failed to acquire a token"],
             &["chainedtokencredential authentication failed"],
+            &["but failed to acquire a token for any of them"],
         ],
         name: "default-chain-failed",
         link: Link::Library,

@@ -124,7 +124,9 @@ pub(super) async fn read(name: String, server: Server, session: Session, scope: 
     }
     let home = Home { name, uid, issuer: issuer.as_ref().ok().map(|issuer| Issuer::from(issuer.as_str())) };
     // What is as it should be need not be said.
-    if let Some(signing) = signing.filter(|signing| !signing.algorithms.iter().any(|it| it == "RS256")) {
+    if let Some(signing) =
+        signing.filter(|it| !it.algorithms.is_empty() && !it.algorithms.iter().any(|it| it == "RS256"))
+    {
         let (source, cluster, resources) = (root(&home.name), Some(home.clone()), vec![Resource::Signing(signing)]);
         send(&session, Feed { source, cluster, at: now(), resources, ..Feed::default() }).await;
     }
