@@ -4,7 +4,8 @@
 //! somebody changes it; workload identity was made to do without. Written as a literal it stands in
 //! the manifest, in version control and in the answers of the API server: then the finding is critical.
 //!
-//! An empty value counts as none, and so does a user name without password. Containers into which the webhook
+//! An empty value counts as none, and so does a user name without password. Of a variable that is set twice the
+//! last counts, as the container is started with it. Containers into which the webhook
 //! injects a token are for `static-credential-shadows` to judge. What a ConfigMap of `envFrom` holds is not read.
 //!
 //! # Fails
@@ -50,6 +51,14 @@
 //!     - {name: AZURE_CLIENT_SECRET, valueFrom: {secretKeyRef: {name: sp, key: secret}}}
 //! ```
 //!
+//! ```yaml
+//! # of a variable that is set twice the last counts
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop}
+//! spec: {containers: [{name: app, env: [{name: AZURE_CLIENT_SECRET, value: ""}, {name: AZURE_CLIENT_SECRET, value: x}]}]}
+//! ```
+//!
 //! # Passes
 //!
 //! ```yaml
@@ -64,6 +73,14 @@
 //!   - name: app
 //!     env: [{name: AZURE_CLIENT_SECRET, value: ""}, {name: AZURE_USERNAME, value: cart}]
 //!     envFrom: [{secretRef: {name: cart}}]
+//! ```
+//!
+//! ```yaml
+//! # set twice, and to nothing at last
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop}
+//! spec: {containers: [{name: app, env: [{name: AZURE_CLIENT_SECRET, value: x}, {name: AZURE_CLIENT_SECRET, value: ""}]}]}
 //! ```
 //!
 //! ```yaml
@@ -97,7 +114,8 @@
 //!       ["AZURE_PASSWORD", "AZURE_USERNAME"],
 //!       ["ARM_CLIENT_SECRET"]
 //!     ].exists(credential,
-//!       credential.all(name, c.env.filter(e, e.name == name)[?0].?filled.orValue(false))))
+//!       credential.all(name, [c.env.filter(e, e.name == name)].exists(own,
+//!         own[?size(own) - 1].?filled.orValue(false)))))
 //! ```
 use crate::model::{EnvFrom, Value};
 use crate::prelude::*;

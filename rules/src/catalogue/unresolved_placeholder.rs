@@ -66,7 +66,8 @@
 //!           .exists(value, value != null && string(value).matches(variables.placeholder))
 //!           && !(k.key == "azure.workload.identity/skip-containers" && variables.skip in variables.names))
 //!       || variables.containers.exists(c, ["AZURE_CLIENT_ID", "AZURE_TENANT_ID"].exists(name,
-//!         [c.env.filter(e, e.name == name)[?0].?literal.orValue("")]
+//!         [c.env.filter(e, e.name == name)]
+//!           .map(own, own[?size(own) - 1].?literal.orValue(""))
 //!           .exists(value, !value.contains("$(") && value.matches(variables.placeholder)))))
 //! ```
 use crate::model::{is_guid, is_placeholder};

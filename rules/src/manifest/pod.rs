@@ -21,6 +21,9 @@ pub(super) struct Template<'a> {
     /// `metadata` of the job template around it.
     #[cfg(feature = "audit")]
     pub(super) job: Metadata<'a>,
+    /// `suspend` of the Job or CronJob around it.
+    #[cfg(feature = "audit")]
+    pub(super) suspended: bool,
 }
 
 #[derive(Default)]
@@ -135,7 +138,7 @@ impl<'a> PodSpec<'a> {
                 let at_the_webhooks = || webhook::MOUNT_PATHS.contains(&mount.path.trim_end_matches('/'));
                 is_webhooks(&mount.volume)
                     || at_the_webhooks()
-                    || named.as_ref().is_some_and(|file| mount.holds(file))
+                    || named.as_ref().is_some_and(|file| mount.may_hold(file))
                     || volumes
                         .iter()
                         .any(|volume| matches!(volume, Volume::Token(token) if token.volume == mount.volume))
@@ -157,7 +160,7 @@ impl<'a> PodSpec<'a> {
 }
 
 /// Whether a scalar is this text.
-fn is(slot: &mut bool, text: &str, json: &mut dyn Json<'_>) -> Result<(), Fault> {
+pub(super) fn is(slot: &mut bool, text: &str, json: &mut dyn Json<'_>) -> Result<(), Fault> {
     *slot = json.loose()?.text == text;
     Ok(())
 }
@@ -167,6 +170,9 @@ fn containers(list: &mut Vec<Container>, json: &mut dyn Json<'_>) -> Result<(), 
         let mut container = Container::default();
         #[cfg(feature = "audit")]
         let (mut command, mut arguments, mut for_azure) = (Vec::new(), Vec::new(), (false, false));
+        #[cfg(feature = "audit")]
+        let (mut liveness, mut readiness, mut startup, mut lifecycle) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         json.object(&mut [
             ("name", &mut |json| json.string().map(|name| container.name = name)),
             ("env", &mut |json| {
@@ -184,6 +190,14 @@ fn containers(list: &mut Vec<Container>, json: &mut dyn Json<'_>) -> Result<(), 
             #[cfg(feature = "audit")]
             ("args", &mut |json| texts("args", &mut arguments, json).map(|azure| for_azure.1 = azure)),
             #[cfg(feature = "audit")]
+            ("livenessProbe", &mut |json| exec("livenessProbe.exec.command", &mut liveness, json)),
+            #[cfg(feature = "audit")]
+            ("readinessProbe", &mut |json| exec("readinessProbe.exec.command", &mut readiness, json)),
+            #[cfg(feature = "audit")]
+            ("startupProbe", &mut |json| exec("startupProbe.exec.command", &mut startup, json)),
+            #[cfg(feature = "audit")]
+            ("lifecycle", &mut |json| hooks(&mut lifecycle, json)),
+            #[cfg(feature = "audit")]
             ("volumeMounts", &mut |json| json.elements(&mut |json| mount(&mut container.mounts, json))),
             #[cfg(feature = "audit")]
             ("image", &mut |json| {
@@ -195,6 +209,7 @@ fn containers(list: &mut Vec<Container>, json: &mut dyn Json<'_>) -> Result<(), 
         #[cfg(feature = "audit")]
         {
             container.token_paths.splice(0..0, command.into_iter().chain(arguments));
+            container.token_paths.extend(liveness.into_iter().chain(readiness).chain(startup).chain(lifecycle));
             container.for_azure = for_azure.0 || for_azure.1;
         }
         list.push(container);
@@ -218,6 +233,26 @@ fn texts(list: &'static str, paths: &mut Vec<TokenPath>, json: &mut dyn Json<'_>
         Ok(())
     })?;
     Ok(azure)
+}
+
+/// Where the command of a probe or a hook names a token.
+#[cfg(feature = "audit")]
+fn exec(list: &'static str, paths: &mut Vec<TokenPath>, json: &mut dyn Json<'_>) -> Result<(), Fault> {
+    json.object(&mut [("exec", &mut |json| {
+        json.object(&mut [("command", &mut |json| texts(list, paths, json).map(drop))])
+    })])
+}
+
+/// Where the commands of a container's hooks name a token.
+#[cfg(feature = "audit")]
+fn hooks(paths: &mut Vec<TokenPath>, json: &mut dyn Json<'_>) -> Result<(), Fault> {
+    let (mut started, mut stopped) = (Vec::new(), Vec::new());
+    json.object(&mut [
+        ("postStart", &mut |json| exec("lifecycle.postStart.exec.command", &mut started, json)),
+        ("preStop", &mut |json| exec("lifecycle.preStop.exec.command", &mut stopped, json)),
+    ])?;
+    paths.extend(started.into_iter().chain(stopped));
+    Ok(())
 }
 
 /// The first path in a text that lies in a folder of the webhook's tokens: up to v1.5.1
