@@ -30,6 +30,14 @@
 //!   type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials
 //! ```
 //!
+//! ```yaml
+//! # of a variable that is set twice the last counts
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, labels: {azure.workload.identity/use: "true"}}
+//! spec: {containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: 5a1e2c3d-0001-4000-8000-000000000001}, {name: AZURE_CLIENT_ID, value: "<client-id>"}]}]}
+//! ```
+//!
 //! # Passes
 //!
 //! ```yaml
@@ -43,6 +51,14 @@
 //! kind: Pod
 //! metadata: {name: cart, labels: {azure.workload.identity/use: "true"}}
 //! spec: {containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: $(CART_CLIENT_ID)}]}]}
+//! ```
+//!
+//! ```yaml
+//! # of a variable that is set twice the last counts
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, labels: {azure.workload.identity/use: "true"}}
+//! spec: {containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: "<client-id>"}, {name: AZURE_CLIENT_ID, value: 5a1e2c3d-0001-4000-8000-000000000001}]}]}
 //! ```
 //!
 //! ```yaml
