@@ -9,7 +9,7 @@
 //! in a pod that brings a token of its own, of which the cloud is judged besides and nothing else. A tenant is
 //! compared with the annotation's; whether it is the identity's is for `identity-of-another-tenant` to tell. The
 //! authority is compared with the cloud of the identity, as its region tells. What is set to nothing stays so, as the
-//! webhook sees that it is set: without a tenant no SDK asks.
+//! webhook sees that it is set: without a tenant no SDK asks. Of what is set twice the last value counts.
 //!
 //! The same value and one that is set from elsewhere are as they should be. So is a second identity on
 //! purpose: one that trusts this workload. Of pods that run the cloud is judged, and whether the token can be where a

@@ -435,7 +435,8 @@ impl fmt::Display for Place {
 // === impl Container ===
 
 impl Container {
-    /// The variable of that name: the last, as containers are started with that one of those that are set twice.
+    /// The variable of that name. Of one that is set twice, the last: the API server warns that it hides what was
+    /// said before (Kubernetes, `pkg/api/pod/warnings.go`). The webhook asks only whether there is one.
     pub fn variable(&self, name: &str) -> Option<&EnvVar> {
         self.env.iter().rfind(|variable| variable.name == name)
     }
