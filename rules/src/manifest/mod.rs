@@ -2,6 +2,8 @@
 //! and audit both come through here, so that they agree from the first byte on.
 
 #[cfg(feature = "audit")]
+mod commands;
+#[cfg(feature = "audit")]
 mod custom;
 mod metadata;
 mod object;
