@@ -328,6 +328,22 @@ fn a_token_that_is_not_where_it_is_looked_for_breaks_the_chain() {
     assert!(text.contains("  actual    /own/token\n"), "{text}");
     let mounted = format!("{file}, volumeMounts: [{{name: own, mountPath: /own}}]");
     assert_eq!(with(&mounted, ", volumes: [{name: own, emptyDir: {}}]").0, "holds");
+    let same = "env: [{name: AZURE_FEDERATED_TOKEN_FILE, value: /run/secrets/azure/tokens/azure-identity-token}]";
+    assert_eq!(with(same, "").0, "holds", "`/run` is `/var/run` in most images");
+
+    let running = |folder: &str| {
+        let file = "env: [{name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/secrets/azure/tokens/azure-identity-token}, {name: AZURE_CLIENT_ID, value: 33333333-3333-3333-3333-333333333333}, {name: AZURE_TENANT_ID, value: 11111111-1111-1111-1111-111111111111}]";
+        let pod = format!(
+            "{{apiVersion: v1, kind: Pod, metadata: {{name: cart, namespace: shop, uid: 5f0c, {LABELLED}}}, spec: {{serviceAccountName: cart, containers: [{{name: app, {file}, volumeMounts: [{{name: azure-identity-token, mountPath: {folder}}}]}}]}}}}\n"
+        );
+        end(&documents(&pod, ACCOUNT, &here(), &[]))
+    };
+    let (link, text) = running("/elsewhere");
+    assert_eq!(link, "token AWI113", "{text}");
+    sides(&text, "a file of a mounted volume", "/var/run/secrets/azure/tokens/azure-identity-token");
+    assert!(text.contains("create pod cart anew"), "{text}");
+    assert_eq!(running("/var/run/secrets/azure/tokens").0, "holds");
+    assert_eq!(running("/run/secrets/azure/tokens").0, "holds");
 
     let there = "volumeMounts: [{name: own, mountPath: /var/run/secrets/azure/tokens}]";
     assert_eq!(with(there, ", volumes: [{name: own, emptyDir: {}}]").0, "token AWI504");

@@ -29,7 +29,7 @@
 //!   ownerReferences: [{kind: ReplicaSet, name: cart, controller: true}]
 //! spec:
 //!   serviceAccountName: cart
-//!   containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: 5a1e2c3d-0001-4000-8000-000000000001}, {name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/secrets/azure/tokens/azure-identity-token}]}]
+//!   containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: 5a1e2c3d-0001-4000-8000-000000000001}, {name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/secrets/azure/tokens/azure-identity-token}], volumeMounts: [{name: azure-identity-token, mountPath: /var/run/secrets/azure/tokens}]}]
 //! ```
 //!
 //! ```yaml
@@ -41,7 +41,7 @@
 //! metadata: {name: cart, namespace: shop, uid: 5f0c, labels: {azure.workload.identity/use: "true"}}
 //! spec:
 //!   serviceAccountName: cart
-//!   containers: [{name: app, env: [{name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/secrets/azure/tokens/azure-identity-token}]}]
+//!   containers: [{name: app, env: [{name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/secrets/azure/tokens/azure-identity-token}], volumeMounts: [{name: azure-identity-token, mountPath: /var/run/secrets/azure/tokens}]}]
 //!   volumes: [{name: azure-identity-token, projected: {sources: [{serviceAccountToken: {path: azure-identity-token, expirationSeconds: 3600}}]}}]
 //! ```
 //!
@@ -57,7 +57,7 @@
 //! apiVersion: v1
 //! kind: Pod
 //! metadata: {name: cart-x, namespace: shop, uid: 5f0c, labels: {azure.workload.identity/use: "true"}, ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: cart, controller: true}]}
-//! spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/secrets/azure/tokens/azure-identity-token}]}]}
+//! spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/secrets/azure/tokens/azure-identity-token}], volumeMounts: [{name: azure-identity-token, mountPath: /var/run/secrets/azure/tokens}]}]}
 //! ```
 //!
 //! # Passes
@@ -138,7 +138,7 @@
 //!   ownerReferences: [{kind: ReplicaSet, name: cart, controller: true}]
 //! spec:
 //!   serviceAccountName: cart
-//!   containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: 5a1e2c3d-0001-4000-8000-000000000001}, {name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/secrets/azure/tokens/azure-identity-token}]}]
+//!   containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: 5a1e2c3d-0001-4000-8000-000000000001}, {name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/secrets/azure/tokens/azure-identity-token}], volumeMounts: [{name: azure-identity-token, mountPath: /var/run/secrets/azure/tokens}]}]
 //! ```
 //!
 //! ```yaml
@@ -160,7 +160,7 @@
 //!   ownerReferences: [{kind: ReplicaSet, name: cart, controller: true}]
 //! spec:
 //!   serviceAccountName: cart
-//!   containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: 5a1e2c3d-0001-4000-8000-000000000001}, {name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/secrets/azure/tokens/azure-identity-token}]}]
+//!   containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: 5a1e2c3d-0001-4000-8000-000000000001}, {name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/secrets/azure/tokens/azure-identity-token}], volumeMounts: [{name: azure-identity-token, mountPath: /var/run/secrets/azure/tokens}]}]
 //! ```
 //!
 //! ```yaml
@@ -181,7 +181,7 @@
 //!   ownerReferences: [{kind: ReplicaSet, name: cart, controller: true}]
 //! spec:
 //!   serviceAccountName: cart
-//!   containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: 5a1e2c3d-0001-4000-8000-000000000001}, {name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/secrets/azure/tokens/azure-identity-token}]}]
+//!   containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: 5a1e2c3d-0001-4000-8000-000000000001}, {name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/secrets/azure/tokens/azure-identity-token}], volumeMounts: [{name: azure-identity-token, mountPath: /var/run/secrets/azure/tokens}]}]
 //! ```
 //!
 //! ```yaml
@@ -203,7 +203,7 @@
 //!   ownerReferences: [{kind: ReplicaSet, name: cart, controller: true}]
 //! spec:
 //!   serviceAccountName: cart
-//!   containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: 5a1e2c3d-0001-4000-8000-000000000001}, {name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/secrets/azure/tokens/azure-identity-token}]}]
+//!   containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: 5a1e2c3d-0001-4000-8000-000000000001}, {name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/secrets/azure/tokens/azure-identity-token}], volumeMounts: [{name: azure-identity-token, mountPath: /var/run/secrets/azure/tokens}]}]
 //!   volumes: [{name: token, projected: {sources: [{serviceAccountToken: {path: token, audience: api://AzureADTokenExchange}}]}}]
 //! ```
 use crate::model::{Controller, Value};

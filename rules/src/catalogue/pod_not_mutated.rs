@@ -25,7 +25,7 @@
 //! apiVersion: v1
 //! kind: Pod
 //! metadata: {name: cart, namespace: shop, uid: 5f0c, labels: {azure.workload.identity/use: "true"}}
-//! spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/secrets/azure/tokens/azure-identity-token}]}]}
+//! spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/secrets/azure/tokens/azure-identity-token}], volumeMounts: [{name: azure-identity-token, mountPath: /var/run/secrets/azure/tokens}]}]}
 //! ```
 //!
 //! ```yaml
@@ -73,7 +73,7 @@
 //! apiVersion: v1
 //! kind: Pod
 //! metadata: {name: cart, namespace: shop, uid: 5f0c, labels: {azure.workload.identity/use: "true"}}
-//! spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/secrets/azure/tokens/azure-identity-token}]}, {name: added-later}]}
+//! spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/secrets/azure/tokens/azure-identity-token}], volumeMounts: [{name: azure-identity-token, mountPath: /var/run/secrets/azure/tokens}]}, {name: added-later}]}
 //! ```
 use crate::prelude::*;
 

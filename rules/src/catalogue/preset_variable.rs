@@ -9,11 +9,15 @@
 //! in a pod that brings a token of its own, of which the cloud is judged besides and nothing else. A tenant is
 //! compared with the annotation's; whether it is the identity's is for `identity-of-another-tenant` to tell. The
 //! authority is compared with the cloud of the identity, as its region tells. What is set to nothing stays so, as the
-//! webhook sees that it is set: without a tenant no SDK asks.
+//! webhook sees that it is set: without a tenant no SDK asks. Of what is set twice the last value counts.
 //!
 //! The same value and one that is set from elsewhere are as they should be. So is a second identity on
-//! purpose: one that trusts this workload. Of pods that run the cloud alone is judged, because there the
-//! variables are mostly the webhook's. The policy leaves it to the audit.
+//! purpose: one that trusts this workload. Of pods that run the cloud is judged, and whether the token can be where a
+//! container looks for it, because there the variables are mostly the webhook's. All mounts of such a pod are in its
+//! manifest, so that where none holds the file there is none, unless the program writes it: at the webhook's own path, where
+//! nobody else writes, that is of high severity. It comes from other webhooks, which copy the variables of a container and
+//! not its mounts, or move these. `/run` and `/var/run` are one folder in most images, and Windows writes paths otherwise: what
+//! may be the same is taken for it. The policy leaves it to the audit.
 //!
 //! # Fails
 //!
@@ -75,6 +79,19 @@
 //! kind: Pod
 //! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}
 //! spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_AUTHORITY_HOST, value: "https://login.microsoftonline.us/"}]}]}
+//! ```
+//!
+//! ```yaml
+//! # it runs, and the token is not where it was told
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, uid: 5f0c, labels: {azure.workload.identity/use: "true"}}
+//! spec:
+//!   containers:
+//!   - name: app
+//!     env: [{name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/secrets/azure/wi/token/azure-identity-token}]
+//!     volumeMounts: [{name: azure-identity-token, mountPath: /elsewhere}]
+//!   volumes: [{name: azure-identity-token, projected: {sources: [{serviceAccountToken: {path: azure-identity-token, audience: "api://AzureADTokenExchange"}}]}}]
 //! ```
 //!
 //! # Passes
@@ -178,6 +195,18 @@
 //! ```
 //!
 //! ```yaml
+//! # it runs, and the token can be where it was told: `/run` is mostly `/var/run`
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, uid: 5f0c, labels: {azure.workload.identity/use: "true"}}
+//! spec:
+//!   containers:
+//!   - name: app
+//!     env: [{name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/secrets/azure/wi/token/azure-identity-token}]
+//!     volumeMounts: [{name: token, mountPath: /run/secrets/azure/wi}]
+//! ```
+//!
+//! ```yaml
 //! # the annotation is empty, and the webhook puts nothing in its place
 //! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/tenant-id: ""}}}
 //! ---
@@ -195,7 +224,7 @@
 //! spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_AUTHORITY_HOST, value: "${AUTHORITY}"}]}]}
 //! ```
 use crate::exchange::{client_id, presented, tenant};
-use crate::model::{Value, is_guid, is_placeholder};
+use crate::model::{Value, is_guid, is_placeholder, may_lie_in};
 use crate::prelude::*;
 use crate::trust::{Key, Unknown};
 use crate::webhook::{self, MOUNT_PATHS, TOKEN_FILE};
@@ -247,7 +276,8 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     }
     let injected = webhook::has_seen(&workload.template);
     let judged: &[&str] = match (injected, own_token) {
-        (true, _) => &[AUTHORITY],
+        (true, true) => &[AUTHORITY],
+        (true, false) => &[TOKEN_FILE, AUTHORITY],
         (false, true) => &[CLIENT_ID, AUTHORITY],
         (false, false) => &[CLIENT_ID, TENANT_ID, TOKEN_FILE, AUTHORITY],
     };
@@ -280,6 +310,10 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     };
     let says_who = presets.iter().any(|preset| matches!(preset.variable, CLIENT_ID | TENANT_ID));
     Ok(Some(finding.fix(match (own_token || injected, says_who) {
+        (true, _) if first.variable == TOKEN_FILE => format!(
+            "let nothing but the webhook set {TOKEN_FILE} and mount the token, and create pod {} anew",
+            workload.name
+        ),
         (true, _) => format!("set {} to what is meant", first.variable),
         (false, true) => "delete the variable, and annotate the ServiceAccount with what is meant".into(),
         (false, false) => "delete the variable: the webhook sets the right one".into(),
@@ -321,11 +355,12 @@ fn wrong(
             Some((Severity::High, why, Some((Hop::Tenant, "the tenant of the identity".into()))))
         }
         TENANT_ID => annotated(annotation::TENANT_ID)?.filter(other).map(|said| instead(&format!("`{said}`"))),
+        TOKEN_FILE if !value.is_empty() && webhook::has_seen(&workload.template) => nowhere(container, value),
         TOKEN_FILE => {
             let is_the_webhooks = MOUNT_PATHS.iter().any(|path| value.starts_with(path));
             // What is mounted there may bring it.
-            let is_mounted = container.mounts.iter().any(|mount| mount.holds(value));
-            let breaks = (!is_mounted).then(|| (Hop::Token, "the path of the token, or a volume at this one".into()));
+            let may_be = is_the_webhooks_own(value) || container.mounts.iter().any(|mount| mount.may_hold(value));
+            let breaks = (!may_be).then(|| (Hop::Token, "the path of the token, or a volume at this one".into()));
             let (severity, why, _) = instead("the path of the token");
             (!is_the_webhooks).then_some((severity, why, breaks))
         }
@@ -344,6 +379,22 @@ fn wrong(
             })
         }
     })
+}
+
+/// Where a container looks for the token, if there can be none.
+fn nowhere(container: &Container, file: &str) -> Option<Wrong> {
+    // Others hang on the folder in which the program starts, or are Windows'.
+    let is_whole = file.starts_with('/') && !file.split('/').any(|step| step == "..");
+    if !is_whole || container.mounts.iter().any(|mount| mount.may_hold(file)) {
+        return None;
+    }
+    let severity = if is_the_webhooks_own(file) { Severity::High } else { RULE.severity };
+    Some((severity, "where no volume is mounted".into(), Some((Hop::Token, "a file of a mounted volume".into()))))
+}
+
+/// Whether a path may be one at which the webhook mounts the token.
+fn is_the_webhooks_own(file: &str) -> bool {
+    MOUNT_PATHS.iter().any(|path| may_lie_in(file, path))
 }
 
 /// Why no token can be had for a client id, if that is so.

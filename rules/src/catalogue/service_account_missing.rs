@@ -6,7 +6,8 @@
 //!
 //! Judged are workloads that ask for a token of Azure, whose ServiceAccounts are all listed. `default` is
 //! made by Kubernetes in every namespace, so that no manifest needs to say it, and a Job that is done needs
-//! none any more. A pod that runs had its ServiceAccount when it was made, and perhaps has it still: pods are listed
+//! none any more. A CronJob or a Job that is suspended makes no pod now, and will as soon as somebody or
+//! something resumes it, as queues do with every Job of theirs: it is told at low severity. A pod that runs had its ServiceAccount when it was made, and perhaps has it still: pods are listed
 //! at another moment than ServiceAccounts. What made it is judged. The policy leaves it to the
 //! audit: a ServiceAccount may be created after the workload, at the same time.
 //!
@@ -23,6 +24,16 @@
 //!   kind: Deployment
 //!   metadata: {name: cart, namespace: shop}
 //!   spec: {template: {metadata: {labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: carts, containers: [{name: app}]}}}
+//! ```
+//!
+//! ```yaml
+//! # suspended: its pods will be refused
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop}}
+//! ---
+//! apiVersion: batch/v1
+//! kind: CronJob
+//! metadata: {name: cart, namespace: shop}
+//! spec: {schedule: "0 3 * * *", suspend: true, jobTemplate: {spec: {template: {metadata: {labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: carts, containers: [{name: app}]}}}}}
 //! ```
 //!
 //! # Passes
@@ -98,12 +109,16 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     }
     let namespace = &workload.namespace;
     let field = format!("{}.serviceAccountName", workload.kind.spec_path());
-    let message = format!("namespace `{namespace}` has no ServiceAccount `{name}`, so Kubernetes refuses the pods");
+    let (severity, refused) = match workload.suspended {
+        true => (Severity::Low, "so Kubernetes will refuse the pods when it is resumed"),
+        false => (RULE.severity, "so Kubernetes refuses the pods"),
+    };
+    let message = format!("namespace `{namespace}` has no ServiceAccount `{name}`, {refused}");
     let fix = match trust.account_like(workload.cluster, namespace, name) {
         Some(like) => format!("set `{field}` to `{}`, or create ServiceAccount {name} in namespace {namespace}", like.name),
         None => format!(
             "name another in `{field}`, or create it: kubectl create serviceaccount {name} --namespace {namespace}"
         ),
     };
-    Ok(Some(Finding::new(RULE.severity, field, message).with("serviceAccount", name).fix(fix)))
+    Ok(Some(Finding::new(severity, field, message).with("serviceAccount", name).fix(fix)))
 }

@@ -4,7 +4,9 @@
 //! somebody changes it; workload identity was made to do without. Written as a literal it stands in
 //! the manifest, in version control and in the answers of the API server: then the finding is critical.
 //!
-//! An empty value counts as none, and so does a user name without password. Containers into which the webhook
+//! An empty value counts as none, and so does a user name without password. Of a variable that is set twice the
+//! last counts, as the container is started with it; a literal that it hides stands in the manifest all the same.
+//! Containers into which the webhook
 //! injects a token are for `static-credential-shadows` to judge. What a ConfigMap of `envFrom` holds is not read.
 //!
 //! # Fails
@@ -50,6 +52,14 @@
 //!     - {name: AZURE_CLIENT_SECRET, valueFrom: {secretKeyRef: {name: sp, key: secret}}}
 //! ```
 //!
+//! ```yaml
+//! # of a variable that is set twice the last counts
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop}
+//! spec: {containers: [{name: app, env: [{name: AZURE_CLIENT_SECRET, value: ""}, {name: AZURE_CLIENT_SECRET, value: x}]}]}
+//! ```
+//!
 //! # Passes
 //!
 //! ```yaml
@@ -64,6 +74,14 @@
 //!   - name: app
 //!     env: [{name: AZURE_CLIENT_SECRET, value: ""}, {name: AZURE_USERNAME, value: cart}]
 //!     envFrom: [{secretRef: {name: cart}}]
+//! ```
+//!
+//! ```yaml
+//! # set twice, and to nothing at last
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop}
+//! spec: {containers: [{name: app, env: [{name: AZURE_CLIENT_SECRET, value: x}, {name: AZURE_CLIENT_SECRET, value: ""}]}]}
 //! ```
 //!
 //! ```yaml
@@ -97,9 +115,10 @@
 //!       ["AZURE_PASSWORD", "AZURE_USERNAME"],
 //!       ["ARM_CLIENT_SECRET"]
 //!     ].exists(credential,
-//!       credential.all(name, c.env.filter(e, e.name == name)[?0].?filled.orValue(false))))
+//!       credential.all(name, [c.env.filter(e, e.name == name)].exists(own,
+//!         own[?size(own) - 1].?filled.orValue(false)))))
 //! ```
-use crate::model::{EnvFrom, Value};
+use crate::model::{EnvFrom, EnvVar, Value};
 use crate::prelude::*;
 use crate::trust::Unknown;
 
@@ -194,14 +213,16 @@ fn source(
         |field: String, source: String, bare| Held { field, name, container: container.name.clone(), source, bare };
     // A variable of `env` wins over one of the same name from `envFrom`, even an empty one.
     if let Some(variable) = container.variable(name) {
+        // A user's name and the path of a certificate are no secrets. A literal that another definition hides stands
+        // in the manifest all the same; what it says was dropped.
+        let is_bare = |it: &EnvVar| it.name == name && matches!(it.value, Value::Literal(None));
+        let bare = (name.ends_with("SECRET") || name.ends_with("PASSWORD")) && container.env.iter().any(is_bare);
         let source = match &variable.value {
             Value::Literal(Some(text)) if text.is_empty() => return Ok(None),
-            Value::Literal(_) => "a literal".to_owned(),
-            Value::Secret(secret, _) => format!("Secret `{secret}`"),
-            Value::Elsewhere => "`valueFrom`".to_owned(),
+            Value::Secret(secret, _) if !bare => format!("Secret `{secret}`"),
+            Value::Elsewhere if !bare => "`valueFrom`".to_owned(),
+            _ => "a literal".to_owned(),
         };
-        // A user's name and the path of a certificate are no secrets.
-        let bare = matches!(variable.value, Value::Literal(_)) && (name.ends_with("SECRET") || name.ends_with("PASSWORD"));
         return Ok(Some(held(format!("{place}.env[{name}]"), source, bare)));
     }
     let mut unknown = None;

@@ -4,7 +4,8 @@
 //! identity. With `AZURE_CLIENT_SECRET` still set, the container goes on as the old service principal:
 //! all seems to work until the secret expires, and the identity's own permissions are never tried.
 //!
-//! An empty value counts as none, and so does a user name without password. A container that names
+//! An empty value counts as none, and so does a user name without password; of a variable that is set twice the last
+//! counts. A container that names
 //! `WorkloadIdentityCredential` in `AZURE_TOKEN_CREDENTIALS` tries nothing else. A container that
 //! `skip-containers` names has no token, and is for `static-credential` to judge, as are pods that
 //! do not opt in. What a ConfigMap of `envFrom` holds is not read.
@@ -27,6 +28,21 @@
 //! spec: {containers: [{name: app, env: [{name: AZURE_USERNAME, value: cart}], envFrom: [{secretRef: {name: sp}}]}]}
 //! ```
 //!
+//! ```yaml
+//! # of a variable that is set twice the last counts
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}
+//! spec:
+//!   containers:
+//!   - name: app
+//!     env:
+//!     - {name: AZURE_CLIENT_SECRET, value: ""}
+//!     - {name: AZURE_CLIENT_SECRET, value: x}
+//!     - {name: AZURE_TOKEN_CREDENTIALS, value: WorkloadIdentityCredential}
+//!     - {name: AZURE_TOKEN_CREDENTIALS, value: prod}
+//! ```
+//!
 //! # Passes
 //!
 //! ```yaml
@@ -45,6 +61,14 @@
 //! spec:
 //!   containers:
 //!   - {name: app, env: [{name: AZURE_CLIENT_SECRET, value: x}, {name: AZURE_TOKEN_CREDENTIALS, value: WorkloadIdentityCredential}]}
+//! ```
+//!
+//! ```yaml
+//! # of a variable that is set twice the last counts
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}
+//! spec: {containers: [{name: app, env: [{name: AZURE_CLIENT_SECRET, value: x}, {name: AZURE_CLIENT_SECRET, value: ""}]}]}
 //! ```
 //!
 //! ```yaml
@@ -74,14 +98,15 @@
 //! variables.optsIn
 //!   && variables.containers.exists(c,
 //!     !(c.name in variables.skipped)
-//!       && c.env.filter(e, e.name == "AZURE_TOKEN_CREDENTIALS")[?0].?literal.orValue("").lowerAscii()
-//!         != "workloadidentitycredential"
+//!       && [c.env.filter(e, e.name == "AZURE_TOKEN_CREDENTIALS")].exists(own,
+//!         own[?size(own) - 1].?literal.orValue("").lowerAscii() != "workloadidentitycredential")
 //!       && [
 //!         ["AZURE_CLIENT_SECRET"],
 //!         ["AZURE_CLIENT_CERTIFICATE_PATH"],
 //!         ["AZURE_PASSWORD", "AZURE_USERNAME"]
 //!       ].exists(credential,
-//!         credential.all(name, c.env.filter(e, e.name == name)[?0].?filled.orValue(false))))
+//!         credential.all(name, [c.env.filter(e, e.name == name)].exists(own,
+//!           own[?size(own) - 1].?filled.orValue(false)))))
 //! ```
 use super::static_credential::{CREDENTIALS, evidence, held};
 use crate::prelude::*;

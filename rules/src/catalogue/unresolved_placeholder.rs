@@ -30,6 +30,14 @@
 //!   type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials
 //! ```
 //!
+//! ```yaml
+//! # of a variable that is set twice the last counts
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, labels: {azure.workload.identity/use: "true"}}
+//! spec: {containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: 5a1e2c3d-0001-4000-8000-000000000001}, {name: AZURE_CLIENT_ID, value: "<client-id>"}]}]}
+//! ```
+//!
 //! # Passes
 //!
 //! ```yaml
@@ -43,6 +51,14 @@
 //! kind: Pod
 //! metadata: {name: cart, labels: {azure.workload.identity/use: "true"}}
 //! spec: {containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: $(CART_CLIENT_ID)}]}]}
+//! ```
+//!
+//! ```yaml
+//! # of a variable that is set twice the last counts
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, labels: {azure.workload.identity/use: "true"}}
+//! spec: {containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: "<client-id>"}, {name: AZURE_CLIENT_ID, value: 5a1e2c3d-0001-4000-8000-000000000001}]}]}
 //! ```
 //!
 //! ```yaml
@@ -66,7 +82,8 @@
 //!           .exists(value, value != null && string(value).matches(variables.placeholder))
 //!           && !(k.key == "azure.workload.identity/skip-containers" && variables.skip in variables.names))
 //!       || variables.containers.exists(c, ["AZURE_CLIENT_ID", "AZURE_TENANT_ID"].exists(name,
-//!         [c.env.filter(e, e.name == name)[?0].?literal.orValue("")]
+//!         [c.env.filter(e, e.name == name)]
+//!           .map(own, own[?size(own) - 1].?literal.orValue(""))
 //!           .exists(value, !value.contains("$(") && value.matches(variables.placeholder)))))
 //! ```
 use crate::model::{is_guid, is_placeholder};

@@ -2,6 +2,8 @@
 //! and audit both come through here, so that they agree from the first byte on.
 
 #[cfg(feature = "audit")]
+mod commands;
+#[cfg(feature = "audit")]
 mod custom;
 mod metadata;
 mod object;
@@ -198,17 +200,18 @@ fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest 
     let name = names.into_iter().flatten().find(|name| !name.is_empty()).map(Cow::into_owned).unwrap_or_default();
     let (labels, annotations) = (metadata.labels, metadata.annotations);
     #[cfg(feature = "audit")]
-    let mut job_labels = Pairs::default();
+    let (mut job_labels, mut is_suspended) = (Pairs::default(), false);
     let (kind, replicas, selects_label, template) = match spec {
         Spec::Pod(kind, spec) => (kind, None, false, spec.template(labels.clone(), annotations.clone())),
         Spec::Template(kind, replicas, selects_label, template) => {
             #[cfg(feature = "audit")]
-            let Template { metadata, spec, job } = *template;
+            let Template { metadata, spec, job, suspended } = *template;
             #[cfg(not(feature = "audit"))]
             let Template { metadata, spec } = *template;
             #[cfg(feature = "audit")]
             {
                 job_labels = job.labels;
+                is_suspended = suspended && matches!(kind.kind, "Job" | "CronJob");
             }
             (kind, replicas, selects_label, spec.template(metadata.labels, metadata.annotations))
         }
@@ -288,6 +291,8 @@ fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest 
         ready,
         #[cfg(feature = "audit")]
         finished,
+        #[cfg(feature = "audit")]
+        suspended: is_suspended,
         selects_label,
         labels,
         annotations,

@@ -7,6 +7,8 @@ use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
 use super::metadata::Metadata;
+#[cfg(feature = "audit")]
+use super::pod::is;
 use super::pod::{PodSpec, Template};
 use super::{Hint, ManifestError, Visit};
 #[cfg(feature = "audit")]
@@ -466,14 +468,18 @@ impl<'a> Spec<'a> {
             Self::Pod(_, pod) => pod.read(json)?,
             #[cfg(feature = "audit")]
             Self::Template(kind, _, selects, template) if kind.shape == Shape::CronJob => {
-                let mut job = Metadata::default();
-                json.object(&mut [("jobTemplate", &mut |json| {
-                    json.object(&mut [
-                        ("metadata", &mut |json| job.read(json)),
-                        ("spec", &mut |json| template_spec(&mut None, selects, template, json)),
-                    ])
-                })])?;
+                let (mut job, mut suspended) = (Metadata::default(), false);
+                json.object(&mut [
+                    ("suspend", &mut |json| is(&mut suspended, "true", json)),
+                    ("jobTemplate", &mut |json| {
+                        json.object(&mut [
+                            ("metadata", &mut |json| job.read(json)),
+                            ("spec", &mut |json| template_spec(&mut None, selects, template, json)),
+                        ])
+                    }),
+                ])?;
                 template.job = job;
+                template.suspended |= suspended;
             }
             #[cfg(not(feature = "audit"))]
             Self::Template(kind, _, selects, template) if kind.shape == Shape::CronJob => json
@@ -501,11 +507,20 @@ fn template_spec<'a>(
     template: &mut Template<'a>,
     json: &mut dyn Json<'a>,
 ) -> Result<(), Fault> {
+    #[cfg(feature = "audit")]
+    let mut suspended = false;
     json.object(&mut [
+        #[cfg(feature = "audit")]
+        ("suspend", &mut |json| is(&mut suspended, "true", json)),
         ("replicas", &mut |json| json.integer().map(|number| *replicas = number)),
         ("selector", &mut |json| selector(selects_label, json)),
         ("template", &mut |json| template.read(json)),
-    ])
+    ])?;
+    #[cfg(feature = "audit")]
+    {
+        template.suspended = suspended;
+    }
+    Ok(())
 }
 
 fn selector(selects_label: &mut bool, json: &mut dyn Json<'_>) -> Result<(), Fault> {

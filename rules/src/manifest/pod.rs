@@ -4,6 +4,8 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+#[cfg(feature = "audit")]
+use super::commands::{exec, hooks, texts, token_path};
 use super::metadata::Metadata;
 use crate::json::{Fault, Json};
 use crate::model::{
@@ -21,6 +23,9 @@ pub(super) struct Template<'a> {
     /// `metadata` of the job template around it.
     #[cfg(feature = "audit")]
     pub(super) job: Metadata<'a>,
+    /// `suspend` of the Job or CronJob around it.
+    #[cfg(feature = "audit")]
+    pub(super) suspended: bool,
 }
 
 #[derive(Default)]
@@ -135,7 +140,7 @@ impl<'a> PodSpec<'a> {
                 let at_the_webhooks = || webhook::MOUNT_PATHS.contains(&mount.path.trim_end_matches('/'));
                 is_webhooks(&mount.volume)
                     || at_the_webhooks()
-                    || named.as_ref().is_some_and(|file| mount.holds(file))
+                    || named.as_ref().is_some_and(|file| mount.may_hold(file))
                     || volumes
                         .iter()
                         .any(|volume| matches!(volume, Volume::Token(token) if token.volume == mount.volume))
@@ -157,7 +162,7 @@ impl<'a> PodSpec<'a> {
 }
 
 /// Whether a scalar is this text.
-fn is(slot: &mut bool, text: &str, json: &mut dyn Json<'_>) -> Result<(), Fault> {
+pub(super) fn is(slot: &mut bool, text: &str, json: &mut dyn Json<'_>) -> Result<(), Fault> {
     *slot = json.loose()?.text == text;
     Ok(())
 }
@@ -167,6 +172,9 @@ fn containers(list: &mut Vec<Container>, json: &mut dyn Json<'_>) -> Result<(), 
         let mut container = Container::default();
         #[cfg(feature = "audit")]
         let (mut command, mut arguments, mut for_azure) = (Vec::new(), Vec::new(), (false, false));
+        #[cfg(feature = "audit")]
+        let (mut liveness, mut readiness, mut startup, mut lifecycle) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         json.object(&mut [
             ("name", &mut |json| json.string().map(|name| container.name = name)),
             ("env", &mut |json| {
@@ -184,6 +192,14 @@ fn containers(list: &mut Vec<Container>, json: &mut dyn Json<'_>) -> Result<(), 
             #[cfg(feature = "audit")]
             ("args", &mut |json| texts("args", &mut arguments, json).map(|azure| for_azure.1 = azure)),
             #[cfg(feature = "audit")]
+            ("livenessProbe", &mut |json| exec("livenessProbe.exec.command", &mut liveness, json)),
+            #[cfg(feature = "audit")]
+            ("readinessProbe", &mut |json| exec("readinessProbe.exec.command", &mut readiness, json)),
+            #[cfg(feature = "audit")]
+            ("startupProbe", &mut |json| exec("startupProbe.exec.command", &mut startup, json)),
+            #[cfg(feature = "audit")]
+            ("lifecycle", &mut |json| hooks(&mut lifecycle, json)),
+            #[cfg(feature = "audit")]
             ("volumeMounts", &mut |json| json.elements(&mut |json| mount(&mut container.mounts, json))),
             #[cfg(feature = "audit")]
             ("image", &mut |json| {
@@ -195,42 +211,12 @@ fn containers(list: &mut Vec<Container>, json: &mut dyn Json<'_>) -> Result<(), 
         #[cfg(feature = "audit")]
         {
             container.token_paths.splice(0..0, command.into_iter().chain(arguments));
+            container.token_paths.extend(liveness.into_iter().chain(readiness).chain(startup).chain(lifecycle));
             container.for_azure = for_azure.0 || for_azure.1;
         }
         list.push(container);
         Ok(())
     })
-}
-
-/// Where a list names a token; whether it names Azure as the provider.
-#[cfg(feature = "audit")]
-fn texts(list: &'static str, paths: &mut Vec<TokenPath>, json: &mut dyn Json<'_>) -> Result<bool, Fault> {
-    const FLAG: &str = "--provider";
-    let (mut index, mut azure, mut is_named) = (0, false, false);
-    json.elements(&mut |json| {
-        let text = json.loose()?.text;
-        let provider =
-            if is_named { Some(&*text) } else { text.strip_prefix(FLAG).and_then(|it| it.strip_prefix('=')) };
-        azure |= provider.is_some_and(|it| ["azure", "azure-dns", "azure-private-dns"].contains(&it));
-        is_named = text == FLAG;
-        paths.extend(token_path(&text).map(|path| TokenPath { field: alloc::format!("{list}[{index}]"), path }));
-        index += 1;
-        Ok(())
-    })?;
-    Ok(azure)
-}
-
-/// The first path in a text that lies in a folder of the webhook's tokens: up to v1.5.1
-/// `/var/run/secrets/azure/tokens`, from v1.6.0 on `/var/run/secrets/azure/wi`
-/// (azure-workload-identity, `pkg/webhook/consts.go`).
-#[cfg(feature = "audit")]
-fn token_path(text: &str) -> Option<String> {
-    const ROOT: &str = "/var/run/secrets/azure/";
-    let (_, behind) = text.split_once(ROOT)?;
-    let end = behind.find(|letter: char| !letter.is_ascii_alphanumeric() && !"-_./".contains(letter));
-    let path = end.map_or(behind, |end| behind.get(..end).unwrap_or_default());
-    let folder = path.split('/').next().unwrap_or_default();
-    ["tokens", "wi"].contains(&folder).then(|| alloc::format!("{ROOT}{path}"))
 }
 
 #[cfg(feature = "audit")]

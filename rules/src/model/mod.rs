@@ -6,6 +6,8 @@ mod custom;
 mod image;
 mod name;
 #[cfg(feature = "audit")]
+mod path;
+#[cfg(feature = "audit")]
 pub mod rbac;
 #[cfg(feature = "audit")]
 pub mod registration;
@@ -32,6 +34,8 @@ pub use image::ImageReference;
 #[cfg(feature = "audit")]
 pub use image::OPERATORS;
 pub use name::{Audience, ClientId, DEFAULT_AUDIENCE, Issuer, Subject, is_guid, is_placeholder};
+#[cfg(feature = "audit")]
+pub use path::may_lie_in;
 #[cfg(feature = "audit")]
 pub use rbac::{Grant, Power, Principal, Role, RoleBinding};
 #[cfg(feature = "audit")]

@@ -38,6 +38,10 @@ pub struct Workload {
     #[cfg(feature = "audit")]
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "super::is_false"))]
     pub finished: bool,
+    /// Whether it is a Job or a CronJob that makes no pods until somebody resumes it.
+    #[cfg(feature = "audit")]
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "super::is_false"))]
+    pub suspended: bool,
     /// Whether its selector names the label that opts in.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "super::is_false"))]
     pub selects_label: bool,
@@ -412,11 +416,11 @@ impl PodTemplate {
 
 // === impl Mount ===
 
+#[cfg(feature = "audit")]
 impl Mount {
-    /// Whether a file is what is mounted, or in it.
-    pub fn holds(&self, file: &str) -> bool {
-        let rest = file.strip_prefix(self.path.trim_end_matches('/'));
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    /// Whether a file may be what is mounted, or in it.
+    pub fn may_hold(&self, file: &str) -> bool {
+        super::may_lie_in(file, &self.path)
     }
 }
 
@@ -431,9 +435,10 @@ impl fmt::Display for Place {
 // === impl Container ===
 
 impl Container {
-    /// The variable of that name.
+    /// The variable of that name. Of one that is set twice, the last: the API server warns that it hides what was
+    /// said before (Kubernetes, `pkg/api/pod/warnings.go`). The webhook asks only whether there is one.
     pub fn variable(&self, name: &str) -> Option<&EnvVar> {
-        self.env.iter().find(|variable| variable.name == name)
+        self.env.iter().rfind(|variable| variable.name == name)
     }
 
     /// The literal value of the variable of that name, if it is one and not empty.

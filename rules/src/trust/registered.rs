@@ -20,6 +20,8 @@ const ARC_AGENTS: &str = "azure-arc";
 
 /// How many ServiceAccounts of a namespace are looked through for a like name.
 const COMPARED: usize = 256;
+/// What comes after the newest version of the webhook that is modelled, and its patches.
+const AFTER_THE_NEWEST: &str = "1.7.0-dev";
 
 impl<'a> Trust<'a> {
     /// The registrations seen of a cluster's webhook: one, as a rule.
@@ -146,6 +148,12 @@ impl<'a> Trust<'a> {
         let mut paths = self.webhooks(cluster).map(path);
         let first = paths.next()??;
         (self.knows_deployments(cluster) && paths.all(|other| other == Some(first))).then_some(first)
+    }
+
+    /// The version of a cluster's webhook, where it comes after all that are modelled here.
+    pub fn newer_webhook(&self, cluster: ClusterIx) -> Option<&'a str> {
+        let mut versions = self.webhooks(cluster).filter_map(Workload::webhook_version);
+        versions.find(|version| Release::is_below(version, AFTER_THE_NEWEST) == Some(false))
     }
 
     /// The version of a cluster's webhook, where it is known to come before identity bindings of AKS.

@@ -141,7 +141,7 @@ const SERVICE_ACCOUNT: &str = r#"[
 ].filter(name, name != null && name != "")[?0].orValue("default")"#;
 
 /// Init containers and containers, each with its variables: `literal` is the text of one, `filled`
-/// whether it has a value at all.
+/// whether it has a value at all. Of those that are set twice the last counts.
 const CONTAINERS: &str = r#"((variables.template.?spec.?initContainers.orValue(null) == null ? [] : variables.template.spec.initContainers)
   + (variables.template.?spec.?containers.orValue(null) == null ? [] : variables.template.spec.containers))
   .map(c, {
