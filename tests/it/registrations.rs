@@ -99,30 +99,27 @@ fn redaction_leaves_what_is_seen_and_tells_no_label() {
 
 #[test]
 fn redaction_leaves_which_pods_are_asked_about_and_tells_no_label() {
-    let label = "azure.workload.identity/use: \"true\"";
-    let cart = SHOP.replacen(label, &format!("{label}, norvind.example/tier: till, pod-template-hash: a1"), 1);
+    const OPTS_IN: &str = "azure.workload.identity/use: \"true\"";
+    let cart = SHOP.replacen(OPTS_IN, &format!("{OPTS_IN}, norvind.example/tier: till, pod-template-hash: a1"), 1);
     assert_ne!(cart, SHOP);
-    for (wanted, condition, expected) in [
-        ("{norvind.example/tier: till}", "request.namespace != 'depot'", [false, false]),
-        ("{norvind.example/tier: depot}", "request.userInfo.username != 'norvind'", [true, false]),
-        ("{}", "request.namespace != 'shop'", [false, true]),
+    for (more, condition, expected) in [
+        (", norvind.example/tier: till", "request.namespace != 'depot'", [false, false]),
+        (", norvind.example/tier: depot", "request.userInfo.username != 'norvind'", [true, false]),
+        ("", "request.namespace != 'shop'", [false, true]),
     ] {
-        let label = "{matchLabels: {azure.workload.identity/use: \"true\"}}";
-        let own = own("{}").replace(
-            label,
-            &format!("{{matchLabels: {{azure.workload.identity/use: \"true\"{}}}}}\n    matchConditions: [{{name: norvind-only, expression: \"{condition}\"}}]", match wanted.trim_matches(['{', '}']) {
-                "" => String::new(),
-                more => format!(", {more}"),
-            }),
-        );
-        let folder = Folder::of(&[("estate.yaml", &format!("{cart}{own}"))]);
+        let selector = format!("{{matchLabels: {{{OPTS_IN}}}}}");
+        let wanted = format!("{{matchLabels: {{{OPTS_IN}{more}}}}}");
+        let condition = format!("matchConditions: [{{name: norvind-only, expression: \"{condition}\"}}]");
+        let own = own("{}").replace(&selector, &format!("{wanted}\n    {condition}"));
+        let text = format!("{cart}{own}");
+        let folder = Folder::of(&[("estate.yaml", text.as_str())]);
         assert_eq!(folder.run(&["collect", "estate.yaml", "--redact", "-o", "red.gz"]).status, 0);
         for source in ["estate.yaml", "red.gz"] {
             let ran = folder.run(&["scan", source, "-o", "json"]);
             let report = ran.report();
             let findings = report["findings"].as_array().unwrap();
             let said = ["AWI702", "AWI706"].map(|id| findings.iter().any(|found| found["rule"] == id));
-            assert_eq!(said, expected, "{source} {wanted} {condition}: {ran:?}");
+            assert_eq!(said, expected, "{source}: {own}{ran:?}");
         }
         let redacted = unpacked(&folder, "red.gz");
         for name in ["norvind", "till", "depot", "tier", "shop"] {

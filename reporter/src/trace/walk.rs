@@ -210,17 +210,12 @@ impl<'a> Walker<'_, 'a> {
         self.unbroken(Hop::Program)
     }
 
-    /// A link with the rule that finds it broken on the workload itself.
+    /// The link, with the rule of the catalogue that finds the workload itself broken there.
     fn named(&self, step: Step) -> Step {
         let own = |it: &&Broken<'_>| matches!(it.object, Judged::Workload(own) if std::ptr::eq(own, self.workload));
-        let mut broken = self.broken.iter().filter(|it| it.hop == Hop::Webhook && step.state == State::Broken);
-        match broken.find(own) {
-            Some(Broken { rule, .. }) => Step { rule: Some(rule.id), ..step }.detail(format!(
-                "{} {}: wiguard explain {}",
-                rule.id,
-                rule.name(),
-                rule.id
-            )),
+        let broken = self.broken.iter().filter(|it| it.hop == Hop::Webhook && step.state == State::Broken).find(own);
+        match broken.map(|broken| broken.rule) {
+            Some(rule) => step.detail(format!("{} {}: wiguard explain {}", rule.id, rule.name(), rule.id)),
             None => step,
         }
     }

@@ -1,6 +1,6 @@
 //! What the mutating webhook does to the pods of a workload, in words.
 
-use wiguard_rules::model::{ClusterIx, Condition, ServiceAccount, Workload, annotation, label};
+use wiguard_rules::model::{ClusterIx, Condition, Operator, ServiceAccount, Webhook, Workload, annotation, label};
 use wiguard_rules::near::{self, annotate};
 use wiguard_rules::trust::{Key, Link, PassedOver, Trust, Unknown, Unmet};
 use wiguard_rules::webhook::{
@@ -88,8 +88,12 @@ fn passed_over(workload: &Workload, trust: &Trust<'_>) -> Option<Step> {
         Unmet::Label(unmet) => {
             let pods = &workload.template;
             let actual = pods.labels.get(&unmet.key).or_else(|| pods.other_labels.get(&unmet.key));
+            let off = match unmet.operator {
+                Operator::NotIn | Operator::DoesNotExist => format!("take {} off the pods, or ", unmet.key),
+                Operator::In | Operator::Exists => String::new(),
+            };
             step.compare(&workload.label_path(&unmet.key), &unmet.to_string(), actual).fix(format!(
-                "in MutatingWebhookConfiguration {name}, set objectSelector.matchLabels to `{}: \"true\"` and nothing else",
+                "{off}in MutatingWebhookConfiguration {name}, set objectSelector.matchLabels to `{}: \"true\"` and nothing else",
                 label::USE
             ))
         }
@@ -106,17 +110,23 @@ fn perhaps(workload: &Workload, trust: &Trust<'_>, unknown: &Unknown) -> Step {
     let step = Step::unknown(LINK, unknown);
     let all = trust.registrations(workload.cluster);
     let all = all.flat_map(|it| it.webhooks.iter().map(move |webhook| (&it.name, webhook)));
-    let mut wants = all.filter(|(_, webhook)| !webhook.is_of_openshift()).filter_map(|(name, webhook)| {
-        let condition =
-            || webhook.unheld(&workload.namespace).map(|(condition, _)| format!("matchCondition {}", condition.name));
-        let more = webhook.pods.0.iter().find(|it| it.key != label::USE);
-        Some((name, more.map(|it| format!("`{it}`")).or_else(condition)?))
-    });
-    let Some((name, wanted)) = wants.next() else { return step };
-    step.detail(format!(
-        "MutatingWebhookConfiguration {name} wants {wanted} of pods, which it does not as it is installed"
-    ))
-    .fix(format!("see what it asks for: kubectl get mutatingwebhookconfiguration {} -o yaml", near::shell(name)))
+    let mut reasons = all.filter_map(|(name, webhook)| Some((name, reason(workload, webhook)?)));
+    let Some((name, reason)) = reasons.next() else { return step };
+    step.detail(format!("MutatingWebhookConfiguration {name} {reason}"))
+        .fix(format!("see what it asks for: kubectl get mutatingwebhookconfiguration {} -o yaml", near::shell(name)))
+}
+
+/// What a webhook wants that is not known.
+fn reason(workload: &Workload, webhook: &Webhook) -> Option<String> {
+    let mut labels = webhook.pods.0.iter().filter(|it| workload.template.meets(workload.kind, it).is_none());
+    match (labels.next(), webhook.unheld(&workload.namespace)) {
+        (Some(label), _) => Some(format!("wants `{label}` of pods, which it does not as it is installed")),
+        (None, Some((condition, None))) => Some(format!(
+            "has matchCondition {}, which hangs on more than the namespace of pods and is not evaluated",
+            condition.name
+        )),
+        _ => None,
+    }
 }
 
 /// The version that a cluster runs, if the Deployments of its webhook that were read say one that is modelled.

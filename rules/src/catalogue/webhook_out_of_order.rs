@@ -377,7 +377,8 @@ fn kept_out(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     );
     let actual = workload.template.other_labels.get(&unmet.key);
     let finding = Finding::new(Severity::Medium, workload.label_path(&unmet.key), message);
-    Ok(Some(finding.breaks(Hop::Webhook).expected(&unmet.to_string(), actual).fix(fix)))
+    let finding = finding.with("configuration", registration.name.as_str()).breaks(Hop::Webhook);
+    Ok(Some(finding.expected(&unmet.to_string(), actual).fix(fix)))
 }
 
 #[cfg(test)]

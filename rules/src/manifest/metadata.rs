@@ -79,10 +79,7 @@ impl<'a> Metadata<'a> {
 /// Labels or annotations: all, or only keys that bear on the chain.
 fn pairs(pairs: &mut Pairs, all: bool, json: &mut dyn Json<'_>) -> Result<(), Fault> {
     json.members(&mut |key, json| {
-        if !all && !is_relevant_key(key) {
-            return Ok(());
-        }
-        pair(pairs, key, json)
+        if all || is_relevant_key(key) { pair(pairs, key, json) } else { Ok(()) }
     })
 }
 
