@@ -32,3 +32,37 @@ fn a_graver_flaw_may_be_of_a_deployment_that_was_not_read() {
     assert_eq!(verdict(2, Extent::Nothing), unread());
     assert_eq!(verdict(0, Extent::Nothing), Ok(Some(Severity::High)));
 }
+
+#[test]
+fn what_is_never_asked_breaks_the_chain_unless_another_is_asked() {
+    let webhook = |members: &str| {
+        format!(
+            r#"{{"name":"mutation.azure-workload-identity.io","objectSelector":{{"matchLabels":{{"azure.workload.identity/use":"true"}}}}{members}}}"#
+        )
+    };
+    let breaks = |webhooks: &[&str]| {
+        let json = format!(
+            r#"{{"apiVersion":"admissionregistration.k8s.io/v1","kind":"MutatingWebhookConfiguration","metadata":{{"name":"{CONFIGURATION}"}},"webhooks":[{}]}}"#,
+            webhooks.join(",")
+        );
+        let Manifest::Registration(registration) =
+            read(json.as_bytes(), None, ClusterIx(0), Origin::default()).unwrap().manifest
+        else {
+            panic!()
+        };
+        let mut inventory = Inventory { workloads: vec![pod(OPTS_IN, "")], ..cluster() };
+        inventory.registrations.push(registration);
+        let parameters = Parameters::default();
+        let found = check(&inventory.clusters[0], &Trust::join(&inventory, &parameters));
+        found.unwrap().unwrap().breaks
+    };
+    for never in [
+        r#","rules":[{"operations":["UPDATE"]}]"#,
+        r#","matchConditions":[{"name":"always","expression":"true"},{"name":"never","expression":"false"}]"#,
+    ] {
+        let (never, asked) = (webhook(never), webhook(""));
+        assert_eq!(breaks(&[&never]), Some(Hop::Webhook), "{never}");
+        assert_eq!(breaks(&[&never, &asked]), None, "{never}");
+        assert_eq!(breaks(&[&asked, &never]), None, "{never}");
+    }
+}
