@@ -9,6 +9,8 @@ mod coming;
 mod registered;
 #[cfg(feature = "audit")]
 pub use access::CREDENTIAL_OF_BINDINGS;
+#[cfg(feature = "audit")]
+pub use registered::{PassedOver, Unmet};
 #[cfg(test)]
 mod tests;
 

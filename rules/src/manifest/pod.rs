@@ -64,7 +64,7 @@ impl<'a> Template<'a> {
     /// False if there is none.
     pub(super) fn read_if_any(&mut self, json: &mut dyn Json<'a>) -> Result<bool, Fault> {
         json.object_if_any(&mut [
-            ("metadata", &mut |json| self.metadata.read(json)),
+            ("metadata", &mut |json| self.metadata.read_of_pods(json)),
             ("spec", &mut |json| self.spec.read(json)),
         ])
     }

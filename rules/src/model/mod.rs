@@ -2,6 +2,8 @@
 
 mod azure;
 mod bearing;
+#[cfg(feature = "audit")]
+mod condition;
 mod custom;
 mod image;
 mod name;
@@ -11,6 +13,8 @@ mod path;
 pub mod rbac;
 #[cfg(feature = "audit")]
 pub mod registration;
+#[cfg(feature = "audit")]
+mod selector;
 mod service_account;
 mod software;
 mod workload;
@@ -28,6 +32,8 @@ pub use azure::{
 pub use bearing::{CUSTOM_BEARING, TemplatePath};
 pub use bearing::{POD_BEARING, PodBearing, Shape};
 #[cfg(feature = "audit")]
+pub use condition::{Condition, Expression};
+#[cfg(feature = "audit")]
 pub use custom::BYSTANDERS;
 pub use custom::{AzureParameters, Body, CUSTOM, Custom, CustomKind, Login, Means, Store, Trigger};
 pub use image::ImageReference;
@@ -39,7 +45,9 @@ pub use path::may_lie_in;
 #[cfg(feature = "audit")]
 pub use rbac::{Grant, Power, Principal, Role, RoleBinding};
 #[cfg(feature = "audit")]
-pub use registration::{Operator, Registration, Requirement, Selector, Webhook, WebhookSettings};
+pub use registration::{Registration, Webhook, WebhookSettings};
+#[cfg(feature = "audit")]
+pub use selector::{Operator, Requirement, Selector, is_set_by_controllers};
 pub use service_account::ServiceAccount;
 pub use software::{Ecosystem, Library, PACKAGES, Package, Part, Software};
 pub use workload::{

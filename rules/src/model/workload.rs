@@ -80,6 +80,10 @@ pub struct PodTemplate {
     /// `metadata.labels`.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Pairs::is_empty"))]
     pub labels: Pairs,
+    /// The other labels, of pods that opt in: the webhook may be registered to be asked by them.
+    #[cfg(feature = "audit")]
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Pairs::is_empty"))]
+    pub other_labels: Pairs,
     /// `metadata.annotations`.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Pairs::is_empty"))]
     pub annotations: Pairs,
