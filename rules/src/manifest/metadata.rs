@@ -5,7 +5,6 @@ use alloc::format;
 
 use crate::json::{Fault, Json, Loose};
 use crate::model::{Controller, Pair, Pairs, is_relevant_key};
-use crate::spelling::is_nearly_ours;
 
 /// `metadata`.
 #[derive(Default)]
@@ -49,7 +48,7 @@ impl<'a> Metadata<'a> {
 /// Labels or annotations: all, or only keys that bear on the chain.
 fn pairs(pairs: &mut Pairs, all: bool, json: &mut dyn Json<'_>) -> Result<(), Fault> {
     json.members(&mut |key, json| {
-        if !all && !is_relevant_key(key) && !is_nearly_ours(key) {
+        if !all && !is_relevant_key(key) {
             return Ok(());
         }
         let Loose { text, is_string } = json.loose()?;
