@@ -14,7 +14,7 @@
 //! nothing. Manifests have no `caBundle`, which the webhook writes itself, and no status: both are judged
 //! only where they carry a `uid`. The `namespaceSelector` is not judged here: the chart has a value for
 //! it, and the Admissions Enforcer of AKS adds to it; nor is what an `objectSelector` merely keeps
-//! out. Where workload identity is off on AKS, that is what `cluster-not-enabled` (AWI701) says. The
+//! out. Where workload identity is off on AKS or Arc, that is what `cluster-not-enabled` (AWI701) says. The
 //! operator of OpenShift registers the webhook under another name and its own rules, and sees to it. A
 //! list that holds another live configuration is taken for the whole list: do not filter it.
 //!
