@@ -74,11 +74,11 @@ fn passed_over(workload: &Workload, trust: &Trust<'_>) -> Option<Step> {
     if workload.projects_azure_token() {
         return None;
     }
-    let enabled = trust.cluster(workload.cluster).and_then(|cluster| cluster.workload_identity_enabled);
-    if let Err(unknown) = trust.lacks_webhook(workload.cluster, enabled) {
+    if let Some(unknown) = trust.unregistered(workload.cluster) {
         return Some(Step::unknown(LINK, &unknown));
     }
-    if let Some(unknown) = trust.unregistered(workload.cluster) {
+    let enabled = trust.cluster(workload.cluster).and_then(|cluster| cluster.workload_identity_enabled);
+    if let Err(unknown) = trust.lacks_webhook(workload.cluster, enabled) {
         return Some(Step::unknown(LINK, &unknown));
     }
     let PassedOver { registration, webhook, why } = match trust.passed_over(workload) {

@@ -5,7 +5,6 @@ use alloc::format;
 
 use crate::json::{Fault, Json, Loose};
 use crate::model::{Controller, Pair, Pairs, is_relevant_key};
-use crate::spelling::is_nearly_ours;
 
 /// `metadata`.
 #[derive(Default)]
@@ -80,13 +79,8 @@ impl<'a> Metadata<'a> {
 /// Labels or annotations: all, or only keys that bear on the chain.
 fn pairs(pairs: &mut Pairs, all: bool, json: &mut dyn Json<'_>) -> Result<(), Fault> {
     json.members(&mut |key, json| {
-        if all || is_kept(key) { pair(pairs, key, json) } else { Ok(()) }
+        if all || is_relevant_key(key) { pair(pairs, key, json) } else { Ok(()) }
     })
-}
-
-/// Whether a key bears on the chain, or is meant to.
-fn is_kept(key: &str) -> bool {
-    is_relevant_key(key) || is_nearly_ours(key)
 }
 
 fn pair(pairs: &mut Pairs, key: &str, json: &mut dyn Json<'_>) -> Result<(), Fault> {
@@ -103,7 +97,7 @@ fn pair(pairs: &mut Pairs, key: &str, json: &mut dyn Json<'_>) -> Result<(), Fau
 #[cfg(feature = "audit")]
 fn labels(labels: &mut Pairs, others: &mut Pairs, json: &mut dyn Json<'_>) -> Result<(), Fault> {
     json.members(&mut |key, json| {
-        if is_kept(key) {
+        if is_relevant_key(key) {
             return pair(labels, key, json);
         }
         let text = json.loose_if_scalar()?.filter(|value| value.is_string).map(|value| value.text);
