@@ -6,6 +6,8 @@ mod access;
 #[cfg(feature = "audit")]
 mod coming;
 #[cfg(feature = "audit")]
+mod need;
+#[cfg(feature = "audit")]
 mod registered;
 #[cfg(feature = "audit")]
 pub use access::CREDENTIAL_OF_BINDINGS;

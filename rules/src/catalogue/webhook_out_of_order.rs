@@ -310,8 +310,6 @@ type OfRegistration = (&'static str, String, String, Option<(&'static str, Optio
 
 fn check(cluster: &Cluster, trust: &Trust<'_>) -> Verdict {
     let Some((index, _)) = trust.clusters().find(|(_, known)| core::ptr::eq(*known, cluster)) else { return Ok(None) };
-    let needs = |workload: &Workload| workload.opts_in() && !workload.projects_azure_token();
-    let is_needed = trust.workloads(index).any(needs);
     let mut flaws: Vec<Flaw> = trust.registrations(index).flat_map(registration).collect();
     if trust.registrations(index).flat_map(|it| &it.webhooks).any(|webhook| !webhook.ignores_new_pods) {
         // Another is asked.
@@ -321,9 +319,8 @@ fn check(cluster: &Cluster, trust: &Trust<'_>) -> Verdict {
     if trust.registrations(index).next().is_none() && trust.knows_registrations(index) {
         flaws.insert(0, missing(cluster));
     }
-    if !is_needed && !flaws.is_empty() {
-        // No list proves that there are no pods but those that were seen.
-        return Err(Unknown(Key::Value("whether a pod of the cluster opts in".into())));
+    if !flaws.is_empty() && !trust.needs_webhook(index)? {
+        return Ok(None);
     }
     flaws.sort_by_key(|flaw| (core::cmp::Reverse(flaw.severity), flaw.breaks.is_none()));
     let is_grave = flaws.first().is_some_and(|flaw| flaw.severity == RULE.severity);
@@ -448,11 +445,16 @@ fn runners(index: ClusterIx, trust: &Trust<'_>) -> Vec<Flaw> {
                 ),
             )
         };
-        let few = it.replicas.is_some_and(|wanted| wanted < 2);
-        let fix = if few && !it.is_managed_webhook() {
-            format!("kubectl scale deployment {CONTROLLER} -n {} --replicas 2", shell(namespace))
-        } else {
+        let all_ready = it.replicas.is_some_and(|wanted| wanted <= ready);
+        let fix = if !all_ready {
             format!("see why its pods are not ready: kubectl describe deployment {CONTROLLER} -n {}", shell(namespace))
+        } else {
+            let scale = format!("kubectl scale deployment {CONTROLLER} -n {} --replicas 2", shell(namespace));
+            let keeper = match it.is_managed_webhook() {
+                true => "if the add-on of AKS or the extension of Arc runs it and sets that back, ask Azure support",
+                false => "and set `replicaCount: 2` in the values of its chart",
+            };
+            format!("{scale}; {keeper}")
         };
         let breaks = (ready < 1).then_some(("1 or more", Some("0")));
         flaws.push(Flaw { severity, field: "status.readyReplicas".into(), message, breaks, fix });
@@ -494,5 +496,28 @@ mod tests {
         assert_eq!(verdict(1, Extent::Nothing), unread());
         assert_eq!(verdict(2, Extent::Nothing), unread());
         assert_eq!(verdict(0, Extent::Nothing), Ok(Some(Severity::High)));
+    }
+
+    #[test]
+    fn more_replicas_are_asked_for_where_all_that_are_wanted_are_ready() {
+        let fix = |namespace: &str, wanted: u8, ready: u8| {
+            let runner = workload(&format!(
+                r#"{{"apiVersion":"apps/v1","kind":"Deployment","metadata":{{"name":"{CONTROLLER}","namespace":"{namespace}","uid":"5f0d"}},"spec":{{"replicas":{wanted},"template":{{"spec":{{"containers":[{{"name":"manager"}}]}}}}}},"status":{{"readyReplicas":{ready}}}}}"#
+            ));
+            let mut inventory = Inventory { workloads: vec![pod(OPTS_IN, ""), runner], ..cluster() };
+            inventory.coverage.cluster(ClusterIx(0)).deployments = Extent::Everything;
+            let parameters = Parameters::default();
+            runners(ClusterIx(0), &Trust::join(&inventory, &parameters)).remove(0).fix
+        };
+        let scale = |namespace: &str| format!("kubectl scale deployment {CONTROLLER} -n {namespace} --replicas 2; ");
+        for (namespace, wanted, ready, keeper) in
+            [("own", 1, 1, "replicaCount"), ("own", 0, 0, "replicaCount"), ("kube-system", 1, 1, "Azure support")]
+        {
+            let said = fix(namespace, wanted, ready);
+            assert!(said.starts_with(&scale(namespace)) && said.contains(keeper), "{said}");
+        }
+        for (wanted, ready) in [(1, 0), (2, 1), (3, 1), (2, 0)] {
+            assert!(fix("own", wanted, ready).starts_with("see why"), "{wanted} wanted, {ready} ready");
+        }
     }
 }
