@@ -71,3 +71,69 @@ fn asks(body: &Body) -> bool {
 fn unsaid(what: &str) -> Unknown {
     Unknown(Key::Value(what.into()))
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    use super::*;
+    use crate::inventory::Inventory;
+    use crate::parameters::Parameters;
+    use crate::sample::{OPTS_IN, cluster, pod};
+
+    const HERE: ClusterIx = ClusterIx(0);
+    const MOUNTS: &str = r#","volumes":[{"name":"v","csi":{"driver":"secrets-store.csi.k8s.io","volumeAttributes":{"secretProviderClass":"vault"}}}]"#;
+    const OWN: &str = r#","volumes":[{"name":"own","projected":{"sources":[{"serviceAccountToken":{"path":"token","audience":"api://AzureADTokenExchange"}}]}}]"#;
+
+    /// Whether the webhook is needed, and the issuer; nothing where that is open.
+    fn needs(workloads: Vec<Workload>, pods: Extent, deployments: Extent) -> [Option<bool>; 2] {
+        let mut inventory = Inventory { workloads, ..cluster() };
+        let of = inventory.coverage.cluster(HERE);
+        (of.pods, of.deployments) = (pods, deployments);
+        of_inventory(&inventory)
+    }
+
+    fn of_inventory(inventory: &Inventory) -> [Option<bool>; 2] {
+        let parameters = Parameters::default();
+        let trust = Trust::join(inventory, &parameters);
+        [trust.needs_webhook(HERE).ok(), trust.needs_issuer(HERE).ok()]
+    }
+
+    #[test]
+    fn who_needs_nothing_is_known_where_all_pods_and_deployments_are() {
+        let all = || Extent::Everything;
+        let some = || Extent::Namespaces(["shop".into()].into_iter().collect());
+        let idle = || vec![pod("", "")];
+        assert_eq!(needs(idle(), all(), all()), [Some(false); 2]);
+        for (pods, deployments) in
+            [(all(), Extent::Nothing), (Extent::Nothing, all()), (some(), all()), (all(), some())]
+        {
+            assert_eq!(needs(idle(), pods.clone(), deployments.clone()), [None; 2], "{pods:?}, {deployments:?}");
+        }
+        let done = Workload { finished: true, ..pod(OPTS_IN, "") };
+        assert_eq!(needs(vec![done], all(), all()), [Some(false); 2]);
+    }
+
+    #[test]
+    fn one_that_needs_it_is_enough() {
+        let seen = |workload| needs(vec![pod("", ""), workload], Extent::Nothing, Extent::Nothing);
+        assert_eq!(seen(pod(OPTS_IN, "")), [Some(true); 2]);
+        assert_eq!(seen(pod(OPTS_IN, OWN)), [None, Some(true)]);
+        assert_eq!(seen(pod("", OWN)), [None, Some(true)]);
+    }
+
+    #[test]
+    fn what_was_not_read_may_ask_for_tokens() {
+        let mut inventory = Inventory { workloads: vec![pod("", MOUNTS)], ..cluster() };
+        let of = inventory.coverage.cluster(HERE);
+        (of.pods, of.deployments) = (Extent::Everything, Extent::Everything);
+        assert_eq!(of_inventory(&inventory), [Some(false), None], "its class");
+        inventory.coverage.cluster(HERE).provider_classes = Extent::Everything;
+        assert_eq!(of_inventory(&inventory), [Some(false); 2]);
+        inventory.coverage.cluster(HERE).token_requesters_missing = true;
+        assert_eq!(of_inventory(&inventory), [Some(false), None], "the stores of External Secrets");
+        inventory.coverage.of_cluster.clear();
+        assert_eq!(of_inventory(&inventory), [None; 2]);
+    }
+}
