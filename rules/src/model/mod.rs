@@ -4,6 +4,8 @@ mod azure;
 mod bearing;
 mod custom;
 mod image;
+#[cfg(feature = "audit")]
+mod life;
 mod name;
 #[cfg(feature = "audit")]
 mod path;
@@ -33,6 +35,8 @@ pub use custom::{AzureParameters, Body, CUSTOM, Custom, CustomKind, Login, Means
 pub use image::ImageReference;
 #[cfg(feature = "audit")]
 pub use image::OPERATORS;
+#[cfg(feature = "audit")]
+pub use life::{Life, is_past_revision};
 pub use name::{Audience, ClientId, DEFAULT_AUDIENCE, Issuer, Subject, is_guid, is_placeholder};
 #[cfg(feature = "audit")]
 pub use path::may_lie_in;
