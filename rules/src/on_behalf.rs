@@ -36,24 +36,21 @@ pub fn running<'a>(program: &str, cluster: ClusterIx, trust: &Trust<'a>) -> impl
 /// is like it by namespace and name.
 ///
 /// # Errors
-/// If the identity's credentials are not known, or the operator was not seen and may run as anybody.
+/// If the identity's credentials are not known, or the operator may run as anybody in a Deployment that was not read.
 pub fn trusts_operator(
     identity: &Identity,
     (program, cluster): (&str, ClusterIx),
     trust: &Trust<'_>,
     is_like: impl Fn(&str, &str) -> bool,
 ) -> Result<bool, Unknown> {
-    let seen: Vec<&Workload> = running(program, cluster, trust).collect();
     let is_its = |namespace: &str, name: &str| {
-        seen.iter().any(|workload| workload.namespace == namespace && workload.service_account() == name)
+        let its = |workload: &Workload| workload.namespace == namespace && workload.service_account() == name;
+        running(program, cluster, trust).any(its)
     };
     let trusted = trusts_one_like(identity, cluster, trust, |namespace, name| {
         is_like(namespace, name) || is_its(namespace, name)
     })?;
-    if trusted || !seen.is_empty() || trust.knows_deployments(cluster) {
-        return Ok(trusted);
-    }
-    Err(Unknown(Key::Deployments(cluster)))
+    if trusted || trust.knows_deployments(cluster) { Ok(trusted) } else { Err(Unknown(Key::Deployments(cluster))) }
 }
 
 /// What has the tokens of a ServiceAccount presented to an identity: workloads by the volumes they mount, and

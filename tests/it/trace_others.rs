@@ -125,6 +125,16 @@ fn the_secrets_store_asks_with_the_token_of_unlabelled_pods() {
     let (state, _, text) = of(TRUSTED, "useVMManagedIdentity: \"true\"");
     assert!(state == State::Unknown && text.contains("as an identity of the node"), "{text}");
 
+    // The driver asks beside labelled pods, too.
+    let both = |client_id: &str| {
+        let class = class(&format!("clientID: {client_id}"));
+        traced(&[&deployment(LABELLED, MOUNTS), ACCOUNT, &azure(TRUSTED), &class])
+    };
+    let (state, _, text) = both(CLIENT);
+    assert!(state == State::Holds && !text.contains("asked for by"), "{text}");
+    let (state, link, text) = both("44444444-4444-4444-4444-444444444444");
+    assert_eq!((state, link.as_str()), (State::Broken, "identity"), "{text}");
+
     // A class that has nobody ask, and one that is not there.
     assert_eq!(of(TRUSTED, "keyvaultName: kv").1, "pod label");
     let (state, link, _) =
@@ -170,4 +180,20 @@ fn external_secrets_asks_with_the_token_of_the_service_account() {
     assert!(text.contains("the operator of SecretStore/vault"), "{text}");
     assert_eq!(of(ACCOUNT, OTHER).1, "credential");
     assert_eq!(of(BARE, TRUSTED).0, State::Unknown);
+}
+
+#[test]
+fn an_application_of_another_tenant_is_not_nobodys() {
+    let vendors = ACCOUNT.replace(CLIENT, "44444444-4444-4444-4444-444444444444");
+    let principal =
+        "- {appId: 44444444-4444-4444-4444-444444444444, displayName: vendor, servicePrincipalType: Application}\n";
+    let labelled = deployment(LABELLED, "");
+    let (state, link, text) = traced(&[&labelled, &vendors, &azure(TRUSTED)]);
+    assert_eq!((state, link.as_str()), (State::Broken, "identity"), "{text}");
+    for principal in [principal, &principal.replace("servicePrincipalType: Application", "servicePrincipalNames: []")] {
+        let (state, _, text) = traced(&[&labelled, &vendors, &azure(TRUSTED), principal]);
+        assert_eq!(state, State::Unknown, "{text}");
+        assert!(text.contains("only the service principal was read"), "{text}");
+        assert!(text.contains("az ad app federated-credential list --id 44444444"), "{text}");
+    }
 }

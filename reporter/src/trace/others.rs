@@ -28,23 +28,23 @@ enum By {
 }
 
 impl<'a> Walker<'_, 'a> {
-    /// Who asks in the place of pods that get no token themselves; nobody, if they were meant to get one.
+    /// Who asks in the place of the pods.
     pub(super) fn others(&self) -> Vec<Other> {
+        let volumes = self.workload.template.volumes.iter().filter_map(|volume| self.of_volume(volume));
+        volumes.chain(self.of_requester()).collect()
+    }
+
+    /// Whether nobody but them is to get a token: these pods get none, and were not meant to.
+    pub(super) fn is_left_to(&self, others: &[Other]) -> bool {
         let workload = self.workload;
         let unlabelled = workload.opts_out() || workload.template.labels.is_empty();
-        if !unlabelled || workload.has_misplaced_label() || workload.projects_azure_token() {
-            return Vec::new();
+        if others.is_empty() || !unlabelled || workload.has_misplaced_label() || workload.projects_azure_token() {
+            return false;
         }
-        let mut others: Vec<Other> =
-            workload.template.volumes.iter().filter_map(|volume| self.of_volume(volume)).collect();
-        others.extend(self.of_requester());
         let account = self.trust.service_account(workload);
         let annotated = matches!(account, Link::Found(account) if account.client_id().is_some());
         // A ServiceAccount that names an identity is there for more than what the node fetches.
-        if annotated && others.iter().all(|other| matches!(other.by, By::Node)) {
-            others.clear();
-        }
-        others
+        !annotated || others.iter().any(|other| !matches!(other.by, By::Node))
     }
 
     fn of_volume(&self, volume: &Volume) -> Option<Other> {
@@ -111,23 +111,33 @@ impl<'a> Walker<'_, 'a> {
         Some(Other { who: format!("the operator of {}", requester.by), by })
     }
 
-    /// Walks what others ask for.
+    /// Walks what others ask for, where these pods get no token.
     pub(super) fn by_others(&mut self, others: &[Other]) -> Option<()> {
         self.add(self.no_label(others))?;
         self.unbroken(Hop::Label)?;
         let account = self.trust.service_account(self.workload);
         self.add(self.account(&account))?;
-        for Other { who, by } in others {
-            match by {
-                By::Node => {}
-                By::Unclear(unknown) => self.add(Step::unknown("client id", unknown))?,
-                By::Token(client_id, tenant) => {
-                    self.add(client_id::step(client_id).detail(format!("asked for by {who}")))?;
-                    let out_of_sight = !tenant.is_empty() && !self.trust.sees_tenant(tenant);
-                    self.add(self.identity(client_id, out_of_sight))?;
-                    self.by_token(client_id)?;
-                }
+        for other in others {
+            if let By::Unclear(unknown) = &other.by {
+                self.add(Step::unknown("client id", unknown))?;
             }
+        }
+        self.beside(others, &[])
+    }
+
+    /// Walks what others ask for by the token, beside what the pods ask for themselves.
+    pub(super) fn beside(&mut self, others: &[Other], asked: &[ClientId]) -> Option<()> {
+        let mut asked: Vec<String> = asked.iter().map(ClientId::folded).collect();
+        for Other { who, by } in others {
+            let By::Token(client_id, tenant) = by else { continue };
+            if asked.contains(&client_id.folded()) {
+                continue;
+            }
+            asked.push(client_id.folded());
+            self.add(client_id::step(client_id).detail(format!("asked for by {who}")))?;
+            let out_of_sight = !tenant.is_empty() && !self.trust.sees_tenant(tenant);
+            self.add(self.identity(client_id, out_of_sight))?;
+            self.by_token(client_id)?;
         }
         Some(())
     }

@@ -176,7 +176,7 @@ impl<'a> Walker<'_, 'a> {
     fn walk(&mut self) -> Option<()> {
         self.unbroken(Hop::Cluster)?;
         let others = self.others();
-        if !others.is_empty() {
+        if self.is_left_to(&others) {
             return self.by_others(&others);
         }
         self.add(self.label())?;
@@ -206,6 +206,7 @@ impl<'a> Walker<'_, 'a> {
             self.credentials(&asked)?;
         }
         self.unbroken(Hop::Credential)?;
+        self.beside(&others, &asked)?;
         self.unbroken(Hop::Program)
     }
 
@@ -278,6 +279,7 @@ impl<'a> Walker<'_, 'a> {
                 return Step::unknown("identity", &Unknown(Key::Identity(client_id.0.clone())));
             }
             Link::Absent => return self.no_identity(client_id),
+            Link::Unknown(_) if self.trust.is_principal(client_id) => return of_another_tenant(client_id),
             Link::Unknown(key) => return Step::unknown("identity", &Unknown(key)),
         };
         let kind = match identity.kind {
@@ -326,4 +328,11 @@ impl<'a> Walker<'_, 'a> {
             None => String::new(),
         }
     }
+}
+
+/// The identity of which no more than its service principal was read: Entra knows it.
+fn of_another_tenant(client_id: &ClientId) -> Step {
+    let message = "an application of which only the service principal was read, perhaps another tenant's";
+    Step::new("identity", State::Unknown, message)
+        .fix(format!("see in its own tenant what it trusts: az ad app federated-credential list --id {client_id}"))
 }

@@ -6,8 +6,8 @@
 //!
 //! Without `identityId` the operator's own identity is used, whose ServiceAccount is judged itself. The
 //! operator is known by its image, `keda`, and may run under any ServiceAccount; one with `keda` in its name is
-//! taken to be KEDA's too, and an identity that trusts such a one is right. Where no Deployment of KEDA's was
-//! read and there may be one, nothing is said. A placeholder is not judged.
+//! taken to be KEDA's too, and an identity that trusts such a one is right. Where not every Deployment was read,
+//! one of the others may be KEDA's, and nothing is said. A placeholder is not judged.
 //!
 //! # Fails
 //!
