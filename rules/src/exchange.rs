@@ -194,6 +194,8 @@ impl<'a> Presented<'a> {
         let identity = trust.identity(&client_id).known();
         let credentials = match (&identity, self.all_that_may_trust(trust)) {
             (Ok(Some(identity)), _) => trust.credentials_seen(identity).to_vec(),
+            // What it trusts is known in its own tenant.
+            (Err(unknown), _) if trust.is_principal(&client_id) => return Err(unknown.clone()),
             // Whoever it is: what may trust this token is all known, and none of it is theirs.
             (_, Some(_)) => Vec::new(),
             // An identity that does not exist is another rule's finding; what else it lacks is not known.

@@ -377,7 +377,19 @@ impl<'a> Trust<'a> {
         let coverage = &self.inventory.coverage;
         let covered = (coverage.managed_identities && coverage.applications)
             || coverage.no_identity.contains(client_id.folded().as_str());
-        Link::look(found, covered, || Key::Identity(client_id.0.clone()))
+        Link::look(found, covered && !self.is_principal(client_id), || Key::Identity(client_id.0.clone()))
+    }
+
+    /// Whether a service principal of that client id was seen: it exists, whoever else was not listed.
+    #[cfg(feature = "audit")]
+    pub fn is_principal(&self, client_id: &ClientId) -> bool {
+        self.inventory.coverage.principals.contains(client_id.folded().as_str())
+    }
+
+    /// Never, where only admission is judged.
+    #[cfg(not(feature = "audit"))]
+    pub const fn is_principal(&self, _: &ClientId) -> bool {
+        false
     }
 
     /// The identity that has this resource id, object id or principal id.

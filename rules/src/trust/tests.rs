@@ -166,6 +166,13 @@ fn an_identity_is_absent_only_if_both_lists_were_read() {
     let mut asked = cluster();
     asked.coverage.no_identity.insert(CLIENT.into());
     assert_eq!(look(&asked), Some(false));
+    #[cfg(feature = "audit")]
+    {
+        asked.coverage.principals.insert(CLIENT.into());
+        assert_eq!(look(&asked), None, "its service principal was seen");
+        asked.identities.push(identity());
+        assert_eq!(look(&asked), Some(true));
+    }
 }
 
 #[test]
