@@ -60,6 +60,9 @@ pub(crate) struct Read {
     pub(crate) manifest: Manifest,
     #[serde(default, skip_serializing_if = "is_false")]
     pub(crate) live: bool,
+    /// Whether nothing states its namespace, so that `default` is a guess.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) unplaced: bool,
     pub(crate) line: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) list: Option<u32>,
@@ -68,7 +71,7 @@ pub(crate) struct Read {
 impl Read {
     /// An object that an API server gave.
     pub(crate) const fn fed(manifest: Manifest) -> Self {
-        Self { manifest, live: true, line: 0, list: None }
+        Self { manifest, live: true, unplaced: false, line: 0, list: None }
     }
 }
 
@@ -140,16 +143,18 @@ impl Facts {
     }
 
     fn kubernetes(&mut self, mut read: manifest::Read, line: u32, list: Option<u32>) {
+        let (live, stated) = (read.live, !read.unplaced);
+        let unplaced = |manifest: &Manifest| !stated && manifest.id().is_some_and(|(_, of, _)| !of.is_empty());
         if let Some(manifest) = read.bystander.take() {
             // What it is as a bystander says nothing of the list it stood in.
-            self.manifests.push(Read { manifest, live: read.live, line, list: None });
+            self.manifests.push(Read { unplaced: unplaced(&manifest), manifest, live, line, list: None });
         }
         match read.manifest {
             Manifest::Other { .. } => self.ignored = true,
             Manifest::List(kind) => {
                 self.defects.push((line, format!("could not read a {kind}: its `items` are not a list of objects")));
             }
-            manifest => self.manifests.push(Read { manifest, live: read.live, line, list }),
+            manifest => self.manifests.push(Read { unplaced: unplaced(&manifest), manifest, live, line, list }),
         }
     }
 

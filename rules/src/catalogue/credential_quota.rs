@@ -46,6 +46,8 @@ use crate::exchange::expression_of;
 use crate::model::DEFAULT_AUDIENCE;
 use crate::near::{self, Token};
 use crate::prelude::*;
+#[cfg(feature = "audit")]
+use crate::trust::may_mean;
 use crate::trust::{Key, Unknown};
 use alloc::collections::{BTreeMap, BTreeSet};
 
@@ -175,6 +177,13 @@ fn needs<'a>(identity: &Identity, trust: &Trust<'a>) -> (BTreeSet<(&'a Issuer, S
         }
         if let Some(flexible) = of_cluster().find(|credential| credential.admits(&subject).is_none()) {
             unknown = unknown.or(Some(expression_of(flexible)));
+            continue;
+        }
+        #[cfg(feature = "audit")]
+        if let Some(place) = trust.unplaced(account.cluster, &subject)
+            && of_cluster().any(|credential| may_mean(credential, issuer, &subject))
+        {
+            unknown = unknown.or(Some(Unknown(place)));
             continue;
         }
         let audience = trust.parameters().audiences.first().cloned().unwrap_or_else(|| DEFAULT_AUDIENCE.into());
