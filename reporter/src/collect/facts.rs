@@ -143,6 +143,10 @@ impl Facts {
     }
 
     fn kubernetes(&mut self, mut read: manifest::Read, line: u32, list: Option<u32>) {
+        if is_template(&read.manifest) {
+            self.defects.push((line, UNRENDERED.into()));
+            return;
+        }
         let (live, stated) = (read.live, !read.unplaced);
         let unplaced = |manifest: &Manifest| !stated && manifest.id().is_some_and(|(_, of, _)| !of.is_empty());
         if let Some(manifest) = read.bystander.take() {
@@ -196,10 +200,12 @@ impl Facts {
         if let Some(declared) = iac::read(&value, piece.text, line) {
             return self.declared(declared);
         }
-        // Values of a chart, prose with a colon: YAML takes them, and nobody meant them.
-        let foreign = list.is_none()
-            && !written_in_json(piece)
-            && ["kind", "id", "properties"].iter().all(|name| value.get(name).is_none());
+        // Values of a chart and their schema, prose with a colon: nobody meant them.
+        let is_schema =
+            value.get("$schema").and_then(Value::as_str).is_some_and(|it| it.contains("//json-schema.org/"));
+        let is_prose =
+            !written_in_json(piece) && ["kind", "id", "properties"].iter().all(|name| value.get(name).is_none());
+        let foreign = list.is_none() && (is_schema || is_prose);
         match azure::recognise(&value) {
             Ok(mut resource) => {
                 if let Resource::Signing(keys) = &mut resource {
@@ -309,6 +315,17 @@ impl Facts {
     }
 }
 
+/// Whether an object has a name that Helm is still to make, so that it is part of a chart and of no cluster.
+fn is_template(manifest: &Manifest) -> bool {
+    const MAKES: [&str; 5] = [".Values", ".Release", ".Chart", "include ", "template "];
+    let made = |text: &str| {
+        text.split_once("{{").is_some_and(|(_, expression)| MAKES.iter().any(|makes| expression.contains(makes)))
+    };
+    manifest.id().is_some_and(|(_, namespace, name)| made(namespace) || made(name))
+}
+
+/// What is said of it, as of one that is no YAML.
+const UNRENDERED: &str = "is a template that was not rendered; give the output of `helm template` instead";
 /// What is said of an element of which nothing tells the kind.
 const NAMELESS: &str =
     "an element of this list has no `kind`, and the list does not say it either; export it again with kubectl";

@@ -245,6 +245,18 @@ mod tests {
     }
 
     #[test]
+    fn a_need_of_a_namespace_that_is_a_guess_is_not_counted_if_it_may_be_met() {
+        let mut inventory = estate(18, 3);
+        inventory.service_accounts.iter_mut().for_each(|account| account.unplaced = true);
+        let severity = |inventory: &Inventory| verdict(inventory).ok().flatten().map(|finding| finding.severity);
+        assert_eq!(severity(&inventory), Some(Severity::Critical), "none of them is trusted in any namespace");
+        *inventory.credentials.first_mut().unwrap() = sample::credential("depot", "account-0");
+        assert_ne!(severity(&inventory), Some(Severity::Critical));
+        inventory.service_accounts.iter_mut().for_each(|account| account.unplaced = false);
+        assert_eq!(severity(&inventory), Some(Severity::Critical), "they are where they say");
+    }
+
+    #[test]
     fn who_uses_an_identity_binding_needs_no_credential() {
         let pod = |index: usize, binding: bool| {
             sample::workload(&format!(
