@@ -296,7 +296,16 @@ impl SecretProviderClass {
         let kind = CustomKind::find("secrets-store.csi.x-k8s.io/v1", "SecretProviderClass")?;
         let (namespace, name) = (self.namespace.clone(), self.name.clone());
         let body = Body::ProviderClass(self.azure.clone()?);
-        Some(Custom { kind, cluster: self.cluster, namespace, name, body, origin })
+        Some(Custom {
+            kind,
+            cluster: self.cluster,
+            namespace,
+            #[cfg(feature = "audit")]
+            unplaced: false,
+            name,
+            body,
+            origin,
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use crate::exchange::{expression_of, trusts_one_like};
 use crate::model::{Body, ClientId, ClusterIx, Identity, Life, ServiceAccount, Subject, Volume, Workload};
-use crate::trust::{Key, Trust, Unknown};
+use crate::trust::{Key, Trust, Unknown, may_mean};
 
 /// Whether an identity trusts a ServiceAccount of a cluster, for whatever audience.
 ///
@@ -24,6 +24,11 @@ pub fn trusts(identity: &Identity, cluster: ClusterIx, subject: &Subject, trust:
         }
     }
     trust.credentials(identity)?;
+    if let Some(place) = trust.unplaced(cluster, subject)
+        && trust.credentials_seen(identity).iter().any(|credential| may_mean(credential, issuer, subject))
+    {
+        return Err(Unknown(place));
+    }
     open.map_or(Ok(false), Err)
 }
 

@@ -36,6 +36,7 @@ mod mutation;
 mod operators;
 mod output;
 mod parity;
+mod placing;
 mod plans;
 mod policy;
 mod preview;

@@ -151,7 +151,8 @@ impl<'a> Walker<'_, 'a> {
         if audiences.iter().all(|audience| audience.as_str() != DEFAULT_AUDIENCE) {
             audiences.push(DEFAULT_AUDIENCE.into());
         }
-        let presented = Presented { issuer, subject: self.workload.subject(), audiences };
+        let unplaced = self.workload.unplaced.then(|| self.workload.place());
+        let presented = Presented { issuer, subject: self.workload.subject(), audiences, unplaced };
         self.answers(&presented, std::slice::from_ref(client_id))
     }
 

@@ -396,7 +396,7 @@ fn of_operator(custom: &Custom, id: &str, trust: &Trust<'_>) -> Result<Option<Fl
 /// A ServiceAccount of the resource's namespace, whose tokens the operator asks for.
 fn of_account(custom: &Custom, name: &str, id: &str, trust: &Trust<'_>) -> Result<Option<Flaw>, Unknown> {
     let namespace = custom.namespace.as_str();
-    let Some(account) = trust.service_account_named(custom.cluster, namespace, name).known()? else {
+    let Some(account) = trust.account_for(custom, namespace, name).known()? else {
         let message = format!("ServiceAccount `{namespace}/{name}` does not exist");
         return Ok(Some((message, "create it, or name another".to_owned())));
     };

@@ -37,6 +37,10 @@ pub struct Custom {
     pub cluster: ClusterIx,
     /// Its namespace; empty if its kind has none.
     pub namespace: String,
+    /// Whether nothing states its namespace, so that `default` is a guess.
+    #[cfg(feature = "audit")]
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "super::is_false"))]
+    pub unplaced: bool,
     /// Its name.
     pub name: String,
     /// What it says.

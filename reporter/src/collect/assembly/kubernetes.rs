@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use wiguard_rules::inventory::TokenRequester;
 use wiguard_rules::manifest::Manifest;
-use wiguard_rules::model::{ClusterIx, Origin};
+use wiguard_rules::model::{ClusterIx, Custom, Origin};
 
 use super::{Assembly, Sourced};
 
@@ -33,6 +33,7 @@ impl Assembly<'_> {
                     Manifest::Workload(mut workload) => {
                         workload.cluster = cluster;
                         workload.origin = origin;
+                        workload.unplaced = read.unplaced;
                         self.lists.workload(cluster, list, &workload, read.live);
                         let kind = workload.kind;
                         if workload.name.is_empty()
@@ -44,6 +45,7 @@ impl Assembly<'_> {
                     Manifest::ServiceAccount(mut account) => {
                         account.cluster = cluster;
                         account.origin = origin;
+                        account.unplaced = read.unplaced;
                         self.lists.account(cluster, list, &account.namespace, &account.name, read.live);
                         if first("ServiceAccount", &account.namespace, &account.name) {
                             inventory.service_accounts.push(account);
@@ -68,13 +70,15 @@ impl Assembly<'_> {
                         class.cluster = cluster;
                         self.lists.provider_class(cluster, list);
                         if first("SecretProviderClass", &class.namespace, &class.name) {
-                            inventory.customs.extend(class.judged(origin));
+                            let judged = class.judged(origin);
+                            inventory.customs.extend(judged.map(|it| Custom { unplaced: read.unplaced, ..it }));
                             inventory.provider_classes.push(class);
                         }
                     }
                     Manifest::Custom(mut custom) => {
                         custom.cluster = cluster;
                         custom.origin = origin;
+                        custom.unplaced = read.unplaced;
                         if custom.kind.group == "external-secrets.io" {
                             self.lists.token_requesters(cluster);
                         }

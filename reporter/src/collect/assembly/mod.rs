@@ -28,10 +28,12 @@ pub(crate) fn join(
         clusters: wanted.clusters.clone(),
         identities: wanted.identities.clone(),
         images: wanted.images.clone(),
+        namespaces: wanted.namespaces.clone(),
     };
     let (mut readings, mut moments) = (vec![reading], Vec::new());
     let snapshots = sections.iter().filter(|section| !section.is_empty()).map(|section| section.path.clone()).collect();
     snapshot::take(sections, &mut feeds, &mut readings, &mut ties, &mut moments);
+    readings.iter_mut().for_each(|reading| reading.place(&wanted.namespaces));
     let mut assembly = Assembly::new(wanted, ties);
     assembly.collected.gaps = gaps;
     assembly.snapshots = snapshots;

@@ -68,6 +68,7 @@ fn account(inventory: &mut Inventory, namespace: &str, client_id: &str) {
     inventory.service_accounts.push(ServiceAccount {
         cluster: ClusterIx(0),
         namespace: namespace.into(),
+        unplaced: false,
         name: "cart".into(),
         labels: Pairs::default(),
         annotations: Pairs(vec![pair]),
