@@ -250,12 +250,6 @@ impl<'a> Trust<'a> {
             .find(|(_, cluster)| cluster.issuer.as_ref() == Some(issuer) || cluster.other_issuers.contains(issuer))
     }
 
-    /// The audiences, of which any will do, of the tokens that the webhook gives the pods of a workload.
-    #[cfg(not(feature = "audit"))]
-    pub fn audiences_of(&self, _: &Workload) -> Result<Vec<crate::model::Audience>, Unknown> {
-        Ok(self.parameters.audiences.clone())
-    }
-
     /// Whether any cluster could have an issuer that no source describes.
     pub fn knows_all_clusters(&self) -> bool {
         self.inventory.coverage.clusters
