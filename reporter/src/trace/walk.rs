@@ -15,6 +15,8 @@ use super::{catalogued, webhook};
 use crate::remedy::remedy;
 
 const CLIENT_ID: &str = "AZURE_CLIENT_ID";
+/// What is said first of a workload that rests.
+pub(super) const PODS: &str = "pods";
 
 /// One workload's chain, as far as it was walked.
 #[derive(Debug, Serialize)]
@@ -220,7 +222,7 @@ impl<'a> Walker<'_, 'a> {
     fn life(&self) -> Option<Step> {
         let workload = self.workload;
         let kind = workload.kind.kind;
-        let said = |message: String| Some(Step::new("pods", State::Holds, message));
+        let said = |message: String| Some(Step::new(PODS, State::Holds, message));
         match (self.trust.life(workload), workload.kind.shape) {
             (Life::Active, _) => None,
             (Life::Ended, Shape::Pod) => {

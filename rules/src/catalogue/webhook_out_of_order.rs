@@ -310,7 +310,7 @@ type OfRegistration = (&'static str, String, String, Option<(&'static str, Optio
 
 fn check(cluster: &Cluster, trust: &Trust<'_>) -> Verdict {
     let Some((index, _)) = trust.clusters().find(|(_, known)| core::ptr::eq(*known, cluster)) else { return Ok(None) };
-    let needs = |workload: &Workload| workload.opts_in() && !workload.projects_azure_token();
+    let needs = |it: &Workload| it.opts_in() && !it.projects_azure_token() && !it.has_ended();
     let is_needed = trust.workloads(index).any(needs);
     let mut flaws: Vec<Flaw> = trust.registrations(index).flat_map(registration).collect();
     if trust.registrations(index).flat_map(|it| &it.webhooks).any(|webhook| !webhook.ignores_new_pods) {
