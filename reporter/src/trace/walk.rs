@@ -262,7 +262,12 @@ impl<'a> Walker<'_, 'a> {
             let message =
                 "these pods were told no client id: their ServiceAccount was annotated after they had started";
             let step = Step::new("client id", State::Broken, message);
-            self.add(step.fix("make them anew: kubectl rollout restart what makes them"))?;
+            let of_job = self.workload.controller.as_ref().is_some_and(|by| by.kind == "Job");
+            let (name, namespace) = (near::shell(&self.workload.name), near::shell(&self.workload.namespace));
+            self.add(step.fix(match of_job {
+                true => format!("make them anew: kubectl delete pod {name} --namespace {namespace}"),
+                false => "make them anew: kubectl rollout restart what makes them".to_owned(),
+            }))?;
         }
         for asks in client_ids(self.workload, self.trust) {
             match asks {
