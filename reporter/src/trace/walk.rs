@@ -12,6 +12,9 @@ use wiguard_rules::trust::{Key, Link, Trust, Unknown};
 use super::{catalogued, webhook};
 use crate::remedy::remedy;
 
+/// What is said first of a workload that rests.
+pub(super) const PODS: &str = "pods";
+
 /// One workload's chain, as far as it was walked.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -232,7 +235,7 @@ impl<'a> Walker<'_, 'a> {
     fn life(&self) -> Option<Step> {
         let workload = self.workload;
         let kind = workload.kind.kind;
-        let said = |message: String| Some(Step::new("pods", State::Holds, message));
+        let said = |message: String| Some(Step::new(PODS, State::Holds, message));
         match (self.trust.life(workload), workload.kind.shape) {
             (Life::Active, _) => None,
             (Life::Ended, Shape::Pod) => {

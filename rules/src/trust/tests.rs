@@ -325,3 +325,34 @@ fn a_namespace_is_there_or_was_looked_for() {
     inventory.coverage.cluster(HERE).namespaces = Extent::Nothing;
     assert_eq!(finds(&inventory, |trust| trust.namespace(HERE, "shop")), None);
 }
+
+#[test]
+fn what_asks_for_no_pods_is_dormant_where_nothing_wakes_it() {
+    use crate::model::Life;
+    use crate::sample::workload;
+    let deployment = |name: &str, spec: &str| {
+        workload(&alloc::format!(
+            r#"{{"apiVersion":"apps/v1","kind":"Deployment","metadata":{{"name":"{name}","namespace":"shop","uid":"1"}},"spec":{{{spec}"template":{{"spec":{{"containers":[{{"name":"a","image":"ghcr.io/kedacore/{name}:2.18"}}]}}}}}}}}"#
+        ))
+    };
+    let job = workload(
+        r#"{"apiVersion":"batch/v1","kind":"Job","metadata":{"name":"job","namespace":"shop","uid":"1"},"spec":{"suspend":true}}"#,
+    );
+    let parameters = Parameters::default();
+    let lives = |more: Option<Workload>, everything: bool| {
+        let mut inventory = two();
+        inventory.workloads = vec![deployment("cart", r#""replicas":0,"#), job.clone()];
+        inventory.workloads.extend(more);
+        if !everything {
+            inventory.coverage.cluster(HERE).deployments = Extent::Nothing;
+        }
+        let trust = Trust::join(&inventory, &parameters);
+        [trust.life(&inventory.workloads[0]), trust.life(&inventory.workloads[1])]
+    };
+    assert_eq!(lives(None, true), [Life::Dormant, Life::Dormant]);
+    assert_eq!(lives(None, false), [Life::Active, Life::Dormant], "a KEDA may be among what was not read");
+    assert_eq!(lives(Some(deployment("keda", "")), true), [Life::Active, Life::Dormant]);
+    assert_eq!(lives(Some(deployment("web", "")), true), [Life::Dormant, Life::Dormant]);
+    let elsewhere = Workload { cluster: THERE, ..deployment("keda", "") };
+    assert_eq!(lives(Some(elsewhere), true), [Life::Dormant, Life::Dormant]);
+}
