@@ -4,6 +4,7 @@ use serde::Serialize;
 use wiguard_rules::chain::{Broken, broken};
 use wiguard_rules::exchange::tenant;
 use wiguard_rules::finding::Hop;
+use wiguard_rules::judge::Object as Judged;
 use wiguard_rules::model::{ClientId, IdentityKind, Origin, ServiceAccount, Workload, annotation, label};
 use wiguard_rules::near::{self, annotate};
 use wiguard_rules::trust::{Key, Link, Trust, Unknown};
@@ -187,7 +188,7 @@ impl<'a> Walker<'_, 'a> {
         let account = self.trust.service_account(self.workload);
         let webhook = self.workload.opts_in().then(|| webhook::step(self.workload, &account, self.trust));
         match webhook.filter(|step| step.state == State::Broken || self.is_unbroken(Hop::Webhook)) {
-            Some(step) => self.add(step)?,
+            Some(step) => self.add(self.named(step))?,
             None => self.unbroken(Hop::Webhook)?,
         }
         self.unbroken(Hop::Token)?;
@@ -208,6 +209,16 @@ impl<'a> Walker<'_, 'a> {
         self.unbroken(Hop::Credential)?;
         self.beside(&others, &asked)?;
         self.unbroken(Hop::Program)
+    }
+
+    /// The link, with the rule of the catalogue that finds the workload itself broken there.
+    fn named(&self, step: Step) -> Step {
+        let own = |it: &&Broken<'_>| matches!(it.object, Judged::Workload(own) if std::ptr::eq(own, self.workload));
+        let broken = self.broken.iter().filter(|it| it.hop == Hop::Webhook && step.state == State::Broken).find(own);
+        match broken.map(|broken| broken.rule) {
+            Some(rule) => step.detail(format!("{} {}: wiguard explain {}", rule.id, rule.name(), rule.id)),
+            None => step,
+        }
     }
 
     fn is_unbroken(&self, hop: Hop) -> bool {
