@@ -1,10 +1,12 @@
 //! `wiguard trace` where the client id is not the webhook's to tell: operators that custom resources tell,
 //! programs that know it themselves, and drivers that ask with the token of unlabelled pods.
 
+use std::fs;
+
 use wiguard::trace::{State, Walk, plain};
 use wiguard_rules::parameters::Parameters;
 use wiguard_rules::trust::Trust;
-use wiguard_tests::case::collect_text;
+use wiguard_tests::case::{collect_path, collect_text, testdata};
 
 use crate::trace::{ACCOUNT, LABELLED, azure, deployment};
 
@@ -196,4 +198,27 @@ fn an_application_of_another_tenant_is_not_nobodys() {
         assert!(text.contains("only the service principal was read"), "{text}");
         assert!(text.contains("az ad app federated-credential list --id 44444444"), "{text}");
     }
+}
+
+#[test]
+fn no_chain_of_a_healthy_estate_is_broken() {
+    let mut seen = 0;
+    for file in fs::read_dir(testdata("healthy")).unwrap() {
+        let path = file.unwrap().path();
+        let collected = collect_path(&path, true);
+        let parameters = Parameters::default();
+        let trust = Trust::join(&collected.inventory, &parameters);
+        // Of the others none asks for a token of Azure.
+        let asks = collected
+            .inventory
+            .workloads
+            .iter()
+            .filter(|it| it.opts_in() || it.projects_azure_token() || !it.template.volumes.is_empty());
+        for workload in asks {
+            seen += 1;
+            let walk = Walk::of(workload, &trust, &collected.paths);
+            assert!(walk.state != State::Broken, "{}: {}", path.display(), plain(&walk));
+        }
+    }
+    assert!(seen > 25, "{seen} workloads");
 }
