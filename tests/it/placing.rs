@@ -142,6 +142,16 @@ fn a_walk_says_the_same() {
 }
 
 #[test]
+fn an_error_is_explained_with_what_may_be_meant() {
+    let folder = folder();
+    let log = "AADSTS700213: No matching federated identity record found for presented assertion subject 'system:serviceaccount:shop:cart'.";
+    let ran = folder.run(&["explain", log, "--from", "chart.yaml", "--from", "azure.yaml"]);
+    assert!(ran.out.contains("states no namespace: if it is meant, say --default-namespace shop"), "{ran:?}");
+    let ran = folder.run(&["explain", log, "--from", "chart.yaml", "--default-namespace", "shop"]);
+    assert!(ran.out.contains("under it: Deployment cart, Job cart-migrate"), "{ran:?}");
+}
+
+#[test]
 fn a_snapshot_keeps_that_nothing_states_it() {
     let folder = folder();
     let collect = |flags: &[&str], to: &str| {
