@@ -64,6 +64,11 @@ fn folder() -> Folder {
     Folder::of(&[("azure.yaml", AZURE), ("chart.yaml", CHART)])
 }
 
+/// What [`said`] gives if nothing is.
+fn nothing() -> (Vec<String>, Vec<String>) {
+    Default::default()
+}
+
 /// Rules that found something grave, and those that could not decide for want of a namespace.
 fn said(ran: &Ran) -> (Vec<String>, Vec<String>) {
     let report = ran.report();
@@ -73,8 +78,8 @@ fn said(ran: &Ran) -> (Vec<String>, Vec<String>) {
         report["findings"].as_array().unwrap().iter().filter(grave).map(|found| text(&found["rule"])).collect();
     found.sort();
     found.dedup();
-    let rows = report["coverage"].as_array().unwrap().iter();
-    let row = rows.clone().find(|row| row["source"] == "namespaces that no file states");
+    let rows = report["coverage"].as_array().unwrap();
+    let row = rows.iter().find(|row| row["source"] == "namespaces that no file states");
     let undecided = row.and_then(|row| row["rulesNotEvaluated"].as_array()).into_iter().flatten().map(text).collect();
     (found, undecided)
 }
@@ -97,15 +102,15 @@ fn a_guess_accuses_nobody_and_says_what_to_give() {
     );
 
     let ran = scan(&["--default-namespace", "shop"]);
-    assert_eq!((ran.status, said(&ran)), (0, Default::default()), "{ran:?}");
-    assert_eq!(said(&scan(&["--default-namespace", "shop=-"])), Default::default());
+    assert_eq!((ran.status, said(&ran)), (0, nothing()), "{ran:?}");
+    assert_eq!(said(&scan(&["--default-namespace", "shop=-"])), nothing());
     let wrong = scan(&["--default-namespace", "other"]);
     assert_eq!((wrong.status, said(&wrong).0), (1, vec!["AWI301".into(), "AWI303".into()]), "{wrong:?}");
     // What is typed goes before what is configured, and the longer path before the shorter.
     folder.write("wiguard.toml", "defaultNamespace = \"shop\"\n");
-    assert_eq!(said(&scan(&[])), Default::default());
+    assert_eq!(said(&scan(&[])), nothing());
     assert_eq!(said(&scan(&["--default-namespace", "other"])).0.len(), 2);
-    assert_eq!(said(&scan(&["--default-namespace", "shop=-", "--default-namespace", "other"])), Default::default());
+    assert_eq!(said(&scan(&["--default-namespace", "shop=-", "--default-namespace", "other"])), nothing());
 }
 
 #[test]
@@ -137,6 +142,16 @@ fn a_walk_says_the_same() {
 }
 
 #[test]
+fn an_error_is_explained_with_what_may_be_meant() {
+    let folder = folder();
+    let log = "AADSTS700213: No matching federated identity record found for presented assertion subject 'system:serviceaccount:shop:cart'.";
+    let ran = folder.run(&["explain", log, "--from", "chart.yaml", "--from", "azure.yaml"]);
+    assert!(ran.out.contains("states no namespace: if it is meant, say --default-namespace shop"), "{ran:?}");
+    let ran = folder.run(&["explain", log, "--from", "chart.yaml", "--default-namespace", "shop"]);
+    assert!(ran.out.contains("under it: Deployment cart, Job cart-migrate"), "{ran:?}");
+}
+
+#[test]
 fn a_snapshot_keeps_that_nothing_states_it() {
     let folder = folder();
     let collect = |flags: &[&str], to: &str| {
@@ -149,8 +164,21 @@ fn a_snapshot_keeps_that_nothing_states_it() {
     collect(&["--redact"], "red.gz");
     assert!(scan("open.gz", &[]).1.contains(&"AWI301".into()));
     assert!(scan("red.gz", &[]).1.contains(&"AWI301".into()));
-    assert_eq!(scan("open.gz", &["--default-namespace", "shop"]), Default::default());
-    assert_eq!(scan("placed.gz", &["--default-namespace", "other"]), Default::default(), "it is placed already");
+    assert_eq!(scan("open.gz", &["--default-namespace", "shop"]), nothing());
+    assert_eq!(scan("placed.gz", &["--default-namespace", "other"]), nothing(), "it is placed already");
+}
+
+#[test]
+fn two_that_may_be_two_are_not_taken_for_one_without_a_word() {
+    let folder = Folder::of(&[("apps/a.yaml", CHART), ("apps/b.yaml", CHART)]);
+    let scan = |flags: &[&str]| folder.run(&[&["scan", "apps", "-o", "json"], flags].concat());
+    let ran = scan(&[]);
+    let (status, reason) = ran.coverage("apps/b.yaml");
+    assert!(ran.status == 0 && status == "partial" && reason.contains("taken for one"), "{status}: {reason}");
+    let told = |ran: &Ran| ran.out.contains("taken for one");
+    assert!(!told(&scan(&["--default-namespace", "shop"])), "it is said that they are one");
+    let apart = scan(&["--default-namespace", "a=apps/a.yaml", "--default-namespace", "b=apps/b.yaml"]);
+    assert_eq!((told(&apart), &apart.report()["summary"]["workloads"]), (false, &4.into()), "{apart:?}");
 }
 
 #[test]

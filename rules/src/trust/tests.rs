@@ -264,6 +264,7 @@ fn each_kind_of_evidence_is_counted_apart() {
         Key::ServiceAccount(HERE, name(), name()),
         Key::Secret(HERE, name(), name()),
         Key::SecretProviderClass(HERE, name(), name()),
+        Key::Place("Pod", name()),
         Key::Deployments(HERE),
         Key::Identity(name()),
         Key::Credentials(name()),
