@@ -81,6 +81,7 @@ catalogue! {
     audit AWI304 => issuer_trailing_slash,
     audit AWI305 => issuer_of_another_cluster,
     audit AWI306 => malformed_issuer,
+    #[cfg(feature = "audit")]
     audit AWI307 => wrong_audience,
     audit AWI308 => malformed_subject,
     audit AWI309 => wildcard_trust,

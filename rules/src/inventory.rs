@@ -203,6 +203,10 @@ pub struct ClusterCoverage {
     /// Deployments, by which an installed mutating webhook would be seen.
     #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
     pub deployments: Extent,
+    /// Pods.
+    #[cfg(feature = "audit")]
+    #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
+    pub pods: Extent,
     /// Secrets.
     #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
     pub secrets: Extent,

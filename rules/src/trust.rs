@@ -4,7 +4,11 @@
 #[cfg(feature = "audit")]
 mod access;
 #[cfg(feature = "audit")]
+mod audience;
+#[cfg(feature = "audit")]
 mod coming;
+#[cfg(feature = "audit")]
+mod need;
 #[cfg(feature = "audit")]
 mod registered;
 #[cfg(feature = "audit")]
@@ -113,6 +117,8 @@ pub struct Trust<'a> {
     bindings: Index<'a, &'a RoleBinding>,
     #[cfg(feature = "audit")]
     webhooks: Index<'a, &'a Workload>,
+    #[cfg(feature = "audit")]
+    audiences: audience::Audiences,
 }
 
 // === impl Link ===
@@ -188,6 +194,8 @@ impl<'a> Trust<'a> {
                     .filter(|it| it.is_webhook())
                     .map(|it| (Name::within(it.cluster, "", ""), it)),
             ),
+            #[cfg(feature = "audit")]
+            audiences: audience::Audiences::of(inventory, parameters),
         };
         trust.credentials_of = Index::of(
             inventory
@@ -227,6 +235,12 @@ impl<'a> Trust<'a> {
     pub fn cluster_of(&self, issuer: &Issuer) -> Option<(ClusterIx, &'a Cluster)> {
         self.clusters()
             .find(|(_, cluster)| cluster.issuer.as_ref() == Some(issuer) || cluster.other_issuers.contains(issuer))
+    }
+
+    /// The audiences, of which any will do, of the tokens that the webhook gives the pods of a workload.
+    #[cfg(not(feature = "audit"))]
+    pub fn audiences_of(&self, _: &Workload) -> Result<Vec<crate::model::Audience>, Unknown> {
+        Ok(self.parameters.audiences.clone())
     }
 
     /// Whether any cluster could have an issuer that no source describes.

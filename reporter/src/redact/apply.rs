@@ -250,7 +250,10 @@ impl Redactor {
         init_containers.iter_mut().chain(containers).for_each(|container| self.container(container));
         for volume in token_volumes {
             self.volume(&mut volume.name);
-            volume.tokens.iter_mut().for_each(|token| self.token_file(&mut token.path));
+            for token in &mut volume.tokens {
+                self.token_file(&mut token.path);
+                self.text(&mut token.audience);
+            }
         }
         for volume in volumes {
             match volume {
@@ -301,6 +304,9 @@ impl Redactor {
             self.image(image);
         }
         self.text(&mut container.name);
+        if let Some(Value::Literal(Some(audience))) = &mut container.audience {
+            self.text(audience);
+        }
         for variable in &mut container.env {
             match &mut variable.value {
                 Value::Literal(Some(text)) if variable.name == TOKEN_FILE => self.path(text),

@@ -18,7 +18,10 @@ impl Walker<'_, '_> {
         for client_id in asked {
             let step = match presented.answer(client_id.clone(), self.trust) {
                 Ok(None) => self.trusted(&presented, client_id),
-                Ok(Some(refusal)) => self.refused(&presented, &refusal),
+                Ok(Some(refusal)) => match presented.unread_audience(&refusal, self.workload, self.trust) {
+                    Some(unread) => Step::unknown("credential", &unread),
+                    None => self.refused(&presented, &refusal),
+                },
                 Err(unknown) => Step::unknown("credential", &unknown),
             };
             self.add(step)?;

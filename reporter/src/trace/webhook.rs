@@ -30,7 +30,7 @@ pub(super) fn step(workload: &Workload, account: &Link<&ServiceAccount>, trust: 
                 &workload.template,
                 PodName::Unknown,
                 Some(&ServiceAccount::default()),
-                &installed(Version::V1_5_1),
+                &installed(Version::V1_5_1, ""),
             );
             if let Outcome::Refused(refusal) = anyhow {
                 return refused(workload, None, &refusal);
@@ -54,10 +54,13 @@ pub(super) fn step(workload: &Workload, account: &Link<&ServiceAccount>, trust: 
             return Step::unknown(LINK, &Unknown(Key::Deployments(workload.cluster)));
         }
     }
+    let audiences = trust.audiences(workload.cluster).unwrap_or_default();
+    // Where the webhook takes it from elsewhere, what the credentials accept cannot be told either.
+    let audience = audiences.first().map_or("that of its flag", |audience| audience.as_str());
     let outcomes: Vec<(Version, Outcome)> = Version::ALL
         .into_iter()
         .filter(|version| runs.is_none_or(|runs| runs == *version))
-        .map(|version| (version, admit(&workload.template, name, account, &installed(version))))
+        .map(|version| (version, admit(&workload.template, name, account, &installed(version, audience))))
         .collect();
     if let Some(refusal) = outcomes.iter().find_map(|(_, outcome)| match outcome {
         Outcome::Refused(refusal) => Some(refusal),
@@ -147,8 +150,8 @@ fn too_old(version: &str) -> Step {
         .fix("have AKS run a later one: az feature register --namespace Microsoft.ContainerService --name IdentityBindingPreview, or upgrade the chart")
 }
 
-/// As AKS and the chart install it: from 1.6.0 on with identity bindings.
-fn installed(version: Version) -> Configuration {
+/// As AKS and the chart install it, with that audience: from 1.6.0 on with identity bindings.
+fn installed(version: Version, audience: &str) -> Configuration {
     let endpoint = TokenEndpoint {
         annotation: annotation::USE_IDENTITY_BINDING.into(),
         audience: "api://AKSIdentityBinding".into(),
@@ -157,7 +160,7 @@ fn installed(version: Version) -> Configuration {
         sni_name: "SNI_NAME".into(),
         ..TokenEndpoint::default()
     };
-    Configuration { endpoint: Some(endpoint), ..Configuration::new(version) }
+    Configuration { endpoint: Some(endpoint), audience: audience.into(), ..Configuration::new(version) }
 }
 
 /// A pod that runs already has been before the webhook.

@@ -294,7 +294,6 @@ pub(super) static RULE: Rule = Rule {
 
 fn check(cluster: &Cluster, trust: &Trust<'_>) -> Verdict {
     let Some((index, _)) = trust.clusters().find(|(_, known)| core::ptr::eq(*known, cluster)) else { return Ok(None) };
-    let is_needed = trust.workloads(index).any(needs);
     let mut flaws: Vec<Flaw> = trust.registrations(index).flat_map(|it| registered(it, trust)).collect();
     if trust.registrations(index).flat_map(|it| &it.webhooks).any(|webhook| !webhook.is_never_asked()) {
         // Another is asked.
@@ -305,9 +304,8 @@ fn check(cluster: &Cluster, trust: &Trust<'_>) -> Verdict {
     if trust.registrations(index).next().is_none() && trust.knows_registrations(index) {
         flaws.insert(0, missing(cluster));
     }
-    if !is_needed && !flaws.is_empty() {
-        // No list proves that there are no pods but those that were seen.
-        return Err(Unknown(Key::Value("whether a pod of the cluster opts in".into())));
+    if !flaws.is_empty() && !trust.needs_webhook(index)? {
+        return Ok(None);
     }
     flaws.sort_by_key(|flaw| (core::cmp::Reverse(flaw.severity), flaw.breaks.is_none()));
     let is_grave = flaws.first().is_some_and(|flaw| flaw.severity == RULE.severity);

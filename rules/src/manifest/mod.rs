@@ -287,7 +287,7 @@ fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest 
         PodTemplate { live: kind.shape == Shape::Pod && metadata.live, other_labels, ..template }
     };
     let controller = metadata.controller;
-    Manifest::Workload(Workload {
+    let workload = Workload {
         kind,
         cluster,
         namespace,
@@ -307,7 +307,20 @@ fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest 
         job_labels,
         template,
         origin,
-    })
+    };
+    #[cfg(feature = "audit")]
+    let workload = without_others_audience(workload);
+    Manifest::Workload(workload)
+}
+
+/// Keeps the audience of containers that the webhook runs in, and of no other.
+#[cfg(feature = "audit")]
+fn without_others_audience(mut workload: Workload) -> Workload {
+    if !workload.runs_webhook() {
+        let PodTemplate { init_containers, containers, .. } = &mut workload.template;
+        init_containers.iter_mut().chain(containers).for_each(|container| container.audience = None);
+    }
+    workload
 }
 
 impl Manifest {

@@ -153,11 +153,16 @@ pub(super) fn runners(index: ClusterIx, trust: &Trust<'_>) -> Vec<Flaw> {
                 ),
             )
         };
-        let few = it.replicas.is_some_and(|wanted| wanted < 2);
-        let fix = if few && !it.is_managed_webhook() {
-            format!("kubectl scale deployment {CONTROLLER} -n {} --replicas 2", shell(namespace))
-        } else {
+        let all_ready = it.replicas.is_some_and(|wanted| wanted <= ready);
+        let fix = if !all_ready {
             format!("see why its pods are not ready: kubectl describe deployment {CONTROLLER} -n {}", shell(namespace))
+        } else {
+            let scale = format!("kubectl scale deployment {CONTROLLER} -n {} --replicas 2", shell(namespace));
+            let keeper = match it.is_managed_webhook() {
+                true => "if the add-on of AKS or the extension of Arc runs it and sets that back, ask Azure support",
+                false => "and set `replicaCount: 2` in the values of its chart",
+            };
+            format!("{scale}; {keeper}")
         };
         let breaks = (ready < 1).then(|| ("1 or more", Some("0".to_owned())));
         flaws.push(Flaw { severity, field: "status.readyReplicas".into(), message, breaks, fix });

@@ -66,3 +66,26 @@ fn what_is_never_asked_breaks_the_chain_unless_another_is_asked() {
         assert_eq!(breaks(&[&asked, &never]), None, "{never}");
     }
 }
+
+#[test]
+fn more_replicas_are_asked_for_where_all_that_are_wanted_are_ready() {
+    let fix = |namespace: &str, wanted: u8, ready: u8| {
+        let runner = workload(&format!(
+            r#"{{"apiVersion":"apps/v1","kind":"Deployment","metadata":{{"name":"{CONTROLLER}","namespace":"{namespace}","uid":"5f0d"}},"spec":{{"replicas":{wanted},"template":{{"spec":{{"containers":[{{"name":"manager"}}]}}}}}},"status":{{"readyReplicas":{ready}}}}}"#
+        ));
+        let mut inventory = Inventory { workloads: vec![pod(OPTS_IN, ""), runner], ..cluster() };
+        inventory.coverage.cluster(ClusterIx(0)).deployments = Extent::Everything;
+        let parameters = Parameters::default();
+        runners(ClusterIx(0), &Trust::join(&inventory, &parameters)).remove(0).fix
+    };
+    let scale = |namespace: &str| format!("kubectl scale deployment {CONTROLLER} -n {namespace} --replicas 2; ");
+    for (namespace, wanted, ready, keeper) in
+        [("own", 1, 1, "replicaCount"), ("own", 0, 0, "replicaCount"), ("kube-system", 1, 1, "Azure support")]
+    {
+        let said = fix(namespace, wanted, ready);
+        assert!(said.starts_with(&scale(namespace)) && said.contains(keeper), "{said}");
+    }
+    for (wanted, ready) in [(1, 0), (2, 1), (3, 1), (2, 0)] {
+        assert!(fix("own", wanted, ready).starts_with("see why"), "{wanted} wanted, {ready} ready");
+    }
+}
