@@ -280,7 +280,7 @@ mod tests {
         all.namespaces.push(Namespace {
             cluster: ClusterIx(0),
             name: "shop-test".into(),
-            labels: [("env", "prod")].into_iter().collect(),
+            labels: Pairs(vec![crate::model::Pair { key: "env".into(), value: "prod".into(), is_string: true }]),
             origin: Origin::default(),
         });
         assert_eq!(verdict(&all), Ok(false));
