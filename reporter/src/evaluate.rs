@@ -7,8 +7,8 @@ use rayon::prelude::*;
 use wiguard_rules::catalogue::{CATALOGUE, Entry};
 use wiguard_rules::finding::Finding;
 use wiguard_rules::inventory::Inventory;
-use wiguard_rules::judge::{Object, judge};
-use wiguard_rules::model::Workload;
+use wiguard_rules::judge::{Object, audit};
+use wiguard_rules::model::{Life, Workload, is_past_revision};
 use wiguard_rules::trust::{Trust, Unknown};
 
 /// What the rules said of all objects.
@@ -94,7 +94,7 @@ pub fn evaluate<'a>(inventory: &'a Inventory, trust: &Trust<'a>, controllers: &C
 
 impl<'a> Share<'a> {
     fn judge(&mut self, index: u32, object: Object<'a>, trust: &Trust<'a>) {
-        judge(object, trust, CATALOGUE.iter(), |judgement| match judgement.outcome {
+        audit(object, trust, CATALOGUE.iter(), |judgement| match judgement.outcome {
             Ok(finding) => self.findings.push(Found { rule: judgement.rule, index, object, finding, controlled: 0 }),
             Err(Unknown(key)) => {
                 let undecided = self.undecided.entry((judgement.rule.id, key.kind())).or_default();
@@ -147,11 +147,11 @@ impl<'a> Controllers<'a> {
         found.map(|(_, controller)| *controller).next()
     }
 
-    /// Whether an object is a past revision: a ReplicaSet scaled to nothing by a controller that
-    /// was read. Nobody runs it, and nobody can mend it.
-    fn is_retired(&self, object: Object<'_>) -> bool {
+    /// Whether an object is a past revision: a ReplicaSet or ReplicationController scaled to nothing by a
+    /// controller that was read. Nobody runs it, and nobody can mend it.
+    pub(crate) fn is_retired(&self, object: Object<'_>) -> bool {
         matches!(object, Object::Workload(workload)
-            if workload.kind.kind == "ReplicaSet" && workload.replicas == Some(0) && self.of(workload).is_some())
+            if is_past_revision(workload.kind.kind, workload.replicas, self.of(workload).is_some()))
     }
 }
 
@@ -175,6 +175,10 @@ fn fold<'a>(findings: Vec<Found<'a>>, controllers: &Controllers<'a>) -> Vec<Foun
         // A pod, its ReplicaSet, its Deployment; a loop of owners ends here too.
         for _ in 0..4 {
             let Some(controller) = controllers.of(at) else { break };
+            // What rests is judged mildly, and does not stand for a pod of it that runs.
+            if controller.life != Life::Active && workload.life == Life::Active {
+                break;
+            }
             if let Some(&same) = place.get(&(address(controller), found.rule.id)) {
                 top = Some(same);
             }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::catalogue::CATALOGUE;
 use crate::finding::Finding;
 use crate::inventory::{Coverage, Inventory};
-use crate::judge::judge;
+use crate::judge::audit;
 use crate::model::ClusterIx;
 use crate::parameters::Parameters;
 use crate::trust::{Trust, Unknown};
@@ -81,7 +81,7 @@ fn judged(inventory: &Inventory, rule: &str, others: bool) -> Vec<String> {
     let trust = Trust::join(inventory, &parameters);
     let mut lines = Vec::new();
     for object in inventory.objects() {
-        judge(object, &trust, CATALOGUE.iter(), |judgement| {
+        audit(object, &trust, CATALOGUE.iter(), |judgement| {
             let id = judgement.rule.id;
             let said = match judgement.outcome {
                 Ok(finding) if id == rule => format!("{} #{:08x}", found(&finding), words(&finding)),

@@ -30,6 +30,10 @@ pub struct Declared {
     #[cfg(feature = "audit")]
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub clusters: Vec<Cluster>,
+    /// Clusters that documents are about to delete, as they are there.
+    #[cfg(feature = "audit")]
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    pub leaving: Vec<Cluster>,
 }
 
 /// A federated credential as it is declared.

@@ -6,12 +6,14 @@ use crate::catalogue::Entry;
 #[cfg(feature = "audit")]
 use crate::declared::DeclaredCredential;
 use crate::finding::Finding;
+#[cfg(feature = "audit")]
+use crate::finding::Severity;
 use crate::inventory::Inventory;
 use crate::model::{
     Cluster, ClusterIx, Custom, FederatedIdentityCredential, Identity, Origin, ServiceAccount, Workload,
 };
 #[cfg(feature = "audit")]
-use crate::model::{RoleBinding, Software};
+use crate::model::{Life, RoleBinding, Software};
 use crate::rule::{Check, Verdict};
 #[cfg(feature = "audit")]
 use crate::trust::Key;
@@ -70,6 +72,34 @@ pub fn judge(
             each(Judgement { rule: entry, outcome });
         }
     }
+}
+
+/// Judges one object as an estate is audited: of what rests ([`Life`]), what a rule says of the chain is said of what
+/// may come. What has ended is judged only by rules about credentials that lie open: those can be used by whoever
+/// reads them. Where no pod is made until somebody changes that, a chain that is broken is of low severity.
+#[cfg(feature = "audit")]
+pub fn audit(
+    object: Object<'_>,
+    trust: &Trust<'_>,
+    rules: impl Iterator<Item = &'static Entry>,
+    mut each: impl FnMut(Judgement),
+) {
+    let resting = match object {
+        Object::Workload(workload) => Some((workload, trust.life(workload))).filter(|(_, life)| *life != Life::Active),
+        _ => None,
+    };
+    let Some((workload, life)) = resting else { return judge(object, trust, rules, each) };
+    let rules = rules.filter(|entry| life != Life::Ended || entry.rule.is_about_exposure());
+    judge(object, trust, rules, |mut judgement| {
+        if let Ok(finding) = &mut judgement.outcome
+            && judgement.rule.rule.is_about_the_chain()
+        {
+            finding.severity = finding.severity.min(Severity::Low);
+            let until = if workload.replicas == Some(0) { "it is scaled up" } else { "it is resumed" };
+            finding.message.push_str(&alloc::format!("; it makes no pods until {until}"));
+        }
+        each(judgement);
+    });
 }
 
 fn verdict(check: Check, object: Object<'_>, trust: &Trust<'_>) -> Option<Verdict> {

@@ -6,7 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::exchange::expression_of;
-use crate::model::{Body, ClientId, ClusterIx, Identity, ServiceAccount, Subject, Volume, Workload};
+use crate::model::{Body, ClientId, ClusterIx, Identity, Life, ServiceAccount, Subject, Volume, Workload};
 use crate::trust::{Key, Trust, Unknown};
 
 /// Whether an identity trusts a ServiceAccount of a cluster, for whatever audience.
@@ -41,6 +41,7 @@ pub fn of(identity: &Identity, account: &ServiceAccount, trust: &Trust<'_>) -> V
                 let mounts = |it: &&&Workload| {
                     custom.namespace == account.namespace
                         && it.controller.is_none()
+                        && !it.has_ended()
                         && it.template.volumes.iter().any(is_it)
                 };
                 all.extend(users.filter(mounts).map(|it| named(it.kind.kind, &it.name)));
@@ -60,7 +61,8 @@ pub fn of(identity: &Identity, account: &ServiceAccount, trust: &Trust<'_>) -> V
 }
 
 /// The subject of a workload that mounts a volume which a driver mounts by the pod's own token, while the
-/// identity does not trust it. A ReplicaSet scaled to nothing mounts no more.
+/// identity does not trust it, and the life of that workload: one that is active, if there is such a one. What has
+/// ended mounts no more.
 ///
 /// # Errors
 /// If that is not known of one, or not who else mounts it.
@@ -69,16 +71,19 @@ pub fn distrusted_mounter(
     (cluster, namespace): (ClusterIx, &str),
     trust: &Trust<'_>,
     is_it: impl Fn(&Volume) -> bool,
-) -> Result<Option<Subject>, Unknown> {
-    let retired = |workload: &Workload| workload.kind.kind == "ReplicaSet" && workload.replicas == Some(0);
+) -> Result<Option<(Subject, Life)>, Unknown> {
     let mounts = |workload: &&Workload| {
-        workload.namespace == namespace && !retired(workload) && workload.template.volumes.iter().any(&is_it)
+        workload.namespace == namespace && !workload.has_ended() && workload.template.volumes.iter().any(&is_it)
     };
+    let mut dormant = None;
     for workload in trust.workloads(cluster).filter(mounts) {
         let subject = workload.subject();
         if !trusts(identity, cluster, &subject, trust)? {
-            return Ok(Some(subject));
+            match trust.life(workload) {
+                Life::Active => return Ok(Some((subject, Life::Active))),
+                life => dormant = dormant.or(Some((subject, life))),
+            }
         }
     }
-    if trust.knows_deployments(cluster) { Ok(None) } else { Err(Unknown(Key::Deployments(cluster))) }
+    if trust.knows_deployments(cluster) { Ok(dormant) } else { Err(Unknown(Key::Deployments(cluster))) }
 }

@@ -71,6 +71,20 @@ pub enum Check {
     Software(fn(&Software, &Trust<'_>) -> Verdict),
 }
 
+#[cfg(feature = "audit")]
+impl Rule {
+    /// Whether it is about credentials that lie where others may read them (MCSB IM-8: restrict the exposure of
+    /// credentials and secrets), which they do whether or not anybody lives by them.
+    pub fn is_about_exposure(&self) -> bool {
+        self.frameworks.contains(&"MCSB IM-8")
+    }
+
+    /// Whether it tells of the chain by which pods get tokens, and of nothing that stays wrong while there are none.
+    pub fn is_about_the_chain(&self) -> bool {
+        self.breaks != Breaks::Nothing && !self.is_about_exposure()
+    }
+}
+
 impl Check {
     /// What it judges, for people.
     pub const fn subject(self) -> &'static str {

@@ -10,6 +10,8 @@ mod audience;
 #[cfg(feature = "audit")]
 mod coming;
 #[cfg(feature = "audit")]
+mod life;
+#[cfg(feature = "audit")]
 mod need;
 #[cfg(feature = "audit")]
 mod registered;
@@ -296,12 +298,12 @@ impl<'a> Trust<'a> {
         self.inventory.workloads.iter().filter(move |workload| workload.cluster == cluster)
     }
 
-    /// The workloads seen, of whatever cluster, that run this software. A ReplicaSet scaled to
-    /// nothing runs it no more.
+    /// The workloads seen, of whatever cluster, that run this software. What has ended runs it no more.
     pub fn running(&self, software: &Software) -> Vec<&'a Workload> {
-        let retired = |workload: &Workload| workload.kind.kind == "ReplicaSet" && workload.replicas == Some(0);
         let all = self.inventory.workloads.iter();
-        all.filter(|workload| !retired(workload) && software.is_run_by(workload)).collect()
+        #[cfg(feature = "audit")]
+        let all = all.filter(|workload| !workload.has_ended());
+        all.filter(|workload| software.is_run_by(workload)).collect()
     }
 
     /// The software seen that a workload runs.

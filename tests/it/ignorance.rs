@@ -12,7 +12,7 @@ use proptest::sample::Index;
 use wiguard_rules::catalogue::CATALOGUE;
 use wiguard_rules::finding::Severity;
 use wiguard_rules::inventory::{Inventory, Tokens};
-use wiguard_rules::judge::{Object, judge};
+use wiguard_rules::judge::{Object, audit};
 use wiguard_rules::parameters::Parameters;
 use wiguard_rules::trust::{Trust, Unknown};
 use wiguard_tests::case::{collect_path, collect_text, documents, examples, testdata};
@@ -113,7 +113,7 @@ impl Case {
         let trust = Trust::join(&rest.inventory, &PARAMETERS);
         let mut said = Said::new();
         for (id, object) in objects(&rest) {
-            judge(object, &trust, CATALOGUE.iter(), |judgement| {
+            audit(object, &trust, CATALOGUE.iter(), |judgement| {
                 said.insert((id, judgement.rule.id), judgement.outcome.map(|finding| finding.severity));
             });
         }

@@ -26,6 +26,7 @@ mod iac;
 mod iac_bindings;
 mod ignorance;
 mod incomplete;
+mod life;
 mod lines;
 mod manifests;
 mod merge;

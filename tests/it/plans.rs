@@ -178,6 +178,10 @@ fn what_a_plan_changes_or_deletes_is_missed_by_who_relies_on_it() {
     expect("another beside it", live, &one(&["create", "forget"], &renamed), &[("AWI310", Medium)]);
     let two = vec![change("cart", &["delete"], &was, &none), change("new", &["create"], &none, &renamed)];
     expect("one goes, one comes", live, &[plan(two)], &[]);
+    let mut cluster = change("prod", &["delete"], &json!({"name": "prod", "oidc_issuer_url": ISSUER}), &none);
+    cluster["type"] = json!("azurerm_kubernetes_cluster");
+    let gone = change("cart", &["delete"], &was, &none);
+    expect("its cluster goes too", live, &[plan(vec![cluster, gone])], &[]);
     let mut later = plan(vec![change("cart", &["update"], &was, &right())]);
     later["resource_changes"][0]["change"]["after"].as_object_mut().unwrap().remove("issuer");
     later["resource_changes"][0]["change"]["after_unknown"] = json!({"issuer": true});

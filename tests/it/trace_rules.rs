@@ -7,7 +7,7 @@ use wiguard::collect::Collected;
 use wiguard::trace::{State, Walk, plain};
 use wiguard_rules::catalogue::CATALOGUE;
 use wiguard_rules::finding::{Finding, Hop, Severity};
-use wiguard_rules::judge::{Object, judge};
+use wiguard_rules::judge::{Object, audit, judge};
 use wiguard_rules::model::Workload;
 use wiguard_rules::parameters::Parameters;
 use wiguard_rules::rule::{Breaks, Rule};
@@ -62,7 +62,7 @@ fn what_a_rule_finds_broken_no_walk_passes_by() {
         for workload in collected.inventory.workloads.iter().filter(|workload| !workload.is_webhook()) {
             let walk = Walk::of(workload, &trust, &collected.paths);
             for object in collected.inventory.objects().filter(|object| is_on_chain(*object, workload, &trust)) {
-                judge(object, &trust, CATALOGUE.iter(), |judgement| {
+                audit(object, &trust, CATALOGUE.iter(), |judgement| {
                     let Ok(finding) = judgement.outcome else { return };
                     if !says_broken(judgement.rule.rule, &finding, workload) {
                         return;

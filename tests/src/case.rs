@@ -14,7 +14,7 @@ use wiguard::scan::assess;
 use wiguard_rules::case::Case;
 use wiguard_rules::catalogue::{CATALOGUE, Entry};
 use wiguard_rules::finding::Severity;
-use wiguard_rules::judge::judge;
+use wiguard_rules::judge::audit;
 use wiguard_rules::parameters::Parameters;
 use wiguard_rules::trust::Trust;
 
@@ -223,7 +223,7 @@ impl Corner {
         let trust = Trust::join(&collected.inventory, &parameters);
         let (mut found, mut unknown) = (None, false);
         for object in collected.inventory.objects() {
-            judge(object, &trust, std::iter::once(self.rule), |judgement| match judgement.outcome {
+            audit(object, &trust, std::iter::once(self.rule), |judgement| match judgement.outcome {
                 Ok(finding) => found = found.max(Some(finding.severity)),
                 Err(_) => unknown = true,
             });

@@ -74,11 +74,7 @@ impl<'a> Wanted<'a> {
             if namespace.is_some_and(|asked| asked != of) {
                 continue;
             }
-            if let Object::Workload(workload) = object
-                && kind == "ReplicaSet"
-                && workload.replicas == Some(0)
-                && controllers.of(workload).is_some()
-            {
+            if controllers.is_retired(object) {
                 wanted.retired += 1;
                 continue;
             }

@@ -311,7 +311,7 @@ impl Redactor {
             match &mut variable.value {
                 Value::Literal(Some(text)) if variable.name == TOKEN_FILE => self.path(text),
                 Value::Literal(Some(text)) => self.text(text),
-                Value::Secret(name, key) => {
+                Value::Secret(name, key) | Value::Optional(name, key) => {
                     self.text(name);
                     self.text(key);
                 }

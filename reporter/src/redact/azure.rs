@@ -42,7 +42,8 @@ impl Redactor {
             self.text(subscription);
             self.key(key);
         }
-        declared.clusters.iter_mut().chain(&mut declared.made).for_each(|cluster| self.cluster(cluster));
+        let clusters = declared.clusters.iter_mut().chain(&mut declared.made).chain(&mut declared.leaving);
+        clusters.for_each(|cluster| self.cluster(cluster));
         for Declaration { credential, parent } in &mut declared.credentials {
             for text in [&mut credential.address, &mut credential.identity, &mut credential.name] {
                 self.text(text);

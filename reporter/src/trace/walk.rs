@@ -6,7 +6,7 @@ use wiguard_rules::exchange::{client_ids, tenant};
 use wiguard_rules::finding::Hop;
 use wiguard_rules::judge::Object as Judged;
 use wiguard_rules::model::{
-    ClientId, Container, IdentityKind, Origin, ServiceAccount, Value, Workload, annotation, is_guid, label,
+    ClientId, Container, IdentityKind, Life, Origin, ServiceAccount, Shape, Value, Workload, annotation, is_guid, label,
 };
 use wiguard_rules::near::{self, annotate};
 use wiguard_rules::trust::{Key, Link, Trust, Unknown};
@@ -180,6 +180,12 @@ impl<'a> Walker<'_, 'a> {
 
     /// Adds the links one after the other; `None` at the first that is broken.
     fn walk(&mut self) -> Option<()> {
+        if let Some(step) = self.life() {
+            self.add(step)?;
+        }
+        if self.workload.has_ended() && self.workload.kind.shape == Shape::Pod {
+            return Some(());
+        }
         self.unbroken(Hop::Cluster)?;
         self.add(self.label())?;
         self.unbroken(Hop::Label)?;
@@ -217,6 +223,32 @@ impl<'a> Walker<'_, 'a> {
         match broken.map(|broken| broken.rule) {
             Some(rule) => step.detail(format!("{} {}: wiguard explain {}", rule.id, rule.name(), rule.id)),
             None => step,
+        }
+    }
+
+    /// What there is to say of pods that do not run. A pod that has ended is as it was made, and its chain is
+    /// nobody's any more; whatever else rests is walked as it will be when pods are made of it.
+    fn life(&self) -> Option<Step> {
+        let workload = self.workload;
+        let kind = workload.kind.kind;
+        let said = |message: String| Some(Step::new("pods", State::Holds, message));
+        match (self.trust.life(workload), workload.kind.shape) {
+            (Life::Active, _) => None,
+            (Life::Ended, Shape::Pod) => {
+                let step = said("it has ended: it runs no more, and asks for no token".to_owned())?;
+                let by = workload.controller.as_ref();
+                Some(match by.map(|by| format!("{} {}/{}", by.kind, workload.namespace, by.name)) {
+                    Some(by) => step.detail(format!("what made it is {by}: trace that")),
+                    None => step,
+                })
+            }
+            (Life::Ended, _) => {
+                said(format!("none: the {kind} has ended; what follows is what pods made anew would meet"))
+            }
+            (Life::Dormant, _) => {
+                let until = if workload.replicas == Some(0) { "scaled up" } else { "resumed" };
+                said(format!("none, until it is {until}; what follows is what they will meet then"))
+            }
         }
     }
 

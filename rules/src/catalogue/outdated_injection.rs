@@ -7,7 +7,8 @@
 //! restarted.
 //!
 //! Variables that the manifest sets itself are no business of the annotation, so a pod is judged only
-//! if what makes it was read and sets none. The policy leaves it to the audit.
+//! if what makes it was read and sets none. A pod that has ended asks for nobody any more; the next one of its
+//! CronJob is told what the annotation says then. The policy leaves it to the audit.
 //!
 //! # Fails
 //!
@@ -83,6 +84,23 @@
 //!   serviceAccountName: cart
 //!   containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: 5a1e2c3d-0001-4000-8000-000000000001}]}]
 //!   volumes: [{name: azure-identity-token, projected: {sources: [{serviceAccountToken: {path: azure-identity-token, expirationSeconds: 3600}}]}}]
+//! ```
+//!
+//! ```yaml
+//! # it has ended
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0002-4000-8000-000000000002}}}
+//! ---
+//! apiVersion: batch/v1
+//! kind: Job
+//! metadata: {name: cart, namespace: shop, uid: 5f0d}
+//! spec: {template: {metadata: {labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: cart, containers: [{name: app}]}}}
+//! status: {conditions: [{type: Complete, status: "True"}]}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart-x, namespace: shop, uid: 5f0c, labels: {azure.workload.identity/use: "true"}, ownerReferences: [{kind: Job, name: cart, controller: true}]}
+//! spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: 5a1e2c3d-0001-4000-8000-000000000001}, {name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/secrets/azure/tokens/azure-identity-token}], volumeMounts: [{name: azure-identity-token, mountPath: /var/run/secrets/azure/tokens}]}]}
+//! status: {phase: Succeeded}
 //! ```
 //!
 //! ```yaml
@@ -250,15 +268,35 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     let said: Vec<String> =
         outdated.iter().map(|(what, then, now)| format!("{what} is `{then}`, and the annotations now say `{now}`")).collect();
     let said: Vec<String> = said.into_iter().map(|said| said.replace("``", "nothing")).collect();
-    let restart = match &workload.controller {
-        Some(Controller { kind, name }) if kind != "ReplicaSet" => {
-            format!("kubectl rollout restart {}/{name} --namespace {}", kind.to_ascii_lowercase(), workload.namespace)
-        }
-        Some(_) => format!("kubectl rollout restart the Deployment of pod {}", workload.name),
-        None => format!("create pod {} anew", workload.name),
-    };
     let finding = Finding::new(RULE.severity, format!("{}.{field}", workload.kind.spec_path()), said.join("; "));
-    Ok(Some(finding.with("outdated", said).fix(restart).breaks_if(untold, Hop::Tenant)))
+    Ok(Some(finding.with("outdated", said).fix(anew(workload, trust)).breaks_if(untold, Hop::Tenant)))
+}
+
+/// What has a pod made anew. `kubectl rollout restart` knows Deployments, DaemonSets and StatefulSets alone
+/// (kubectl, `pkg/polymorphichelpers/objectrestarter.go`).
+fn anew(pod: &Workload, trust: &Trust<'_>) -> String {
+    let namespace = &pod.namespace;
+    let Some(Controller { kind, name }) = &pod.controller else { return format!("create pod {} anew", pod.name) };
+    let delete = format!("kubectl delete pod {} --namespace {namespace}", pod.name);
+    let owner = || makers(pod, trust).find_map(|maker| maker.controller.as_ref()).filter(|it| it.kind == "Deployment");
+    match kind.as_str() {
+        "DaemonSet" | "StatefulSet" => {
+            format!("kubectl rollout restart {}/{name} --namespace {namespace}", kind.to_ascii_lowercase())
+        }
+        "ReplicaSet" => match owner() {
+            Some(owner) => format!("kubectl rollout restart deployment/{} --namespace {namespace}", owner.name),
+            None => format!("{delete}, and so with each pod of ReplicaSet {name}"),
+        },
+        "Job" => format!("wait until Job {name} is done: its next run is told anew; or {delete}, which counts as a failure of the Job"),
+        _ => format!("{delete}: {kind} {name} makes another"),
+    }
+}
+
+/// What made a pod, as far as it was read: of whatever has the name.
+fn makers<'a>(pod: &Workload, trust: &Trust<'a>) -> impl Iterator<Item = &'a Workload> {
+    let all = trust.workloads_of(pod.cluster, &pod.namespace, pod.service_account());
+    let is_maker = |it: &&Workload| pod.controller.as_ref().is_some_and(|by| it.kind.kind == by.kind && it.name == by.name);
+    all.iter().copied().filter(is_maker).collect::<Vec<_>>().into_iter()
 }
 
 /// What the webhook told a container: nothing, if there was nothing to tell.
@@ -275,11 +313,7 @@ fn told<'a>(container: &'a Container, variable: &str) -> Option<&'a str> {
 /// makes it cannot be told.
 fn is_injected(pod: &Workload, variable: &str, trust: &Trust<'_>) -> Result<bool, Unknown> {
     let Some(controller) = &pod.controller else { return Ok(false) };
-    let mut makers = trust
-        .workloads_of(pod.cluster, &pod.namespace, pod.service_account())
-        .iter()
-        .filter(|maker| maker.kind.kind == controller.kind && maker.name == controller.name)
-        .peekable();
+    let mut makers = makers(pod, trust).peekable();
     if makers.peek().is_none() {
         let Controller { kind, name } = controller;
         return Err(Unknown(Key::Value(format!("whether {kind} {}/{name} sets {variable}", pod.namespace))));

@@ -8,8 +8,9 @@
 //! is, it does not say, so that this is of medium severity.
 //!
 //! What is applied together counts together: a credential of another name that trusts the same workloads makes
-//! up for one that goes. A credential whose ServiceAccount does not exist, or that is a pipeline's, is no workload's
-//! loss. What is known only once it is applied, a ServiceAccount of which no workload is seen to ask for the
+//! up for one that goes, and workloads whose cluster is deleted with it lose nothing. A credential whose ServiceAccount does not exist, or that is a pipeline's, is no workload's
+//! loss; nor is it that of what has ended, and of low severity where no pod of any of them is made until somebody
+//! scales it up or resumes it. What is known only once it is applied, a ServiceAccount of which no workload is seen to ask for the
 //! identity, and an identity whose credentials were not all read accuse nobody. What a state, Azure Service Operator
 //! or Crossplane declares otherwise than it is there is `declared-credential-differs`.
 //!
@@ -292,7 +293,7 @@
 use crate::after::After;
 use crate::declared::{Coming, DeclaredCredential, Tool};
 use crate::exchange::{client_ids, expression_of, presented};
-use crate::model::DEFAULT_AUDIENCE;
+use crate::model::{DEFAULT_AUDIENCE, Life};
 use crate::near::{self, Token};
 use crate::on_behalf;
 use crate::prelude::*;
@@ -326,17 +327,29 @@ fn check(declared: &DeclaredCredential, trust: &Trust<'_>) -> Verdict {
     }
     let after = After { declared, identity, live: trust.credentials(identity)?, trust };
     let Some(now) = after.live.iter().find(|it| it.declared.is_none() && declared.touches(it)) else { return Ok(None) };
+    if is_leaving(declared, now, trust) {
+        return Ok(None);
+    }
     let mut unknown = None;
     for account in accounts(now, identity, trust)? {
         match users(&after, now, account) {
-            Ok(workloads) if workloads.is_empty() => {}
-            Ok(workloads) => return Ok(Some(loss(&after, now, account, workloads))),
+            Ok(users) if users.names.is_empty() => {}
+            Ok(users) => return Ok(Some(loss(&after, now, account, users))),
             Err(key) => unknown = unknown.or(Some(key)),
         }
     }
     // of a flexible one, those that are not seen may be let in too
     let unread = || trust.unread_accounts().filter(|_| now.subject.is_none());
     unknown.or_else(unread).map_or(Ok(None), Err)
+}
+
+/// Whether the cluster whose workloads a credential trusts is deleted by the same document.
+fn is_leaving(declared: &DeclaredCredential, now: &FederatedIdentityCredential, trust: &Trust<'_>) -> bool {
+    let id = trust.cluster_of(&now.issuer).map_or("", |(_, cluster)| cluster.id.as_str());
+    let is_it = |it: &Cluster| {
+        it.issuer.as_ref() == Some(&now.issuer) || (!id.is_empty() && it.id.eq_ignore_ascii_case(id))
+    };
+    trust.declared().leaving.iter().any(|it| it.origin.source == declared.origin.source && is_it(it))
 }
 
 /// The ServiceAccounts that a credential trusts or may trust.
@@ -363,17 +376,25 @@ fn accounts<'a>(
     }
 }
 
+/// Who gets tokens as a ServiceAccount.
+struct Users {
+    names: Vec<String>,
+    /// Whether no pod of any of them is made now.
+    are_dormant: bool,
+}
+
 /// Who gets tokens as a ServiceAccount that the credential lets in now, and nothing will: workloads, and what
 /// has a driver or an operator ask for it.
 fn users(
     after: &After<'_, '_>,
     now: &FederatedIdentityCredential,
     account: &ServiceAccount,
-) -> Result<Vec<String>, Unknown> {
+) -> Result<Users, Unknown> {
     let subject = account.subject();
+    let nobody = || Users { names: Vec::new(), are_dormant: false };
     match now.admits(&subject) {
         Some(true) => {}
-        Some(false) => return Ok(Vec::new()),
+        Some(false) => return Ok(nobody()),
         None => return Err(expression_of(now)),
     }
     let token = |audience: &Audience| Token {
@@ -388,10 +409,11 @@ fn users(
         }
     }
     if lost.is_empty() {
-        return Ok(Vec::new());
+        return Ok(nobody());
     }
     let mut users = Vec::new();
-    for workload in after.trust.workloads_of(account.cluster, &account.namespace, &account.name) {
+    let all = after.trust.workloads_of(account.cluster, &account.namespace, &account.name);
+    for workload in all.iter().filter(|workload| !workload.has_ended()) {
         let Some(presented) = presented(workload, after.trust)? else { continue };
         let mut kept = false;
         for audience in &presented.audiences {
@@ -405,9 +427,12 @@ fn users(
             users.push(*workload);
         }
     }
+    let mut are_dormant = users.iter().all(|it| after.trust.life(it) == Life::Dormant);
     let mut users = names(&users);
     if lost.iter().any(|audience| audience.as_str() == DEFAULT_AUDIENCE) {
-        users.extend(on_behalf::of(after.identity, account, after.trust));
+        let others = on_behalf::of(after.identity, account, after.trust);
+        are_dormant &= others.is_empty();
+        users.extend(others);
         users.sort_unstable();
         users.dedup();
     }
@@ -415,16 +440,18 @@ fn users(
         let what = format!("who gets tokens as ServiceAccount `{}/{}`", account.namespace, account.name);
         return Err(Unknown(Key::Value(what)));
     }
-    Ok(users)
+    Ok(Users { names: users, are_dormant })
 }
 
-fn loss(after: &After<'_, '_>, now: &FederatedIdentityCredential, account: &ServiceAccount, names: Vec<String>) -> Finding {
+fn loss(after: &After<'_, '_>, now: &FederatedIdentityCredential, account: &ServiceAccount, users: Users) -> Finding {
+    let Users { names, are_dormant } = users;
     let After { declared, identity, .. } = after;
     let subject = account.subject();
     let audience = now.audiences.first().cloned().unwrap_or_else(|| DEFAULT_AUDIENCE.into());
     let token = Token { issuer: now.issuer.clone(), subject, audience };
     let template = matches!(declared.tool, Tool::Template { .. });
     let (severity, tense) = if template { (Severity::Medium, "would") } else { (RULE.severity, "will") };
+    let severity = if are_dormant { Severity::Low } else { severity };
     let with_identity = declared.coming == Coming::DeletedWithIdentity;
     let difference = declared.difference(now).filter(|_| !declared.is_deleted());
     let what = match &difference {

@@ -7,7 +7,8 @@
 //!
 //! Only pods of a cluster can tell, which have a `uid`; in a manifest nothing is injected yet. A pod
 //! of which `skip-containers` names every container, and one that brings a token of its own, are as
-//! they should be. The policy leaves it to the audit.
+//! they should be. One that has ended asks for no token any more, and Kubernetes keeps thousands of them. The policy
+//! leaves it to the audit.
 //!
 //! # Fails
 //!
@@ -16,6 +17,7 @@
 //! kind: Pod
 //! metadata: {name: cart, namespace: shop, uid: 5f0c, labels: {azure.workload.identity/use: "true"}}
 //! spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: 5a1e2c3d-0001-4000-8000-000000000001}]}]}
+//! status: {phase: Running}
 //! ```
 //!
 //! # Passes
@@ -58,6 +60,24 @@
 //!   serviceAccountName: cart
 //!   containers: [{name: app}]
 //!   volumes: [{name: azure, projected: {sources: [{serviceAccountToken: {audience: "api://AzureADTokenExchange", path: token}}]}}]
+//! ```
+//!
+//! ```yaml
+//! # it has ended: it was evicted
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, uid: 5f0c, labels: {azure.workload.identity/use: "true"}}
+//! spec: {serviceAccountName: cart, containers: [{name: app}]}
+//! status: {phase: Failed, reason: Evicted}
+//! ```
+//!
+//! ```yaml
+//! # it has ended: it is done
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, uid: 5f0c, labels: {azure.workload.identity/use: "true"}}
+//! spec: {serviceAccountName: cart, containers: [{name: app}]}
+//! status: {phase: Succeeded}
 //! ```
 //!
 //! ```yaml

@@ -7,7 +7,8 @@
 //!
 //! The identity of the `clientID` must trust the ServiceAccount of every pod that mounts the class: else the
 //! pod stays in `ContainerCreating`, with AADSTS700213 in its events. With `useAzureTokenProxy` an identity
-//! binding of AKS takes the place of the credential, and nothing is said of trust.
+//! binding of AKS takes the place of the credential, and nothing is said of trust. What has ended mounts no more;
+//! where only workloads mount it of which no pod is made now (dormant), it is of low severity.
 //!
 //! Without any of them only a service principal's secret is left, in the pods' `nodePublishSecretRef`:
 //! a medium finding. `useWorkloadIdentity` beside a `clientID` is idle, a low one. The node's identity is allowed.
@@ -74,7 +75,7 @@
 //!
 //! ```yaml
 //! # the identity trusts the pods that mount it; a ReplicaSet of before mounts no more
-//! {apiVersion: apps/v1, kind: ReplicaSet, metadata: {name: cart-1, namespace: shop}, spec: {replicas: 0, template: {spec: {serviceAccountName: old, volumes: [{name: vault, csi: {driver: secrets-store.csi.k8s.io, volumeAttributes: {secretProviderClass: vault}}}], containers: [{name: app}]}}}}
+//! {apiVersion: apps/v1, kind: ReplicaSet, metadata: {name: cart-1, namespace: shop, ownerReferences: [{kind: Deployment, name: cart, controller: true}]}, spec: {replicas: 0, template: {spec: {serviceAccountName: old, volumes: [{name: vault, csi: {driver: secrets-store.csi.k8s.io, volumeAttributes: {secretProviderClass: vault}}}], containers: [{name: app}]}}}}
 //! ---
 //! {name: prod, type: Microsoft.ContainerService/ManagedClusters, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
 //! ---
@@ -146,7 +147,7 @@
 //! metadata: {name: vault, namespace: shop}
 //! spec: {provider: vault, parameters: {roleName: cart}}
 //! ```
-use crate::model::{AzureParameters, Body, DEFAULT_AUDIENCE, Volume, is_guid, is_placeholder};
+use crate::model::{AzureParameters, Body, DEFAULT_AUDIENCE, Life, Volume, is_guid, is_placeholder};
 use crate::near::Token;
 use crate::on_behalf;
 use crate::prelude::*;
@@ -206,11 +207,15 @@ fn untrusted(custom: &Custom, said: &AzureParameters, trust: &Trust<'_>) -> Verd
     let Some(identity) = trust.identity(&said.client_id.as_str().into()).known()? else { return Ok(None) };
     let place = (custom.cluster, custom.namespace.as_str());
     let is_it = |volume: &Volume| matches!(volume, Volume::SecretsStore(class) if *class == custom.name);
-    let Some(subject) = on_behalf::distrusted_mounter(identity, place, trust, is_it)? else { return Ok(None) };
-    let message = format!("identity `{}` does not trust `{subject}`, as which pods mount the class", identity.name);
+    let Some((subject, life)) = on_behalf::distrusted_mounter(identity, place, trust, is_it)? else { return Ok(None) };
+    let (severity, mount) = match life {
+        Life::Active => (RULE.severity, "mount"),
+        _ => (Severity::Low, "will mount"),
+    };
+    let message = format!("identity `{}` does not trust `{subject}`, as which pods {mount} the class", identity.name);
     let token = Token { issuer: trust.issuer(custom.cluster)?.clone(), subject, audience: DEFAULT_AUDIENCE.into() };
     Ok(Some(
-        Finding::new(RULE.severity, "spec.parameters.clientID", message)
+        Finding::new(severity, "spec.parameters.clientID", message)
             .with("clientId", said.client_id.as_str())
             .with("subject", token.subject.as_str())
             .fix(repair::repair(identity, None, &token)),

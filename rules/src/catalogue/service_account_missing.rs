@@ -7,9 +7,10 @@
 //! Judged are workloads that ask for a token of Azure, whose ServiceAccounts are all listed. `default` is
 //! made by Kubernetes in every namespace, so that no manifest needs to say it, and a Job that is done needs
 //! none any more. A CronJob or a Job that is suspended makes no pod now, and will as soon as somebody or
-//! something resumes it, as queues do with every Job of theirs: it is told at low severity. A pod that runs had its ServiceAccount when it was made, and perhaps has it still: pods are listed
-//! at another moment than ServiceAccounts. What made it is judged. The policy leaves it to the
-//! audit: a ServiceAccount may be created after the workload, at the same time.
+//! something resumes it, as queues do with every Job of theirs: it is told at low severity, as all that
+//! rests. A pod that runs had its ServiceAccount when it was made, and perhaps has it
+//! still: pods are listed at another moment than ServiceAccounts. What made it is judged. The policy leaves it to
+//! the audit: a ServiceAccount may be created after the workload, at the same time.
 //!
 //! # Fails
 //!
@@ -101,7 +102,7 @@ pub(super) static RULE: Rule = Rule {
 
 fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     let name = workload.service_account();
-    if name == "default" || workload.finished || workload.template.live || !(workload.opts_in() || workload.projects_azure_token()) {
+    if name == "default" || workload.template.live || !(workload.opts_in() || workload.projects_azure_token()) {
         return Ok(None);
     }
     if trust.service_account(workload).known()?.is_some() {
@@ -109,16 +110,12 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     }
     let namespace = &workload.namespace;
     let field = format!("{}.serviceAccountName", workload.kind.spec_path());
-    let (severity, refused) = match workload.suspended {
-        true => (Severity::Low, "so Kubernetes will refuse the pods when it is resumed"),
-        false => (RULE.severity, "so Kubernetes refuses the pods"),
-    };
-    let message = format!("namespace `{namespace}` has no ServiceAccount `{name}`, {refused}");
+    let message = format!("namespace `{namespace}` has no ServiceAccount `{name}`, so Kubernetes refuses the pods");
     let fix = match trust.account_like(workload.cluster, namespace, name) {
         Some(like) => format!("set `{field}` to `{}`, or create ServiceAccount {name} in namespace {namespace}", like.name),
         None => format!(
             "name another in `{field}`, or create it: kubectl create serviceaccount {name} --namespace {namespace}"
         ),
     };
-    Ok(Some(Finding::new(severity, field, message).with("serviceAccount", name).fix(fix)))
+    Ok(Some(Finding::new(RULE.severity, field, message).with("serviceAccount", name).fix(fix)))
 }

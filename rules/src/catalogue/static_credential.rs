@@ -220,6 +220,14 @@ fn source(
         let source = match &variable.value {
             Value::Literal(Some(text)) if text.is_empty() => return Ok(None),
             Value::Secret(secret, _) if !bare => format!("Secret `{secret}`"),
+            #[cfg(feature = "audit")]
+            Value::Optional(secret, key) if !bare => {
+                let has = trust.secret(workload, secret).known()?.is_some_and(|it| it.keys.iter().any(|own| own == key));
+                if !has {
+                    return Ok(None);
+                }
+                format!("Secret `{secret}`")
+            }
             Value::Elsewhere if !bare => "`valueFrom`".to_owned(),
             _ => "a literal".to_owned(),
         };

@@ -8,7 +8,8 @@
 //! counts. A container that names
 //! `WorkloadIdentityCredential` in `AZURE_TOKEN_CREDENTIALS` tries nothing else. A container that
 //! `skip-containers` names has no token, and is for `static-credential` to judge, as are pods that
-//! do not opt in. What a ConfigMap of `envFrom` holds is not read.
+//! do not opt in. What a ConfigMap of `envFrom` holds is not read. A variable from a key of a Secret with
+//! `optional: true` is none where the audit knows that the Secret has no such key.
 //!
 //! # Fails
 //!

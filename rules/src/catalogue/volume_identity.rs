@@ -106,7 +106,7 @@
 //! parameters: {clientID: "${CLIENT_ID}"}
 //! ```
 use crate::exchange::trusts_one_like;
-use crate::model::{Login, Volume, is_guid, is_placeholder};
+use crate::model::{Life, Login, Volume, is_guid, is_placeholder};
 use crate::on_behalf;
 use crate::prelude::*;
 
@@ -128,10 +128,11 @@ fn check(custom: &Custom, trust: &Trust<'_>) -> Verdict {
     if is_placeholder(id) {
         return Ok(None);
     }
-    let finding = |message: String, fix: String| {
-        let finding = Finding::new(RULE.severity, login.path.as_str(), message);
+    let told = |severity, message: String, fix: String| {
+        let finding = Finding::new(severity, login.path.as_str(), message);
         Ok(Some(finding.with("clientId", id).fix(fix)))
     };
+    let finding = |message: String, fix: String| told(RULE.severity, message, fix);
     if !is_guid(id) {
         return finding(format!("`{id}` is no client id"), "give the identity's client id, a GUID".to_owned());
     }
@@ -146,10 +147,14 @@ fn check(custom: &Custom, trust: &Trust<'_>) -> Verdict {
     }
     match mounter(custom, login, identity, trust)? {
         None => Ok(None),
-        Some(subject) => {
+        Some((subject, life)) => {
+            let (severity, mount) = match life {
+                Life::Active => (RULE.severity, "mount"),
+                _ => (Severity::Low, "will mount"),
+            };
             let message =
-                format!("identity `{}` does not trust `{subject}`, as which pods mount the volume", identity.name);
-            finding(message, format!("{add} subject {subject}"))
+                format!("identity `{}` does not trust `{subject}`, as which pods {mount} the volume", identity.name);
+            told(severity, message, format!("{add} subject {subject}"))
         }
     }
 }
@@ -160,7 +165,7 @@ fn mounter(
     login: &Login,
     identity: &Identity,
     trust: &Trust<'_>,
-) -> Result<Option<Subject>, crate::trust::Unknown> {
+) -> Result<Option<(Subject, Life)>, crate::trust::Unknown> {
     let Some((namespace, claim)) = &login.claim else { return Ok(None) };
     let is_it = |volume: &Volume| matches!(volume, Volume::Claim(name) if name == claim);
     on_behalf::distrusted_mounter(identity, (custom.cluster, namespace), trust, is_it)

@@ -6,7 +6,7 @@
 //! which cannot serve without one.
 //!
 //! Containers that other admission controllers add may be named: those in the parameter
-//! `injectedContainers`. A pod that opts out is not judged, and a placeholder is for
+//! `injectedContainers`, and in an audit those of the pods that were made of the workload. A pod that opts out is not judged, and a placeholder is for
 //! `unresolved-placeholder` to tell.
 //!
 //! # Fails
@@ -134,6 +134,8 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     let field = workload.annotation_path(annotation::SKIP_CONTAINERS);
     let injected = |name: &str| any_glob(&trust.parameters().injected_containers, name);
     let stranger = workload.skipped().find(|name| !exists(name) && !injected(name) && *name != "azwi-proxy");
+    #[cfg(feature = "audit")]
+    let stranger = stranger.filter(|_| !are_added(workload, trust));
     let (message, fix) = if value.contains(',') {
         let names: Vec<&str> = value.split([',', ';']).map(str::trim).filter(|name| !name.is_empty()).collect();
         let message = format!(
@@ -157,4 +159,23 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     };
     let containers: Vec<String> = workload.containers().map(|(container, _)| container.name.clone()).collect();
     Ok(Some(Finding::new(RULE.severity, field, message).with("value", value).with("containers", containers).fix(fix)))
+}
+
+/// Whether a pod that was made of a workload has every container that is to be skipped: what the workload lacks,
+/// other webhooks add.
+#[cfg(feature = "audit")]
+fn are_added(workload: &Workload, trust: &Trust<'_>) -> bool {
+    let all = trust.workloads_of(workload.cluster, &workload.namespace, workload.service_account());
+    let made_by = |it: &Workload| {
+        let by = it.controller.as_ref()?;
+        all.iter().copied().find(|maker| maker.kind.kind == by.kind && maker.name == by.name)
+    };
+    // A pod, its ReplicaSet or Job, its Deployment or CronJob.
+    let is_made = |pod: &Workload| {
+        let makers = [made_by(pod), made_by(pod).and_then(made_by)];
+        makers.into_iter().flatten().any(|maker| core::ptr::eq(maker, workload))
+    };
+    let has = |pod: &Workload, name: &str| pod.containers().any(|(container, _)| container.name == name);
+    let mut pods = all.iter().filter(|it| it.template.live && is_made(it));
+    pods.any(|pod| workload.skipped().all(|name| has(pod, name)))
 }

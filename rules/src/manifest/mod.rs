@@ -33,7 +33,9 @@ use crate::model::{
 };
 use crate::model::{ClusterIx, Custom, Origin, ServiceAccount, Workload};
 #[cfg(feature = "audit")]
-use crate::model::{PodBearing, PodTemplate, Registration, Role, RoleBinding, Shape, WebhookSettings};
+use crate::model::{
+    Life, PodBearing, PodTemplate, Registration, Role, RoleBinding, Shape, WebhookSettings, is_past_revision,
+};
 #[cfg(feature = "audit")]
 use crate::spelling::like_ours;
 use object::Object;
@@ -195,7 +197,7 @@ fn bystander(object: &Object<'_>, cluster: ClusterIx, origin: Origin) -> Option<
 
 fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest {
     #[cfg(feature = "audit")]
-    let Status { ready, finished } = object.status;
+    let Status { ready, ended } = object.status;
     let Object { api_version, kind, metadata, spec, .. } = object;
     let namespace =
         metadata.namespace.filter(|namespace| !namespace.is_empty()).map_or_else(|| "default".into(), Cow::into_owned);
@@ -287,6 +289,15 @@ fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest 
         PodTemplate { live: kind.shape == Shape::Pod && metadata.live, other_labels, ..template }
     };
     let controller = metadata.controller;
+    #[cfg(feature = "audit")]
+    let life = {
+        let is_empty = metadata.live && replicas == Some(0) && controller.is_none();
+        match ended || is_past_revision(kind.kind, replicas, controller.is_some()) {
+            true => Life::Ended,
+            false if is_suspended || is_empty => Life::Dormant,
+            false => Life::Active,
+        }
+    };
     let workload = Workload {
         kind,
         cluster,
@@ -297,9 +308,7 @@ fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest 
         #[cfg(feature = "audit")]
         ready,
         #[cfg(feature = "audit")]
-        finished,
-        #[cfg(feature = "audit")]
-        suspended: is_suspended,
+        life,
         selects_label,
         labels,
         annotations,

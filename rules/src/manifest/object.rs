@@ -10,7 +10,7 @@ use super::metadata::Metadata;
 use super::spec::Spec;
 use super::{Hint, ManifestError, Visit};
 #[cfg(feature = "audit")]
-use super::{metadata::Kept, operators, rbac, registration};
+use super::{metadata::Kept, operators, pod::is, rbac, registration};
 use crate::json::{Fault, Json};
 #[cfg(feature = "audit")]
 use crate::model::{Body, PodBearing, Webhook, WebhookSettings};
@@ -32,8 +32,8 @@ pub(super) struct Object<'a> {
 pub(super) struct Status {
     /// `readyReplicas` of a Deployment, 0 if it has a status without.
     pub(super) ready: Option<i64>,
-    /// Whether a Job is done, so that no pod of it starts again.
-    pub(super) finished: bool,
+    /// Whether a Job is done or has failed, so that no pod of it starts again, or a pod runs no more.
+    pub(super) ended: bool,
 }
 
 /// An object as far as it was read.
@@ -276,23 +276,28 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// How many replicas of a Deployment are ready, and whether a Job is done (Kubernetes, `batch/v1` JobStatus).
+    /// How many replicas of a Deployment are ready, and whether a Job or a pod has ended (Kubernetes, `batch/v1`
+    /// JobStatus and `v1` PodStatus).
     #[cfg(feature = "audit")]
     fn status(&mut self, json: &mut dyn Json<'a>) -> Result<(), Fault> {
         self.identify();
-        let Some(Family::Pods(kind)) = self.family else { return Ok(()) };
-        let (mut ready, mut finished) = (None, false);
+        let Some(Family::Pods(kind)) = self.family else {
+            self.early |= self.family.is_none();
+            return Ok(());
+        };
+        let (mut ready, mut ended) = (None, false);
         let is_there = match kind.kind {
             "Deployment" => {
                 json.object_if_any(&mut [("readyReplicas", &mut |json| json.integer().map(|number| ready = number))])?
             }
-            "Job" => json.object_if_any(&mut [("completionTime", &mut |json| {
-                json.text().map(|time| finished = time.is_some())
+            "Job" => job_status(&mut ended, json)?,
+            "Pod" => json.object_if_any(&mut [("phase", &mut |json| {
+                json.loose().map(|phase| ended = matches!(&*phase.text, "Succeeded" | "Failed"))
             })])?,
             _ => return Ok(()),
         };
         let is_deployment = is_there && kind.kind == "Deployment";
-        self.status = Status { ready: is_deployment.then(|| ready.unwrap_or(0)), finished };
+        self.status = Status { ready: is_deployment.then(|| ready.unwrap_or(0)), ended };
         Ok(())
     }
 
@@ -334,6 +339,30 @@ impl<'a> Reading<'a> {
             _ => None,
         }
     }
+}
+
+/// `status` of a Job: one that fails has no `completionTime`, but a condition.
+#[cfg(feature = "audit")]
+fn job_status(ended: &mut bool, json: &mut dyn Json<'_>) -> Result<bool, Fault> {
+    let (mut is_complete, mut has_condition) = (false, false);
+    let is_there = json.object_if_any(&mut [
+        ("completionTime", &mut |json| json.text().map(|time| is_complete = time.is_some())),
+        ("conditions", &mut |json| {
+            json.elements(&mut |json| {
+                let (mut is_last, mut holds) = (false, false);
+                json.object(&mut [
+                    ("type", &mut |json| {
+                        json.loose().map(|kind| is_last = matches!(&*kind.text, "Complete" | "Failed"))
+                    }),
+                    ("status", &mut |json| is(&mut holds, "True", json)),
+                ])?;
+                has_condition |= is_last && holds;
+                Ok(())
+            })
+        }),
+    ])?;
+    *ended = is_complete || has_condition;
+    Ok(is_there)
 }
 
 fn set<'a>(slot: &mut Option<Cow<'a, str>>, name: &'static str, json: &mut dyn Json<'a>) -> Result<(), Fault> {

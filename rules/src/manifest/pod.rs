@@ -263,10 +263,19 @@ fn value_from(json: &mut dyn Json<'_>) -> Result<Option<Value>, Fault> {
     let mut value = Value::Elsewhere;
     let is_there = json.object_if_any(&mut [("secretKeyRef", &mut |json| {
         let (mut name, mut key) = (String::new(), String::new());
+        #[cfg(feature = "audit")]
+        let mut optional = false;
         let is_there = json.object_if_any(&mut [
             ("name", &mut |json| json.string().map(|text| name = text)),
             ("key", &mut |json| json.string().map(|text| key = text)),
+            #[cfg(feature = "audit")]
+            ("optional", &mut |json| is(&mut optional, "true", json)),
         ])?;
+        #[cfg(feature = "audit")]
+        if is_there && optional {
+            value = Value::Optional(name, key);
+            return Ok(());
+        }
         if is_there {
             value = Value::Secret(name, key);
         }

@@ -185,6 +185,57 @@ fn how_many_replicas_are_ready_is_kept_of_the_webhook_in_a_cluster() {
 }
 
 #[test]
+fn what_rests_is_told_by_spec_and_status() {
+    let life = |kind: &str, metadata: &str, spec: &str, status: &str| {
+        let api_version = crate::model::POD_BEARING.iter().find(|it| it.kind == kind).map(|it| it.api_version).unwrap();
+        let head =
+            alloc::format!(r#""apiVersion":"{api_version}","kind":"{kind}","metadata":{{"name":"a"{metadata}}}"#);
+        let body = alloc::format!(r#""spec":{{{spec}}},"status":{{{status}}}"#);
+        let of = |json: alloc::string::String| workload(&json).life;
+        let life = of(alloc::format!("{{{head},{body}}}"));
+        assert_eq!(of(alloc::format!("{{{body},{head}}}")), life, "in whatever order");
+        life
+    };
+    let (uid, none) = (r#","uid":"1""#, r#""replicas":0"#);
+    let owned = r#","uid":"1","ownerReferences":[{"kind":"Deployment","name":"a","controller":true}]"#;
+    assert_eq!(life("Deployment", uid, none, ""), Life::Dormant);
+    assert_eq!(life("Deployment", "", none, ""), Life::Active);
+    assert_eq!(life("Deployment", uid, r#""replicas":1"#, ""), Life::Active);
+    assert_eq!(life("Deployment", owned, none, ""), Life::Active);
+    assert_eq!(life("ReplicaSet", owned, none, ""), Life::Ended);
+    assert_eq!(life("ReplicationController", owned, none, ""), Life::Ended);
+    assert_eq!(life("ReplicaSet", uid, none, ""), Life::Dormant);
+    assert_eq!(life("Job", uid, r#""suspend":true"#, ""), Life::Dormant);
+    assert_eq!(life("CronJob", "", r#""suspend":true"#, ""), Life::Dormant);
+    assert_eq!(life("CronJob", "", r#""jobTemplate":{"spec":{"suspend":true}}"#, ""), Life::Dormant);
+    assert_eq!(life("Deployment", uid, r#""suspend":true"#, ""), Life::Active);
+    assert_eq!(life("Job", uid, r#""suspend":true"#, r#""completionTime":"2026-11-01T08:00:00Z""#), Life::Ended);
+    assert_eq!(life("Job", uid, "", r#""conditions":[{"type":"Failed","status":"True"}]"#), Life::Ended);
+    assert_eq!(life("Job", uid, "", r#""conditions":[{"type":"Failed","status":"False"}]"#), Life::Active);
+    assert_eq!(
+        life("Job", uid, "", r#""completionTime":null,"conditions":[{"type":"Suspended","status":"True"}]"#),
+        Life::Active
+    );
+    for (phase, ended) in [("Succeeded", true), ("Failed", true), ("Running", false), ("Pending", false)] {
+        let found = life("Pod", uid, "", &alloc::format!(r#""phase":"{phase}""#));
+        assert_eq!(found == Life::Ended, ended, "{phase}");
+    }
+}
+
+#[test]
+fn an_optional_key_of_a_secret_is_told_apart() {
+    let value = |optional: &str| {
+        let json = alloc::format!(
+            r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"p"}},"spec":{{"containers":[{{"name":"c","env":[{{"name":"ARM_CLIENT_SECRET","valueFrom":{{"secretKeyRef":{{"name":"sp","key":"k"{optional}}}}}}}]}}]}}}}"#
+        );
+        workload(&json).template.containers[0].env[0].value.clone()
+    };
+    assert_eq!(value(r#","optional":true"#), Value::Optional("sp".into(), "k".into()));
+    assert_eq!(value(r#","optional":false"#), Value::Secret("sp".into(), "k".into()));
+    assert_eq!(value(""), Value::Secret("sp".into(), "k".into()));
+}
+
+#[test]
 fn a_namespace_keeps_all_its_labels_in_whatever_order() {
     let metadata = r#""metadata":{"name":"shop","labels":{"tier":"front","azure.workload.identity/use":"true"}}"#;
     for json in [

@@ -6,6 +6,8 @@ mod bearing;
 mod condition;
 mod custom;
 mod image;
+#[cfg(feature = "audit")]
+mod life;
 mod name;
 #[cfg(feature = "audit")]
 mod path;
@@ -41,6 +43,8 @@ pub use custom::{AzureParameters, Body, CUSTOM, Custom, CustomKind, Login, Means
 pub use image::ImageReference;
 #[cfg(feature = "audit")]
 pub use image::OPERATORS;
+#[cfg(feature = "audit")]
+pub use life::{Life, is_past_revision};
 pub use name::{Audience, ClientId, DEFAULT_AUDIENCE, Issuer, Subject, is_guid, is_placeholder};
 #[cfg(feature = "audit")]
 pub use path::may_lie_in;

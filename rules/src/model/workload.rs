@@ -8,6 +8,8 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::bearing::{PodBearing, Shape};
+#[cfg(feature = "audit")]
+use super::life::Life;
 use super::{Audience, ClusterIx, Origin, Pairs, Subject, annotation, label};
 
 /// A pod, or an object with a pod template.
@@ -34,14 +36,10 @@ pub struct Workload {
     #[cfg(feature = "audit")]
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
     pub ready: Option<i64>,
-    /// Whether it is a Job that is done, so that no pod of it starts again.
+    /// Whether pods of it run or are made.
     #[cfg(feature = "audit")]
-    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "super::is_false"))]
-    pub finished: bool,
-    /// Whether it is a Job or a CronJob that makes no pods until somebody resumes it.
-    #[cfg(feature = "audit")]
-    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "super::is_false"))]
-    pub suspended: bool,
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Life::is_active"))]
+    pub life: Life,
     /// Whether its selector names the label that opts in.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "super::is_false"))]
     pub selects_label: bool,
@@ -237,6 +235,10 @@ pub enum Value {
     Literal(Option<String>),
     /// `valueFrom.secretKeyRef`: name and key.
     Secret(String, String),
+    /// The same with `optional: true`: without Secret or key there is no variable. Only the audit tells it apart:
+    /// at admission nothing is known of Secrets.
+    #[cfg(feature = "audit")]
+    Optional(String, String),
     /// Any other `valueFrom`.
     Elsewhere,
 }

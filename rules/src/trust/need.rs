@@ -2,7 +2,7 @@
 
 use super::{Key, Link, Trust, Unknown};
 use crate::inventory::{Extent, SecretProviderClass};
-use crate::model::{Body, ClusterIx, Means, Volume, Workload};
+use crate::model::{Body, ClusterIx, Life, Means, Volume, Workload};
 
 impl Trust<'_> {
     /// Whether a pod of a cluster gets its token from the webhook alone: it opts in, and brings none of its own.
@@ -10,7 +10,7 @@ impl Trust<'_> {
     /// # Errors
     /// If none was seen that does, and not all pods were.
     pub fn needs_webhook(&self, index: ClusterIx) -> Result<bool, Unknown> {
-        let needs = |it: &Workload| !it.finished && it.opts_in() && !it.projects_azure_token();
+        let needs = |it: &Workload| it.life != Life::Ended && it.opts_in() && !it.projects_azure_token();
         if self.workloads(index).any(needs) {
             return Ok(true);
         }
@@ -28,7 +28,7 @@ impl Trust<'_> {
             return Ok(true);
         }
         let mut unknown = None;
-        for workload in self.workloads(index).filter(|it| !it.finished) {
+        for workload in self.workloads(index).filter(|it| it.life != Life::Ended) {
             if workload.opts_in() || workload.projects_azure_token() {
                 return Ok(true);
             }
@@ -111,7 +111,7 @@ mod tests {
         {
             assert_eq!(needs(idle(), pods.clone(), deployments.clone()), [None; 2], "{pods:?}, {deployments:?}");
         }
-        let done = Workload { finished: true, ..pod(OPTS_IN, "") };
+        let done = Workload { life: Life::Ended, ..pod(OPTS_IN, "") };
         assert_eq!(needs(vec![done], all(), all()), [Some(false); 2]);
     }
 

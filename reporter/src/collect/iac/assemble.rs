@@ -43,6 +43,10 @@ pub(in crate::collect) fn take(sources: &mut [Sourced], inventory: &mut Inventor
                     inventory.clusters.push(cluster);
                 }
             }
+            for mut cluster in std::mem::take(&mut declarations.leaving) {
+                cluster.origin.source = *index;
+                inventory.declared.leaving.push(cluster);
+            }
             taken.push((*index, declarations));
         }
     }
@@ -91,9 +95,9 @@ pub(in crate::collect) fn add(sources: Sources, inventory: &mut Inventory, assum
     let gone: BTreeSet<_> = lost.iter().map(named).collect();
     all.retain(|it| !it.is_deleted() || !gone.contains(&named(it)));
     all.extend(lost);
-    let clusters = std::mem::take(&mut inventory.declared.clusters);
+    let Declared { clusters, leaving, .. } = std::mem::take(&mut inventory.declared);
     inventory.declared = Declared::of(all, assume_complete);
-    inventory.declared.clusters = clusters;
+    (inventory.declared.clusters, inventory.declared.leaving) = (clusters, leaving);
     if assume_complete && !inventory.credentials.is_empty() {
         for identity in inventory.identities.iter_mut().filter(|it| none_is_live || it.declared.is_some()) {
             identity.credentials_complete = true;

@@ -30,6 +30,9 @@ pub(crate) struct Declarations {
     /// Clusters that are about to be made, and are none of those that are there.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) made: Vec<Cluster>,
+    /// Clusters that are about to be deleted, as they are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) leaving: Vec<Cluster>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) bindings: Vec<DeclaredBinding>,
     /// What of it could not be read: line and reason.
@@ -129,6 +132,7 @@ impl Declarations {
             && self.credentials.is_empty()
             && self.clusters.is_empty()
             && self.made.is_empty()
+            && self.leaving.is_empty()
             && self.bindings.is_empty()
     }
 }

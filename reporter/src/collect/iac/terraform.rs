@@ -46,7 +46,10 @@ pub(super) fn read(document: &Value, lines: &mut Lines<'_>) -> Declarations {
             "azuread_application" | "azuread_application_registration" => {
                 found.identities.push(resource.application(line));
             }
-            "azurerm_kubernetes_cluster" if resource.coming != Coming::Deleted => {
+            "azurerm_kubernetes_cluster" if resource.coming == Coming::Deleted => {
+                found.leaving.push(resource.cluster(line));
+            }
+            "azurerm_kubernetes_cluster" => {
                 let goes = |it: &Resource<'_>| it.coming == Coming::Deleted && it.address == resource.address;
                 let is_new = resource.coming == Coming::Made && !resources.iter().any(goes);
                 let clusters = if is_new { &mut found.made } else { &mut found.clusters };

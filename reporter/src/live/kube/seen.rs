@@ -128,7 +128,7 @@ fn pointed(workload: &Workload) -> Vec<Local> {
     }
     for container in workload.template.init_containers.iter().chain(&workload.template.containers) {
         for variable in &container.env {
-            if let Value::Secret(name, _) = &variable.value {
+            if let Value::Secret(name, _) | Value::Optional(name, _) = &variable.value {
                 to.push((own("Secret"), name.clone()));
             }
         }

@@ -1,0 +1,48 @@
+//! The life of a workload: whether pods of it run or are made. What was read of one object alone; what else
+//! of a cluster may wake it, [`crate::trust::Trust::life`] knows.
+
+#[cfg(feature = "facts")]
+use serde::{Deserialize, Serialize};
+
+use super::Workload;
+
+/// Whether pods of a workload run or are made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
+pub enum Life {
+    /// They run, or are made when they are wanted. A manifest too that is no cluster's yet, whatever replicas it
+    /// asks for: autoscalers and people say otherwise later.
+    #[default]
+    Active,
+    /// None is made until somebody changes it: a Job or CronJob with `suspend`, or no replicas in a cluster, of
+    /// what nothing else controls.
+    Dormant,
+    /// None of it runs or will: a Job that is done or has failed, a pod of phase `Succeeded` or `Failed`, a past
+    /// revision.
+    Ended,
+}
+
+// === impl Life ===
+
+impl Life {
+    /// Whether pods run or are made, which goes without saying.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+    pub const fn is_active(&self) -> bool {
+        matches!(self, Self::Active)
+    }
+}
+
+// === impl Workload ===
+
+impl Workload {
+    /// Whether no pod of it runs or will, whoever changes what.
+    pub fn has_ended(&self) -> bool {
+        self.life == Life::Ended
+    }
+}
+
+/// Whether it is a past revision: what a Deployment, a DeploymentConfig or the like has scaled to nothing for
+/// another of its own.
+pub fn is_past_revision(kind: &str, replicas: Option<i64>, is_controlled: bool) -> bool {
+    matches!(kind, "ReplicaSet" | "ReplicationController") && replicas == Some(0) && is_controlled
+}
