@@ -90,6 +90,7 @@ catalogue! {
     audit AWI311 => dangling_credential,
     audit AWI312 => credential_for_shared_account,
     audit AWI313 => unapproved_issuer,
+    #[cfg(feature = "audit")]
     audit AWI401 => credential_quota,
     audit AWI402 => shared_identity,
     #[cfg(feature = "audit")]

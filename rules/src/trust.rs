@@ -4,6 +4,8 @@
 #[cfg(feature = "audit")]
 mod access;
 #[cfg(feature = "audit")]
+mod asked;
+#[cfg(feature = "audit")]
 mod audience;
 #[cfg(feature = "audit")]
 mod coming;

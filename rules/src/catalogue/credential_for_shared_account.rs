@@ -4,9 +4,11 @@
 //! `kube-system`, `kube-public` or `default` may run as any ServiceAccount there. An identity that
 //! trusts such an account is open to all of them, not to one application.
 //!
-//! Operators that serve others by design are exempt, by `NAMESPACE:NAME`: KEDA's in `kube-system`, the
-//! provisioner of AKS's toolchain operator for AI, which Microsoft has you federate there, and those you
-//! declare. Other issuers and flexible credentials name no ServiceAccount.
+//! Operators that serve others by design are exempt, by `NAMESPACE:NAME`: KEDA's in `kube-system`; what
+//! Microsoft has you federate there, which are the provisioner of AKS's toolchain operator for AI and
+//! Karpenter; the controller of Application Gateway for Containers, whose add-on makes identity and credential
+//! itself and supports no other place; and those you declare. Other issuers and flexible credentials name no
+//! ServiceAccount.
 //!
 //! # Fails
 //!
@@ -31,6 +33,16 @@
 //! ```yaml
 //! # an add-on of AKS that has to be federated in its namespace
 //! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/kaito/federatedIdentityCredentials/kaito, name: kaito, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:kube-system:kaito-gpu-provisioner", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! ```
+//!
+//! ```yaml
+//! # an add-on of AKS that federates itself
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/applicationloadbalancer-prod/federatedIdentityCredentials/aksfic, name: aksfic, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:kube-system:alb-controller-sa", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! ```
+//!
+//! ```yaml
+//! # Karpenter, where its documentation has it
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/karpentermsi/federatedIdentityCredentials/KARPENTER_FID, name: KARPENTER_FID, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:kube-system:karpenter-sa", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
 //! ```
 //!
 //! ```yaml
@@ -80,9 +92,11 @@ pub(super) static RULE: Rule = Rule {
     checks: &[Check::Credential(check)],
 };
 
-/// ServiceAccounts of AKS's own add-ons that their users have to federate (Microsoft Learn, "Deploy an AI model
-/// on AKS with the AI toolchain operator").
-const OF_ADD_ONS: [&str; 1] = ["kube-system:kaito-gpu-provisioner"];
+/// ServiceAccounts of AKS's own add-ons that their users have to federate or that federate themselves (Microsoft
+/// Learn, "Deploy an AI model on AKS with the AI toolchain operator" and "Application Gateway for Containers ALB
+/// Controller add-on"; karpenter-provider-azure, `README.md`).
+const OF_ADD_ONS: [&str; 3] =
+    ["kube-system:kaito-gpu-provisioner", "kube-system:alb-controller-sa", "kube-system:karpenter-sa"];
 const SHARED_NAMESPACES: [&str; 3] = ["default", "kube-system", "kube-public"];
 
 fn check(credential: &FederatedIdentityCredential, trust: &Trust<'_>) -> Verdict {

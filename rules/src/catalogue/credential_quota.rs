@@ -4,8 +4,12 @@
 //! pipelines and the one of an identity binding all count. The next cluster or namespace then cannot
 //! be added, usually in the middle of a migration. ServiceAccounts that name the identity and that no
 //! credential of it trusts yet are counted as needed, and so are credentials that infrastructure as code
-//! declares and that are not there yet, less those that a plan deletes. A ServiceAccount whose pods use an
-//! identity binding needs none of its own: all bindings of an identity share one.
+//! declares and that are not there yet, less those that a plan deletes.
+//!
+//! A ServiceAccount needs none where nobody asks for its tokens: GitOps lays it in every cluster, and the
+//! application runs in two. Pods ask that opt in or bring a token of their own, drivers that mount for them, and
+//! External Secrets; where not all pods and Deployments of its cluster were read, it is not known who does. One
+//! whose pods use an identity binding needs none of its own: all bindings of an identity share one.
 //!
 //! There is no other exception; limit and threshold are parameters, should Microsoft lift them.
 //!
@@ -32,7 +36,61 @@
 //! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r15, name: r15, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r15", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
 //! ```
 //!
+//! ```yaml
+//! # a ServiceAccount waits for the sixteenth
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 33333333-3333-3333-3333-333333333333, resourceGroup: rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r0, name: r0, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r0", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r1, name: r1, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r1", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r2, name: r2, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r2", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r3, name: r3, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r3", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r4, name: r4, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r4", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r5, name: r5, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r5", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r6, name: r6, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r6", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r7, name: r7, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r7", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r8, name: r8, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r8", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r9, name: r9, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r9", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r10, name: r10, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r10", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r11, name: r11, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r11", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r12, name: r12, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r12", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r13, name: r13, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r13", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r14, name: r14, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r14", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 33333333-3333-3333-3333-333333333333}}}
+//! ---
+//! {apiVersion: v1, kind: Pod, metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: cart}}
+//! ```
+//!
 //! # Passes
+//!
+//! ```yaml
+//! # the ServiceAccount is there, and nobody asks for its tokens
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 33333333-3333-3333-3333-333333333333, resourceGroup: rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r0, name: r0, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r0", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r1, name: r1, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r1", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r2, name: r2, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r2", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r3, name: r3, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r3", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r4, name: r4, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r4", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r5, name: r5, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r5", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r6, name: r6, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r6", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r7, name: r7, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r7", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r8, name: r8, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r8", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r9, name: r9, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r9", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r10, name: r10, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r10", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r11, name: r11, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r11", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r12, name: r12, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r12", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r13, name: r13, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r13", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/r14, name: r14, issuer: "https://token.actions.githubusercontent.com", subject: "repo:shop/r14", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 33333333-3333-3333-3333-333333333333}}}
+//! ---
+//! {apiVersion: v1, kind: Pod, metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: till}}
+//! ```
 //!
 //! ```yaml
 //! # fewer than the threshold
@@ -69,15 +127,18 @@ fn check(identity: &Identity, trust: &Trust<'_>) -> Verdict {
     let seen = trust.credentials_seen(identity);
     let used = seen.len();
     // what is needed counts only where no credential is unseen, or it would shrink with what is learnt
-    let (needs, unknown) = if identity.credentials_complete { needs(identity, trust) } else { (BTreeSet::new(), None) };
-    let planned = if identity.credentials_complete { planned(identity, trust) } else { Planned::default() };
-    let needs: BTreeSet<(&Issuer, Subject)> = needs.into_iter().chain(planned.tokens).collect();
+    let complete = identity.credentials_complete;
+    let Needs { tokens, open, unknown } = if complete { needs(identity, trust) } else { Needs::default() };
+    let planned = if complete { planned(identity, trust) } else { Planned::default() };
+    let needs: BTreeSet<(&Issuer, Subject)> = tokens.into_iter().chain(planned.tokens).collect();
     // one that is known only once it is applied may be what a ServiceAccount waits for
     let needed = needs.len().max(planned.names.len()).saturating_sub(planned.deleted);
     let total = used + needed;
-    if total < warning.min(limit) {
+    let threshold = warning.min(limit);
+    if total < threshold {
         trust.credentials(identity)?;
-        return unknown.map_or(Ok(None), Err);
+        let matters = open.filter(|(_, many)| total + many >= threshold);
+        return unknown.or(matters.map(|(key, _)| key)).map_or(Ok(None), Err);
     }
     let (severity, what) = if total > limit {
         (
@@ -142,41 +203,41 @@ fn planned<'a>(identity: &Identity, trust: &Trust<'a>) -> Planned<'a> {
     planned
 }
 
-/// The tokens that no credential of the identity trusts, though their ServiceAccounts name it; and
-/// what would have to be known to name them all. A credential that is merely misspelt will be
-/// corrected, and needs no further place.
-fn needs<'a>(identity: &Identity, trust: &Trust<'a>) -> (BTreeSet<(&'a Issuer, Subject)>, Option<Unknown>) {
+/// What ServiceAccounts that name an identity need of it.
+#[derive(Default)]
+struct Needs<'a> {
+    /// The tokens that no credential of the identity trusts, though somebody asks for them.
+    tokens: BTreeSet<(&'a Issuer, Subject)>,
+    /// How many ServiceAccounts there are beside of which it is not known whether anybody asks for their tokens,
+    /// and what would have to be known of the first.
+    open: Option<(Unknown, usize)>,
+    /// What would have to be known to name them all.
+    unknown: Option<Unknown>,
+}
+
+/// What is needed. A credential that is merely misspelt will be corrected, and needs no further place.
+fn needs<'a>(identity: &Identity, trust: &Trust<'a>) -> Needs<'a> {
     let seen = trust.credentials_seen(identity);
-    let (mut needs, mut unknown) = (BTreeSet::new(), None);
-    let is_bound = seen.iter().any(|credential| credential.issuer.is_identity_binding());
+    let mut needs = Needs::default();
     for account in trust.accounts_naming(&identity.client_id) {
         let issuer = match trust.issuer(account.cluster) {
             Ok(issuer) => issuer,
             Err(key) => {
-                unknown = unknown.or(Some(key));
+                needs.unknown = needs.unknown.or(Some(key));
                 continue;
             }
         };
         let subject = account.subject();
         let of_cluster = || seen.iter().filter(|credential| credential.issuer == *issuer);
-        if of_cluster().any(|credential| credential.admits(&subject) == Some(true)) {
+        if of_cluster().any(|credential| credential.admits(&subject) == Some(true)) || uses_bindings(account, trust) {
             continue;
         }
-        let mut pods = trust
-            .workloads_of(account.cluster, &account.namespace, &account.name)
-            .iter()
-            .filter(|workload| workload.opts_in());
-        match pods.next() {
-            Some(first) if first.uses_identity_binding() && pods.all(|pod| pod.uses_identity_binding()) => continue,
-            None if is_bound => {
-                let what = format!("the pods of ServiceAccount `{}/{}`", account.namespace, account.name);
-                unknown = unknown.or(Some(Unknown(Key::Value(what))));
-                continue;
-            }
-            _ => {}
+        let asked = trust.is_asked_for(account);
+        if asked == Ok(false) {
+            continue;
         }
         if let Some(flexible) = of_cluster().find(|credential| credential.admits(&subject).is_none()) {
-            unknown = unknown.or(Some(expression_of(flexible)));
+            needs.unknown = needs.unknown.or(Some(expression_of(flexible)));
             continue;
         }
         #[cfg(feature = "audit")]
@@ -188,11 +249,26 @@ fn needs<'a>(identity: &Identity, trust: &Trust<'a>) -> (BTreeSet<(&'a Issuer, S
         }
         let audience = trust.parameters().audiences.first().cloned().unwrap_or_else(|| DEFAULT_AUDIENCE.into());
         let token = Token { issuer: issuer.clone(), subject, audience };
-        if !near::nearest(&token, seen).is_some_and(|miss| miss.is_misspelt()) {
-            needs.insert((issuer, token.subject));
+        if near::nearest(&token, seen).is_some_and(|miss| miss.is_misspelt()) {
+            continue;
+        }
+        match asked {
+            Ok(_) => _ = needs.tokens.insert((issuer, token.subject)),
+            Err(key) => {
+                let (first, others) = needs.open.unwrap_or((key, 0));
+                needs.open = Some((first, others + 1));
+            }
         }
     }
-    (needs, unknown.or_else(|| trust.unread_accounts()))
+    needs.unknown = needs.unknown.or_else(|| trust.unread_accounts());
+    needs
+}
+
+/// Whether all pods seen of a ServiceAccount that opt in use an identity binding.
+fn uses_bindings(account: &ServiceAccount, trust: &Trust<'_>) -> bool {
+    let all = trust.workloads_of(account.cluster, &account.namespace, &account.name);
+    let mut pods = all.iter().filter(|workload| workload.opts_in()).peekable();
+    pods.peek().is_some() && pods.all(|pod| pod.uses_identity_binding())
 }
 
 #[cfg(test)]
@@ -220,7 +296,20 @@ mod tests {
         inventory.service_accounts.extend(
             (0..needed).map(|index| ServiceAccount { name: format!("account-{index}"), ..sample::account(CLIENT) }),
         );
+        inventory.workloads.extend((0..needed).map(|index| pod(index, false)));
         inventory
+    }
+
+    /// A pod that asks for the tokens of the ServiceAccount of that number.
+    fn pod(index: usize, binding: bool) -> Workload {
+        sample::workload(&format!(
+            r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"p{index}","namespace":"shop","labels":{{"azure.workload.identity/use":"true"}},"annotations":{{"azure.workload.identity/use-identity-binding":"{binding}"}}}},"spec":{{"serviceAccountName":"account-{index}"}}}}"#
+        ))
+    }
+
+    fn knows_pods(inventory: &mut Inventory) {
+        let of = inventory.coverage.cluster(ClusterIx(0));
+        (of.pods, of.deployments) = (Extent::Everything, Extent::Everything);
     }
 
     fn verdict(inventory: &Inventory) -> Verdict {
@@ -258,12 +347,8 @@ mod tests {
 
     #[test]
     fn who_uses_an_identity_binding_needs_no_credential() {
-        let pod = |index: usize, binding: bool| {
-            sample::workload(&format!(
-                r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"p{index}","namespace":"shop","labels":{{"azure.workload.identity/use":"true"}},"annotations":{{"azure.workload.identity/use-identity-binding":"{binding}"}}}},"spec":{{"serviceAccountName":"account-{index}"}}}}"#
-            ))
-        };
         let mut inventory = estate(1, 30);
+        inventory.workloads.clear();
         inventory.credentials.first_mut().unwrap().issuer = "https://ib.oic.prod-aks.azure.com/t/c".into();
         assert!(verdict(&inventory).is_err(), "nothing is known of their pods");
         inventory.workloads.extend((0..30).map(|index| pod(index, true)));
@@ -278,8 +363,25 @@ mod tests {
         assert_eq!(verdict(&inventory), Ok(None));
         inventory.workloads.extend((0..20).map(|index| pod(index, false)));
         assert_eq!(verdict(&inventory).unwrap().unwrap().severity, Severity::Critical);
-        // Without any binding, a ServiceAccount of which no pod was seen waits for a credential.
-        assert_eq!(verdict(&estate(1, 30)).unwrap().unwrap().severity, Severity::Critical);
+        assert_eq!(verdict(&estate(1, 30)).unwrap().unwrap().severity, Severity::Critical, "no binding");
+    }
+
+    #[test]
+    fn whom_nobody_asks_for_needs_no_credential() {
+        let of = |used, needed, asking: usize, known: bool| {
+            let mut inventory = estate(used, needed);
+            inventory.workloads.truncate(asking);
+            if known {
+                knows_pods(&mut inventory);
+            }
+            verdict(&inventory).map(|finding| finding.map(|finding| finding.severity)).ok()
+        };
+        assert_eq!(of(2, 22, 2, true), Some(None));
+        assert_eq!(of(14, 22, 2, true), Some(Some(Severity::Medium)));
+        assert_eq!(of(2, 22, 2, false), None, "it is not known of twenty");
+        assert_eq!(of(2, 13, 2, false), Some(None), "too few to matter");
+        assert_eq!(of(2, 14, 2, false), None);
+        assert_eq!(of(16, 22, 2, false), Some(Some(Severity::High)), "those that are known");
     }
 
     /// Fifteen credentials, of which the first is `first`, and a ServiceAccount that may wait for the sixteenth.
@@ -367,7 +469,11 @@ mod tests {
 
     #[test]
     fn one_binding_serves_those_whose_pods_are_not_known() {
-        assert!(beside(|credential| credential.issuer = "https://ib.oic.prod-aks.azure.com/t/c".into()).is_err());
+        let mut inventory = estate(15, 1);
+        inventory.credentials.first_mut().unwrap().issuer = "https://ib.oic.prod-aks.azure.com/t/c".into();
+        assert!(verdict(&inventory).unwrap().is_some(), "its pod uses none");
+        inventory.workloads.clear();
+        assert!(verdict(&inventory).is_err());
     }
 
     #[test]

@@ -8,8 +8,10 @@
 //! labels and clusters as tags. By default those namespaces count that say it themselves by their last word
 //! (`shop-prod`, `shop-staging`, `shop-test`, `shop-dev`) or by a label `env` or `environment`, and what is
 //! in a cluster with such a tag. Names of clusters do not, since everybody has his own; an empty list turns
-//! the rule off. A name counts before a label, and a label before the tag of the cluster. A place that
-//! matches nothing is of no environment, and of several that it matches the first is its own.
+//! the rule off. The label of a namespace counts before its name, which may end in `test` for another reason,
+//! and its name before the tag of the cluster; where labels count and those of a namespace were not read, its
+//! name decides nothing. A place that matches nothing is of no environment, and of several that it matches the
+//! first is its own.
 //!
 //! Identity bindings and issuers other than Kubernetes are not counted, nor tags of identities and of
 //! subscriptions, which say whose something is and not who uses it.
@@ -17,10 +19,16 @@
 //! # Fails
 //!
 //! ```yaml
+//! {name: west, type: Microsoft.ContainerService/ManagedClusters, tags: {}, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
 //! - {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart, name: cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, type: Microsoft.ManagedIdentity/userAssignedIdentities}
 //! ---
 //! - {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart/federatedIdentityCredentials/prod, name: prod, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop-prod:cart", audiences: ["api://AzureADTokenExchange"]}
 //! - {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart/federatedIdentityCredentials/test, name: test, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop-test:cart", audiences: ["api://AzureADTokenExchange"]}
+//! ---
+//! {apiVersion: v1, kind: Namespace, metadata: {name: shop-prod}}
+//! ---
+//! {apiVersion: v1, kind: Namespace, metadata: {name: shop-test}}
 //! ```
 //!
 //! ```yaml
@@ -50,6 +58,20 @@
 //! # Passes
 //!
 //! ```yaml
+//! # the label of a namespace counts before its name
+//! {name: west, type: Microsoft.ContainerService/ManagedClusters, tags: {environment: prod}, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! - {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart, name: cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! - {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart/federatedIdentityCredentials/one, name: one, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audiences: ["api://AzureADTokenExchange"]}
+//! - {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart/federatedIdentityCredentials/two, name: two, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:ab-test:cart", audiences: ["api://AzureADTokenExchange"]}
+//! ---
+//! {apiVersion: v1, kind: Namespace, metadata: {name: shop}}
+//! ---
+//! {apiVersion: v1, kind: Namespace, metadata: {name: ab-test, labels: {env: prod}}}
+//! ```
+//!
+//! ```yaml
 //! # the label of a namespace counts before the tag of its cluster
 //! {name: west, type: Microsoft.ContainerService/ManagedClusters, tags: {Environment: Production}, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
 //! ---
@@ -73,6 +95,8 @@
 //! - {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart/federatedIdentityCredentials/two, name: two, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop-prod:cart", audiences: ["api://AzureADTokenExchange"]}
 //! ---
 //! {apiVersion: v1, kind: Namespace, metadata: {name: shop}}
+//! ---
+//! {apiVersion: v1, kind: Namespace, metadata: {name: shop-prod}}
 //! ```
 //!
 //! ```yaml
@@ -162,7 +186,7 @@ fn check(identity: &Identity, trust: &Trust<'_>) -> Verdict {
     ))
 }
 
-/// The environment that a place belongs to: by its name, else by the labels of the namespace, else by the
+/// The environment that a place belongs to: by the labels of the namespace, else by its name, else by the
 /// tags of the cluster. An error without a key if that takes to know the cluster.
 fn environment<'e>(
     environments: &'e [Environment],
@@ -170,18 +194,20 @@ fn environment<'e>(
     namespace: &str,
     trust: &Trust<'_>,
 ) -> Result<Option<&'e str>, Option<Unknown>> {
-    match named(environments, cluster.map(|(_, cluster)| cluster.name.as_str()), namespace) {
-        Some(Some(name)) => return Ok(Some(name)),
+    let by_name = match named(environments, cluster.map(|(_, cluster)| cluster.name.as_str()), namespace) {
+        Some(Some(name)) => Some(name),
         Some(None) => return Err(None),
-        None if environments.iter().all(|known| known.labels.is_empty()) => return Ok(None),
-        None => {}
+        None => None,
+    };
+    if environments.iter().all(|known| known.labels.is_empty()) {
+        return Ok(by_name);
     }
     let Some((index, cluster)) = cluster else {
-        return if trust.knows_all_clusters() { Ok(None) } else { Err(None) };
+        return if trust.knows_all_clusters() { Ok(by_name) } else { Err(None) };
     };
     let labels = trust.namespace_labels(index, namespace).known().map_err(Some)?;
     let by_label = labels.and_then(|labels| labelled(environments, labels));
-    Ok(by_label.or_else(|| labelled(environments, &cluster.tags)))
+    Ok(by_label.or(by_name).or_else(|| labelled(environments, &cluster.tags)))
 }
 
 /// The first environment whose patterns name a place; nothing within, if it is not of every cluster and the
@@ -213,7 +239,8 @@ fn labelled<'e>(environments: &'e [Environment], pairs: &Pairs) -> Option<&'e st
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
     use super::*;
-    use crate::inventory::Inventory;
+    use crate::inventory::{Extent, Inventory, Namespace};
+    use crate::model::Origin;
     use crate::parameters::Parameters;
     use crate::sample;
 
@@ -238,6 +265,30 @@ mod tests {
         assert_eq!(of(&both, Some("east")).as_deref(), Some("test"));
         assert_eq!(of(&both, None), None);
         assert_eq!(of(&both[1..], None).as_deref(), Some("test"));
+    }
+
+    #[test]
+    fn a_label_that_was_not_read_may_overrule_a_name() {
+        let parameters = Parameters::default();
+        let verdict = |inventory: &Inventory| {
+            check(inventory.identities.first().unwrap(), &Trust::join(inventory, &parameters)).map(|it| it.is_some())
+        };
+        let mut all = inventory(["shop-prod", "shop-test"]);
+        assert!(verdict(&all).is_err());
+        all.coverage.cluster(ClusterIx(0)).namespaces = Extent::Everything;
+        assert_eq!(verdict(&all), Ok(true), "there are none");
+        all.namespaces.push(Namespace {
+            cluster: ClusterIx(0),
+            name: "shop-test".into(),
+            labels: Pairs(vec![crate::model::Pair { key: "env".into(), value: "prod".into(), is_string: true }]),
+            origin: Origin::default(),
+        });
+        assert_eq!(verdict(&all), Ok(false));
+        all.namespaces.clear();
+        all.credentials.iter_mut().for_each(|credential| credential.issuer = "https://other.example.com".into());
+        assert!(verdict(&all).is_err(), "a cluster that was not seen");
+        all.coverage.clusters = true;
+        assert_eq!(verdict(&all), Ok(true), "a cluster that is gone");
     }
 
     #[test]
