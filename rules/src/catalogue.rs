@@ -81,6 +81,7 @@ catalogue! {
     audit AWI304 => issuer_trailing_slash,
     audit AWI305 => issuer_of_another_cluster,
     audit AWI306 => malformed_issuer,
+    #[cfg(feature = "audit")]
     audit AWI307 => wrong_audience,
     audit AWI308 => malformed_subject,
     audit AWI309 => wildcard_trust,
@@ -135,6 +136,7 @@ catalogue! {
     #[cfg(feature = "audit")]
     audit AWI803 => secret_provider_class_identity,
     audit AWI804 => secret_store_identity,
+    #[cfg(feature = "audit")]
     audit AWI805 => trigger_authentication_identity,
     #[cfg(feature = "audit")]
     audit AWI806 => operator_identity,

@@ -43,7 +43,7 @@ pub struct Refusal<'a> {
 /// What a workload presents; `None` if it asks Entra for nothing, or asks through an identity binding.
 ///
 /// # Errors
-/// If the cluster's issuer is unknown.
+/// If the cluster's issuer is unknown, or the audience that its webhook asks for.
 pub fn presented<'a>(workload: &Workload, trust: &Trust<'a>) -> Result<Option<Presented<'a>>, Unknown> {
     let injected = workload.opts_in() && !skips_every_container(workload);
     if workload.uses_identity_binding() || !(injected || workload.projects_azure_token()) {
@@ -51,7 +51,7 @@ pub fn presented<'a>(workload: &Workload, trust: &Trust<'a>) -> Result<Option<Pr
     }
     let mut audiences = Vec::new();
     if injected {
-        audiences.extend(trust.parameters().audiences.iter().cloned());
+        audiences.extend(trust.audiences_of(workload)?);
     }
     let exchanges = |audience: &&Audience| audience.as_str().starts_with(crate::model::DEFAULT_AUDIENCE);
     audiences.extend(workload.own_audiences().filter(exchanges).cloned());
@@ -172,6 +172,17 @@ impl<'a> Presented<'a> {
         }
     }
 
+    /// What would have to be read, where a credential may lack nothing but the audience that a webhook asks for
+    /// which was not seen.
+    #[cfg(feature = "audit")]
+    pub fn unread_audience(&self, refusal: &Refusal<'_>, workload: &Workload, trust: &Trust<'_>) -> Option<Unknown> {
+        let but_for_it = |credential: &&FederatedIdentityCredential| {
+            let mut own = credential.audiences.iter();
+            own.any(|audience| credential.trusts(self.issuer, &self.subject, audience) == Some(true))
+        };
+        trust.unread_audience_of(workload).filter(|_| refusal.credentials.iter().any(but_for_it))
+    }
+
     /// What the identity of a client id answers: a refusal, or none.
     ///
     /// # Errors
@@ -183,6 +194,8 @@ impl<'a> Presented<'a> {
         let identity = trust.identity(&client_id).known();
         let credentials = match (&identity, self.all_that_may_trust(trust)) {
             (Ok(Some(identity)), _) => trust.credentials_seen(identity).to_vec(),
+            // What it trusts is known in its own tenant.
+            (Err(unknown), _) if trust.is_principal(&client_id) => return Err(unknown.clone()),
             // Whoever it is: what may trust this token is all known, and none of it is theirs.
             (_, Some(_)) => Vec::new(),
             // An identity that does not exist is another rule's finding; what else it lacks is not known.

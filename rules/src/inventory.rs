@@ -172,6 +172,11 @@ pub struct Coverage {
     /// Client ids, in lower case, that were asked for one by one and that no identity has.
     #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
     pub no_identity: Set<String>,
+    /// Client ids, in lower case, that are somebody's: of their applications, perhaps another tenant's, a
+    /// service principal was seen. Only the audit knows of any.
+    #[cfg(feature = "audit")]
+    #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
+    pub principals: Set<String>,
     /// Tenants, in lower case, whose identities were seen, beside those of the inventory's own.
     #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
     pub tenants: Set<String>,
@@ -203,6 +208,10 @@ pub struct ClusterCoverage {
     /// Deployments, by which an installed mutating webhook would be seen.
     #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
     pub deployments: Extent,
+    /// Pods.
+    #[cfg(feature = "audit")]
+    #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
+    pub pods: Extent,
     /// Secrets.
     #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
     pub secrets: Extent,

@@ -105,6 +105,7 @@ mod tests {
             ("azure.workload.identify/use", cfg!(feature = "audit")),
             ("azure.wrokload.identity/use", cfg!(feature = "audit")),
             ("azure.workloads.identity/client-id", cfg!(feature = "audit")),
+            ("azureworkloadidenty/use", cfg!(feature = "audit")),
             ("azure.workload.identify/team", false),
             ("azure.wrokload.identify/use", false),
             ("azure.workload.identify.use", false),

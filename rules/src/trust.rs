@@ -4,13 +4,19 @@
 #[cfg(feature = "audit")]
 mod access;
 #[cfg(feature = "audit")]
+mod audience;
+#[cfg(feature = "audit")]
 mod coming;
 #[cfg(feature = "audit")]
 mod life;
 #[cfg(feature = "audit")]
+mod need;
+#[cfg(feature = "audit")]
 mod registered;
 #[cfg(feature = "audit")]
 pub use access::CREDENTIAL_OF_BINDINGS;
+#[cfg(feature = "audit")]
+pub use registered::{PassedOver, Unmet};
 #[cfg(test)]
 mod tests;
 
@@ -113,6 +119,8 @@ pub struct Trust<'a> {
     bindings: Index<'a, &'a RoleBinding>,
     #[cfg(feature = "audit")]
     webhooks: Index<'a, &'a Workload>,
+    #[cfg(feature = "audit")]
+    audiences: audience::Audiences,
 }
 
 // === impl Link ===
@@ -188,6 +196,8 @@ impl<'a> Trust<'a> {
                     .filter(|it| it.is_webhook())
                     .map(|it| (Name::within(it.cluster, "", ""), it)),
             ),
+            #[cfg(feature = "audit")]
+            audiences: audience::Audiences::of(inventory, parameters),
         };
         trust.credentials_of = Index::of(
             inventory
@@ -227,6 +237,12 @@ impl<'a> Trust<'a> {
     pub fn cluster_of(&self, issuer: &Issuer) -> Option<(ClusterIx, &'a Cluster)> {
         self.clusters()
             .find(|(_, cluster)| cluster.issuer.as_ref() == Some(issuer) || cluster.other_issuers.contains(issuer))
+    }
+
+    /// The audiences, of which any will do, of the tokens that the webhook gives the pods of a workload.
+    #[cfg(not(feature = "audit"))]
+    pub fn audiences_of(&self, _: &Workload) -> Result<Vec<crate::model::Audience>, Unknown> {
+        Ok(self.parameters.audiences.clone())
     }
 
     /// Whether any cluster could have an issuer that no source describes.
@@ -361,7 +377,19 @@ impl<'a> Trust<'a> {
         let coverage = &self.inventory.coverage;
         let covered = (coverage.managed_identities && coverage.applications)
             || coverage.no_identity.contains(client_id.folded().as_str());
-        Link::look(found, covered, || Key::Identity(client_id.0.clone()))
+        Link::look(found, covered && !self.is_principal(client_id), || Key::Identity(client_id.0.clone()))
+    }
+
+    /// Whether a service principal of that client id was seen: it exists, whoever else was not listed.
+    #[cfg(feature = "audit")]
+    pub fn is_principal(&self, client_id: &ClientId) -> bool {
+        self.inventory.coverage.principals.contains(client_id.folded().as_str())
+    }
+
+    /// Never, where only admission is judged.
+    #[cfg(not(feature = "audit"))]
+    pub const fn is_principal(&self, _: &ClientId) -> bool {
+        false
     }
 
     /// The identity that has this resource id, object id or principal id.

@@ -52,6 +52,7 @@ mod software;
 mod stop;
 mod store;
 mod trace;
+mod trace_others;
 mod trace_rules;
 mod traps;
 mod trust_inventory;

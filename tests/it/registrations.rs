@@ -97,6 +97,37 @@ fn redaction_leaves_what_is_seen_and_tells_no_label() {
     }
 }
 
+#[test]
+fn redaction_leaves_which_pods_are_asked_about_and_tells_no_label() {
+    const OPTS_IN: &str = "azure.workload.identity/use: \"true\"";
+    let cart = SHOP.replacen(OPTS_IN, &format!("{OPTS_IN}, norvind.example/tier: till, pod-template-hash: a1"), 1);
+    assert_ne!(cart, SHOP);
+    for (more, condition, expected) in [
+        (", norvind.example/tier: till", "request.namespace != 'depot'", [false, false]),
+        (", norvind.example/tier: depot", "request.userInfo.username != 'norvind'", [true, false]),
+        ("", "request.namespace != 'shop'", [false, true]),
+    ] {
+        let selector = format!("{{matchLabels: {{{OPTS_IN}}}}}");
+        let wanted = format!("{{matchLabels: {{{OPTS_IN}{more}}}}}");
+        let condition = format!("matchConditions: [{{name: norvind-only, expression: \"{condition}\"}}]");
+        let own = own("{}").replace(&selector, &format!("{wanted}\n    {condition}"));
+        let text = format!("{cart}{own}");
+        let folder = Folder::of(&[("estate.yaml", text.as_str())]);
+        assert_eq!(folder.run(&["collect", "estate.yaml", "--redact", "-o", "red.gz"]).status, 0);
+        for source in ["estate.yaml", "red.gz"] {
+            let ran = folder.run(&["scan", source, "-o", "json"]);
+            let report = ran.report();
+            let findings = report["findings"].as_array().unwrap();
+            let said = ["AWI702", "AWI706"].map(|id| findings.iter().any(|found| found["rule"] == id));
+            assert_eq!(said, expected, "{source}: {own}{ran:?}");
+        }
+        let redacted = unpacked(&folder, "red.gz");
+        for name in ["norvind", "till", "depot", "tier", "shop"] {
+            assert!(!redacted.contains(name), "{name}: {redacted}");
+        }
+    }
+}
+
 /// The webhook, and its ConfigMap as kubectl prints it.
 fn set_up(tenant: &str) -> String {
     format!(

@@ -257,16 +257,97 @@ fn a_webhook_that_does_not_see_the_pods_breaks_the_chain() {
     let (link, text) = with(&whole.replace("use: \"true\"}}", "use: \"yes\"}}"), RUNNER);
     assert_eq!(link, "webhook", "{text}");
     sides(&text, "azure.workload.identity/use In (yes)", "true");
-    // Other labels of pods are not kept.
     let (link, text) = with(&whole.replace("use: \"true\"}}", "use: \"true\", team: a}}"), RUNNER);
-    assert_eq!(link, "unknown", "{text}");
-    assert!(text.contains("no source gave whether the pods of cart are with label team In (a)"), "{text}");
-    assert!(text.contains("wants `team In (a)` of pods, which it does not as it is installed"), "{text}");
-    assert!(text.contains("AWI702 webhook-out-of-order"), "{text}");
+    assert_eq!(link, "webhook", "{text}");
+    sides(&text, "team In (a)", "(none)");
 
     let (link, text) = with(&registration("namespaceSelector: {matchLabels: {tier: front}}"), RUNNER);
     assert_eq!(link, "webhook AWI706", "{text}");
     sides(&text, "a namespace with tier In (front)", "shop");
+}
+
+/// A registration that asks for a label by an expression beside the one that opts in.
+fn wanting(expression: &str) -> String {
+    let label = "{matchLabels: {azure.workload.identity/use: \"true\"}";
+    let whole = registration("failurePolicy: Fail");
+    assert!(whole.contains(label), "{whole}");
+    whole.replace(label, &format!("{label}, matchExpressions: [{expression}]"))
+}
+
+#[test]
+fn the_labels_of_pods_decide_whether_the_webhook_is_asked() {
+    let with = |cart: &str, expression: &str| end(&documents(cart, ACCOUNT, &here(), &[&wanting(expression), RUNNER]));
+    let labelled = |more: &str| deployment(&LABELLED.replace('}', &format!("{more}}}")), "");
+    let cart = labelled(", team: a, helm.sh/chart: cart-1");
+    for (expression, holds) in [
+        ("{key: team, operator: In, values: [a, b]}", true),
+        ("{key: team, operator: In, values: [b]}", false),
+        ("{key: helm.sh/chart, operator: Exists}", true),
+        ("{key: tier, operator: Exists}", false),
+        ("{key: tier, operator: NotIn, values: [back]}", true),
+        ("{key: team, operator: NotIn, values: [a]}", false),
+        ("{key: tier, operator: DoesNotExist}", true),
+        ("{key: team, operator: DoesNotExist}", false),
+    ] {
+        let (link, text) = with(&cart, expression);
+        assert_eq!(link, if holds { "holds" } else { "webhook" }, "{expression}: {text}");
+        // Pods that are kept out are found one by one, and those that are missed on the cluster.
+        let kept_out = expression.contains("NotIn") || expression.contains("NotExist");
+        assert_eq!(text.contains("wiguard explain AWI702"), kept_out && !holds, "{expression}: {text}");
+    }
+    let (_, text) = with(&cart, "{key: team, operator: NotIn, values: [a]}");
+    sides(&text, "team NotIn (a)", "a");
+    assert!(text.contains("Deployment") && text.contains("spec.template.metadata.labels[team]"), "{text}");
+
+    let (link, text) = with(&labelled(", team: \"${TEAM}\""), "{key: team, operator: In, values: [a]}");
+    assert_eq!(link, "unknown", "{text}");
+    assert!(text.contains("no source gave whether the pods of cart are with label team In (a)"), "{text}");
+    assert!(text.contains("wants `team In (a)` of pods, which it does not as it is installed"), "{text}");
+    let (link, text) = with(&cart, "{key: pod-template-hash, operator: Exists}");
+    assert_eq!(link, "unknown", "{text}");
+
+    // The pods of a CronJob's Jobs have neither the CronJob's labels nor those of its Jobs.
+    let cron_job = |pods: &str| {
+        let job = labelled(pods).replace("apps/v1", "batch/v1").replace("kind: Deployment", "kind: CronJob");
+        let job = job.replace("name: cart, namespace: shop", "name: cart, namespace: shop, labels: {team: a}");
+        let (head, spec) = job.split_once("spec:\n").unwrap();
+        let spec: Vec<String> = spec.lines().map(|line| format!("      {line}")).collect();
+        let jobs = "jobTemplate:\n    metadata: {labels: {team: a}}\n    spec:\n";
+        format!("{head}spec:\n  {jobs}{}\n", spec.join("\n"))
+    };
+    let team = "{key: team, operator: In, values: [a]}";
+    assert_eq!(with(&cron_job(", team: a"), team).0, "holds");
+    let (link, text) = with(&cron_job(""), team);
+    assert_eq!(link, "webhook", "{text}");
+    sides(&text, "team In (a)", "(none)");
+
+    let rollout =
+        |more: &str| labelled(more).replace("apps/v1", "argoproj.io/v1alpha1").replace("Deployment", "Rollout");
+    assert_eq!(with(&rollout(", team: a"), team).0, "holds");
+    assert_eq!(with(&rollout(", team: b"), team).0, "webhook");
+    assert_eq!(with(&rollout(""), team).0, "unknown");
+}
+
+#[test]
+fn conditions_decide_whether_the_webhook_is_asked() {
+    let with = |expressions: &[&str]| {
+        let condition =
+            |(expression, number): (&&str, i32)| format!("{{name: condition-{number}, expression: \"{expression}\"}}");
+        let conditions: Vec<String> = expressions.iter().zip(1..).map(condition).collect();
+        let conditions = format!("matchConditions: [{}]", conditions.join(", "));
+        end(&documents(&deployment(LABELLED, ""), ACCOUNT, &here(), &[&registration(&conditions), RUNNER]))
+    };
+    assert_eq!(with(&["true", "request.namespace != 'kube-system'"]).0, "holds");
+    let (link, text) = with(&["true", " false"]);
+    assert_eq!(link, "webhook AWI702", "{text}");
+    sides(&text, "conditions that hold of new pods", "condition-2");
+    let (link, text) = with(&["request.userInfo.username != 'a'", "!(request.namespace in ['shop', 'depot'])"]);
+    assert_eq!(link, "webhook", "{text}");
+    assert!(text.contains("matchCondition condition-2") && text.contains("wiguard explain AWI706"), "{text}");
+    let (link, text) = with(&["request.namespace == 'shop'", "request.userInfo.username != 'a'"]);
+    assert_eq!(link, "unknown", "{text}");
+    assert!(text.contains("whether matchCondition condition-2 of the webhook holds of the pods of cart"), "{text}");
+    assert!(text.contains("has matchCondition condition-2, which hangs on more than the namespace of pods"), "{text}");
 }
 
 #[test]

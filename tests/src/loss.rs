@@ -69,6 +69,8 @@ pub enum Kind {
     Accounts,
     /// Deployments.
     Deployments,
+    /// Pods.
+    Pods,
     /// Secrets.
     Secrets,
     /// SecretProviderClasses.
@@ -133,6 +135,7 @@ pub fn losses(of: &Inventory) -> Vec<Loss> {
             (Kind::Namespaces, &coverage.namespaces),
             (Kind::Accounts, &coverage.service_accounts),
             (Kind::Deployments, &coverage.deployments),
+            (Kind::Pods, &coverage.pods),
             (Kind::Secrets, &coverage.secrets),
             (Kind::ProviderClasses, &coverage.provider_classes),
             (Kind::Roles, &coverage.roles),
@@ -237,8 +240,11 @@ fn uncover(left: &mut Inventory, of: &Inventory, loss: &Loss) {
         }
         Loss::Workload(index) => {
             let Some(lost) = of.workloads.get(*index) else { return };
+            let coverage = left.coverage.cluster(lost.cluster);
+            // Whatever makes pods, they go with it.
+            coverage.pods = Extent::Nothing;
             if lost.kind.kind == "Deployment" {
-                left.coverage.cluster(lost.cluster).deployments = Extent::Nothing;
+                coverage.deployments = Extent::Nothing;
             }
         }
         Loss::Identity(index) => match of.identities.get(*index).map(|identity| identity.kind) {
@@ -273,6 +279,7 @@ fn uncover(left: &mut Inventory, of: &Inventory, loss: &Loss) {
                 Kind::Namespaces => coverage.namespaces = Extent::Nothing,
                 Kind::Accounts => coverage.service_accounts = Extent::Nothing,
                 Kind::Deployments => coverage.deployments = Extent::Nothing,
+                Kind::Pods => coverage.pods = Extent::Nothing,
                 Kind::Secrets => coverage.secrets = Extent::Nothing,
                 Kind::ProviderClasses => coverage.provider_classes = Extent::Nothing,
                 Kind::Roles => coverage.roles = Extent::Nothing,

@@ -10,6 +10,10 @@ use super::Gap;
 use super::ended::Ended;
 use super::feed::Proof;
 
+/// The namespace in which pods of every cluster run that nobody made themselves: a live list of pods without
+/// any there was filtered.
+const SYSTEM: &str = "kube-system";
+
 /// A list, by source and number.
 type ListId = (u32, u32);
 
@@ -19,6 +23,7 @@ pub(super) struct Lists {
     accounts: BTreeMap<(ClusterIx, ListId), Accounts>,
     namespaces: BTreeSet<ClusterIx>,
     deployments: BTreeSet<ClusterIx>,
+    pods: BTreeSet<ClusterIx>,
     secrets: BTreeMap<(ClusterIx, ListId), BTreeSet<String>>,
     provider_classes: BTreeSet<ClusterIx>,
     /// Roles and their bindings, by kind.
@@ -98,6 +103,9 @@ impl Lists {
         self.lived_in.insert((cluster, workload.namespace.clone()));
         match (kind, &workload.controller) {
             ("Pod", _) => {
+                if list.is_some() && workload.namespace == SYSTEM {
+                    self.pods.insert(cluster);
+                }
                 self.used.insert((cluster, workload.namespace.clone(), workload.service_account().into()));
             }
             ("ReplicaSet", Some(controller)) if controller.kind == "Deployment" => {
@@ -217,6 +225,7 @@ impl Lists {
                 "Namespace" => &mut of.namespaces,
                 "ServiceAccount" => &mut of.service_accounts,
                 "Deployment" => &mut of.deployments,
+                "Pod" => &mut of.pods,
                 "Secret" => &mut of.secrets,
                 "SecretProviderClass" => &mut of.provider_classes,
                 "Role" => &mut of.roles,
@@ -325,6 +334,9 @@ pub(super) fn settle(lists: &Lists, inventory: &mut Inventory, gaps: &[Gap], ass
             coverage.cluster(*cluster).deployments = Extent::Everything;
         }
     }
+    for cluster in &lists.pods {
+        coverage.cluster(*cluster).pods = Extent::Everything;
+    }
     for ((cluster, _), of) in &lists.secrets {
         let extent = &mut coverage.cluster(*cluster).secrets;
         if of.len() > 1 {
@@ -392,7 +404,10 @@ fn assume(inventory: &mut Inventory) {
     }
     service_accounts.iter().for_each(|it| coverage.cluster(it.cluster).service_accounts = Extent::Everything);
     namespaces.iter().for_each(|it| coverage.cluster(it.cluster).namespaces = Extent::Everything);
-    workloads.iter().for_each(|it| coverage.cluster(it.cluster).deployments = Extent::Everything);
+    workloads.iter().for_each(|it| {
+        let of = coverage.cluster(it.cluster);
+        (of.deployments, of.pods) = (Extent::Everything, Extent::Everything);
+    });
     secrets.iter().for_each(|it| coverage.cluster(it.cluster).secrets = Extent::Everything);
     provider_classes.iter().for_each(|it| coverage.cluster(it.cluster).provider_classes = Extent::Everything);
 }

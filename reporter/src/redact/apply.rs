@@ -5,8 +5,8 @@ use std::sync::Arc;
 use wiguard_rules::manifest::Manifest;
 use wiguard_rules::model::registration::NAME_LABEL;
 use wiguard_rules::model::{
-    Body, Container, Custom, EnvFrom, ImageReference, OPERATORS, Pairs, PodBearing, PodTemplate, Software, Token,
-    Value, Volume, Webhook, Workload, annotation, label,
+    Body, Container, Custom, EnvFrom, Expression, ImageReference, OPERATORS, Pairs, PodBearing, PodTemplate, Software,
+    Token, Value, Volume, Webhook, Workload, annotation, is_set_by_controllers, label,
 };
 use wiguard_rules::webhook::{MOUNT_PATHS, RESERVED, TOKEN_FILE, TOKEN_VOLUME, Version};
 
@@ -107,10 +107,7 @@ impl Redactor {
             }
             Manifest::Namespace(namespace) => {
                 self.name(&mut namespace.name);
-                for pair in &mut namespace.labels.0 {
-                    self.label(&mut pair.key);
-                    self.text(&mut pair.value);
-                }
+                self.any_labels(&mut namespace.labels);
             }
             Manifest::Secret(secret) => {
                 self.name(&mut secret.namespace);
@@ -155,11 +152,32 @@ impl Redactor {
             self.label(&mut requirement.key);
             requirement.values.iter_mut().for_each(|value| self.text(value));
         }
+        for condition in &mut webhook.conditions {
+            self.text(&mut condition.name);
+            self.expression(&mut condition.expression);
+        }
     }
 
-    /// The key of a label that selectors may name.
+    fn expression(&self, expression: &mut Expression) {
+        match expression {
+            Expression::Unread | Expression::Always(_) => {}
+            Expression::Namespace(names) => names.iter_mut().for_each(|name| self.text(name)),
+            Expression::Not(expression) => self.expression(expression),
+            Expression::All(all) | Expression::Any(all) => all.iter_mut().for_each(|it| self.expression(it)),
+        }
+    }
+
+    /// Labels whatever their keys, of which selectors may name any.
+    fn any_labels(&self, labels: &mut Pairs) {
+        for pair in &mut labels.0 {
+            self.label(&mut pair.key);
+            self.text(&mut pair.value);
+        }
+    }
+
+    /// The key of a label that selectors may name. Those that Kubernetes sets are everybody's.
     fn label(&self, key: &mut String) {
-        if key != NAME_LABEL {
+        if key != NAME_LABEL && !is_set_by_controllers(key) {
             self.text(key);
         }
     }
@@ -215,6 +233,7 @@ impl Redactor {
         self.pairs(&mut workload.annotations);
         let PodTemplate {
             labels,
+            other_labels,
             annotations,
             service_account,
             init_containers,
@@ -225,12 +244,16 @@ impl Redactor {
             live: _,
         } = &mut workload.template;
         self.pairs(labels);
+        self.any_labels(other_labels);
         self.pairs(annotations);
         service_account.iter_mut().for_each(|name| self.text(name));
         init_containers.iter_mut().chain(containers).for_each(|container| self.container(container));
         for volume in token_volumes {
             self.volume(&mut volume.name);
-            volume.tokens.iter_mut().for_each(|token| self.token_file(&mut token.path));
+            for token in &mut volume.tokens {
+                self.token_file(&mut token.path);
+                self.text(&mut token.audience);
+            }
         }
         for volume in volumes {
             match volume {
@@ -281,6 +304,9 @@ impl Redactor {
             self.image(image);
         }
         self.text(&mut container.name);
+        if let Some(Value::Literal(Some(audience))) = &mut container.audience {
+            self.text(audience);
+        }
         for variable in &mut container.env {
             match &mut variable.value {
                 Value::Literal(Some(text)) if variable.name == TOKEN_FILE => self.path(text),

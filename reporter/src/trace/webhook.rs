@@ -1,8 +1,8 @@
 //! What the mutating webhook does to the pods of a workload, in words.
 
-use wiguard_rules::model::{ClusterIx, ServiceAccount, Workload, annotation, label};
-use wiguard_rules::near::annotate;
-use wiguard_rules::trust::{Key, Link, Trust, Unknown};
+use wiguard_rules::model::{ClusterIx, Condition, Operator, ServiceAccount, Webhook, Workload, annotation, label};
+use wiguard_rules::near::{self, annotate};
+use wiguard_rules::trust::{Key, Link, PassedOver, Trust, Unknown, Unmet};
 use wiguard_rules::webhook::{
     Change, Configuration, Injected, Injection, Outcome, PodName, Refusal, TOKEN_FILE, TokenEndpoint, Version, admit,
 };
@@ -30,7 +30,7 @@ pub(super) fn step(workload: &Workload, account: &Link<&ServiceAccount>, trust: 
                 &workload.template,
                 PodName::Unknown,
                 Some(&ServiceAccount::default()),
-                &installed(Version::V1_5_1),
+                &installed(Version::V1_5_1, ""),
             );
             if let Outcome::Refused(refusal) = anyhow {
                 return refused(workload, None, &refusal);
@@ -54,10 +54,13 @@ pub(super) fn step(workload: &Workload, account: &Link<&ServiceAccount>, trust: 
             return Step::unknown(LINK, &Unknown(Key::Deployments(workload.cluster)));
         }
     }
+    let audiences = trust.audiences(workload.cluster).unwrap_or_default();
+    // Where the webhook takes it from elsewhere, what the credentials accept cannot be told either.
+    let audience = audiences.first().map_or("that of its flag", |audience| audience.as_str());
     let outcomes: Vec<(Version, Outcome)> = Version::ALL
         .into_iter()
         .filter(|version| runs.is_none_or(|runs| runs == *version))
-        .map(|version| (version, admit(&workload.template, name, account, &installed(version))))
+        .map(|version| (version, admit(&workload.template, name, account, &installed(version, audience))))
         .collect();
     if let Some(refusal) = outcomes.iter().find_map(|(_, outcome)| match outcome {
         Outcome::Refused(refusal) => Some(refusal),
@@ -74,41 +77,62 @@ fn passed_over(workload: &Workload, trust: &Trust<'_>) -> Option<Step> {
     if workload.projects_azure_token() {
         return None;
     }
+    if let Some(unknown) = trust.unregistered(workload.cluster) {
+        return Some(Step::unknown(LINK, &unknown));
+    }
     let enabled = trust.cluster(workload.cluster).and_then(|cluster| cluster.workload_identity_enabled);
     if let Err(unknown) = trust.lacks_webhook(workload.cluster, enabled) {
         return Some(Step::unknown(LINK, &unknown));
     }
-    if let Some(unknown) = trust.unregistered(workload.cluster) {
-        return Some(Step::unknown(LINK, &unknown));
-    }
-    let (registration, unmet) = match trust.passed_over(workload) {
+    let PassedOver { registration, webhook, why } = match trust.passed_over(workload) {
         Ok(missed) => missed?,
         Err(unknown) => return Some(perhaps(workload, trust, &unknown)),
     };
-    let actual = workload.template.labels.get(&unmet.key);
-    let step = Step::new(LINK, State::Broken, "no registration of the webhook asks about these pods")
-        .compare(&workload.label_path(&unmet.key), &unmet.to_string(), actual)
-        .fix(format!(
-            "in MutatingWebhookConfiguration {}, set objectSelector.matchLabels to `{}: \"true\"` and nothing else",
-            registration.name,
-            label::USE
-        ));
+    let step = Step::new(LINK, State::Broken, "no registration of the webhook asks about these pods");
+    let name = &registration.name;
+    let step = match why {
+        Unmet::Label(unmet) => {
+            let pods = &workload.template;
+            let actual = pods.labels.get(&unmet.key).or_else(|| pods.other_labels.get(&unmet.key));
+            let off = match unmet.operator {
+                Operator::NotIn | Operator::DoesNotExist => format!("take {} off the pods, or ", unmet.key),
+                Operator::In | Operator::Exists => String::new(),
+            };
+            step.compare(&workload.label_path(&unmet.key), &unmet.to_string(), actual).fix(format!(
+                "{off}in MutatingWebhookConfiguration {name}, set objectSelector.matchLabels to `{}: \"true\"` and nothing else",
+                label::USE
+            ))
+        }
+        Unmet::Condition(Condition { name: condition, .. }) => step
+            .detail(format!("matchCondition {condition} of {name} {} does not hold of namespace {}", webhook.name, workload.namespace))
+            .fix(format!("in MutatingWebhookConfiguration {name}, delete matchCondition {condition}, or move the pods to a namespace of which it holds")),
+    };
     Some(step)
 }
 
-/// The link where a registration asks for a label that is none of workload identity's: those of pods are not
-/// kept. As it is installed it asks for no such label, and a rule of the catalogue says so.
+/// The link where a registration asks for what is not known of these pods: a label that their controller may
+/// add, or a condition that hangs on more than their namespace. As it is installed it asks for neither.
 fn perhaps(workload: &Workload, trust: &Trust<'_>, unknown: &Unknown) -> Step {
-    let mut wanted = trust.registrations(workload.cluster).flat_map(|it| {
-        let webhooks = it.webhooks.iter().filter(|webhook| !webhook.is_of_openshift());
-        webhooks.filter_map(move |webhook| Some((&it.name, webhook.misses_by()?)))
-    });
     let step = Step::unknown(LINK, unknown);
-    let Some((name, unmet)) = wanted.next() else { return step };
-    step.detail(format!(
-        "MutatingWebhookConfiguration {name} wants `{unmet}` of pods, which it does not as it is installed"
-    ))
-    .detail("scan holds that against the cluster as AWI702 webhook-out-of-order: wiguard explain AWI702")
+    let all = trust.registrations(workload.cluster);
+    let all = all.flat_map(|it| it.webhooks.iter().map(move |webhook| (&it.name, webhook)));
+    let mut reasons = all.filter_map(|(name, webhook)| Some((name, reason(workload, webhook)?)));
+    let Some((name, reason)) = reasons.next() else { return step };
+    step.detail(format!("MutatingWebhookConfiguration {name} {reason}"))
+        .fix(format!("see what it asks for: kubectl get mutatingwebhookconfiguration {} -o yaml", near::shell(name)))
+}
+
+/// What a webhook wants that is not known.
+fn reason(workload: &Workload, webhook: &Webhook) -> Option<String> {
+    let mut labels = webhook.pods.0.iter().filter(|it| workload.template.meets(workload.kind, it).is_none());
+    match (labels.next(), webhook.unheld(&workload.namespace)) {
+        (Some(label), _) => Some(format!("wants `{label}` of pods, which it does not as it is installed")),
+        (None, Some((condition, None))) => Some(format!(
+            "has matchCondition {}, which hangs on more than the namespace of pods and is not evaluated",
+            condition.name
+        )),
+        _ => None,
+    }
 }
 
 /// The version that a cluster runs, if the Deployments of its webhook that were read say one that is modelled.
@@ -126,8 +150,8 @@ fn too_old(version: &str) -> Step {
         .fix("have AKS run a later one: az feature register --namespace Microsoft.ContainerService --name IdentityBindingPreview, or upgrade the chart")
 }
 
-/// As AKS and the chart install it: from 1.6.0 on with identity bindings.
-fn installed(version: Version) -> Configuration {
+/// As AKS and the chart install it, with that audience: from 1.6.0 on with identity bindings.
+fn installed(version: Version, audience: &str) -> Configuration {
     let endpoint = TokenEndpoint {
         annotation: annotation::USE_IDENTITY_BINDING.into(),
         audience: "api://AKSIdentityBinding".into(),
@@ -136,7 +160,7 @@ fn installed(version: Version) -> Configuration {
         sni_name: "SNI_NAME".into(),
         ..TokenEndpoint::default()
     };
-    Configuration { endpoint: Some(endpoint), ..Configuration::new(version) }
+    Configuration { endpoint: Some(endpoint), audience: audience.into(), ..Configuration::new(version) }
 }
 
 /// A pod that runs already has been before the webhook.

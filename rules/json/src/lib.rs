@@ -34,6 +34,9 @@ pub enum Wanted<'w, 'de> {
     Keys(&'w mut dyn FnMut(&str)),
     /// A scalar of some type.
     Scalar(Type, &'w mut Scalar<'de>),
+    /// A scalar of any type; of any other value nothing is taken.
+    #[cfg(feature = "audit")]
+    IfScalar(&'w mut Option<Scalar<'de>>),
 }
 
 /// Takes a member: its key and its value.
@@ -211,17 +214,15 @@ impl<'de> dyn Json<'de> + '_ {
 
     /// Reads any scalar where a text belongs; an empty text for `null`.
     pub fn loose(&mut self) -> Result<Loose<'de>, Fault> {
-        let (text, is_string) = match self.scalar(Type::Any)? {
-            Scalar::Null => ("".into(), true),
-            Scalar::Text(text) => (text, true),
-            Scalar::Boolean(true) => ("true".into(), false),
-            Scalar::Boolean(false) => ("false".into(), false),
-            Scalar::Integer(number) => (number.to_string().into(), false),
-            Scalar::Large(number) => (number.to_string().into(), false),
-            // Formatting it would cost the policy module more than the digits are worth.
-            Scalar::Fraction => ("(a number with a fraction)".into(), false),
-        };
-        Ok(Loose { text, is_string })
+        Ok(self.scalar(Type::Any)?.loose())
+    }
+
+    /// Reads a scalar that may be written without quotes; none if it is an object or an array.
+    #[cfg(feature = "audit")]
+    pub fn loose_if_scalar(&mut self) -> Result<Option<Loose<'de>>, Fault> {
+        let mut scalar = None;
+        let is_there = self.read(Wanted::IfScalar(&mut scalar))?;
+        Ok(if is_there { scalar } else { Some(Scalar::Null) }.map(Scalar::loose))
     }
 
     /// Reads any scalar, and says whether it is there.
@@ -233,6 +234,24 @@ impl<'de> dyn Json<'de> + '_ {
         let mut scalar = Scalar::Null;
         self.read(Wanted::Scalar(wanted, &mut scalar))?;
         Ok(scalar)
+    }
+}
+
+// === impl Scalar ===
+
+impl<'de> Scalar<'de> {
+    fn loose(self) -> Loose<'de> {
+        let (text, is_string) = match self {
+            Self::Null => ("".into(), true),
+            Self::Text(text) => (text, true),
+            Self::Boolean(true) => ("true".into(), false),
+            Self::Boolean(false) => ("false".into(), false),
+            Self::Integer(number) => (number.to_string().into(), false),
+            Self::Large(number) => (number.to_string().into(), false),
+            // Formatting it would cost the policy module more than the digits are worth.
+            Self::Fraction => ("(a number with a fraction)".into(), false),
+        };
+        Loose { text, is_string }
     }
 }
 
@@ -263,6 +282,8 @@ impl<'de> Wanted<'_, 'de> {
             (_, Scalar::Null) => return Ok(false),
             (Self::Scalar(wanted, slot), scalar) if wanted.admits(&scalar) => *slot = scalar,
             (Self::Keys(_), _) => {}
+            #[cfg(feature = "audit")]
+            (Self::IfScalar(slot), scalar) => *slot = Some(scalar),
             (wanted, scalar) => return Err(wanted.refuse(&scalar)),
         }
         Ok(true)
@@ -273,6 +294,8 @@ impl<'de> Wanted<'_, 'de> {
             Self::Members(_) | Self::Keys(_) => "an object",
             Self::Elements(_) => "an array",
             Self::Scalar(Type::Text | Type::Any, _) => "a string",
+            #[cfg(feature = "audit")]
+            Self::IfScalar(_) => "anything",
             Self::Scalar(Type::Integer, _) => "an integer",
             Self::Scalar(Type::Boolean, _) => "a boolean",
         };
@@ -322,6 +345,8 @@ impl<'de> Visitor<'de> for Wanted<'_, 'de> {
                     map.next_value::<IgnoredAny>()?;
                 }
             }
+            #[cfg(feature = "audit")]
+            Self::IfScalar(_) => while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {},
             wanted => return Err(wanted.refuse(&"object")),
         }
         Ok(true)
@@ -331,6 +356,8 @@ impl<'de> Visitor<'de> for Wanted<'_, 'de> {
         match self {
             Self::Elements(each) => while list.next_element_seed(Taker { key: "", take: each })?.is_some() {},
             Self::Keys(_) => while list.next_element::<IgnoredAny>()?.is_some() {},
+            #[cfg(feature = "audit")]
+            Self::IfScalar(_) => while list.next_element::<IgnoredAny>()?.is_some() {},
             wanted => return Err(wanted.refuse(&"array")),
         }
         Ok(true)

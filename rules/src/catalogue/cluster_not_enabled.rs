@@ -4,12 +4,20 @@
 //! gets one. Both are needed, and Kubernetes 1.22 at least. On AKS the issuer is on by default only
 //! in clusters made with 1.34 or later, and the webhook is not.
 //!
-//! An issuer that is off is enough, by what `az aks list` prints or Terraform declares (`oidc_issuer_enabled`).
-//! Workload identity that is off (`workload_identity_enabled`) is not: a webhook of your own may serve instead,
-//! as the cluster's Deployments tell, and nothing is said until they are known.
+//! An issuer that is off is enough, by what `az aks list` prints or Terraform declares (`oidc_issuer_enabled`):
+//! nothing of the cluster can ever be trusted. It is of no weight, and said as a note, where the cluster was read
+//! and nobody there presents a token to Entra: no pod that opts in or projects a token for Azure, no volume, store
+//! or other resource that has its driver or operator ask for one. All pods of a cluster were read if a list of them
+//! holds some of `kube-system`, as that of `kubectl get pods -A` does, and all Deployments too.
+//!
+//! Workload identity that is off (`workload_identity_enabled`) is not enough, and on AKS the default. It is missed
+//! where a pod opts in and brings no token of its own; pods that do, Secrets Store CSI and operators such as
+//! External Secrets ask without it. And a webhook of your own may serve instead, as the cluster's Deployments tell.
+//! Until such a pod is seen and they are known, the verdict is open; where all pods were read and none needs the
+//! webhook, nothing is said.
 //!
 //! On Arc too the webhook is an extension that may be off, and there most clusters do without. It is missed
-//! where a pod opts in and brings no token of its own, and none of the cluster's Deployments runs the webhook,
+//! alike, where none of the cluster's Deployments runs the webhook,
 //! under whatever name; a list of them without those of Arc's own agents (namespace `azure-arc`) is not whole, and
 //! nothing is said. That is of high severity: the webhook may still run as something else than a Deployment.
 //! Of clusters that Azure does not know, `webhook-out-of-order` (AWI702) tells by their registrations.
@@ -35,7 +43,7 @@
 //! ```yaml
 //! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: false}}}
 //! ---
-//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: web, namespace: shop}, spec: {template: {spec: {}}}}
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: cart, namespace: shop}, spec: {template: {metadata: {labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: cart, containers: [{name: app}]}}}}
 //! ```
 //!
 //! ```yaml
@@ -74,6 +82,13 @@
 //!   mode: managed
 //!   type: azurerm_kubernetes_cluster
 //!   change: {actions: [create], before: null, after: {name: prod, resource_group_name: rg, oidc_issuer_enabled: false, workload_identity_enabled: true, kubernetes_version: "1.33"}, after_unknown: {id: true, oidc_issuer_url: true}}
+//! ```
+//!
+//! ```yaml
+//! # a note: the issuer is off, and nobody there asks for a token of Azure
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, kubernetesVersion: "1.34", oidcIssuerProfile: {enabled: false, issuerUrl: null}, securityProfile: {workloadIdentity: {enabled: false}}}
+//! ---
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: web, namespace: shop}, spec: {template: {spec: {serviceAccountName: web, containers: [{name: app}]}}}}
 //! ```
 //!
 //! # Passes
@@ -154,6 +169,36 @@
 //!   type: azurerm_kubernetes_cluster
 //!   change: {actions: [update], before: {}, after: {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, resource_group_name: rg, oidc_issuer_enabled: true, workload_identity_enabled: false}, after_unknown: {}}
 //! ```
+//!
+//! ```yaml
+//! # off as AKS has it by default, and no pod opts in
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, kubernetesVersion: "1.34", oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: false}}}
+//! ---
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: web, namespace: shop}, spec: {template: {spec: {serviceAccountName: web, containers: [{name: app}]}}}}
+//! ```
+//!
+//! ```yaml
+//! # pods bring their own tokens
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, kubernetesVersion: "1.34", oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: false}}}
+//! ---
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: cart, namespace: shop}, spec: {template: {metadata: {labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: cart, containers: [{name: app}], volumes: [{name: azure, projected: {sources: [{serviceAccountToken: {audience: "api://AzureADTokenExchange", path: token}}]}}]}}}}
+//! ```
+//!
+//! ```yaml
+//! # External Secrets asks for the tokens of a ServiceAccount, without the webhook
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, kubernetesVersion: "1.34", oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: false}}}
+//! ---
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: web, namespace: shop}, spec: {template: {spec: {serviceAccountName: web, containers: [{name: app}]}}}}
+//! ---
+//! {apiVersion: external-secrets.io/v1, kind: SecretStore, metadata: {name: vault, namespace: shop}, spec: {provider: {azurekv: {authType: WorkloadIdentity, vaultUrl: "https://shop.vault.azure.net", serviceAccountRef: {name: cart}}}}}
+//! ```
+//!
+//! ```yaml
+//! # the Job that needed it is done
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, kubernetesVersion: "1.34", oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: false}}}
+//! ---
+//! {apiVersion: batch/v1, kind: Job, metadata: {name: move, namespace: shop, uid: 5f0c}, spec: {template: {metadata: {labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: cart, containers: [{name: app}]}}}, status: {succeeded: 1, completionTime: "2026-01-01T00:00:00Z"}}
+//! ```
 use crate::model::{ClusterIx, Platform};
 use crate::prelude::*;
 use crate::repair::{shell, subscription};
@@ -192,11 +237,7 @@ fn check(cluster: &Cluster, trust: &Trust<'_>) -> Verdict {
             "kubernetesVersion",
             format!("kubernetes `{}` is older than 1.22, which workload identity needs", cluster.kubernetes_version),
         )
-    } else if without_webhook(cluster, cluster.workload_identity_enabled, trust)? {
-        if cluster.platform == Platform::Arc && !misses_webhook(cluster, trust) {
-            // No list proves that there are no pods but those that were seen.
-            return Err(unsaid("whether a pod of the cluster opts in"));
-        }
+    } else if without_webhook(cluster, cluster.workload_identity_enabled, trust)? && misses_webhook(cluster, trust)? {
         (
             Hop::Webhook,
             "securityProfile.workloadIdentity.enabled",
@@ -217,8 +258,13 @@ fn check(cluster: &Cluster, trust: &Trust<'_>) -> Verdict {
     } else {
         ("true", "false", enable(cluster))
     };
-    let may_run = cluster.platform == Platform::Arc && hop == Hop::Webhook;
-    let severity = if may_run { Severity::High } else { RULE.severity };
+    let severity = match (hop, cluster.platform) {
+        // The webhook may run as something else than a Deployment.
+        (Hop::Webhook, Platform::Arc) => Severity::High,
+        (Hop::Webhook, _) => RULE.severity,
+        _ if needs_issuer(cluster, trust) => RULE.severity,
+        _ => Severity::Info,
+    };
     Ok(Some(
         Finding::new(severity, field, message)
             .with("oidcIssuerEnabled", cluster.oidc_issuer_enabled)
@@ -282,10 +328,14 @@ fn without_webhook(cluster: &Cluster, enabled: Option<bool>, trust: &Trust<'_>) 
     index_of(cluster, trust).map_or(Ok(false), |index| trust.lacks_webhook(index, enabled))
 }
 
-/// Whether a pod was seen that only the webhook gets a token for.
-fn misses_webhook(cluster: &Cluster, trust: &Trust<'_>) -> bool {
-    let needs = |workload: &Workload| workload.opts_in() && !workload.projects_azure_token();
-    index_of(cluster, trust).is_some_and(|index| trust.workloads(index).any(needs))
+/// Whether there is a pod that only the webhook gets a token for.
+fn misses_webhook(cluster: &Cluster, trust: &Trust<'_>) -> Result<bool, Unknown> {
+    index_of(cluster, trust).map_or(Ok(false), |index| trust.needs_webhook(index))
+}
+
+/// Whether somebody presents tokens of the cluster to Entra, or may.
+fn needs_issuer(cluster: &Cluster, trust: &Trust<'_>) -> bool {
+    index_of(cluster, trust).is_none_or(|index| trust.needs_issuer(index).unwrap_or(true))
 }
 
 fn index_of(cluster: &Cluster, trust: &Trust<'_>) -> Option<ClusterIx> {
@@ -324,8 +374,9 @@ fn enable(cluster: &Cluster) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inventory::Inventory;
+    use crate::inventory::{Extent, Inventory};
     use crate::parameters::Parameters;
+    use crate::sample::{OPTS_IN, pod};
 
     #[test]
     fn versions_are_read_as_clusters_state_them() {
@@ -350,21 +401,26 @@ mod tests {
             kubernetes_version: "1.33".into(),
             ..Cluster::default()
         };
-        let verdict = |cluster: Cluster| {
+        let of = |cluster: Cluster, labelled: bool, pods: Extent| {
             let mut inventory = Inventory::default();
             inventory.clusters.push(cluster);
             // All Deployments are known, and none of them is the webhook.
-            inventory.coverage.cluster(crate::model::ClusterIx(0)).deployments = crate::inventory::Extent::Everything;
+            let of = inventory.coverage.cluster(ClusterIx(0));
+            (of.deployments, of.pods) = (Extent::Everything, pods);
+            inventory.workloads.extend(labelled.then(|| pod(OPTS_IN, "")));
             let parameters = Parameters::default();
             let trust = Trust::join(&inventory, &parameters);
             trust.clusters().map(|(_, cluster)| check(cluster, &trust).map(|found| found.map(|found| found.field))).next()
         };
+        let verdict = |cluster| of(cluster, true, Extent::Nothing);
         let unsaid = |what: &str| Some(Err(super::unsaid(what)));
         assert_eq!(verdict(whole()), Some(Ok(None)));
-        assert_eq!(
-            verdict(Cluster { workload_identity_enabled: Some(false), ..whole() }),
-            Some(Ok(Some("securityProfile.workloadIdentity.enabled".into())))
-        );
+        let off = || Cluster { workload_identity_enabled: Some(false), ..whole() };
+        let found = Some(Ok(Some("securityProfile.workloadIdentity.enabled".into())));
+        assert_eq!(verdict(off()), found);
+        assert_eq!(of(off(), true, Extent::Everything), found);
+        assert_eq!(of(off(), false, Extent::Nothing), unsaid("whether a pod of the cluster opts in"));
+        assert_eq!(of(off(), false, Extent::Everything), Some(Ok(None)));
         assert_eq!(
             verdict(Cluster { workload_identity_enabled: None, ..whole() }),
             unsaid("whether the cluster's workload identity is enabled")

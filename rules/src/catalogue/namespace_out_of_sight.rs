@@ -3,8 +3,10 @@
 //! The API server asks a webhook about pods of those namespaces alone that its `namespaceSelector`
 //! takes in. The chart has a value for it, `mutatingWebhookNamespaceSelector`; and on AKS the Admissions
 //! Enforcer keeps every webhook that you install out of `kube-system` and of namespaces labelled
-//! `control-plane`, unless `admissions.enforcer/disabled` is `true` on its configuration. Pods there
-//! have the label and no token, and nothing says why.
+//! `control-plane`, unless `admissions.enforcer/disabled` is `true` on its configuration. A condition of its
+//! `matchConditions` may hold of some namespaces alone, too: where it hangs on nothing but `request.namespace`
+//! or `object.metadata.namespace`, compared with texts, it is evaluated. Pods there have the label and no
+//! token, and nothing says why.
 //!
 //! The add-on of AKS and the extension of Arc are kept up by Azure, and are not judged here, whether their
 //! registration is seen or Azure says that they are on. Where there
@@ -74,6 +76,20 @@
 //!   clientConfig: {caBundle: QQ==, service: {name: azure-wi-webhook-webhook-service, namespace: azure-workload-identity-system, path: /mutate-v1-pod}}
 //!   namespaceSelector: {matchExpressions: [{key: control-plane, operator: NotIn, values: ["true"]}]}
 //!   objectSelector: {matchLabels: {azure.workload.identity/use: "true"}}
+//! ```
+//!
+//! ```yaml
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: cart, namespace: shop}, spec: {template: {metadata: {labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: cart, containers: [{name: app}]}}}}
+//! ---
+//! apiVersion: admissionregistration.k8s.io/v1
+//! kind: MutatingWebhookConfiguration
+//! metadata: {name: azure-wi-webhook-mutating-webhook-configuration, uid: 5f0c}
+//! webhooks:
+//! - name: mutation.azure-workload-identity.io
+//!   failurePolicy: Fail
+//!   clientConfig: {caBundle: QQ==, service: {name: azure-wi-webhook-webhook-service, namespace: azure-workload-identity-system, path: /mutate-v1-pod}}
+//!   objectSelector: {matchLabels: {azure.workload.identity/use: "true"}}
+//!   matchConditions: [{name: not-of-the-shop, expression: "!(request.namespace in ['shop', 'kube-system'])"}]
 //! ```
 //!
 //! # Passes
@@ -171,7 +187,7 @@
 //! {apiVersion: admissionregistration.k8s.io/v1, kind: MutatingWebhookConfiguration, metadata: {name: aks-node-mutating-webhook, uid: 5f0c}, webhooks: [{name: aks-node-mutating-webhook.azmk8s.io}]}
 //! ```
 use crate::model::registration::UNENFORCED;
-use crate::model::{ClusterIx, Operator, Platform, Registration, Requirement, Webhook};
+use crate::model::{Condition, Operator, Platform, Registration, Requirement, Webhook};
 use crate::prelude::*;
 use crate::repair::shell;
 use crate::trust::{Key, Unknown};
@@ -191,6 +207,7 @@ pub(super) static RULE: Rule = Rule {
 /// Why a namespace is not seen.
 enum Why<'a> {
     Selector(&'a Requirement),
+    Condition(&'a Condition),
     Enforcer,
 }
 
@@ -215,17 +232,12 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     match (unknown, found) {
         (Some(unknown), _) => Err(unknown),
         // What Azure keeps up it registers itself.
-        (None, None) if kept_up(cluster, trust) => Ok(None),
+        (None, None) if trust.azure_keeps_webhook(cluster) => Ok(None),
         // Another may see it.
         _ if !trust.knows_registrations(cluster) => Err(Unknown(Key::Registrations(cluster))),
         (None, Some((registration, index, why))) => Ok(Some(finding(workload, registration, index, &why))),
         (None, None) => Ok(None),
     }
-}
-
-/// Whether Azure says that it runs the webhook of a cluster.
-fn kept_up(cluster: ClusterIx, trust: &Trust<'_>) -> bool {
-    trust.cluster(cluster).is_some_and(|cluster| cluster.workload_identity_enabled == Some(true))
 }
 
 fn unseen<'a>(
@@ -237,6 +249,10 @@ fn unseen<'a>(
     let kept_out = kept_out(workload, registration, trust);
     if kept_out == Ok(true) {
         return Ok(Some(Why::Enforcer));
+    }
+    // That one holds nowhere is none of the namespace's.
+    if let (None, Some((unheld, Some(_)))) = (webhook.never(), webhook.unheld(&workload.namespace)) {
+        return Ok(Some(Why::Condition(unheld)));
     }
     match trust.out_of_sight(workload.cluster, &workload.namespace, webhook)? {
         Some(unmet) => Ok(Some(Why::Selector(unmet))),
@@ -266,6 +282,11 @@ fn finding(workload: &Workload, registration: &Registration, index: usize, why: 
                 "move it to a namespace of its own, or: kubectl annotate mutatingwebhookconfiguration {} {UNENFORCED}=true",
                 shell(name)
             ),
+        ),
+        Why::Condition(Condition { name: condition, .. }) => (
+            format!("a namespace of which matchCondition {condition} holds"),
+            format!("matchCondition `{condition}` of `webhooks[{index}]` of `{name}` does not hold of it"),
+            format!("move it to a namespace that the webhook sees, or change matchCondition `{condition}`, which is none of those that it is installed with"),
         ),
         Why::Selector(unmet) => (
             format!("a namespace with {unmet}"),

@@ -2,10 +2,13 @@
 //!
 //! Whoever runs an issuer can become every identity that trusts it. Which issuers are yours to trust only
 //! you know: name them in `allowedIssuers`, clusters and pipelines alike, and every other is reported.
-//! Without that setting no issuer is, but for one kind: Microsoft Entra itself cannot be the issuer of a
-//! managed identity's credential (`login.microsoftonline.com`, `sts.windows.net` and the like).
+//! Without that setting no issuer is, but for one kind: the tokens that Microsoft Entra gives to identities and
+//! apps (`login.microsoftonline.com`, `sts.windows.net` and the like) no managed identity takes.
 //!
-//! An app registration may trust a managed identity, whose tokens Entra signs. The issuer of an identity
+//! Those that it signs for services of Microsoft's are others, and a managed identity takes them: their subject
+//! begins with `/eid1/`, as that of a service connection of Azure DevOps,
+//! `/eid1/c/pub/t/…/a/…/sc/ORGANIZATION/CONNECTION`, which has that issuer unless you say otherwise, or of a plugin
+//! of Power Platform. For them the issuer is one like all others. An app registration may trust a managed identity, whose tokens Entra signs. The issuer of an identity
 //! binding is set by AKS. A placeholder is not judged.
 //!
 //! # Fails
@@ -26,6 +29,11 @@
 //! [{id: 77777777-7777-7777-7777-777777777777, appId: 5a1e2c3d-0002-4000-8000-000000000001, displayName: cart}]
 //! ---
 //! {"@odata.context": "https://graph.microsoft.com/v1.0/$metadata#applications('77777777-7777-7777-7777-777777777777')/federatedIdentityCredentials", value: [{id: 88888888-8888-8888-8888-888888888888, name: identity, issuer: "https://login.microsoftonline.com/11111111-1111-1111-1111-111111111111/v2.0", subject: 55555555-5555-5555-5555-555555555555, audiences: ["api://AzureADTokenExchange"]}]}
+//! ```
+//!
+//! ```yaml
+//! # a service connection of Azure DevOps
+//! - {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/deploy/federatedIdentityCredentials/ado, name: ado, issuer: "https://login.microsoftonline.com/11111111-1111-1111-1111-111111111111/v2.0", subject: /eid1/c/pub/t/W06OnsIdVk-OVUhHzp7xtA/a/EJEmmM-aEU2o8V6ZW3eZEQ/sc/66666666-6666-6666-6666-666666666666/77777777-7777-7777-7777-777777777777, audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
 //! ```
 //!
 //! ```yaml
@@ -58,7 +66,7 @@ fn check(credential: &FederatedIdentityCredential, trust: &Trust<'_>) -> Verdict
     if is_placeholder(issuer.as_str()) || issuer.is_identity_binding() {
         return Ok(None);
     }
-    let (message, remedy) = if is_entra(issuer) {
+    let (message, remedy) = if is_entra(issuer) && !is_of_service(credential) {
         match kind(credential, trust) {
             Some(IdentityKind::Application) => return Ok(None),
             Some(IdentityKind::UserAssigned) => {}
@@ -84,6 +92,12 @@ fn is_entra(issuer: &Issuer) -> bool {
     let host = issuer.host().to_ascii_lowercase();
     let under = |known: &&str| host.strip_suffix(*known).is_some_and(|head| head.is_empty() || head.ends_with('.'));
     ENTRA.iter().any(under)
+}
+
+/// Whether it trusts a service of Microsoft's (Microsoft Learn, "Convert service connections to use the Microsoft
+/// Entra issuer", and "Set up managed identity for Dataverse plug-ins").
+fn is_of_service(credential: &FederatedIdentityCredential) -> bool {
+    credential.subject.as_ref().is_some_and(|subject| subject.as_str().starts_with("/eid1/"))
 }
 
 fn kind(credential: &FederatedIdentityCredential, trust: &Trust<'_>) -> Option<IdentityKind> {
@@ -130,6 +144,31 @@ mod tests {
             let parameters = Parameters { allowed_issuers: allowed, ..Parameters::default() };
             let verdict = check(&credential(issuer, of()), &Trust::join(&inventory, &parameters));
             assert_eq!(verdict.map(|finding| finding.is_some()), Ok(found), "{parameters:?} on {issuer}");
+        }
+    }
+
+    #[test]
+    fn what_entra_signs_for_a_service_is_like_any_other_issuer_s() {
+        let inventory = Inventory::default();
+        let (connection, issuer) =
+            ("/eid1/c/pub/t/t/a/a/sc/org/connection", "https://login.microsoftonline.com/t/v2.0");
+        for (subject, allowed, found) in [
+            (connection, None, false),
+            (connection, Some("https://login.microsoftonline.com/*"), false),
+            (connection, Some("https://gitlab.example.com"), true),
+            ("/eid1/c/pub/t/t/a/a/n/plugin/e/e/h/h", None, false),
+            ("sc://org/sc/connection", None, true),
+        ] {
+            let parameters = Parameters {
+                allowed_issuers: allowed.map(Into::into).into_iter().collect(),
+                ..Parameters::default()
+            };
+            let it = FederatedIdentityCredential {
+                subject: Some(subject.into()),
+                ..credential(issuer, Parent::Resource("/id".into()))
+            };
+            let verdict = check(&it, &Trust::join(&inventory, &parameters));
+            assert_eq!(verdict.map(|finding| finding.is_some()), Ok(found), "{subject}, {allowed:?}");
         }
     }
 

@@ -7,7 +7,14 @@
 //! A pod that speaks through an identity binding needs no credential of its own. Without a client
 //! id (`client-id-missing`), or with one that no identity has (`client-id-unknown`), there is no
 //! identity to ask. The expression of a flexible credential is evaluated; where it hangs on a claim
-//! that is not known, nothing is accused. Where a Terraform plan or a template is still to make or correct the
+//! that is not known, nothing is accused.
+//!
+//! The audience of the pods' token is what the webhook asks for: of a pod that runs, that of the token it was
+//! given; else the webhook's flag `--audience`, where its Deployment was read. Where nothing but the audience is
+//! amiss, in a cluster that is not of AKS or Arc, the verdict is open until the Deployments are known. Admission
+//! does not see them: declare such an audience for it (`audiences`).
+//!
+//! Where a Terraform plan or a template is still to make or correct the
 //! credential, as far as that is known, the finding is of medium severity and says what to apply; where it is
 //! known only later whose credential that is, it is named, and nobody is said to be trusted by another identity.
 //!
@@ -159,6 +166,10 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     let field = format!("{}.serviceAccountName", workload.kind.spec_path());
     let answers = exchanges(workload, &presented, trust);
     if let Some(refusal) = answers.iter().find_map(|answer| answer.as_ref().ok()?.as_ref()) {
+        #[cfg(feature = "audit")]
+        if let Some(unread) = presented.unread_audience(refusal, workload, trust) {
+            return Err(unread);
+        }
         return Ok(Some(refused(field, &presented, refusal, trust)));
     }
     let unknown = answers.into_iter().find_map(Result::err);

@@ -5,8 +5,14 @@
 //! meets a token that fits, and Entra answers with AADSTS700212.
 //!
 //! Other systems (GitHub, GitLab, Terraform) choose their own audience, identity bindings have
-//! theirs, and audiences that you declare for your webhook are right too. A placeholder is
-//! `unresolved-placeholder`'s.
+//! theirs, and audiences that you declare for your webhook are right too. So is that of its flag `--audience`, where
+//! its Deployment was read, of a token that a running pod was given, and of one that the pods of the subject project
+//! themselves. A webhook that you installed outside of AKS and Arc may have that flag until it is known not to: the
+//! verdict is open until the Deployments are read. A placeholder is `unresolved-placeholder`'s.
+//!
+//! The operators of OpenShift project tokens for the audience `openshift`, which `ccoctl` writes into their
+//! credentials: whether such a one is right is open until the pods of its subject are read, and in a namespace of
+//! OpenShift's own (`openshift-…`) it is never wrong.
 //!
 //! # Fails
 //!
@@ -48,7 +54,16 @@
 //! # tokens of a pipeline, not of a cluster
 //! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/fc, name: fc, issuer: "https://token.actions.githubusercontent.com", subject: "system:serviceaccount:shop:cart", audiences: ["https://vault.azure.net"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
 //! ```
-use crate::model::{DEFAULT_AUDIENCE, is_placeholder};
+//!
+//! ```yaml
+//! # what an operator of OpenShift projects
+//! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, oidcIssuerProfile: {enabled: true, issuerUrl: "https://oidc.example.com/edge"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/fc, name: fc, issuer: "https://oidc.example.com/edge", subject: "system:serviceaccount:openshift-ingress-operator:ingress-operator", audiences: ["openshift"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! ---
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: ingress-operator, namespace: openshift-ingress-operator}, spec: {template: {spec: {serviceAccountName: ingress-operator, containers: [{name: app}], volumes: [{name: bound-sa-token, projected: {sources: [{serviceAccountToken: {audience: openshift, path: token}}]}}]}}}}
+//! ```
+use crate::model::{ClusterIx, DEFAULT_AUDIENCE, is_placeholder};
 use crate::near::{self, Token};
 use crate::prelude::*;
 use crate::repair;
@@ -66,21 +81,31 @@ pub(super) static RULE: Rule = Rule {
     checks: &[Check::Credential(check)],
 };
 
+/// What the operators of OpenShift ask for (openshift/cloud-credential-operator,
+/// `pkg/cmd/provisioning/azure/create_managed_identities.go`).
+const OPENSHIFT: &str = "openshift";
+
 fn check(credential: &FederatedIdentityCredential, trust: &Trust<'_>) -> Verdict {
     let Some(trusted) = Token::trusted_by(credential) else { return Ok(None) };
-    let audiences = &trust.parameters().audiences;
     if !near::is_like_kubernetes(&trusted.subject)
         || credential.issuer.is_identity_binding()
-        || credential.audiences.iter().any(|audience| audiences.contains(audience) || is_placeholder(audience.as_str()))
+        || credential.audiences.iter().any(|audience| is_placeholder(audience.as_str()))
     {
         return Ok(None);
     }
-    if !credential.issuer.is_azure_kubernetes() && trust.cluster_of(&credential.issuer).is_none() {
-        return if trust.knows_all_clusters() {
-            Ok(None)
-        } else {
-            Err(Unknown(Key::Clusters(credential.issuer.clone())))
-        };
+    let cluster = trust.cluster_of(&credential.issuer).map(|(index, _)| index);
+    let audiences = cluster.map_or_else(|| Ok(trust.parameters().audiences.clone()), |it| audiences(it, trust))?;
+    if accepts(credential, &audiences) {
+        return Ok(None);
+    }
+    match cluster {
+        Some(index) if is_presented(credential, &trusted.subject, index, trust)? => return Ok(None),
+        None if !credential.issuer.is_azure_kubernetes() => {
+            let unknown = Unknown(Key::Clusters(credential.issuer.clone()));
+            return if trust.knows_all_clusters() { Ok(None) } else { Err(unknown) };
+        }
+        None if is_openshift(credential) => return Err(projection(&trusted.subject)),
+        _ => {}
     }
     let right = audiences.first().cloned().unwrap_or_else(|| DEFAULT_AUDIENCE.into());
     let shown = credential.audiences.iter().map(Audience::as_str).collect::<Vec<_>>();
@@ -94,6 +119,45 @@ fn check(credential: &FederatedIdentityCredential, trust: &Trust<'_>) -> Verdict
             .with("expected", audiences.iter().map(Audience::as_str).collect::<Vec<_>>())
             .fix(repair::correction(trust, credential, &Token { audience: right, ..trusted })),
     ))
+}
+
+fn accepts(credential: &FederatedIdentityCredential, audiences: &[Audience]) -> bool {
+    credential.audiences.iter().any(|audience| audiences.contains(audience))
+}
+
+/// What the webhook of a cluster asks for.
+fn audiences(cluster: ClusterIx, trust: &Trust<'_>) -> Result<Vec<Audience>, Unknown> {
+    trust.audiences(cluster).map(<[Audience]>::to_vec)
+}
+
+/// Whether the pods of the subject present what the credential accepts, by themselves or as they were given it.
+fn is_presented(
+    credential: &FederatedIdentityCredential,
+    subject: &Subject,
+    cluster: ClusterIx,
+    trust: &Trust<'_>,
+) -> Result<bool, Unknown> {
+    let (namespace, name) = subject.service_account().unwrap_or_default();
+    let workloads = trust.workloads_of(cluster, namespace, name);
+    for workload in workloads {
+        let own: Vec<Audience> = workload.own_audiences().cloned().collect();
+        let injected = if workload.opts_in() { trust.audiences_of(workload)? } else { Vec::new() };
+        if accepts(credential, &own) || accepts(credential, &injected) {
+            return Ok(true);
+        }
+    }
+    if is_openshift(credential) && (workloads.is_empty() || namespace.starts_with("openshift-")) {
+        return Err(projection(subject));
+    }
+    trust.unread_audience(cluster).map_or(Ok(false), Err)
+}
+
+fn is_openshift(credential: &FederatedIdentityCredential) -> bool {
+    credential.audiences.iter().any(|audience| audience.as_str() == OPENSHIFT)
+}
+
+fn projection(subject: &Subject) -> Unknown {
+    Unknown(Key::Value(format!("whether pods of `{subject}` project tokens for `{OPENSHIFT}`")))
 }
 
 #[cfg(test)]

@@ -4,29 +4,66 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::json::{Fault, Json};
-use crate::model::TokenPath;
+use crate::model::{TokenPath, Value};
 
-/// Where a list names a token; whether it names Azure as the provider.
-pub(super) fn texts(list: &'static str, paths: &mut Vec<TokenPath>, json: &mut dyn Json<'_>) -> Result<bool, Fault> {
+/// What the command and the arguments of a container say.
+#[derive(Default)]
+pub(super) struct Said {
+    /// Whether they name Azure as the provider.
+    pub(super) azure: bool,
+    /// What they name as the audience.
+    pub(super) audience: Option<Value>,
+}
+
+/// Where a list names a token, and what else it says.
+pub(super) fn texts(
+    list: &'static str,
+    paths: &mut Vec<TokenPath>,
+    said: &mut Said,
+    json: &mut dyn Json<'_>,
+) -> Result<(), Fault> {
     const FLAG: &str = "--provider";
-    let (mut index, mut azure, mut is_named) = (0, false, false);
+    let (mut index, mut is_provider, mut is_audience) = (0, false, false);
     json.elements(&mut |json| {
         let text = json.loose()?.text;
         let provider =
-            if is_named { Some(&*text) } else { text.strip_prefix(FLAG).and_then(|it| it.strip_prefix('=')) };
-        azure |= provider.is_some_and(|it| ["azure", "azure-dns", "azure-private-dns"].contains(&it));
-        is_named = text == FLAG;
+            if is_provider { Some(&*text) } else { text.strip_prefix(FLAG).and_then(|it| it.strip_prefix('=')) };
+        said.azure |= provider.is_some_and(|it| ["azure", "azure-dns", "azure-private-dns"].contains(&it));
+        is_provider = text == FLAG;
+        if is_audience {
+            said.audience = Some(value(&text));
+            is_audience = false;
+        } else {
+            match audience(&text) {
+                Some("") => is_audience = true,
+                Some(after) => said.audience = Some(value(after.strip_prefix('=').unwrap_or_default())),
+                // In the line of a shell it may be quoted, or put together.
+                None if text.contains(" --audience") => said.audience = Some(Value::Elsewhere),
+                None => {}
+            }
+        }
         paths.extend(token_path(&text).map(|path| TokenPath { field: alloc::format!("{list}[{index}]"), path }));
         index += 1;
         Ok(())
-    })?;
-    Ok(azure)
+    })
+}
+
+/// What comes after the flag `--audience` in the same text, with its equals sign. Go takes one hyphen for two.
+fn audience(text: &str) -> Option<&str> {
+    let name = text.strip_prefix('-')?;
+    let after = name.strip_prefix('-').unwrap_or(name).strip_prefix("audience")?;
+    (after.is_empty() || after.starts_with('=')).then_some(after)
+}
+
+/// The value of a flag. One in which Kubernetes puts a variable is not known.
+fn value(text: &str) -> Value {
+    if text.contains("$(") { Value::Elsewhere } else { Value::Literal(Some(text.into())) }
 }
 
 /// Where the command of a probe or a hook names a token.
 pub(super) fn exec(list: &'static str, paths: &mut Vec<TokenPath>, json: &mut dyn Json<'_>) -> Result<(), Fault> {
     json.object(&mut [("exec", &mut |json| {
-        json.object(&mut [("command", &mut |json| texts(list, paths, json).map(drop))])
+        json.object(&mut [("command", &mut |json| texts(list, paths, &mut Said::default(), json))])
     })])
 }
 

@@ -5,7 +5,6 @@ use alloc::format;
 
 use crate::json::{Fault, Json, Loose};
 use crate::model::{Controller, Pair, Pairs, is_relevant_key};
-use crate::spelling::is_nearly_ours;
 
 /// `metadata`.
 #[derive(Default)]
@@ -20,23 +19,54 @@ pub(super) struct Metadata<'a> {
     pub(super) live: bool,
     /// Whether it has a `deletionTimestamp`.
     pub(super) deleting: bool,
-    /// Whether all its labels and annotations are kept, and not only those that bear on the chain.
+    /// Which of its labels and annotations are kept.
     #[cfg(feature = "audit")]
-    pub(super) keeps_all: bool,
+    pub(super) kept: Kept,
+    /// The labels of pods that do not bear on the chain.
+    #[cfg(feature = "audit")]
+    pub(super) other_labels: Pairs,
+}
+
+/// Which labels and annotations are kept.
+#[cfg(feature = "audit")]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Kept {
+    /// Those that bear on the chain.
+    #[default]
+    OfTheChain,
+    /// Those that bear on the chain, and the other labels apart: selectors may name any of a pod.
+    OfPods,
+    /// All of them: selectors may name any of a namespace.
+    All,
 }
 
 // === impl Metadata ===
 
 impl<'a> Metadata<'a> {
+    /// Reads what a template has for its pods.
+    pub(super) fn read_of_pods(&mut self, json: &mut dyn Json<'a>) -> Result<(), Fault> {
+        #[cfg(feature = "audit")]
+        {
+            self.kept = Kept::OfPods;
+        }
+        self.read(json)
+    }
+
     pub(super) fn read(&mut self, json: &mut dyn Json<'a>) -> Result<(), Fault> {
         #[cfg(feature = "audit")]
-        let all = self.keeps_all;
+        let all = self.kept == Kept::All;
         #[cfg(not(feature = "audit"))]
         let all = false;
         json.object(&mut [
             ("name", &mut |json| json.text().map(|text| self.name = text)),
             ("generateName", &mut |json| json.text().map(|text| self.generate_name = text)),
             ("namespace", &mut |json| json.text().map(|text| self.namespace = text)),
+            #[cfg(feature = "audit")]
+            ("labels", &mut |json| match self.kept {
+                Kept::OfPods => labels(&mut self.labels, &mut self.other_labels, json),
+                Kept::OfTheChain | Kept::All => pairs(&mut self.labels, all, json),
+            }),
+            #[cfg(not(feature = "audit"))]
             ("labels", &mut |json| pairs(&mut self.labels, all, json)),
             ("annotations", &mut |json| pairs(&mut self.annotations, all, json)),
             ("ownerReferences", &mut |json| json.elements(&mut |json| owner(&mut self.controller, json))),
@@ -49,14 +79,32 @@ impl<'a> Metadata<'a> {
 /// Labels or annotations: all, or only keys that bear on the chain.
 fn pairs(pairs: &mut Pairs, all: bool, json: &mut dyn Json<'_>) -> Result<(), Fault> {
     json.members(&mut |key, json| {
-        if !all && !is_relevant_key(key) && !is_nearly_ours(key) {
-            return Ok(());
+        if all || is_relevant_key(key) { pair(pairs, key, json) } else { Ok(()) }
+    })
+}
+
+fn pair(pairs: &mut Pairs, key: &str, json: &mut dyn Json<'_>) -> Result<(), Fault> {
+    let Loose { text, is_string } = json.loose()?;
+    if pairs.get(key).is_some() {
+        return Err(Fault::Said(format!("duplicate key `{key}`")));
+    }
+    pairs.0.push(Pair { key: key.into(), value: text.into_owned(), is_string });
+    Ok(())
+}
+
+/// Labels of pods, those that do not bear on the chain apart. What is no text the API server refuses, and
+/// in a template of manifests it stands for one: nobody knows for which.
+#[cfg(feature = "audit")]
+fn labels(labels: &mut Pairs, others: &mut Pairs, json: &mut dyn Json<'_>) -> Result<(), Fault> {
+    json.members(&mut |key, json| {
+        if is_relevant_key(key) {
+            return pair(labels, key, json);
         }
-        let Loose { text, is_string } = json.loose()?;
-        if pairs.get(key).is_some() {
-            return Err(Fault::Said(format!("duplicate key `{key}`")));
-        }
-        pairs.0.push(Pair { key: key.into(), value: text.into_owned(), is_string });
+        let text = json.loose_if_scalar()?.filter(|value| value.is_string).map(|value| value.text);
+        let value = text.map_or_else(|| "<no text>".into(), Cow::into_owned);
+        // Of two the API server takes the last.
+        others.0.retain(|other| other.key != key);
+        others.0.push(Pair { key: key.into(), value, is_string: true });
         Ok(())
     })
 }

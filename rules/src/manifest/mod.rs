@@ -5,6 +5,7 @@
 mod commands;
 #[cfg(feature = "audit")]
 mod custom;
+mod family;
 mod metadata;
 mod object;
 #[cfg(feature = "audit")]
@@ -14,6 +15,7 @@ mod pod;
 mod rbac;
 #[cfg(feature = "audit")]
 mod registration;
+mod spec;
 
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -26,7 +28,7 @@ use crate::inventory::{Namespace, SecretKeys, SecretProviderClass};
 use crate::json::{self, Take};
 #[cfg(feature = "audit")]
 use crate::model::{
-    BYSTANDERS, Body, Pairs,
+    BYSTANDERS, Body, Pairs, label,
     registration::{CONTROLLER, SETTINGS, UNENFORCED},
 };
 use crate::model::{ClusterIx, Custom, Origin, ServiceAccount, Workload};
@@ -36,10 +38,11 @@ use crate::model::{
 };
 #[cfg(feature = "audit")]
 use crate::spelling::like_ours;
+use object::Object;
 #[cfg(feature = "audit")]
 use object::Status;
-use object::{Object, Spec};
 use pod::Template;
+use spec::Spec;
 
 /// An object of Kubernetes.
 #[derive(Clone, Debug, PartialEq)]
@@ -202,7 +205,7 @@ fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest 
     let name = names.into_iter().flatten().find(|name| !name.is_empty()).map(Cow::into_owned).unwrap_or_default();
     let (labels, annotations) = (metadata.labels, metadata.annotations);
     #[cfg(feature = "audit")]
-    let (mut job_labels, mut is_suspended) = (Pairs::default(), false);
+    let (mut job_labels, mut other_labels, mut is_suspended) = (Pairs::default(), metadata.other_labels, false);
     let (kind, replicas, selects_label, template) = match spec {
         Spec::Pod(kind, spec) => (kind, None, false, spec.template(labels.clone(), annotations.clone())),
         Spec::Template(kind, replicas, selects_label, template) => {
@@ -212,7 +215,7 @@ fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest 
             let Template { metadata, spec } = *template;
             #[cfg(feature = "audit")]
             {
-                job_labels = job.labels;
+                (job_labels, other_labels) = (job.labels, metadata.other_labels);
                 is_suspended = suspended && matches!(kind.kind, "Job" | "CronJob");
             }
             (kind, replicas, selects_label, spec.template(metadata.labels, metadata.annotations))
@@ -280,7 +283,11 @@ fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest 
     #[cfg(feature = "audit")]
     let ready = ready.filter(|_| metadata.live && name == CONTROLLER);
     #[cfg(feature = "audit")]
-    let template = PodTemplate { live: kind.shape == Shape::Pod && metadata.live, ..template };
+    let template = {
+        let opts_in = template.labels.get(label::USE) == Some("true");
+        let other_labels = if opts_in { other_labels } else { Pairs::default() };
+        PodTemplate { live: kind.shape == Shape::Pod && metadata.live, other_labels, ..template }
+    };
     let controller = metadata.controller;
     #[cfg(feature = "audit")]
     let life = {
@@ -291,7 +298,7 @@ fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest 
             false => Life::Active,
         }
     };
-    Manifest::Workload(Workload {
+    let workload = Workload {
         kind,
         cluster,
         namespace,
@@ -309,7 +316,20 @@ fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest 
         job_labels,
         template,
         origin,
-    })
+    };
+    #[cfg(feature = "audit")]
+    let workload = without_others_audience(workload);
+    Manifest::Workload(workload)
+}
+
+/// Keeps the audience of containers that the webhook runs in, and of no other.
+#[cfg(feature = "audit")]
+fn without_others_audience(mut workload: Workload) -> Workload {
+    if !workload.runs_webhook() {
+        let PodTemplate { init_containers, containers, .. } = &mut workload.template;
+        init_containers.iter_mut().chain(containers).for_each(|container| container.audience = None);
+    }
+    workload
 }
 
 impl Manifest {

@@ -1,22 +1,19 @@
 //! The JSON of an object, read in one pass: `kind` decides what of `spec` is looked at.
 
 use alloc::borrow::Cow;
-use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
+use super::family::Family;
 use super::metadata::Metadata;
-#[cfg(feature = "audit")]
-use super::pod::is;
-use super::pod::{PodSpec, Template};
+use super::spec::Spec;
 use super::{Hint, ManifestError, Visit};
 #[cfg(feature = "audit")]
-use super::{custom, operators, rbac, registration};
+use super::{metadata::Kept, operators, pod::is, rbac, registration};
 use crate::json::{Fault, Json};
-use crate::model::{AzureParameters, PodBearing, Shape, label};
 #[cfg(feature = "audit")]
-use crate::model::{Body, CustomKind, TemplatePath, Webhook, WebhookSettings};
+use crate::model::{Body, PodBearing, Webhook, WebhookSettings};
 
 /// An object before it is known what it means.
 pub(super) struct Object<'a> {
@@ -37,50 +34,6 @@ pub(super) struct Status {
     pub(super) ready: Option<i64>,
     /// Whether a Job is done or has failed, so that no pod of it starts again, or a pod runs no more.
     pub(super) ended: bool,
-}
-
-/// What of an object's body is read, by kind.
-pub(super) enum Spec<'a> {
-    Pod(&'static PodBearing, Box<PodSpec<'a>>),
-    Template(&'static PodBearing, Option<i64>, bool, Box<Template<'a>>),
-    ServiceAccount,
-    Namespace,
-    Secret(Vec<String>),
-    SecretProviderClass(Option<AzureParameters>),
-    #[cfg(feature = "audit")]
-    Custom(&'static CustomKind, Body),
-    #[cfg(feature = "audit")]
-    Role(rbac::Said),
-    #[cfg(feature = "audit")]
-    RoleBinding(rbac::Said),
-    #[cfg(feature = "audit")]
-    Registration(Vec<Webhook>),
-    #[cfg(feature = "audit")]
-    ConfigMap(WebhookSettings),
-    List,
-    Other,
-}
-
-/// What a kind's body is read as.
-#[derive(Clone, Copy, PartialEq)]
-enum Family {
-    Pods(&'static PodBearing),
-    ServiceAccount,
-    Namespace,
-    Secret,
-    SecretProviderClass,
-    #[cfg(feature = "audit")]
-    Custom(&'static CustomKind),
-    #[cfg(feature = "audit")]
-    Role,
-    #[cfg(feature = "audit")]
-    RoleBinding,
-    #[cfg(feature = "audit")]
-    Registration,
-    #[cfg(feature = "audit")]
-    ConfigMap,
-    List,
-    Other,
 }
 
 /// An object as far as it was read.
@@ -213,46 +166,6 @@ fn malformed(kind: &str, metadata: &Metadata<'_>, error: &serde_json::Error) -> 
     ManifestError::Malformed { object, reason: error.to_string() }
 }
 
-// === impl Family ===
-
-impl Family {
-    fn of(api_version: &str, kind: &str) -> Self {
-        let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
-        match (group, kind) {
-            ("", "ServiceAccount") => Self::ServiceAccount,
-            ("", "Namespace") => Self::Namespace,
-            ("", "Secret") => Self::Secret,
-            ("secrets-store.csi.x-k8s.io", "SecretProviderClass") => Self::SecretProviderClass,
-            #[cfg(feature = "audit")]
-            ("", "ConfigMap") => Self::ConfigMap,
-            #[cfg(feature = "audit")]
-            (rbac::GROUP, "Role" | "ClusterRole") => Self::Role,
-            #[cfg(feature = "audit")]
-            (rbac::GROUP, "RoleBinding" | "ClusterRoleBinding") => Self::RoleBinding,
-            #[cfg(feature = "audit")]
-            (registration::GROUP, "MutatingWebhookConfiguration") => Self::Registration,
-            _ => match PodBearing::find(api_version, kind) {
-                Some(kind) => Self::Pods(kind),
-                #[cfg(feature = "audit")]
-                None if CustomKind::find(api_version, kind).is_some() => {
-                    CustomKind::find(api_version, kind).map_or(Self::Other, Self::Custom)
-                }
-                None if kind.ends_with("List") => Self::List,
-                None => Self::Other,
-            },
-        }
-    }
-}
-
-#[cfg(feature = "audit")]
-impl Family {
-    /// Whether its labels and annotations are kept whatever their keys: selectors may name any of a
-    /// namespace.
-    fn keeps_all(self) -> bool {
-        matches!(self, Self::Namespace | Self::Registration)
-    }
-}
-
 // === impl Reading ===
 
 impl<'a> Reading<'a> {
@@ -277,9 +190,9 @@ impl<'a> Reading<'a> {
             #[cfg(feature = "audit")]
             "metadata" => {
                 self.identify();
-                let keeps_all = self.family.is_some_and(Family::keeps_all);
+                let kept = self.family.map_or(Kept::OfTheChain, Family::keeps);
                 self.has_early_metadata = self.family.is_none();
-                self.metadata.insert(Metadata { keeps_all, ..Metadata::default() }).read(json)
+                self.metadata.insert(Metadata { kept, ..Metadata::default() }).read(json)
             }
             #[cfg(not(feature = "audit"))]
             "metadata" => self.metadata.insert(Metadata::default()).read(json),
@@ -391,8 +304,11 @@ impl<'a> Reading<'a> {
     /// Whether the body was read as something else than it is.
     fn is_premature(&self, family: Option<Family>) -> bool {
         #[cfg(feature = "audit")]
-        if self.early || (self.has_early_metadata && family.is_some_and(Family::keeps_all)) {
-            return true;
+        {
+            let keeps_more = family.is_some_and(|family| family.keeps() != Kept::OfTheChain);
+            if self.early || (self.has_early_metadata && keeps_more) {
+                return true;
+            }
         }
         (self.has_spec || self.has_data) && self.family != family
     }
@@ -454,135 +370,5 @@ fn set<'a>(slot: &mut Option<Cow<'a, str>>, name: &'static str, json: &mut dyn J
         return Err(Fault::duplicate_field(name));
     }
     *slot = json.text()?.filter(|text| !text.is_empty());
-    Ok(())
-}
-
-// === impl Spec ===
-
-impl<'a> Spec<'a> {
-    fn empty(family: Option<Family>) -> Self {
-        match family {
-            Some(Family::Pods(kind)) if kind.shape == Shape::Pod => Self::Pod(kind, Box::default()),
-            #[cfg(feature = "audit")]
-            Some(Family::Pods(kind)) if matches!(kind.shape, Shape::Under(_)) => Self::Other,
-            Some(Family::Pods(kind)) => Self::Template(kind, None, false, Box::default()),
-            Some(Family::ServiceAccount) => Self::ServiceAccount,
-            Some(Family::Namespace) => Self::Namespace,
-            Some(Family::Secret) => Self::Secret(Vec::new()),
-            Some(Family::SecretProviderClass) => Self::SecretProviderClass(None),
-            #[cfg(feature = "audit")]
-            Some(Family::Custom(kind)) => Self::Custom(kind, custom::empty(kind)),
-            #[cfg(feature = "audit")]
-            Some(Family::Role) => Self::Role(rbac::Said::default()),
-            #[cfg(feature = "audit")]
-            Some(Family::RoleBinding) => Self::RoleBinding(rbac::Said::default()),
-            #[cfg(feature = "audit")]
-            Some(Family::Registration) => Self::Registration(Vec::new()),
-            #[cfg(feature = "audit")]
-            Some(Family::ConfigMap) => Self::ConfigMap(WebhookSettings::default()),
-            Some(Family::List) => Self::List,
-            Some(Family::Other) | None => Self::Other,
-        }
-    }
-
-    fn read(family: Family, json: &mut dyn Json<'a>) -> Result<Self, Fault> {
-        #[cfg(feature = "audit")]
-        if let Family::Pods(kind) = family
-            && let Shape::Under(path) = kind.shape
-        {
-            return under(kind, path, json);
-        }
-        let mut spec = Self::empty(Some(family));
-        match &mut spec {
-            Self::Pod(_, pod) => pod.read(json)?,
-            #[cfg(feature = "audit")]
-            Self::Template(kind, _, selects, template) if kind.shape == Shape::CronJob => {
-                let (mut job, mut suspended) = (Metadata::default(), false);
-                json.object(&mut [
-                    ("suspend", &mut |json| is(&mut suspended, "true", json)),
-                    ("jobTemplate", &mut |json| {
-                        json.object(&mut [
-                            ("metadata", &mut |json| job.read(json)),
-                            ("spec", &mut |json| template_spec(&mut None, selects, template, json)),
-                        ])
-                    }),
-                ])?;
-                template.job = job;
-                template.suspended |= suspended;
-            }
-            #[cfg(not(feature = "audit"))]
-            Self::Template(kind, _, selects, template) if kind.shape == Shape::CronJob => json
-                .object(&mut [("jobTemplate", &mut |json| {
-                    json.object(&mut [("spec", &mut |json| template_spec(&mut None, selects, template, json))])
-                })])?,
-            Self::Template(_, replicas, selects, template) => template_spec(replicas, selects, template, json)?,
-            #[cfg(feature = "audit")]
-            Self::SecretProviderClass(azure) => *azure = custom::provider_class(json)?,
-            #[cfg(not(feature = "audit"))]
-            Self::SecretProviderClass(_) => {}
-            #[cfg(feature = "audit")]
-            Self::Custom(kind, body) => custom::read(kind, body, json)?,
-            #[cfg(feature = "audit")]
-            Self::Role(_) | Self::RoleBinding(_) | Self::Registration(_) | Self::ConfigMap(_) => {}
-            Self::ServiceAccount | Self::Namespace | Self::Secret(_) | Self::List | Self::Other => {}
-        }
-        Ok(spec)
-    }
-}
-
-fn template_spec<'a>(
-    replicas: &mut Option<i64>,
-    selects_label: &mut bool,
-    template: &mut Template<'a>,
-    json: &mut dyn Json<'a>,
-) -> Result<(), Fault> {
-    #[cfg(feature = "audit")]
-    let mut suspended = false;
-    json.object(&mut [
-        #[cfg(feature = "audit")]
-        ("suspend", &mut |json| is(&mut suspended, "true", json)),
-        ("replicas", &mut |json| json.integer().map(|number| *replicas = number)),
-        ("selector", &mut |json| selector(selects_label, json)),
-        ("template", &mut |json| template.read(json)),
-    ])?;
-    #[cfg(feature = "audit")]
-    {
-        template.suspended = suspended;
-    }
-    Ok(())
-}
-
-fn selector(selects_label: &mut bool, json: &mut dyn Json<'_>) -> Result<(), Fault> {
-    json.members(&mut |key, json| {
-        // A ReplicationController's selector is the labels themselves.
-        *selects_label |= key == label::USE;
-        if key == "matchLabels" { json.keys(&mut |key| *selects_label |= key == label::USE) } else { Ok(()) }
-    })
-}
-
-/// `spec` of a custom kind: without a template it makes no pods itself.
-#[cfg(feature = "audit")]
-fn under<'a>(kind: &'static PodBearing, path: &TemplatePath, json: &mut dyn Json<'a>) -> Result<Spec<'a>, Fault> {
-    let (mut replicas, mut selects_label, mut template) = (None, false, None);
-    let Some((first, rest)) = path.members.split_first() else { return Ok(Spec::Other) };
-    json.object(&mut [
-        ("replicas", &mut |json| json.loose().map(|number| replicas = number.text.parse().ok())),
-        ("selector", &mut |json| selector(&mut selects_label, json)),
-        (*first, &mut |json| descend(rest, &mut template, json)),
-    ])?;
-    Ok(template.map_or(Spec::Other, |template| Spec::Template(kind, replicas, selects_label, template)))
-}
-
-#[cfg(feature = "audit")]
-fn descend<'a>(
-    members: &[&'static str],
-    template: &mut Option<Box<Template<'a>>>,
-    json: &mut dyn Json<'a>,
-) -> Result<(), Fault> {
-    if let Some((first, rest)) = members.split_first() {
-        return json.object(&mut [(*first, &mut |json| descend(rest, template, json))]);
-    }
-    let mut read = Box::<Template<'a>>::default();
-    *template = read.read_if_any(json)?.then_some(read);
     Ok(())
 }

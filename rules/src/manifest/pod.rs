@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 #[cfg(feature = "audit")]
-use super::commands::{exec, hooks, texts, token_path};
+use super::commands::{Said, exec, hooks, texts, token_path};
 use super::metadata::Metadata;
 use crate::json::{Fault, Json};
 use crate::model::{
@@ -64,7 +64,7 @@ impl<'a> Template<'a> {
     /// False if there is none.
     pub(super) fn read_if_any(&mut self, json: &mut dyn Json<'a>) -> Result<bool, Fault> {
         json.object_if_any(&mut [
-            ("metadata", &mut |json| self.metadata.read(json)),
+            ("metadata", &mut |json| self.metadata.read_of_pods(json)),
             ("spec", &mut |json| self.spec.read(json)),
         ])
     }
@@ -171,7 +171,9 @@ fn containers(list: &mut Vec<Container>, json: &mut dyn Json<'_>) -> Result<(), 
     json.elements(&mut |json| {
         let mut container = Container::default();
         #[cfg(feature = "audit")]
-        let (mut command, mut arguments, mut for_azure) = (Vec::new(), Vec::new(), (false, false));
+        let (mut command, mut arguments) = (Vec::new(), Vec::new());
+        #[cfg(feature = "audit")]
+        let (mut of_command, mut of_arguments) = (Said::default(), Said::default());
         #[cfg(feature = "audit")]
         let (mut liveness, mut readiness, mut startup, mut lifecycle) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -188,9 +190,9 @@ fn containers(list: &mut Vec<Container>, json: &mut dyn Json<'_>) -> Result<(), 
                 json.elements(&mut |json| env_from(json).map(|read| container.env_from.extend(read)))
             }),
             #[cfg(feature = "audit")]
-            ("command", &mut |json| texts("command", &mut command, json).map(|azure| for_azure.0 = azure)),
+            ("command", &mut |json| texts("command", &mut command, &mut of_command, json)),
             #[cfg(feature = "audit")]
-            ("args", &mut |json| texts("args", &mut arguments, json).map(|azure| for_azure.1 = azure)),
+            ("args", &mut |json| texts("args", &mut arguments, &mut of_arguments, json)),
             #[cfg(feature = "audit")]
             ("livenessProbe", &mut |json| exec("livenessProbe.exec.command", &mut liveness, json)),
             #[cfg(feature = "audit")]
@@ -212,7 +214,8 @@ fn containers(list: &mut Vec<Container>, json: &mut dyn Json<'_>) -> Result<(), 
         {
             container.token_paths.splice(0..0, command.into_iter().chain(arguments));
             container.token_paths.extend(liveness.into_iter().chain(readiness).chain(startup).chain(lifecycle));
-            container.for_azure = for_azure.0 || for_azure.1;
+            container.for_azure = of_command.azure || of_arguments.azure;
+            container.audience = of_arguments.audience.or(of_command.audience);
         }
         list.push(container);
         Ok(())
@@ -328,7 +331,11 @@ fn volume<'a>(json: &mut dyn Json<'a>) -> Result<(Cow<'a, str>, Vec<Volume>), Fa
 #[cfg(feature = "audit")]
 fn keep_tokens(kept: &mut Vec<TokenVolume>, name: &str, mut volumes: Vec<Volume>) -> Vec<Volume> {
     let token = |volume: &Volume| match volume {
-        Volume::Token(token) => Some(ProjectedToken { path: token.path.clone(), lifetime: token.lifetime }),
+        Volume::Token(token) => Some(ProjectedToken {
+            path: token.path.clone(),
+            lifetime: token.lifetime,
+            audience: token.audience.0.clone(),
+        }),
         _ => None,
     };
     let tokens: Vec<ProjectedToken> = volumes.iter().filter_map(token).collect();

@@ -6,7 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::json::{Fault, Json};
-use crate::model::{Operator, Requirement, Selector, Webhook, WebhookSettings, is_placeholder};
+use crate::model::{Condition, Expression, Operator, Requirement, Selector, Webhook, WebhookSettings, is_placeholder};
 
 /// The API group of MutatingWebhookConfigurations.
 pub(super) const GROUP: &str = "admissionregistration.k8s.io";
@@ -37,6 +37,9 @@ fn webhook(json: &mut dyn Json<'_>) -> Result<Webhook, Fault> {
         ("failurePolicy", &mut |json| json.string().map(|text| webhook.failure_policy = text)),
         ("objectSelector", &mut |json| selector(&mut webhook.pods, json)),
         ("namespaceSelector", &mut |json| selector(&mut webhook.namespaces, json)),
+        ("matchConditions", &mut |json| {
+            json.elements(&mut |json| condition(json).map(|condition| webhook.conditions.push(condition)))
+        }),
         ("rules", &mut |json| {
             json.elements(&mut |json| {
                 let asked = of_new_pods(json)?;
@@ -61,6 +64,16 @@ fn webhook(json: &mut dyn Json<'_>) -> Result<Webhook, Fault> {
     ])?;
     (webhook.service, webhook.has_ca, webhook.ignores_new_pods) = (service, has_ca, asks == Some(false));
     Ok(webhook)
+}
+
+fn condition(json: &mut dyn Json<'_>) -> Result<Condition, Fault> {
+    let (mut name, mut expression) = (String::new(), Expression::default());
+    json.object(&mut [
+        ("name", &mut |json| json.string().map(|text| name = text)),
+        // A literal may have lost its quotes.
+        ("expression", &mut |json| json.loose().map(|text| expression = Expression::of(&text.text))),
+    ])?;
+    Ok(Condition { name, expression })
 }
 
 /// Whether a rule asks about pods that are created, as far as it says (Kubernetes, `RuleWithOperations`:
@@ -168,6 +181,7 @@ mod tests {
             service: Some(("azure-workload-identity-system".into(), "azure-wi-webhook-webhook-service".into())),
             has_ca: true,
             ignores_new_pods: false,
+            conditions: vec![],
         };
         assert_eq!(expected.webhooks, [webhook]);
         // In whatever order.
@@ -209,6 +223,22 @@ mod tests {
             assert_eq!(said, [ignores], "{rules}");
             assert!(read("").webhooks.iter().all(|webhook| !webhook.ignores_new_pods));
         }
+    }
+
+    #[test]
+    fn of_conditions_what_is_understood_is_read() {
+        let json = format!(
+            r#"{{{HEAD},"metadata":{{"name":"a"}},"webhooks":[{{"name":"mutation.azure-workload-identity.io","matchConditions":[
+                {{"name":"never","expression":"false"}},{{"expression":false}},
+                {{"name":"elsewhere","expression":"request.namespace != 'shop'"}},{{"name":"whoever","expression":"request.userInfo.username != 'a'"}}]}}]}}"#
+        );
+        let webhooks = registration(&json).webhooks;
+        let read: Vec<(&str, Option<bool>)> = webhooks
+            .iter()
+            .flat_map(|webhook| &webhook.conditions)
+            .map(|condition| (condition.name.as_str(), condition.holds(Some("shop"))))
+            .collect();
+        assert_eq!(read, [("never", Some(false)), ("", Some(false)), ("elsewhere", Some(false)), ("whoever", None)]);
     }
 
     #[test]

@@ -253,6 +253,40 @@ fn a_namespace_keeps_all_its_labels_in_whatever_order() {
 
 #[cfg(feature = "audit")]
 #[test]
+fn pods_that_opt_in_keep_all_their_labels_in_whatever_order() {
+    let metadata = |used: &str| {
+        alloc::format!(
+            r#""metadata":{{"name":"cart","labels":{{"tier":"front","azure.workload.identity/use":"{used}","odd":{{"a":1}},"list":[1],"number":7,"tier":"back"}},"annotations":{{"team":"a"}}}}"#
+        )
+    };
+    let kept = |workload: &Workload| {
+        let pairs = workload.template.other_labels.iter();
+        pairs.map(|pair| alloc::format!("{}={}", pair.key, pair.value)).collect::<alloc::vec::Vec<_>>()
+    };
+    let all = ["odd=<no text>", "list=<no text>", "number=<no text>", "tier=back"];
+    let own = metadata("true");
+    for json in [
+        alloc::format!(r#"{{"apiVersion":"v1","kind":"Pod",{own},"spec":{{}}}}"#),
+        alloc::format!(r#"{{{own},"kind":"Pod","apiVersion":"v1"}}"#),
+        alloc::format!(r#"{{"spec":{{"template":{{{own}}}}},"kind":"Deployment","apiVersion":"apps/v1"}}"#),
+        alloc::format!(r#"{{"apiVersion":"argoproj.io/v1alpha1","kind":"Rollout","spec":{{"template":{{{own}}}}}}}"#),
+        alloc::format!(
+            r#"{{"apiVersion":"batch/v1","kind":"CronJob","spec":{{"jobTemplate":{{"spec":{{"template":{{{own}}}}}}}}}}}"#
+        ),
+    ] {
+        let workload = workload(&json);
+        assert_eq!(kept(&workload), all, "{json}");
+        assert_eq!((workload.labels.get("tier"), workload.template.labels.0.len()), (None, 1), "{json}");
+    }
+    let pod = alloc::format!(r#"{{"apiVersion":"v1","kind":"Pod",{}}}"#, metadata("false"));
+    assert_eq!(kept(&workload(&pod)), [""; 0]);
+    let deployment =
+        alloc::format!(r#"{{"apiVersion":"apps/v1","kind":"Deployment",{own},"spec":{{"template":{{}}}}}}"#);
+    assert_eq!(kept(&workload(&deployment)), [""; 0], "labels of the object are none of its pods'");
+}
+
+#[cfg(feature = "audit")]
+#[test]
 fn of_config_maps_the_webhooks_own_is_read_and_of_it_two_keys() {
     let data = r#""data":{"AZURE_TENANT_ID":"t","AZURE_ENVIRONMENT":"AzurePublicCloud","OTHER":"secret"}"#;
     let head = r#""apiVersion":"v1","kind":"ConfigMap""#;

@@ -123,7 +123,7 @@ pub struct Store {
 pub struct AzureParameters {
     /// `clientID`; empty if there is none.
     pub client_id: String,
-    /// `tenantId`; empty if there is none.
+    /// `tenantID`, or `tenantId` as it was spelt before; empty if there is neither.
     pub tenant_id: String,
     /// `usePodIdentity`.
     pub pod_identity: bool,

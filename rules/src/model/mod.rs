@@ -2,6 +2,8 @@
 
 mod azure;
 mod bearing;
+#[cfg(feature = "audit")]
+mod condition;
 mod custom;
 mod image;
 #[cfg(feature = "audit")]
@@ -13,6 +15,8 @@ mod path;
 pub mod rbac;
 #[cfg(feature = "audit")]
 pub mod registration;
+#[cfg(feature = "audit")]
+mod selector;
 mod service_account;
 mod software;
 mod workload;
@@ -22,6 +26,8 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::spelling::is_nearly_ours;
+
 pub use azure::{
     Cluster, FederatedIdentityCredential, Identity, IdentityBinding, IdentityKind, OwnIdentity, Parent, Platform,
     RoleAssignment,
@@ -29,6 +35,8 @@ pub use azure::{
 #[cfg(feature = "audit")]
 pub use bearing::{CUSTOM_BEARING, TemplatePath};
 pub use bearing::{POD_BEARING, PodBearing, Shape};
+#[cfg(feature = "audit")]
+pub use condition::{Condition, Expression};
 #[cfg(feature = "audit")]
 pub use custom::BYSTANDERS;
 pub use custom::{AzureParameters, Body, CUSTOM, Custom, CustomKind, Login, Means, Store, Trigger};
@@ -43,7 +51,9 @@ pub use path::may_lie_in;
 #[cfg(feature = "audit")]
 pub use rbac::{Grant, Power, Principal, Role, RoleBinding};
 #[cfg(feature = "audit")]
-pub use registration::{Operator, Registration, Requirement, Selector, Webhook, WebhookSettings};
+pub use registration::{Registration, Webhook, WebhookSettings};
+#[cfg(feature = "audit")]
+pub use selector::{Operator, Requirement, Selector, is_set_by_controllers};
 pub use service_account::ServiceAccount;
 pub use software::{Ecosystem, Library, PACKAGES, Package, Part, Software};
 pub use workload::{
@@ -160,7 +170,7 @@ pub fn is_relevant_key(key: &str) -> bool {
     key == label::AAD_POD_IDENTITY
         || key.starts_with("aadpodid")
         || is_like_ours(key)
-        || (cfg!(feature = "audit") && key == annotation::ACR_CLIENT_ID)
+        || (cfg!(feature = "audit") && (key == annotation::ACR_CLIENT_ID || is_nearly_ours(key)))
 }
 
 /// Whether a key, without regard to case and punctuation, begins like `azure.workload.identity`.

@@ -7,7 +7,9 @@ use alloc::vec::Vec;
 #[cfg(feature = "facts")]
 use serde::{Deserialize, Serialize};
 
-use super::{ClusterIx, ImageReference, Origin, Pairs, Workload, label};
+use super::{
+    ClusterIx, Condition, ImageReference, Origin, Pairs, Requirement, Selector, Workload, is_placeholder, label,
+};
 
 /// The Deployment of the webhook (azure-workload-identity, `deploy/azure-wi-webhook.yaml`, as all
 /// names here).
@@ -79,6 +81,9 @@ pub struct Webhook {
     /// Whether its `rules` are known not to ask about pods that are created.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "super::is_false"))]
     pub ignores_new_pods: bool,
+    /// `matchConditions`: of which requests, by expressions all of which have to hold.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    pub conditions: Vec<Condition>,
 }
 
 /// What the webhook's ConfigMap says. Nothing else of ConfigMaps is kept.
@@ -96,38 +101,6 @@ pub struct WebhookSettings {
     /// `AZURE_ENVIRONMENT`; empty if it says none, which is the public cloud.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "String::is_empty"))]
     pub environment: String,
-}
-
-/// A label selector: all of its requirements have to hold.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(transparent))]
-pub struct Selector(pub Vec<Requirement>);
-
-/// A requirement of a selector.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
-pub struct Requirement {
-    /// The label.
-    pub key: String,
-    /// What is required of it.
-    pub operator: Operator,
-    /// The values that are allowed or not.
-    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Vec::is_empty"))]
-    pub values: Vec<String>,
-}
-
-/// What a requirement says of a label; named as in `matchExpressions`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
-pub enum Operator {
-    /// It has one of the values.
-    In,
-    /// It has none of the values, or is not there.
-    NotIn,
-    /// It is there.
-    Exists,
-    /// It is not there.
-    DoesNotExist,
 }
 
 // === impl Registration ===
@@ -162,9 +135,35 @@ impl Webhook {
         self.failure_policy == "Ignore"
     }
 
+    /// Whether it is known not to be asked about any pod that is created.
+    pub fn is_never_asked(&self) -> bool {
+        self.ignores_new_pods || self.never().is_some()
+    }
+
+    /// The condition that holds of no pod that is created, whatever its namespace.
+    pub fn never(&self) -> Option<&Condition> {
+        self.conditions.iter().find(|condition| condition.holds(None) == Some(false))
+    }
+
+    /// The condition that does not hold of the pods of a namespace, or the first of which that is not known
+    /// if there is none; each with whether it is known. The API server asks no webhook one of whose
+    /// conditions is false, whatever the others are (Kubernetes, "Dynamic Admission Control").
+    pub fn unheld(&self, namespace: &str) -> Option<(&Condition, Option<bool>)> {
+        let namespace = Some(namespace).filter(|name| !is_placeholder(name));
+        let all = || self.conditions.iter().map(|condition| (condition, condition.holds(namespace)));
+        let is_false = |(_, held): &(&Condition, Option<bool>)| *held == Some(false);
+        all().find(is_false).or_else(|| all().find(|(_, held)| held.is_none()))
+    }
+
     /// The requirement by which it misses pods that have the label and no other.
     pub fn misses_by(&self) -> Option<&Requirement> {
         self.pods.unmet(|key| (key == label::USE).then_some("true"))
+    }
+
+    /// The requirement that is known not to be met by the pods of a workload that opts in.
+    pub fn unmet_by(&self, workload: &Workload) -> Option<&Requirement> {
+        let unmet = |it: &&Requirement| workload.template.meets(workload.kind, it) == Some(false);
+        self.pods.0.iter().find(unmet)
     }
 
     /// Whether it is asked about pods that do not have the label.
@@ -185,59 +184,6 @@ impl WebhookSettings {
             "AZUREUSGOVERNMENT" | "AZUREUSGOVERNMENTCLOUD" => Some("us"),
             "AZURECHINACLOUD" => Some("cn"),
             _ => None,
-        }
-    }
-}
-
-// === impl Selector ===
-
-impl Selector {
-    /// Whether it requires nothing.
-    pub const fn is_everything(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The first requirement that labels do not meet.
-    pub fn unmet<'s>(&self, labels: impl Fn(&str) -> Option<&'s str>) -> Option<&Requirement> {
-        self.0.iter().find(|requirement| !requirement.holds(labels(&requirement.key)))
-    }
-}
-
-// === impl Requirement ===
-
-impl Requirement {
-    /// Whether the value of its label meets it; none if there is no such label.
-    pub fn holds(&self, value: Option<&str>) -> bool {
-        let listed = value.is_some_and(|value| self.values.iter().any(|known| known == value));
-        match self.operator {
-            Operator::In => listed,
-            Operator::NotIn => !listed,
-            Operator::Exists => value.is_some(),
-            Operator::DoesNotExist => value.is_none(),
-        }
-    }
-}
-
-impl core::fmt::Display for Requirement {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "{} {}", self.key, self.operator.as_str())?;
-        if self.values.is_empty() { Ok(()) } else { write!(f, " ({})", self.values.join(", ")) }
-    }
-}
-
-// === impl Operator ===
-
-impl Operator {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::In, Self::NotIn, Self::Exists, Self::DoesNotExist];
-
-    /// Its name.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::In => "In",
-            Self::NotIn => "NotIn",
-            Self::Exists => "Exists",
-            Self::DoesNotExist => "DoesNotExist",
         }
     }
 }
@@ -284,24 +230,10 @@ mod tests {
     use alloc::vec;
 
     use super::*;
+    use crate::model::Operator;
 
     fn requirement(operator: Operator, values: &[&str]) -> Requirement {
         Requirement { key: "tier".into(), operator, values: values.iter().map(ToString::to_string).collect() }
-    }
-
-    #[test]
-    fn a_requirement_holds_as_kubernetes_says() {
-        for (operator, values, none, a, b) in [
-            (Operator::In, &["a"][..], false, true, false),
-            (Operator::NotIn, &["a"], true, false, true),
-            (Operator::Exists, &[], false, true, true),
-            (Operator::DoesNotExist, &[], true, false, false),
-        ] {
-            let requirement = requirement(operator, values);
-            let held = [None, Some("a"), Some("b")].map(|value| requirement.holds(value));
-            assert_eq!(held, [none, a, b], "{requirement}");
-        }
-        assert_eq!(requirement(Operator::NotIn, &["a", "b"]).to_string(), "tier NotIn (a, b)");
     }
 
     #[test]

@@ -78,6 +78,10 @@ pub struct PodTemplate {
     /// `metadata.labels`.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Pairs::is_empty"))]
     pub labels: Pairs,
+    /// The other labels, of pods that opt in: the webhook may be registered to be asked by them.
+    #[cfg(feature = "audit")]
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Pairs::is_empty"))]
+    pub other_labels: Pairs,
     /// `metadata.annotations`.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Pairs::is_empty"))]
     pub annotations: Pairs,
@@ -122,6 +126,10 @@ pub struct ProjectedToken {
     pub path: String,
     /// `expirationSeconds`, where it is a number.
     pub lifetime: Option<i64>,
+    /// `audience`; empty if it is for the API server.
+    #[cfg(feature = "audit")]
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "String::is_empty"))]
+    pub audience: String,
 }
 
 /// Where a pod is to run, as far as that decides what the webhook can do for it.
@@ -175,6 +183,10 @@ pub struct Container {
     /// Whether an argument names Azure as the provider (`--provider=azure`), as those of external-dns do.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "super::is_false"))]
     pub for_azure: bool,
+    /// What an argument of the webhook's own container names as the audience of its tokens (`--audience`).
+    #[cfg(feature = "audit")]
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub audience: Option<Value>,
 }
 
 /// A path of the webhook's tokens in the text of a container.

@@ -1,14 +1,15 @@
 //! The webhook of a cluster: how it is registered, what runs it, and which namespaces it sees.
 
 use alloc::format;
+use alloc::string::String;
 
 use super::{Key, Link, Trust, Unknown};
 use crate::index::Name;
 use crate::inventory::Extent;
 use crate::model::registration::{NAME_LABEL, SETTINGS, label_of};
 use crate::model::{
-    ClusterIx, Pairs, Platform, Registration, Requirement, ServiceAccount, Webhook, WebhookSettings, Workload,
-    is_relevant_key,
+    ClusterIx, Condition, Pairs, Platform, Registration, Requirement, ServiceAccount, Webhook, WebhookSettings,
+    Workload,
 };
 use crate::near::edits_within;
 use crate::release::Release;
@@ -22,6 +23,26 @@ const ARC_AGENTS: &str = "azure-arc";
 const COMPARED: usize = 256;
 /// What comes after the newest version of the webhook that is modelled, and its patches.
 const AFTER_THE_NEWEST: &str = "1.7.0-dev";
+
+/// What keeps the webhook from being asked about pods.
+#[derive(Clone, Copy, Debug)]
+pub struct PassedOver<'a> {
+    /// The registration.
+    pub registration: &'a Registration,
+    /// The webhook of it.
+    pub webhook: &'a Webhook,
+    /// What it wants of them.
+    pub why: Unmet<'a>,
+}
+
+/// What pods do not meet.
+#[derive(Clone, Copy, Debug)]
+pub enum Unmet<'a> {
+    /// A requirement of `objectSelector`.
+    Label(&'a Requirement),
+    /// A member of `matchConditions`.
+    Condition(&'a Condition),
+}
 
 impl<'a> Trust<'a> {
     /// The registrations seen of a cluster's webhook: one, as a rule.
@@ -81,6 +102,11 @@ impl<'a> Trust<'a> {
         self.parameters.self_managed_webhook || self.workloads(index).any(Workload::runs_webhook)
     }
 
+    /// Whether Azure says that it runs the webhook of a cluster.
+    pub fn azure_keeps_webhook(&self, cluster: ClusterIx) -> bool {
+        self.cluster(cluster).is_some_and(|cluster| cluster.workload_identity_enabled == Some(true))
+    }
+
     /// The ConfigMap of the webhook in a namespace.
     pub fn webhook_settings(&self, cluster: ClusterIx, namespace: &str) -> Link<&'a WebhookSettings> {
         let found =
@@ -89,29 +115,18 @@ impl<'a> Trust<'a> {
         Link::look(found, covered, || Key::WebhookSettings(cluster, namespace.into()))
     }
 
-    /// By which requirement the webhook is not asked about the pods of a workload, of the registration seen
-    /// first; none if another asks. An error if what is required is a label of theirs that is not kept.
-    pub fn passed_over(&self, workload: &Workload) -> Result<Option<(&'a Registration, &'a Requirement)>, Unknown> {
+    /// Why the webhook is not asked about the pods of a workload that opts in, of the registration seen
+    /// first; none if another asks. An error if what is required of them is not known.
+    pub fn passed_over(&self, workload: &Workload) -> Result<Option<PassedOver<'a>>, Unknown> {
         let (mut first, mut unknown) = (None, None);
         let all = self.registrations(workload.cluster);
         let all = all.flat_map(|it| it.webhooks.iter().map(move |webhook| (it, webhook)));
         // One that is not asked about pods that are made is none, and a rule of the catalogue says so.
-        for (registration, webhook) in all.filter(|(_, webhook)| !webhook.ignores_new_pods) {
-            let (mut unmet, mut other) = (None, None);
-            for requirement in &webhook.pods.0 {
-                if !is_relevant_key(&requirement.key) {
-                    other = other.or(Some(requirement));
-                } else if !requirement.holds(workload.template.labels.get(&requirement.key)) {
-                    unmet = unmet.or(Some(requirement));
-                }
-            }
-            match (unmet, other) {
-                (Some(unmet), _) => first = first.or(Some((registration, unmet))),
-                (None, Some(other)) => {
-                    let what = format!("whether the pods of {} are with label {other}", workload.name);
-                    unknown = unknown.or(Some(Unknown(Key::Value(what))));
-                }
-                (None, None) => return Ok(None),
+        for (registration, webhook) in all.filter(|(_, webhook)| !webhook.is_never_asked()) {
+            match missed(workload, webhook) {
+                Ok(None) => return Ok(None),
+                Ok(Some(why)) => first = first.or(Some(PassedOver { registration, webhook, why })),
+                Err(why) => unknown = unknown.or(Some(why)),
             }
         }
         unknown.map_or(Ok(first), Err)
@@ -183,5 +198,27 @@ impl<'a> Trust<'a> {
             Some(it) => Ok(webhook.namespaces.unmet(|key| label_of(&it.name, &it.labels, key))),
             None => Err(Unknown(Key::Namespace(cluster, namespace.into()))),
         }
+    }
+}
+
+/// What of a webhook's wants the pods of a workload that opts in do not meet; none if they meet all of it.
+fn missed<'a>(workload: &Workload, webhook: &'a Webhook) -> Result<Option<Unmet<'a>>, Unknown> {
+    if let Some(unmet) = webhook.unmet_by(workload) {
+        return Ok(Some(Unmet::Label(unmet)));
+    }
+    let unheld = webhook.unheld(&workload.namespace);
+    if let Some((condition, Some(_))) = unheld {
+        return Ok(Some(Unmet::Condition(condition)));
+    }
+    let unknown = |what: String| Err(Unknown(Key::Value(what)));
+    let is_unclear = |it: &&Requirement| workload.template.meets(workload.kind, it).is_none();
+    if let Some(unclear) = webhook.pods.0.iter().find(is_unclear) {
+        return unknown(format!("whether the pods of {} are with label {unclear}", workload.name));
+    }
+    match unheld {
+        Some((Condition { name, .. }, _)) => {
+            unknown(format!("whether matchCondition {name} of the webhook holds of the pods of {}", workload.name))
+        }
+        None => Ok(None),
     }
 }

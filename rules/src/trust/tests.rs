@@ -5,8 +5,8 @@ use alloc::vec;
 
 use super::*;
 use crate::inventory::{Namespace, Tokens};
-use crate::model::{Origin, Pairs, Registration};
-use crate::sample::{CLIENT, ISSUER, OPTS_IN, account, cluster, credential, declared, identity, pod};
+use crate::model::{Origin, Pairs, Platform, Registration};
+use crate::sample::{CLIENT, ISSUER, OPTS_IN, account, cluster, credential, declared, identity, pod, workload};
 
 const HERE: ClusterIx = ClusterIx(0);
 const THERE: ClusterIx = ClusterIx(1);
@@ -92,6 +92,32 @@ fn a_cluster_has_its_own_workloads_and_registrations() {
     assert_eq!(names, ["here"]);
 }
 
+#[test]
+fn a_cluster_that_azure_does_not_know_is_told_by_its_registrations() {
+    let unregistered = |change: fn(&mut Inventory)| {
+        let mut inventory = two();
+        change(&mut inventory);
+        let parameters = Parameters::default();
+        let trust = Trust::join(&inventory, &parameters);
+        (trust.unregistered(HERE), trust.lacks_webhook(HERE, None))
+    };
+    let (registrations, none) = (Some(Unknown(Key::Registrations(HERE))), (None, Ok(false)));
+    assert_eq!(unregistered(|_| {}), (registrations, Ok(false)));
+    assert_eq!(unregistered(|it| it.registrations.push(registration(HERE, "own"))), none);
+    assert_eq!(unregistered(|it| it.coverage.cluster(HERE).registrations = Extent::Everything), none);
+    assert_eq!(unregistered(|it| it.coverage.cluster(HERE).deployments = Extent::Nothing), none);
+    let image = r#"{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"own","namespace":"it"},"spec":{"template":{"spec":{"containers":[{"name":"a","image":"x/workload-identity/webhook:v1.5.1"}]}}}}"#;
+    let mut seen = two();
+    seen.workloads.push(workload(image));
+    let parameters = Parameters::default();
+    assert_eq!(Trust::join(&seen, &parameters).unregistered(HERE), None);
+    let own = Parameters { self_managed_webhook: true, ..Parameters::default() };
+    assert_eq!(Trust::join(&two(), &own).unregistered(HERE), None);
+    let unsaid = Err(Unknown(Key::Value("whether the cluster's workload identity is enabled".into())));
+    let aks = |it: &mut Inventory| it.clusters[0].platform = Platform::Aks;
+    assert_eq!(unregistered(aks), (None, unsaid));
+}
+
 fn registration(cluster: ClusterIx, name: &str) -> Registration {
     Registration { cluster, name: name.into(), ..Registration::default() }
 }
@@ -140,6 +166,13 @@ fn an_identity_is_absent_only_if_both_lists_were_read() {
     let mut asked = cluster();
     asked.coverage.no_identity.insert(CLIENT.into());
     assert_eq!(look(&asked), Some(false));
+    #[cfg(feature = "audit")]
+    {
+        asked.coverage.principals.insert(CLIENT.into());
+        assert_eq!(look(&asked), None, "its service principal was seen");
+        asked.identities.push(identity());
+        assert_eq!(look(&asked), Some(true));
+    }
 }
 
 #[test]

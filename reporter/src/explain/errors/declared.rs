@@ -31,6 +31,16 @@ pub(super) static ROWS: &[Known] = &[
     },
     Known {
         codes: &[],
+        said: &[&["oidcissuerfeaturecannotbedisabled"], &["oidc issuer feature cannot be disabled"]],
+        name: "declared-issuer-off",
+        link: Link::Declaration,
+        meaning: "a template or plan turns off the OIDC issuer of a cluster that has it, which Azure does not do",
+        check: &["declare it on: oidcIssuerProfile.enabled, oidc_issuer_enabled; left out, it may count as off"],
+        rules: &["AWI701"],
+        sample: "Code=\"OIDCIssuerFeatureCannotBeDisabled\" Message=\"OIDC issuer feature cannot be disabled.\"",
+    },
+    Known {
+        codes: &[],
         said: &[
             &["issuer and subject combination already exists for this managed identity"],
             &["federatedidentitycredential with name", "already exists"],

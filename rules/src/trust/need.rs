@@ -1,0 +1,139 @@
+//! Whether anything in a cluster asks for tokens of Azure, and needs the webhook for them.
+
+use super::{Key, Link, Trust, Unknown};
+use crate::inventory::{Extent, SecretProviderClass};
+use crate::model::{Body, ClusterIx, Life, Means, Volume, Workload};
+
+impl Trust<'_> {
+    /// Whether a pod of a cluster gets its token from the webhook alone: it opts in, and brings none of its own.
+    ///
+    /// # Errors
+    /// If none was seen that does, and not all pods were.
+    pub fn needs_webhook(&self, index: ClusterIx) -> Result<bool, Unknown> {
+        let needs = |it: &Workload| it.life != Life::Ended && it.opts_in() && !it.projects_azure_token();
+        if self.workloads(index).any(needs) {
+            return Ok(true);
+        }
+        if self.knows_pods(index) { Ok(false) } else { Err(unsaid("whether a pod of the cluster opts in")) }
+    }
+
+    /// Whether anybody presents a token of a cluster to Entra: its pods, a driver that mounts for them, or an
+    /// operator that asks for the tokens of a ServiceAccount.
+    ///
+    /// # Errors
+    /// If nobody was seen who does, and not all were.
+    pub fn needs_issuer(&self, index: ClusterIx) -> Result<bool, Unknown> {
+        let asked_for = self.inventory.token_requesters.iter().any(|it| it.cluster == index);
+        if asked_for || self.customs(index).any(|it| asks(&it.body)) {
+            return Ok(true);
+        }
+        let mut unknown = None;
+        for workload in self.workloads(index).filter(|it| it.life != Life::Ended) {
+            if workload.opts_in() || workload.projects_azure_token() {
+                return Ok(true);
+            }
+            for volume in &workload.template.volumes {
+                let class = match volume {
+                    Volume::AzureStorage => return Ok(true),
+                    Volume::SecretsStore(name) => self.provider_class(workload, name),
+                    Volume::Token(_) | Volume::Claim(_) => continue,
+                };
+                match class {
+                    Link::Found(class) if SecretProviderClass::client_id(class).is_some() => return Ok(true),
+                    Link::Unknown(key) => unknown = unknown.or(Some(Unknown(key))),
+                    Link::Found(_) | Link::Absent => {}
+                }
+            }
+        }
+        let unread = self.inventory.coverage.of(index).is_none_or(|of| of.token_requesters_missing);
+        match unknown {
+            Some(unknown) => Err(unknown),
+            None if unread => Err(Unknown(Key::TokenRequesters(index))),
+            None if self.knows_pods(index) => Ok(false),
+            None => Err(unsaid("whether a pod of the cluster asks for tokens of Azure")),
+        }
+    }
+
+    /// Whether all pods of a cluster were seen, and all Deployments, which may have none just now.
+    fn knows_pods(&self, index: ClusterIx) -> bool {
+        *self.extent(index, |coverage| &coverage.pods) == Extent::Everything && self.knows_deployments(index)
+    }
+}
+
+/// Whether an operator is told to ask with a token of the cluster's.
+fn asks(body: &Body) -> bool {
+    match body {
+        Body::Operator(logins) => logins.iter().any(|login| login.means == Means::Workload),
+        _ => false,
+    }
+}
+
+fn unsaid(what: &str) -> Unknown {
+    Unknown(Key::Value(what.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    use super::*;
+    use crate::inventory::Inventory;
+    use crate::parameters::Parameters;
+    use crate::sample::{OPTS_IN, cluster, pod};
+
+    const HERE: ClusterIx = ClusterIx(0);
+    const MOUNTS: &str = r#","volumes":[{"name":"v","csi":{"driver":"secrets-store.csi.k8s.io","volumeAttributes":{"secretProviderClass":"vault"}}}]"#;
+    const OWN: &str = r#","volumes":[{"name":"own","projected":{"sources":[{"serviceAccountToken":{"path":"token","audience":"api://AzureADTokenExchange"}}]}}]"#;
+
+    /// Whether the webhook is needed, and the issuer; nothing where that is open.
+    fn needs(workloads: Vec<Workload>, pods: Extent, deployments: Extent) -> [Option<bool>; 2] {
+        let mut inventory = Inventory { workloads, ..cluster() };
+        let of = inventory.coverage.cluster(HERE);
+        (of.pods, of.deployments) = (pods, deployments);
+        of_inventory(&inventory)
+    }
+
+    fn of_inventory(inventory: &Inventory) -> [Option<bool>; 2] {
+        let parameters = Parameters::default();
+        let trust = Trust::join(inventory, &parameters);
+        [trust.needs_webhook(HERE).ok(), trust.needs_issuer(HERE).ok()]
+    }
+
+    #[test]
+    fn who_needs_nothing_is_known_where_all_pods_and_deployments_are() {
+        let all = || Extent::Everything;
+        let some = || Extent::Namespaces(["shop".into()].into_iter().collect());
+        let idle = || vec![pod("", "")];
+        assert_eq!(needs(idle(), all(), all()), [Some(false); 2]);
+        for (pods, deployments) in
+            [(all(), Extent::Nothing), (Extent::Nothing, all()), (some(), all()), (all(), some())]
+        {
+            assert_eq!(needs(idle(), pods.clone(), deployments.clone()), [None; 2], "{pods:?}, {deployments:?}");
+        }
+        let done = Workload { life: Life::Ended, ..pod(OPTS_IN, "") };
+        assert_eq!(needs(vec![done], all(), all()), [Some(false); 2]);
+    }
+
+    #[test]
+    fn one_that_needs_it_is_enough() {
+        let seen = |workload| needs(vec![pod("", ""), workload], Extent::Nothing, Extent::Nothing);
+        assert_eq!(seen(pod(OPTS_IN, "")), [Some(true); 2]);
+        assert_eq!(seen(pod(OPTS_IN, OWN)), [None, Some(true)]);
+        assert_eq!(seen(pod("", OWN)), [None, Some(true)]);
+    }
+
+    #[test]
+    fn what_was_not_read_may_ask_for_tokens() {
+        let mut inventory = Inventory { workloads: vec![pod("", MOUNTS)], ..cluster() };
+        let of = inventory.coverage.cluster(HERE);
+        (of.pods, of.deployments) = (Extent::Everything, Extent::Everything);
+        assert_eq!(of_inventory(&inventory), [Some(false), None], "its class");
+        inventory.coverage.cluster(HERE).provider_classes = Extent::Everything;
+        assert_eq!(of_inventory(&inventory), [Some(false); 2]);
+        inventory.coverage.cluster(HERE).token_requesters_missing = true;
+        assert_eq!(of_inventory(&inventory), [Some(false), None], "the stores of External Secrets");
+        inventory.coverage.of_cluster.clear();
+        assert_eq!(of_inventory(&inventory), [None; 2]);
+    }
+}
