@@ -22,7 +22,7 @@ impl Trust<'_> {
             return Ok(true);
         }
         let mut unknown = None;
-        for workload in self.workloads_of(cluster, namespace, name) {
+        for workload in self.workloads_of(cluster, namespace, name).iter().filter(|it| !it.has_ended()) {
             match self.asks(workload) {
                 Ok(true) => return Ok(true),
                 Ok(false) => {}
@@ -34,7 +34,9 @@ impl Trust<'_> {
         match unknown {
             Some(unknown) => Err(unknown),
             None if !all_pods => Err(Unknown(Key::Value(format!("the pods of ServiceAccount `{namespace}/{name}`")))),
-            None if coverage.is_some_and(|of| of.token_requesters_missing) => Err(Unknown(Key::TokenRequesters(cluster))),
+            None if coverage.is_some_and(|of| of.token_requesters_missing) => {
+                Err(Unknown(Key::TokenRequesters(cluster)))
+            }
             None => Ok(false),
         }
     }
