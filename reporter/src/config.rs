@@ -8,6 +8,8 @@ use wiguard_rules::finding::Severity;
 use wiguard_rules::model::{Cluster, Issuer, PodBearing};
 use wiguard_rules::parameters::Parameters;
 
+use crate::collect::{Tie, placing};
+
 /// `wiguard.toml`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
@@ -18,6 +20,8 @@ pub struct Config {
     pub ignore: Vec<String>,
     /// Clusters that no source describes, or whose issuer it does not say.
     pub clusters: Vec<DeclaredCluster>,
+    /// The namespace in which objects of files belong that state none.
+    pub default_namespace: Option<String>,
     /// Kinds with a pod template, `API_VERSION/KIND=PATH`, beside those that are known.
     pub pod_bearing: Vec<String>,
     /// What the rules are to know.
@@ -112,6 +116,9 @@ impl Config {
         for declared in &self.pod_bearing {
             PodBearing::declared(declared).map_err(|why| format!("`{declared}` declares no kind: {why}"))?;
         }
+        if let Some(namespace) = &self.default_namespace {
+            placing::check(namespace).map_err(|why| format!("`defaultNamespace`: {why}"))?;
+        }
         for place in self.parameters.environments().iter().flat_map(|environment| &environment.places) {
             if !place.contains(':') {
                 return Err(format!(
@@ -143,6 +150,11 @@ impl Config {
     /// The kinds declared.
     pub fn bearing(&self) -> impl Iterator<Item = &'static PodBearing> {
         self.pod_bearing.iter().filter_map(|declared| PodBearing::declared(declared).ok())
+    }
+
+    /// The namespace in which objects of files belong that state none.
+    pub fn namespace(&self) -> Option<Tie> {
+        self.default_namespace.as_ref().map(|name| Tie { name: name.clone(), path: PathBuf::new() })
     }
 
     /// The clusters declared.

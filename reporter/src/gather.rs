@@ -42,7 +42,7 @@ pub struct Gather {
     /// Tie the dump at PATH to the cluster NAME; repeatable
     #[arg(long, value_name = "NAME=PATH", value_parser = Tie::parse)]
     cluster: Vec<Tie>,
-    /// Read the configuration from FILE, for the kinds it declares [default: wiguard.toml or .wiguard.toml, if there is one]
+    /// Read the configuration from FILE, for the kinds and the namespace it declares [default: wiguard.toml or .wiguard.toml, if there is one]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(flatten)]
@@ -104,7 +104,10 @@ impl Gather {
         }
         progress.say("reading");
         let roots = self.sources.roots()?;
-        let (reading, sections) = read(&roots, &bearing, || Box::new(io::stdin()));
+        let (mut reading, mut sections) = read(&roots, &bearing, || Box::new(io::stdin()));
+        let namespaces = self.sources.how.namespaces(&config);
+        reading.place(&namespaces);
+        sections.iter_mut().for_each(|section| section.reading.place(&namespaces));
         let (sections, gaps) = settle(sections);
         if !reading.sources.is_empty() {
             // Whether what cannot be read is a loss is told by what stands beside it.

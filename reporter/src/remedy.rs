@@ -13,6 +13,9 @@ pub fn remedy(kind: &str) -> &'static str {
             "give the output of `kubectl get secrets -A -o json` without the values: only the names of keys are read"
         }
         "list of SecretProviderClasses" => "give the output of `kubectl get secretproviderclasses -A -o json`",
+        "namespaces that no file states" => {
+            "say `--default-namespace NAMESPACE`, or `--default-namespace NAMESPACE=PATH` of some of the files"
+        }
         "PersistentVolumeClaims" => "look at them yourself: they are not read yet",
         "stores of External Secrets" => "give the output of `kubectl get secretstores,clustersecretstores -A -o json`",
         "list of Deployments" => "give the output of `kubectl get deployments -A -o json`",
@@ -67,6 +70,7 @@ mod tests {
             Key::Secret(cluster, text(), text()),
             Key::SecretProviderClass(cluster, text(), text()),
             Key::Claim(cluster, text(), text()),
+            Key::Place("Deployment", text()),
             Key::TokenRequesters(cluster),
             Key::Deployments(cluster),
             Key::Access(cluster),

@@ -121,12 +121,15 @@ impl Judging {
             namespace.filter(|asked| namespaces(&collected.inventory).iter().all(|(_, name)| name != asked))
         {
             // A misspelt name must not pass for a clean namespace.
-            collected.gaps.push(Gap {
-                path: format!("namespace {asked}"),
-                line: None,
-                reason: "nothing that was read is in it; check the name given to -n".into(),
-                extent: Missing::All,
-            });
+            let unplaced = collected.inventory.workloads.iter().any(|workload| workload.unplaced);
+            let reason = if unplaced {
+                format!(
+                    "no file says that anything is in it; if what states no namespace is, say --default-namespace {asked}"
+                )
+            } else {
+                "nothing that was read is in it; check the name given to -n".into()
+            };
+            collected.gaps.push(Gap { path: format!("namespace {asked}"), line: None, reason, extent: Missing::All });
         }
         let worst = assess(&collected, config, namespace, |report| {
             place::refine(&mut report.findings, &collected);

@@ -10,7 +10,7 @@ use clap::Args;
 use wiguard_rules::model::PodBearing;
 
 use crate::cli::Failure;
-use crate::collect::{Collected, Tie, Wanted, collect};
+use crate::collect::{Collected, Tie, Wanted, collect, placing};
 use crate::config::Config;
 #[cfg(feature = "live")]
 use crate::live::Live;
@@ -41,6 +41,9 @@ pub struct How {
     /// Say that what the lock file or bill of materials at PATH describes is in the image IMAGE; repeatable
     #[arg(long, value_name = "IMAGE=PATH", value_parser = Tie::parse)]
     pub image: Vec<Tie>,
+    /// Say in which namespace objects of files belong that state none, as `helm install -n` does; of those at PATH alone if one is given; repeatable
+    #[arg(long, value_name = "NAMESPACE[=PATH]", value_parser = placing::parse)]
+    pub default_namespace: Vec<Tie>,
     /// Take every kind of which something is given as given wholly, so that what is not there does not exist
     #[arg(long)]
     pub assume_complete: bool,
@@ -89,6 +92,7 @@ impl Sources {
             clusters,
             identities: self.how.identity.clone(),
             images: self.how.image.clone(),
+            namespaces: self.how.namespaces(config),
             declared: config.declared(),
             assume_complete: self.how.assume_complete,
             bearing: self.how.bearing(config),
@@ -139,6 +143,11 @@ impl Sources {
 }
 
 impl How {
+    /// The namespaces of objects that state none: that of the configuration, then what was typed.
+    pub fn namespaces(&self, config: &Config) -> Vec<Tie> {
+        config.namespace().into_iter().chain(self.default_namespace.iter().cloned()).collect()
+    }
+
     /// The kinds with a pod template that are declared: typed, or in the configuration.
     pub fn bearing(&self, config: &Config) -> Vec<&'static PodBearing> {
         self.bearing.iter().copied().chain(config.bearing()).collect()

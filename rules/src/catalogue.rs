@@ -137,6 +137,7 @@ catalogue! {
     #[cfg(feature = "audit")]
     audit AWI803 => secret_provider_class_identity,
     audit AWI804 => secret_store_identity,
+    #[cfg(feature = "audit")]
     audit AWI805 => trigger_authentication_identity,
     #[cfg(feature = "audit")]
     audit AWI806 => operator_identity,

@@ -13,6 +13,8 @@ use crate::model::{
 };
 use crate::near::{Miss, Token};
 use crate::repair;
+#[cfg(feature = "audit")]
+use crate::trust::may_mean;
 use crate::trust::{Key, Trust, Unknown};
 
 #[cfg(test)]
@@ -27,6 +29,9 @@ pub struct Presented<'a> {
     pub subject: Subject,
     /// The audiences it may present, of which any will do; never empty.
     pub audiences: Vec<Audience>,
+    /// What would have to be known if its namespace is a guess, and its subject with it.
+    #[cfg(feature = "audit")]
+    pub unplaced: Option<Key>,
 }
 
 /// An exchange that Entra refuses.
@@ -51,7 +56,10 @@ pub fn presented<'a>(workload: &Workload, trust: &Trust<'a>) -> Result<Option<Pr
     }
     let mut audiences = Vec::new();
     if injected {
+        #[cfg(feature = "audit")]
         audiences.extend(trust.audiences_of(workload)?);
+        #[cfg(not(feature = "audit"))]
+        audiences.extend(trust.parameters().audiences.iter().cloned());
     }
     let exchanges = |audience: &&Audience| audience.as_str().starts_with(crate::model::DEFAULT_AUDIENCE);
     audiences.extend(workload.own_audiences().filter(exchanges).cloned());
@@ -62,7 +70,13 @@ pub fn presented<'a>(workload: &Workload, trust: &Trust<'a>) -> Result<Option<Pr
         audiences.push(crate::model::DEFAULT_AUDIENCE.into());
     }
     let issuer = trust.issuer(workload.cluster)?;
-    Ok(Some(Presented { issuer, subject: workload.subject(), audiences }))
+    Ok(Some(Presented {
+        issuer,
+        subject: workload.subject(),
+        audiences,
+        #[cfg(feature = "audit")]
+        unplaced: workload.unplaced.then(|| workload.place()),
+    }))
 }
 
 /// One answer for each client id that a workload asks for: refused, or not (which is also the
@@ -166,6 +180,8 @@ impl<'a> Presented<'a> {
         if let Some(flexible) = trusting.iter().find(|credential| self.is_trusted_by(credential).is_none()) {
             return Err(expression_of(flexible));
         }
+        #[cfg(feature = "audit")]
+        self.is_placed(trust.trusting(self.issuer).iter().copied())?;
         match self.all_that_may_trust(trust) {
             Some(_) => Ok(true),
             None => Err(Unknown(Key::Trusting(self.issuer.clone()))),
@@ -194,6 +210,8 @@ impl<'a> Presented<'a> {
         let identity = trust.identity(&client_id).known();
         let credentials = match (&identity, self.all_that_may_trust(trust)) {
             (Ok(Some(identity)), _) => trust.credentials_seen(identity).to_vec(),
+            // What it trusts is known in its own tenant.
+            (Err(unknown), _) if trust.is_principal(&client_id) => return Err(unknown.clone()),
             // Whoever it is: what may trust this token is all known, and none of it is theirs.
             (_, Some(_)) => Vec::new(),
             // An identity that does not exist is another rule's finding; what else it lacks is not known.
@@ -222,7 +240,38 @@ impl<'a> Presented<'a> {
                 }
             }
         }
-        Ok(Some(Refusal { client_id, identity, credentials }))
+        let refusal = Refusal { client_id, identity, credentials };
+        #[cfg(feature = "audit")]
+        self.is_refused_everywhere(&refusal, trust)?;
+        Ok(Some(refusal))
+    }
+
+    /// Whether what is refused would be in every namespace, if the one it is in is a guess.
+    ///
+    /// # Errors
+    /// If a credential that is or may be the identity's, now or once what is declared is applied, trusts the
+    /// ServiceAccount of this name in another, or may.
+    #[cfg(feature = "audit")]
+    fn is_refused_everywhere(&self, refusal: &Refusal<'_>, trust: &Trust<'_>) -> Result<(), Unknown> {
+        let of_nobody = trust.trusting(self.issuer).iter().copied().filter(|it| trust.parent(it).is_none());
+        let to_come = crate::remedy::planned(refusal, trust);
+        self.is_placed(refusal.credentials.iter().copied().chain(of_nobody).chain(to_come))?;
+        match &self.unplaced {
+            Some(key) if !refusal.knows_all_of(self.issuer, trust) => Err(Unknown(key.clone())),
+            _ => Ok(()),
+        }
+    }
+
+    #[cfg(feature = "audit")]
+    fn is_placed<'c>(
+        &self,
+        mut credentials: impl Iterator<Item = &'c FederatedIdentityCredential>,
+    ) -> Result<(), Unknown> {
+        let Some(key) = &self.unplaced else { return Ok(()) };
+        let means = |it: &FederatedIdentityCredential| {
+            may_mean(it, self.issuer, &self.subject) && self.audiences.iter().any(|own| it.audiences.contains(own))
+        };
+        if credentials.any(means) { Err(Unknown(key.clone())) } else { Ok(()) }
     }
 
     fn all_that_may_trust<'s, 't>(&self, trust: &'s Trust<'t>) -> Option<&'s [&'t FederatedIdentityCredential]> {

@@ -172,6 +172,11 @@ pub struct Coverage {
     /// Client ids, in lower case, that were asked for one by one and that no identity has.
     #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
     pub no_identity: Set<String>,
+    /// Client ids, in lower case, that are somebody's: of their applications, perhaps another tenant's, a
+    /// service principal was seen. Only the audit knows of any.
+    #[cfg(feature = "audit")]
+    #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
+    pub principals: Set<String>,
     /// Tenants, in lower case, whose identities were seen, beside those of the inventory's own.
     #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
     pub tenants: Set<String>,
@@ -291,7 +296,16 @@ impl SecretProviderClass {
         let kind = CustomKind::find("secrets-store.csi.x-k8s.io/v1", "SecretProviderClass")?;
         let (namespace, name) = (self.namespace.clone(), self.name.clone());
         let body = Body::ProviderClass(self.azure.clone()?);
-        Some(Custom { kind, cluster: self.cluster, namespace, name, body, origin })
+        Some(Custom {
+            kind,
+            cluster: self.cluster,
+            namespace,
+            #[cfg(feature = "audit")]
+            unplaced: false,
+            name,
+            body,
+            origin,
+        })
     }
 }
 

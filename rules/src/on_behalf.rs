@@ -5,9 +5,9 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::exchange::expression_of;
+use crate::exchange::{expression_of, trusts_one_like};
 use crate::model::{Body, ClientId, ClusterIx, Identity, Life, ServiceAccount, Subject, Volume, Workload};
-use crate::trust::{Key, Trust, Unknown};
+use crate::trust::{Key, Trust, Unknown, may_mean};
 
 /// Whether an identity trusts a ServiceAccount of a cluster, for whatever audience.
 ///
@@ -24,7 +24,38 @@ pub fn trusts(identity: &Identity, cluster: ClusterIx, subject: &Subject, trust:
         }
     }
     trust.credentials(identity)?;
+    if let Some(place) = trust.unplaced(cluster, subject)
+        && trust.credentials_seen(identity).iter().any(|credential| may_mean(credential, issuer, subject))
+    {
+        return Err(Unknown(place));
+    }
     open.map_or(Ok(false), Err)
+}
+
+/// The workloads seen that run a program, by its image: under whose ServiceAccounts an operator asks.
+pub fn running<'a>(program: &str, cluster: ClusterIx, trust: &Trust<'a>) -> impl Iterator<Item = &'a Workload> {
+    trust.workloads(cluster).filter(move |workload| workload.running(program).is_some())
+}
+
+/// Whether an identity trusts an operator: the ServiceAccount of a workload that runs its program, or one that
+/// is like it by namespace and name.
+///
+/// # Errors
+/// If the identity's credentials are not known, or the operator may run as anybody in a Deployment that was not read.
+pub fn trusts_operator(
+    identity: &Identity,
+    (program, cluster): (&str, ClusterIx),
+    trust: &Trust<'_>,
+    is_like: impl Fn(&str, &str) -> bool,
+) -> Result<bool, Unknown> {
+    let is_its = |namespace: &str, name: &str| {
+        let its = |workload: &Workload| workload.namespace == namespace && workload.service_account() == name;
+        running(program, cluster, trust).any(its)
+    };
+    let trusted = trusts_one_like(identity, cluster, trust, |namespace, name| {
+        is_like(namespace, name) || is_its(namespace, name)
+    })?;
+    if trusted || trust.knows_deployments(cluster) { Ok(trusted) } else { Err(Unknown(Key::Deployments(cluster))) }
 }
 
 /// What has the tokens of a ServiceAccount presented to an identity: workloads by the volumes they mount, and

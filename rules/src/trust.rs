@@ -16,9 +16,13 @@ mod need;
 #[cfg(feature = "audit")]
 mod registered;
 #[cfg(feature = "audit")]
+mod unplaced;
+#[cfg(feature = "audit")]
 pub use access::CREDENTIAL_OF_BINDINGS;
 #[cfg(feature = "audit")]
 pub use registered::{PassedOver, Unmet};
+#[cfg(feature = "audit")]
+pub use unplaced::may_mean;
 #[cfg(test)]
 mod tests;
 
@@ -68,6 +72,9 @@ pub enum Key {
     Secret(ClusterIx, String, String),
     /// A SecretProviderClass, by namespace and name.
     SecretProviderClass(ClusterIx, String, String),
+    /// The namespace of an object that states none, by kind and name.
+    #[cfg(feature = "audit")]
+    Place(&'static str, String),
     /// A PersistentVolumeClaim, by namespace and name.
     Claim(ClusterIx, String, String),
     /// The custom resources by which operators ask for tokens.
@@ -123,6 +130,8 @@ pub struct Trust<'a> {
     webhooks: Index<'a, &'a Workload>,
     #[cfg(feature = "audit")]
     audiences: audience::Audiences,
+    #[cfg(feature = "audit")]
+    unplaced: Vec<&'a ServiceAccount>,
 }
 
 // === impl Link ===
@@ -200,6 +209,8 @@ impl<'a> Trust<'a> {
             ),
             #[cfg(feature = "audit")]
             audiences: audience::Audiences::of(inventory, parameters),
+            #[cfg(feature = "audit")]
+            unplaced: accounts().filter(|account| account.unplaced).collect(),
         };
         trust.credentials_of = Index::of(
             inventory
@@ -241,12 +252,6 @@ impl<'a> Trust<'a> {
             .find(|(_, cluster)| cluster.issuer.as_ref() == Some(issuer) || cluster.other_issuers.contains(issuer))
     }
 
-    /// The audiences, of which any will do, of the tokens that the webhook gives the pods of a workload.
-    #[cfg(not(feature = "audit"))]
-    pub fn audiences_of(&self, _: &Workload) -> Result<Vec<crate::model::Audience>, Unknown> {
-        Ok(self.parameters.audiences.clone())
-    }
-
     /// Whether any cluster could have an issuer that no source describes.
     pub fn knows_all_clusters(&self) -> bool {
         self.inventory.coverage.clusters
@@ -262,14 +267,22 @@ impl<'a> Trust<'a> {
 
     /// The ServiceAccount of a workload.
     pub fn service_account(&self, workload: &Workload) -> Link<&'a ServiceAccount> {
-        self.service_account_named(workload.cluster, &workload.namespace, workload.service_account())
+        let link = self.service_account_named(workload.cluster, &workload.namespace, workload.service_account());
+        #[cfg(feature = "audit")]
+        let link = self.account_of(workload, link);
+        link
     }
 
     /// The ServiceAccount of that namespace and name.
     pub fn service_account_named(&self, cluster: ClusterIx, namespace: &str, name: &str) -> Link<&'a ServiceAccount> {
         let found = self.service_accounts.get(&Name::within(cluster, namespace, name)).last().copied();
         let covered = self.extent(cluster, |coverage| &coverage.service_accounts).covers(namespace, name);
-        Link::look(found, covered, || Key::ServiceAccount(cluster, namespace.into(), name.into()))
+        let link = Link::look(found, covered, || Key::ServiceAccount(cluster, namespace.into(), name.into()));
+        #[cfg(feature = "audit")]
+        if link == Link::Absent {
+            return self.unplaced_account(cluster, name).map_or(link, Link::Unknown);
+        }
+        link
     }
 
     /// The ServiceAccounts seen that name this client id.
@@ -331,7 +344,10 @@ impl<'a> Trust<'a> {
             .iter()
             .find(|secret| secret.cluster == cluster && secret.namespace == namespace && secret.name == name);
         let covered = self.extent(cluster, |coverage| &coverage.secrets).covers(namespace, name);
-        Link::look(found, covered, || Key::Secret(cluster, namespace.into(), name.into()))
+        let link = Link::look(found, covered, || Key::Secret(cluster, namespace.into(), name.into()));
+        #[cfg(feature = "audit")]
+        let link = link.beside(workload);
+        link
     }
 
     /// All Secrets seen of a cluster.
@@ -355,7 +371,10 @@ impl<'a> Trust<'a> {
             .iter()
             .find(|class| class.cluster == cluster && class.namespace == namespace && class.name == name);
         let covered = self.extent(cluster, |coverage| &coverage.provider_classes).covers(namespace, name);
-        Link::look(found, covered, || Key::SecretProviderClass(cluster, namespace.into(), name.into()))
+        let link = Link::look(found, covered, || Key::SecretProviderClass(cluster, namespace.into(), name.into()));
+        #[cfg(feature = "audit")]
+        let link = link.beside(workload);
+        link
     }
 
     /// A custom resource through which an operator asks for the tokens of a workload's
@@ -379,7 +398,19 @@ impl<'a> Trust<'a> {
         let coverage = &self.inventory.coverage;
         let covered = (coverage.managed_identities && coverage.applications)
             || coverage.no_identity.contains(client_id.folded().as_str());
-        Link::look(found, covered, || Key::Identity(client_id.0.clone()))
+        Link::look(found, covered && !self.is_principal(client_id), || Key::Identity(client_id.0.clone()))
+    }
+
+    /// Whether a service principal of that client id was seen: it exists, whoever else was not listed.
+    #[cfg(feature = "audit")]
+    pub fn is_principal(&self, client_id: &ClientId) -> bool {
+        self.inventory.coverage.principals.contains(client_id.folded().as_str())
+    }
+
+    /// Never, where only admission is judged.
+    #[cfg(not(feature = "audit"))]
+    pub const fn is_principal(&self, _: &ClientId) -> bool {
+        false
     }
 
     /// The identity that has this resource id, object id or principal id.
@@ -510,6 +541,8 @@ impl fmt::Display for Key {
             Self::ServiceAccount(_, namespace, name) => write!(f, "ServiceAccount {namespace}/{name}"),
             Self::Secret(_, namespace, name) => write!(f, "the keys of Secret {namespace}/{name}"),
             Self::SecretProviderClass(_, namespace, name) => write!(f, "SecretProviderClass {namespace}/{name}"),
+            #[cfg(feature = "audit")]
+            Self::Place(kind, name) => write!(f, "the namespace in which {kind} {name} is installed"),
             Self::Claim(_, namespace, name) => write!(f, "PersistentVolumeClaim {namespace}/{name}"),
             Self::TokenRequesters(_) => f.write_str("the stores of External Secrets"),
             Self::Deployments(_) => f.write_str("the cluster's Deployments"),
@@ -543,6 +576,8 @@ impl Key {
             Self::ServiceAccount(..) => "list of ServiceAccounts",
             Self::Secret(..) => "keys of Secrets",
             Self::SecretProviderClass(..) => "list of SecretProviderClasses",
+            #[cfg(feature = "audit")]
+            Self::Place(..) => "namespaces that no file states",
             Self::Claim(..) => "PersistentVolumeClaims",
             Self::TokenRequesters(_) => "stores of External Secrets",
             Self::Deployments(_) => "list of Deployments",

@@ -72,6 +72,7 @@ fn the_walk_of_a_pod_that_has_ended_ends_with_that() {
         let ran = trace("shop/pod/cart-x", &[job(), pod(phase)]);
         assert_eq!(ran.status, 0, "{ran:?}");
         assert!(ran.out.contains("it has ended: it runs no more, and asks for no token"), "{ran:?}");
+        assert!(ran.out.ends_with("there is no chain to walk\n"), "{ran:?}");
         assert!(ran.out.contains("what made it is Job shop/cart-1: trace that"), "{ran:?}");
     }
     let ran = trace("shop/pod/cart-x", &[job(), pod("Running")]);

@@ -335,6 +335,28 @@ fn what_is_to_come_has_its_place_and_names_who_relies_on_it() {
 }
 
 #[test]
+fn a_cluster_that_another_plan_deletes_is_there_until_then() {
+    let none = Value::Null;
+    let gone = change("cart", &["delete"], &right(), &none);
+    let mut cluster = change("prod", &["delete"], &json!({"name": "prod", "oidc_issuer_url": ISSUER}), &none);
+    cluster["type"] = json!("azurerm_kubernetes_cluster");
+    let found = |plans: &[(&str, Value)]| {
+        let documents = estate(&[right()]);
+        let files: Vec<(&str, String)> =
+            documents.iter().chain(plans).map(|(path, it)| (*path, it.to_string())).collect();
+        let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
+        let folder = Folder::of(&files);
+        let found = folder.run(&["scan", "azure", "prod", "tf", "--assume-complete", "-o", "json"]).findings();
+        assert_eq!(folder.run(&["collect", "azure", "prod", "tf", "-o", "kept.gz"]).status, 0);
+        assert_eq!(folder.run(&["scan", "kept.gz", "--assume-complete", "-o", "json"]).findings(), found);
+        found.iter().any(|[rule, ..]| rule == "AWI906")
+    };
+    let together = plan(vec![gone.clone(), cluster.clone()]);
+    assert!(!found(&[("tf/plan.json", together)]));
+    assert!(found(&[("tf/trust.json", plan(vec![gone])), ("tf/cluster.json", plan(vec![cluster]))]));
+}
+
+#[test]
 fn what_is_to_come_is_read_from_the_actions_of_a_plan() {
     let coming = |document: Value| -> Vec<(String, Coming)> {
         let collected = collect_text(&document.to_string(), false);

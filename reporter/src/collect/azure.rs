@@ -27,6 +27,8 @@ pub enum Resource {
     Role(RoleAssignment),
     /// An identity binding of AKS.
     Binding(IdentityBinding),
+    /// A service principal, by the client id of its application, of whatever tenant.
+    Principal(ClientId),
     /// An OpenID discovery document: the issuer an API server says it has.
     Discovery(Issuer),
     /// By which algorithms an API server says that it signs.
@@ -48,6 +50,7 @@ impl Resource {
                 (6, signing.issuer.as_ref().map(Issuer::to_string).unwrap_or_default(), String::new())
             }
             Self::Role(role) => (4, role.id.to_ascii_lowercase(), role.principal_id.clone()),
+            Self::Principal(client_id) => (7, client_id.folded(), String::new()),
         }
     }
 }
@@ -105,11 +108,14 @@ pub fn recognise(value: &Value) -> Result<Resource, Unrecognised> {
         return Ok(Resource::Credential(credential(view)));
     }
     if view.has("appId") && view.has("displayName") {
-        return if view.text("servicePrincipalType").is_empty() {
-            Ok(Resource::Identity(application(view)))
+        // What only a service principal has (Microsoft Graph v1.0, `servicePrincipal`).
+        let is_principal = !view.text("servicePrincipalType").is_empty()
+            || ["servicePrincipalNames", "appOwnerOrganizationId"].iter().any(|name| view.has(name));
+        return Ok(if is_principal {
+            Resource::Principal(view.text("appId").into())
         } else {
-            Err(Unrecognised::Useless("service principal"))
-        };
+            Resource::Identity(application(view))
+        });
     }
     if view.has("oidcIssuerProfile") && view.has("name") {
         let platform = if view.has("distribution") { Platform::Arc } else { Platform::Aks };

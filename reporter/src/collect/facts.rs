@@ -60,6 +60,9 @@ pub(crate) struct Read {
     pub(crate) manifest: Manifest,
     #[serde(default, skip_serializing_if = "is_false")]
     pub(crate) live: bool,
+    /// Whether nothing states its namespace, so that `default` is a guess.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) unplaced: bool,
     pub(crate) line: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) list: Option<u32>,
@@ -68,7 +71,7 @@ pub(crate) struct Read {
 impl Read {
     /// An object that an API server gave.
     pub(crate) const fn fed(manifest: Manifest) -> Self {
-        Self { manifest, live: true, line: 0, list: None }
+        Self { manifest, live: true, unplaced: false, line: 0, list: None }
     }
 }
 
@@ -140,16 +143,22 @@ impl Facts {
     }
 
     fn kubernetes(&mut self, mut read: manifest::Read, line: u32, list: Option<u32>) {
+        if is_template(&read.manifest) {
+            self.defects.push((line, UNRENDERED.into()));
+            return;
+        }
+        let (live, stated) = (read.live, !read.unplaced);
+        let unplaced = |manifest: &Manifest| !stated && manifest.id().is_some_and(|(_, of, _)| !of.is_empty());
         if let Some(manifest) = read.bystander.take() {
             // What it is as a bystander says nothing of the list it stood in.
-            self.manifests.push(Read { manifest, live: read.live, line, list: None });
+            self.manifests.push(Read { unplaced: unplaced(&manifest), manifest, live, line, list: None });
         }
         match read.manifest {
             Manifest::Other { .. } => self.ignored = true,
             Manifest::List(kind) => {
                 self.defects.push((line, format!("could not read a {kind}: its `items` are not a list of objects")));
             }
-            manifest => self.manifests.push(Read { manifest, live: read.live, line, list }),
+            manifest => self.manifests.push(Read { unplaced: unplaced(&manifest), manifest, live, line, list }),
         }
     }
 
@@ -191,10 +200,12 @@ impl Facts {
         if let Some(declared) = iac::read(&value, piece.text, line) {
             return self.declared(declared);
         }
-        // Values of a chart, prose with a colon: YAML takes them, and nobody meant them.
-        let foreign = list.is_none()
-            && !written_in_json(piece)
-            && ["kind", "id", "properties"].iter().all(|name| value.get(name).is_none());
+        // Values of a chart and their schema, prose with a colon: nobody meant them.
+        let is_schema =
+            value.get("$schema").and_then(Value::as_str).is_some_and(|it| it.contains("//json-schema.org/"));
+        let is_prose =
+            !written_in_json(piece) && ["kind", "id", "properties"].iter().all(|name| value.get(name).is_none());
+        let foreign = list.is_none() && (is_schema || is_prose);
         match azure::recognise(&value) {
             Ok(mut resource) => {
                 if let Resource::Signing(keys) = &mut resource {
@@ -304,6 +315,17 @@ impl Facts {
     }
 }
 
+/// Whether an object has a name that Helm is still to make, so that it is part of a chart and of no cluster.
+fn is_template(manifest: &Manifest) -> bool {
+    const MAKES: [&str; 5] = [".Values", ".Release", ".Chart", "include ", "template "];
+    let made = |text: &str| {
+        text.split_once("{{").is_some_and(|(_, expression)| MAKES.iter().any(|makes| expression.contains(makes)))
+    };
+    manifest.id().is_some_and(|(_, namespace, name)| made(namespace) || made(name))
+}
+
+/// What is said of it, as of one that is no YAML.
+const UNRENDERED: &str = "is a template that was not rendered; give the output of `helm template` instead";
 /// What is said of an element of which nothing tells the kind.
 const NAMELESS: &str =
     "an element of this list has no `kind`, and the list does not say it either; export it again with kubectl";

@@ -9,6 +9,7 @@ mod extent;
 pub(crate) mod facts;
 mod feed;
 pub(crate) mod iac;
+pub(crate) mod placing;
 mod software;
 mod tie;
 
@@ -39,6 +40,8 @@ pub struct Wanted {
     pub identities: Vec<Tie>,
     /// `--image IMAGE=PATH`.
     pub images: Vec<Tie>,
+    /// `--default-namespace NAMESPACE[=PATH]`; the path of one that is said of every file is empty.
+    pub namespaces: Vec<Tie>,
     /// Clusters declared by configuration, by name.
     pub declared: Vec<Cluster>,
     /// Whether every kind of which something is given is given wholly.
@@ -137,11 +140,12 @@ pub(crate) fn read(
     (Reading { sources: outcome.sources, defects: outcome.defects, facts: by_source }, sections)
 }
 
-/// What the user ties to paths: `--cluster`, `--identity` and `--image`, those that snapshots keep
-/// among them.
+/// What the user ties to paths: `--cluster`, `--identity`, `--image` and `--default-namespace`, those that
+/// snapshots keep among them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Said {
     pub(crate) clusters: Vec<Tie>,
     pub(crate) identities: Vec<Tie>,
     pub(crate) images: Vec<Tie>,
+    pub(crate) namespaces: Vec<Tie>,
 }

@@ -252,8 +252,15 @@ pub(super) fn idle(said: &Said, paths: &[String], identities: &[Identity]) -> Ve
     let gap =
         |tie: &Tie, reason| Gap { path: tie.path.display().to_string(), line: None, reason, extent: Missing::All };
     let mut gaps = Vec::new();
-    let ties = [("--cluster", &said.clusters), ("--identity", &said.identities), ("--image", &said.images)];
-    for (flag, tie) in ties.into_iter().flat_map(|(flag, ties)| ties.iter().map(move |tie| (flag, tie))) {
+    let ties = [
+        ("--cluster", &said.clusters),
+        ("--identity", &said.identities),
+        ("--image", &said.images),
+        ("--default-namespace", &said.namespaces),
+    ];
+    let ties = ties.into_iter().flat_map(|(flag, ties)| ties.iter().map(move |tie| (flag, tie)));
+    // What is said of every file names no path.
+    for (flag, tie) in ties.filter(|(_, tie)| !tie.path.as_os_str().is_empty()) {
         if !paths.iter().any(|path| tie.covers(&clean(Path::new(path)))) {
             gaps.push(gap(
                 tie,
@@ -341,6 +348,6 @@ fn folder(path: &str) -> PathBuf {
 }
 
 /// A path without `.` components, so that `./a` and `a` are one.
-fn clean(path: &Path) -> PathBuf {
+pub(super) fn clean(path: &Path) -> PathBuf {
     path.components().filter(|component| *component != Component::CurDir).collect()
 }

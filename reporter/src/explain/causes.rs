@@ -302,7 +302,13 @@ fn of_account(namespace: &str, name: &str, inventory: &Inventory) -> String {
         if more > 0 { format!("{shown} and {more} more run under it") } else { format!("under it: {shown}") }
     };
     if clusters.is_empty() {
-        format!("ServiceAccount {namespace}/{name} was not read; {runs}")
+        let unplaced = inventory.service_accounts.iter().any(|it| it.unplaced && it.name == name);
+        let may_be = if unplaced {
+            format!("; one of that name states no namespace: if it is meant, say --default-namespace {namespace}")
+        } else {
+            String::new()
+        };
+        format!("ServiceAccount {namespace}/{name} was not read{may_be}; {runs}")
     } else {
         let clusters = clusters.into_iter().collect::<Vec<_>>().join(", ");
         format!("ServiceAccount {namespace}/{name} is in cluster {clusters}; {runs}")

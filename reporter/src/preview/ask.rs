@@ -12,7 +12,7 @@ use wiguard_rules::model::{ClusterIx, Origin};
 
 use super::Input;
 use super::settings::Settings;
-use crate::collect::Collected;
+use crate::collect::{Collected, Tie, placing};
 use crate::engine::{Host, Policy};
 use crate::evaluate::Controllers;
 use crate::read::{Batch, Limits, Piece, Place, read_all};
@@ -43,6 +43,8 @@ pub(super) struct Wanted<'a> {
     /// Each with its index in `objects`.
     places: HashMap<Key<'a>, usize>,
     sources: HashMap<&'a str, u32>,
+    /// The namespaces of objects that state none.
+    namespaces: &'a [Tie],
     pub(super) objects: Vec<Object<'a>>,
     /// Past revisions that nobody runs.
     pub(super) retired: usize,
@@ -53,10 +55,15 @@ pub(super) type Answer = (usize, Result<Reviewed, String>);
 
 impl<'a> Wanted<'a> {
     /// The workloads and ServiceAccounts that were collected, all or of one namespace.
-    pub(super) fn of(collected: &'a Collected, controllers: &Controllers<'_>, namespace: Option<&str>) -> Self {
+    pub(super) fn of(
+        collected: &'a Collected,
+        namespaces: &'a [Tie],
+        controllers: &Controllers<'_>,
+        namespace: Option<&str>,
+    ) -> Self {
         let inventory = &collected.inventory;
         let sources = collected.paths.iter().map(String::as_str).zip(0..).collect();
-        let mut wanted = Self { places: HashMap::new(), sources, objects: Vec::new(), retired: 0 };
+        let mut wanted = Self { places: HashMap::new(), sources, namespaces, objects: Vec::new(), retired: 0 };
         let accounts = inventory.service_accounts.iter().map(Object::ServiceAccount);
         // A custom kind is never sent to the policy, only its pods are.
         let asked_about = inventory.workloads.iter().filter(|workload| workload.kind.at_admission());
@@ -96,7 +103,7 @@ impl<'a> Wanted<'a> {
         let work = |batch: &Batch| -> Vec<Answer> {
             let Some(&source) = self.sources.get(batch.source.path.as_str()) else { return Vec::new() };
             let pieces = batch.pieces().filter_map(|piece| {
-                let index = self.find(source, &piece)?;
+                let index = self.find(source, &batch.source.path, &piece)?;
                 let object = self.objects.get(index)?;
                 let host = hosts.get(object.cluster()?.0 as usize)?;
                 Some((index, review(*object, piece.json, policy, settings, host)))
@@ -112,7 +119,7 @@ impl<'a> Wanted<'a> {
         answers
     }
 
-    fn find(&self, source: u32, piece: &Piece<'_>) -> Option<usize> {
+    fn find(&self, source: u32, path: &str, piece: &Piece<'_>) -> Option<usize> {
         let line = u32::try_from(piece.line).unwrap_or(u32::MAX);
         let hint = match piece.place {
             Place::Envelope { .. } => return None,
@@ -123,15 +130,13 @@ impl<'a> Wanted<'a> {
             }
         };
         let hint = hint.filter(|hint| !hint.kind.is_empty());
-        match manifest::read(piece.json, hint, ClusterIx(0), Origin::default()).ok()?.manifest {
-            Manifest::Workload(it) => {
-                self.places.get(&(source, line, it.kind.kind, it.namespace.as_str(), it.name.as_str())).copied()
-            }
-            Manifest::ServiceAccount(it) => {
-                self.places.get(&(source, line, "ServiceAccount", it.namespace.as_str(), it.name.as_str())).copied()
-            }
-            _ => None,
-        }
+        let read = manifest::read(piece.json, hint, ClusterIx(0), Origin::default()).ok()?;
+        let (kind, namespace, name) = match &read.manifest {
+            Manifest::Workload(_) | Manifest::ServiceAccount(_) => read.manifest.id()?,
+            _ => return None,
+        };
+        let said = placing::namespace_of(path, self.namespaces).filter(|_| read.unplaced);
+        self.places.get(&(source, line, kind, said.unwrap_or(namespace), name)).copied()
     }
 }
 

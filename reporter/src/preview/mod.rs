@@ -19,7 +19,7 @@ use clap::Args;
 use wiguard_rules::finding::Severity;
 
 use crate::cli::{Failure, Show, When};
-use crate::collect::{Collected, Gap, Missing, Tie, Wanted, collect};
+use crate::collect::{Collected, Gap, Missing, Tie, Wanted, collect, placing};
 use crate::config::Config;
 use crate::engine::{Engine, Limits, Policy};
 use crate::evaluate::Controllers;
@@ -62,6 +62,9 @@ pub struct Preview {
     /// Tie the credentials at PATH to the identity NAME; repeatable
     #[arg(long, value_name = "NAME=PATH", value_parser = Tie::parse)]
     identity: Vec<Tie>,
+    /// Say in which namespace objects of files belong that state none; of those at PATH alone if one is given; repeatable
+    #[arg(long, value_name = "NAMESPACE[=PATH]", value_parser = placing::parse)]
+    default_namespace: Vec<Tie>,
     /// Take every kind of which something is given as given wholly, for the trust inventory
     #[arg(long)]
     assume_complete: bool,
@@ -97,12 +100,13 @@ impl Preview {
             clusters: self.cluster.clone(),
             identities: self.identity.clone(),
             images: Vec::new(),
+            namespaces: config.namespace().into_iter().chain(self.default_namespace.iter().cloned()).collect(),
             declared: config.declared(),
             assume_complete: self.assume_complete,
             ..Wanted::default()
         };
         let mut collected = collect(&wanted, Vec::new(), || input.stdin());
-        let outcome = self.judge(&mut collected, &input, &policy, &settings);
+        let outcome = self.judge(&mut collected, &wanted.namespaces, &input, &policy, &settings);
         for output in &outputs {
             self.write(&outcome, output)?;
         }
@@ -117,10 +121,17 @@ impl Preview {
         Ok(status)
     }
 
-    fn judge(&self, collected: &mut Collected, input: &Input, policy: &Policy, settings: &Settings) -> Outcome {
+    fn judge(
+        &self,
+        collected: &mut Collected,
+        namespaces: &[Tie],
+        input: &Input,
+        policy: &Policy,
+        settings: &Settings,
+    ) -> Outcome {
         let hosts = sources::hosts(&collected.inventory, settings.trust_namespace(), is_complete(&collected.gaps));
         let controllers = Controllers::of_all(&collected.inventory.workloads);
-        let wanted = ask::Wanted::of(collected, &controllers, self.namespace.as_deref());
+        let wanted = ask::Wanted::of(collected, namespaces, &controllers, self.namespace.as_deref());
         let judged = wanted.ask(input, policy, settings, &hosts);
         let outcome = Outcome::new(collected, &controllers, &wanted, judged);
         let mut gaps = collected.gaps.clone();

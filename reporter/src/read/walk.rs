@@ -1,14 +1,15 @@
 //! Walking: from what was named to the files to be read, in an order of their own.
 //!
-//! Folders are read whole, sorted by name; names that begin with a dot are passed over, as are
-//! files reached before, so that links, even in circles, do no harm.
+//! Folders are read whole, sorted by name; names that begin with a dot are passed over, as are the
+//! configuration and files reached before, so that links, even in circles, do no harm.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::pack::Flaw;
-use super::{Fetch, Root, Source, decode};
+use super::{Fetch, Root, Source, bare_name, decode};
+use crate::config::DEFAULT_PATHS;
 
 /// One thing to be read, or why it cannot be.
 pub(super) struct Entry {
@@ -22,6 +23,9 @@ pub(super) enum Content {
     Later(Fetch),
     Flaw(Flaw),
 }
+
+/// What the program itself is configured by, which is no manifest that is missed.
+const CONFIGURATION: &str = DEFAULT_PATHS[0];
 
 struct Walk {
     root: usize,
@@ -62,13 +66,21 @@ pub(super) fn walk(roots: &[Root]) -> Vec<Entry> {
 
 impl Walk {
     fn add(&mut self, path: String, found: bool, content: Content) {
+        if is_toml(&path) {
+            let message = "is TOML, and manifests and exports are JSON or YAML; name a configuration with --config";
+            return self.entry(path, found, Content::Flaw(Flaw { line: None, message: message.into(), foreign: true }));
+        }
+        self.entry(path, found, content);
+    }
+
+    fn entry(&mut self, path: String, found: bool, content: Content) {
         let source = Arc::new(Source { root: self.root, path, found });
         self.entries.push(Entry { source, content });
     }
 
     fn flaw(&mut self, path: &Path, found: bool, message: String) {
         let flaw = Flaw { line: None, message, foreign: false };
-        self.add(path.display().to_string(), found, Content::Flaw(flaw));
+        self.entry(path.display().to_string(), found, Content::Flaw(flaw));
     }
 
     fn path(&mut self, path: &Path, found: bool) {
@@ -110,10 +122,15 @@ impl Walk {
             self.met += 1;
             self.flaw(path, found, decode::explain(&error));
         }
-        names.retain(|name| !name.as_encoded_bytes().starts_with(b"."));
+        names.retain(|name| !name.as_encoded_bytes().starts_with(b".") && *name != *CONFIGURATION);
         names.sort();
         for name in names {
             self.path(&path.join(name), true);
         }
     }
+}
+
+/// Whether a file is of a language of which YAML would take some, the program's own configuration among others.
+fn is_toml(path: &str) -> bool {
+    bare_name(path).rsplit_once('.').is_some_and(|(_, ending)| ending.eq_ignore_ascii_case("toml"))
 }

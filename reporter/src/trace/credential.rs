@@ -15,12 +15,17 @@ impl Walker<'_, '_> {
             Ok(None) => return Some(()),
             Err(unknown) => return self.add(Step::unknown("credential", &unknown)),
         };
+        self.answers(&presented, asked)
+    }
+
+    /// What the identities that are asked for answer.
+    pub(super) fn answers(&mut self, presented: &Presented<'_>, asked: &[ClientId]) -> Option<()> {
         for client_id in asked {
             let step = match presented.answer(client_id.clone(), self.trust) {
-                Ok(None) => self.trusted(&presented, client_id),
+                Ok(None) => self.trusted(presented, client_id),
                 Ok(Some(refusal)) => match presented.unread_audience(&refusal, self.workload, self.trust) {
                     Some(unread) => Step::unknown("credential", &unread),
-                    None => self.refused(&presented, &refusal),
+                    None => self.refused(presented, &refusal),
                 },
                 Err(unknown) => Step::unknown("credential", &unknown),
             };

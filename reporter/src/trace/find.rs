@@ -142,7 +142,18 @@ impl Target {
         if meant.is_empty() {
             anyhow!("nothing that was read is {self}; {read} workloads were, none with a name like it")
         } else {
-            anyhow!("nothing that was read is {self}; did you mean {}?", meant.join(" or "))
+            let is_unplaced = |it: &Workload| {
+                it.unplaced && it.name == self.name && it.kind.kind == self.kind && it.kind.group == self.group
+            };
+            let place = if inventory.workloads.iter().any(is_unplaced) {
+                format!(
+                    " No file says in which namespace {} is installed; --default-namespace {} says it",
+                    self.name, self.namespace
+                )
+            } else {
+                String::new()
+            };
+            anyhow!("nothing that was read is {self}; did you mean {}?{place}", meant.join(" or "))
         }
     }
 

@@ -2,8 +2,10 @@
 
 mod binding;
 mod catalogued;
+mod client_id;
 mod credential;
 mod find;
+mod others;
 mod text;
 mod walk;
 mod webhook;

@@ -1,6 +1,6 @@
 //! A walk for people: one paragraph a link, what is expected above what is there.
 
-use super::walk::{Compared, State, Step, Walk};
+use super::walk::{Compared, PODS, State, Step, Walk};
 use crate::render::{Style, printable};
 
 /// The walk as text.
@@ -63,6 +63,7 @@ fn line(out: &mut String, text: &str) {
 
 fn end(walk: &Walk, style: Style) -> String {
     match walk.state {
+        State::Holds if walk.links.iter().all(|step| step.link == PODS) => "there is no chain to walk\n".to_owned(),
         State::Holds => style.paint("32", "every link holds\n"),
         State::Broken => {
             let link = walk.links.last().map(|step| step.link).unwrap_or_default();

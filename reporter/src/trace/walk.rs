@@ -2,20 +2,18 @@
 
 use serde::Serialize;
 use wiguard_rules::chain::{Broken, broken};
-use wiguard_rules::exchange::{client_ids, tenant};
+use wiguard_rules::exchange::tenant;
 use wiguard_rules::finding::Hop;
 use wiguard_rules::judge::Object as Judged;
-use wiguard_rules::model::{
-    ClientId, Container, IdentityKind, Life, Origin, ServiceAccount, Shape, Value, Workload, annotation, is_guid, label,
-};
+use wiguard_rules::model::{ClientId, IdentityKind, Life, Origin, ServiceAccount, Shape, Workload, annotation, label};
 use wiguard_rules::near::{self, annotate};
 use wiguard_rules::trust::{Key, Link, Trust, Unknown};
-use wiguard_rules::webhook::TOKEN_FILE;
 
 use super::{catalogued, webhook};
 use crate::remedy::remedy;
 
-const CLIENT_ID: &str = "AZURE_CLIENT_ID";
+/// What is said first of a workload that rests.
+pub(super) const PODS: &str = "pods";
 
 /// One workload's chain, as far as it was walked.
 #[derive(Debug, Serialize)]
@@ -187,6 +185,10 @@ impl<'a> Walker<'_, 'a> {
             return Some(());
         }
         self.unbroken(Hop::Cluster)?;
+        let others = self.others();
+        if self.is_left_to(&others) {
+            return self.by_others(&others);
+        }
         self.add(self.label())?;
         self.unbroken(Hop::Label)?;
         if let Some(step) = self.annotation() {
@@ -201,8 +203,9 @@ impl<'a> Walker<'_, 'a> {
         self.unbroken(Hop::Token)?;
         self.add(self.account(&account))?;
         let asked = self.client_ids()?;
+        let out_of_sight = self.asks_out_of_sight();
         for client_id in &asked {
-            self.add(self.identity(client_id))?;
+            self.add(self.identity(client_id, out_of_sight))?;
         }
         self.unbroken(Hop::Tenant)?;
         self.unbroken(Hop::Authority)?;
@@ -213,6 +216,7 @@ impl<'a> Walker<'_, 'a> {
             self.credentials(&asked)?;
         }
         self.unbroken(Hop::Credential)?;
+        self.beside(&others, &asked)?;
         self.unbroken(Hop::Program)
     }
 
@@ -231,7 +235,7 @@ impl<'a> Walker<'_, 'a> {
     fn life(&self) -> Option<Step> {
         let workload = self.workload;
         let kind = workload.kind.kind;
-        let said = |message: String| Some(Step::new("pods", State::Holds, message));
+        let said = |message: String| Some(Step::new(PODS, State::Holds, message));
         match (self.trust.life(workload), workload.kind.shape) {
             (Life::Active, _) => None,
             (Life::Ended, Shape::Pod) => {
@@ -257,33 +261,11 @@ impl<'a> Walker<'_, 'a> {
     }
 
     /// Adds what a rule of the catalogue finds broken at this link; `None` if one does.
-    fn unbroken(&mut self, hop: Hop) -> Option<()> {
+    pub(super) fn unbroken(&mut self, hop: Hop) -> Option<()> {
         match self.broken.iter().find(|broken| broken.hop == hop) {
             Some(broken) => self.add(catalogued::step(broken, self.trust)),
             None => Some(()),
         }
-    }
-
-    /// The client ids that are asked for; `None` if the link is broken.
-    fn client_ids(&mut self) -> Option<Vec<ClientId>> {
-        let mut asked = Vec::new();
-        if self.was_annotated_later() {
-            let message =
-                "these pods were told no client id: their ServiceAccount was annotated after they had started";
-            let step = Step::new("client id", State::Broken, message);
-            self.add(step.fix("make them anew: kubectl rollout restart what makes them"))?;
-        }
-        for asks in client_ids(self.workload, self.trust) {
-            match asks {
-                Ok(Some(client_id)) => {
-                    self.add(client_id_step(&client_id))?;
-                    asked.push(client_id);
-                }
-                Ok(None) => self.add(self.no_client_id())?,
-                Err(unknown) => self.add(Step::unknown("client id", &unknown))?,
-            }
-        }
-        Some(asked)
     }
 
     fn label(&self) -> Step {
@@ -323,7 +305,7 @@ impl<'a> Walker<'_, 'a> {
         step.fix(format!("set {field} to \"true\"{then}"))
     }
 
-    fn account(&self, account: &Link<&ServiceAccount>) -> Step {
+    pub(super) fn account(&self, account: &Link<&ServiceAccount>) -> Step {
         let (namespace, name) = (&self.workload.namespace, self.workload.service_account());
         match account {
             Link::Found(account) => {
@@ -336,32 +318,14 @@ impl<'a> Walker<'_, 'a> {
         }
     }
 
-    fn no_client_id(&self) -> Step {
-        let mut containers = self.workload.injected_containers();
-        if let Some((container, place)) = containers.find(|(container, _)| sets_nothing(container)) {
-            let message =
-                format!("container `{}` sets {CLIENT_ID} to nothing, and the webhook leaves it so", container.name);
-            return Step::new("client id", State::Broken, message)
-                .compare(&format!("{place}.env[{CLIENT_ID}]"), "the client id of an identity", Some(""))
-                .fix("delete the variable: the webhook puts what the ServiceAccount's annotation says");
-        }
-        let (namespace, name) = (&self.workload.namespace, self.workload.service_account());
-        Step::new("client id", State::Broken, "nothing says which identity is meant")
-            .compare(
-                &format!("ServiceAccount {namespace}/{name} metadata.annotations[{}]", annotation::CLIENT_ID),
-                "the client id of an identity",
-                None,
-            )
-            .fix(annotate(namespace, name, annotation::CLIENT_ID, "CLIENT_ID"))
-    }
-
-    fn identity(&self, client_id: &ClientId) -> Step {
+    pub(super) fn identity(&self, client_id: &ClientId, out_of_sight: bool) -> Step {
         let identity = match self.trust.identity(client_id) {
             Link::Found(identity) => identity,
-            Link::Absent if self.asks_out_of_sight() => {
+            Link::Absent if out_of_sight => {
                 return Step::unknown("identity", &Unknown(Key::Identity(client_id.0.clone())));
             }
             Link::Absent => return self.no_identity(client_id),
+            Link::Unknown(_) if self.trust.is_principal(client_id) => return of_another_tenant(client_id),
             Link::Unknown(key) => return Step::unknown("identity", &Unknown(key)),
         };
         let kind = match identity.kind {
@@ -372,16 +336,6 @@ impl<'a> Walker<'_, 'a> {
             if identity.tenant_id.is_empty() { String::new() } else { format!(", tenant {}", identity.tenant_id) };
         let read = self.read_in(identity.origin);
         Step::new("identity", State::Holds, format!("{kind} {}{tenant}{read}", identity.name))
-    }
-
-    /// Whether the webhook had no client id to tell a pod that runs, and the annotation has one now, which tells
-    /// that pod nothing any more.
-    fn was_annotated_later(&self) -> bool {
-        let workload = self.workload;
-        let injected = workload.template.live && workload.opts_in() && !workload.projects_azure_token();
-        let has_one =
-            matches!(self.trust.service_account(workload), Link::Found(account) if account.client_id().is_some());
-        injected && has_one && workload.injected_containers().any(|(container, _)| was_told_none(container))
     }
 
     /// Whether a container may ask in a tenant of which no identity was seen.
@@ -396,11 +350,17 @@ impl<'a> Walker<'_, 'a> {
         let (namespace, name) = (&self.workload.namespace, self.workload.service_account());
         let step =
             Step::new("identity", State::Broken, "no identity has this client id; Entra will answer AADSTS700016");
+        let account = self.trust.service_account(self.workload).known().ok().flatten();
+        let annotated = account.and_then(ServiceAccount::client_id);
         match self.trust.identity_by_id(client_id.as_str()) {
             Some(identity) => step
                 .detail(format!("it is an object id of {}, and what is asked for is its client id", identity.name))
                 .compare("client id", identity.client_id.as_str(), Some(client_id.as_str()))
-                .fix(annotate(namespace, name, annotation::CLIENT_ID, identity.client_id.as_str())),
+                .fix(if annotated.is_some_and(|annotated| annotated == *client_id) {
+                    annotate(namespace, name, annotation::CLIENT_ID, identity.client_id.as_str())
+                } else {
+                    format!("write {} where it is said", identity.client_id)
+                }),
             None => step
                 .compare("client id", "that of an identity or app registration", Some(client_id.as_str()))
                 .fix("look up the client id: az identity show --query clientId, or az ad app show --query appId"),
@@ -416,21 +376,9 @@ impl<'a> Walker<'_, 'a> {
     }
 }
 
-/// Whether a container has a token, and no client id from anywhere.
-fn was_told_none(container: &Container) -> bool {
-    container.variable(TOKEN_FILE).is_some() && container.variable(CLIENT_ID).is_none() && container.env_from.is_empty()
-}
-
-fn sets_nothing(container: &Container) -> bool {
-    let variable = container.variable(CLIENT_ID).map(|variable| &variable.value);
-    matches!(variable, Some(Value::Literal(Some(text))) if text.is_empty())
-}
-
-fn client_id_step(client_id: &ClientId) -> Step {
-    if is_guid(client_id.as_str()) {
-        return Step::new("client id", State::Holds, client_id.as_str());
-    }
-    Step::new("client id", State::Broken, "this is no client id")
-        .compare("client id", "a GUID such as 5a1e2c3d-0001-4000-8000-000000000001", Some(client_id.as_str()))
-        .fix("write the identity's client id, and nothing else: az identity show --query clientId")
+/// The identity of which no more than its service principal was read: Entra knows it.
+fn of_another_tenant(client_id: &ClientId) -> Step {
+    let message = "an application of which only the service principal was read, perhaps another tenant's";
+    Step::new("identity", State::Unknown, message)
+        .fix(format!("see in its own tenant what it trusts: az ad app federated-credential list --id {client_id}"))
 }

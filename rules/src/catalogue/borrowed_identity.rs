@@ -120,6 +120,10 @@ fn check(custom: &Custom, trust: &Trust<'_>) -> Verdict {
             match other {
                 // One of its own namespace could still name the identity as well.
                 Some(_) if custom.kind.namespaced && !trust.knows_service_accounts(custom.cluster) => Err(unread()),
+                #[cfg(feature = "audit")]
+                Some(_) if custom.unplaced => Err(Unknown(custom.place())),
+                #[cfg(feature = "audit")]
+                Some(account) if account.unplaced => Err(Unknown(account.place())),
                 Some(account) => {
                     let whom = "KEDA's operator becomes it for the trigger";
                     let field = format!("{}.identityId", said.path);

@@ -86,6 +86,10 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     if !workload.opts_in() || workload.containers().any(|(container, _)| has_client_id(container)) || operator() {
         return Ok(None);
     }
+    #[cfg(feature = "audit")]
+    if workload.unplaced && trust.parameters().operators.iter().any(|it| is_called(it, name)) {
+        return Err(crate::trust::Unknown(workload.place()));
+    }
     let Some(account) = trust.service_account(workload).known()? else { return Ok(None) };
     if account.client_id().is_some() {
         return Ok(None);
@@ -103,6 +107,12 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
         annotation::CLIENT_ID,
         "CLIENT_ID",
     ))))
+}
+
+/// Whether an operator has that name, in whatever namespace.
+#[cfg(feature = "audit")]
+fn is_called(operator: &str, name: &str) -> bool {
+    operator.split_once(':').is_some_and(|(_, pattern)| crate::parameters::glob(pattern, name))
 }
 
 fn has_client_id(container: &Container) -> bool {

@@ -6,7 +6,8 @@
 //!
 //! An unknown client id is accused only if managed identities and app registrations are both listed,
 //! as either could have it (at admission: if the published trust inventory lists every client id);
-//! and not if the ServiceAccount names a tenant from which none of those listed comes. A value that is
+//! and not if the ServiceAccount names a tenant from which none of those listed comes, or if a service
+//! principal of the client id was read, such as that of another tenant's application. A value that is
 //! no GUID is for `client-id-not-a-guid` to tell, a placeholder for `unresolved-placeholder`.
 //!
 //! # Fails
@@ -71,6 +72,20 @@
 //!   annotations:
 //!     azure.workload.identity/client-id: 5a1e2c3d-0009-4000-8000-000000000009
 //!     azure.workload.identity/tenant-id: 99999999-9999-9999-9999-999999999999
+//! ```
+//!
+//! ```yaml
+//! # another tenant's application, which has a service principal in this one
+//! - id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart
+//!   name: id-cart
+//!   clientId: 5a1e2c3d-0001-4000-8000-000000000001
+//!   type: Microsoft.ManagedIdentity/userAssignedIdentities
+//! ---
+//! - {appId: 5a1e2c3d-0001-4000-8000-000000000003, id: 5a1e2c3d-0001-4000-8000-000000000004, displayName: web}
+//! ---
+//! - {appId: 5A1E2C3D-0009-4000-8000-000000000009, id: 5a1e2c3d-0001-4000-8000-000000000005, displayName: vendor, servicePrincipalType: Application, appOwnerOrganizationId: 99999999-9999-9999-9999-999999999999}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0009-4000-8000-000000000009}}}
 //! ```
 //!
 //! ```yaml

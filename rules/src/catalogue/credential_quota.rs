@@ -104,6 +104,8 @@ use crate::exchange::expression_of;
 use crate::model::DEFAULT_AUDIENCE;
 use crate::near::{self, Token};
 use crate::prelude::*;
+#[cfg(feature = "audit")]
+use crate::trust::may_mean;
 use crate::trust::{Key, Unknown};
 use alloc::collections::{BTreeMap, BTreeSet};
 
@@ -238,6 +240,13 @@ fn needs<'a>(identity: &Identity, trust: &Trust<'a>) -> Needs<'a> {
             needs.unknown = needs.unknown.or(Some(expression_of(flexible)));
             continue;
         }
+        #[cfg(feature = "audit")]
+        if let Some(place) = trust.unplaced(account.cluster, &subject)
+            && of_cluster().any(|credential| may_mean(credential, issuer, &subject))
+        {
+            unknown = unknown.or(Some(Unknown(place)));
+            continue;
+        }
         let audience = trust.parameters().audiences.first().cloned().unwrap_or_else(|| DEFAULT_AUDIENCE.into());
         let token = Token { issuer: issuer.clone(), subject, audience };
         if near::nearest(&token, seen).is_some_and(|miss| miss.is_misspelt()) {
@@ -322,6 +331,18 @@ mod tests {
             let found = verdict(&estate(used, needed)).unwrap().map(|finding| finding.severity);
             assert_eq!(found, severity, "{used} {needed}");
         }
+    }
+
+    #[test]
+    fn a_need_of_a_namespace_that_is_a_guess_is_not_counted_if_it_may_be_met() {
+        let mut inventory = estate(18, 3);
+        inventory.service_accounts.iter_mut().for_each(|account| account.unplaced = true);
+        let severity = |inventory: &Inventory| verdict(inventory).ok().flatten().map(|finding| finding.severity);
+        assert_eq!(severity(&inventory), Some(Severity::Critical), "none of them is trusted in any namespace");
+        *inventory.credentials.first_mut().unwrap() = sample::credential("depot", "account-0");
+        assert_ne!(severity(&inventory), Some(Severity::Critical));
+        inventory.service_accounts.iter_mut().for_each(|account| account.unplaced = false);
+        assert_eq!(severity(&inventory), Some(Severity::Critical), "they are where they say");
     }
 
     #[test]

@@ -241,6 +241,9 @@ pub(super) fn missing<'a>(
     let missing = |name| Missing { cluster: &cluster.name, namespace, name };
     match (trust.service_account_named(index, namespace, name), trust.namespace(index, namespace)) {
         (Link::Found(_), _) => Ok(None),
+        // It may be the one that a file states no namespace of.
+        #[cfg(feature = "audit")]
+        (Link::Unknown(key @ Key::Place(..)), _) => Err(Unknown(key)),
         (_, Link::Absent) => Ok(Some(missing(None))),
         (_, Link::Found(())) if name == "default" => Ok(None),
         (_, Link::Unknown(key)) if name == "default" => Err(Unknown(key)),

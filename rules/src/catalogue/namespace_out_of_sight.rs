@@ -235,6 +235,8 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
         (None, None) if trust.azure_keeps_webhook(cluster) => Ok(None),
         // Another may see it.
         _ if !trust.knows_registrations(cluster) => Err(Unknown(Key::Registrations(cluster))),
+        // It may be installed in a namespace that the webhook sees.
+        (None, Some(_)) if workload.unplaced => Err(Unknown(workload.place())),
         (None, Some((registration, index, why))) => Ok(Some(finding(workload, registration, index, &why))),
         (None, None) => Ok(None),
     }

@@ -8,8 +8,8 @@
 //!
 //! The operator's ServiceAccount is known by its name or namespace (`cert-manager`, `appconfig`), or by the
 //! setting `operators`; Crossplane's is made up by its packages, and any of the cluster will do. cert-manager
-//! and Flux are known by their images too: if none of their pods opts in, they get no token and take the
-//! identity of their node. Where no client id is said, that of the operator's ServiceAccount is used, whose
+//! and Flux are known by their images too, whatever they run under: if none of their pods opts in, they get no
+//! token and take the identity of their node. Where no client id is said, that of the operator's ServiceAccount is used, whose
 //! pods are judged themselves. Flux may use `serviceAccountName` for the credentials of a registry alone, so
 //! that a ServiceAccount without a client id is right there. A placeholder is not judged.
 //!
@@ -40,6 +40,8 @@
 //! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/dns, name: dns, clientId: 5a1e2c3d-0001-4000-8000-000000000001, type: Microsoft.ManagedIdentity/userAssignedIdentities}]
 //! ---
 //! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/dns/federatedIdentityCredentials/cart, name: cart, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audiences: ["api://AzureADTokenExchange"]}]
+//! ---
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: cert-manager, namespace: cert-manager}, spec: {template: {metadata: {labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: cert-manager, containers: [{name: app, image: "quay.io/jetstack/cert-manager-controller:v1.16.2"}]}}}}
 //! ---
 //! apiVersion: cert-manager.io/v1
 //! kind: ClusterIssuer
@@ -228,6 +230,22 @@
 //! ```
 //!
 //! ```yaml
+//! # the operator by its image
+//! {name: prod, type: Microsoft.ContainerService/ManagedClusters, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/dns, name: dns, clientId: 5a1e2c3d-0001-4000-8000-000000000001, type: Microsoft.ManagedIdentity/userAssignedIdentities}]
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/dns/federatedIdentityCredentials/dns, name: dns, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:infra:issuer", audiences: ["api://AzureADTokenExchange"]}]
+//! ---
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: cert-manager, namespace: infra}, spec: {template: {metadata: {labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: issuer, containers: [{name: app, image: "quay.io/jetstack/cert-manager-controller:v1.16.2"}]}}}}
+//! ---
+//! apiVersion: cert-manager.io/v1
+//! kind: ClusterIssuer
+//! metadata: {name: letsencrypt}
+//! spec: {acme: {solvers: [{http01: {ingress: {}}}, {dns01: {azureDNS: {managedIdentity: {clientID: 5a1e2c3d-0001-4000-8000-000000000001}}}}]}}
+//! ```
+//!
+//! ```yaml
 //! # the operator in another namespace
 //! {name: prod, type: Microsoft.ContainerService/ManagedClusters, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
 //! ---
@@ -312,15 +330,20 @@ fn flaw(custom: &Custom, login: &Login, trust: &Trust<'_>) -> Result<Option<Flaw
     }
 }
 
+/// The image of the operator, where it is known by that.
+fn program(custom: &Custom) -> Option<&'static str> {
+    match custom.kind.group {
+        "cert-manager.io" => Some("cert-manager-controller"),
+        "source.toolkit.fluxcd.io" => Some("source-controller"),
+        "image.toolkit.fluxcd.io" => Some("image-reflector-controller"),
+        _ => None,
+    }
+}
+
 /// An operator that is known by its image and of which no pod gets a token: it takes what its node has.
 fn tokenless(custom: &Custom, trust: &Trust<'_>) -> Result<Option<Flaw>, Unknown> {
-    let program = match custom.kind.group {
-        "cert-manager.io" => "cert-manager-controller",
-        "source.toolkit.fluxcd.io" => "source-controller",
-        "image.toolkit.fluxcd.io" => "image-reflector-controller",
-        _ => return Ok(None),
-    };
-    let running = || trust.workloads(custom.cluster).filter(|workload| workload.running(program).is_some());
+    let Some(program) = program(custom) else { return Ok(None) };
+    let running = || on_behalf::running(program, custom.cluster, trust);
     if running().any(|workload| workload.opts_in() || workload.projects_azure_token()) {
         return Ok(None);
     }
@@ -355,7 +378,11 @@ fn of_operator(custom: &Custom, id: &str, trust: &Trust<'_>) -> Result<Option<Fl
     let is_like = |namespace: &str, name: &str| {
         namespace.contains(hint) || name.contains(hint) || any_glob(operators, &format!("{namespace}:{name}"))
     };
-    if trusts_one_like(identity, custom.cluster, trust, is_like)? {
+    let trusted = match program(custom) {
+        Some(program) => on_behalf::trusts_operator(identity, (program, custom.cluster), trust, is_like)?,
+        None => trusts_one_like(identity, custom.cluster, trust, is_like)?,
+    };
+    if trusted {
         return Ok(None);
     }
     let message = format!("identity `{}` does not trust the operator, which asks for its tokens", identity.name);
@@ -369,7 +396,7 @@ fn of_operator(custom: &Custom, id: &str, trust: &Trust<'_>) -> Result<Option<Fl
 /// A ServiceAccount of the resource's namespace, whose tokens the operator asks for.
 fn of_account(custom: &Custom, name: &str, id: &str, trust: &Trust<'_>) -> Result<Option<Flaw>, Unknown> {
     let namespace = custom.namespace.as_str();
-    let Some(account) = trust.service_account_named(custom.cluster, namespace, name).known()? else {
+    let Some(account) = trust.account_for(custom, namespace, name).known()? else {
         let message = format!("ServiceAccount `{namespace}/{name}` does not exist");
         return Ok(Some((message, "create it, or name another".to_owned())));
     };

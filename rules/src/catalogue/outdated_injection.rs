@@ -293,10 +293,10 @@ fn anew(pod: &Workload, trust: &Trust<'_>) -> String {
 }
 
 /// What made a pod, as far as it was read: of whatever has the name.
-fn makers<'a>(pod: &Workload, trust: &Trust<'a>) -> impl Iterator<Item = &'a Workload> {
+fn makers<'t, 'a>(pod: &'t Workload, trust: &'t Trust<'a>) -> impl Iterator<Item = &'a Workload> + use<'t, 'a> {
     let all = trust.workloads_of(pod.cluster, &pod.namespace, pod.service_account());
-    let is_maker = |it: &&Workload| pod.controller.as_ref().is_some_and(|by| it.kind.kind == by.kind && it.name == by.name);
-    all.iter().copied().filter(is_maker).collect::<Vec<_>>().into_iter()
+    let is_maker = |it: &Workload, by: &Controller| it.kind.kind == by.kind && it.name == by.name;
+    all.iter().copied().filter(move |it| pod.controller.as_ref().is_some_and(|by| is_maker(it, by)))
 }
 
 /// What the webhook told a container: nothing, if there was nothing to tell.

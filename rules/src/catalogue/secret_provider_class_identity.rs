@@ -3,7 +3,8 @@
 //! The Azure provider of the Secrets Store CSI driver takes one identity: workload identity, if
 //! `clientID` is there, by the token of the ServiceAccount of each pod that mounts the class; the node's, with
 //! `useVMManagedIdentity`; or AAD Pod Identity's, with `usePodIdentity`, which nobody maintains any longer. It
-//! needs `tenantId`. It knows no parameter `useWorkloadIdentity` and passes it over.
+//! needs `tenantID`, and takes the older spelling `tenantId` too. It knows no parameter `useWorkloadIdentity`
+//! and passes it over.
 //!
 //! The identity of the `clientID` must trust the ServiceAccount of every pod that mounts the class: else the
 //! pod stays in `ContainerCreating`, with AADSTS700213 in its events. With `useAzureTokenProxy` an identity
@@ -123,6 +124,14 @@
 //! ```
 //!
 //! ```yaml
+//! # the tenant in the newer spelling
+//! apiVersion: secrets-store.csi.x-k8s.io/v1
+//! kind: SecretProviderClass
+//! metadata: {name: vault, namespace: shop}
+//! spec: {provider: azure, parameters: {clientID: 5a1e2c3d-0001-4000-8000-000000000001, tenantID: 11111111-1111-1111-1111-111111111111, keyvaultName: kv}}
+//! ```
+//!
+//! ```yaml
 //! # the node's identity
 //! apiVersion: secrets-store.csi.x-k8s.io/v1
 //! kind: SecretProviderClass
@@ -184,8 +193,8 @@ fn check(custom: &Custom, trust: &Trust<'_>) -> Verdict {
         let message = "`useWorkloadIdentity` is no parameter of the provider, and nothing else says by which identity";
         (high, "useWorkloadIdentity", message.to_owned(), "set `clientID` to the identity's client id, and remove `useWorkloadIdentity`")
     } else if said.tenant_id.is_empty() {
-        let message = "`tenantId` is missing, which the provider requires".to_owned();
-        (high, "tenantId", message, "set `tenantId` to the tenant of the key vault")
+        let message = "`tenantID` is missing, which the provider requires".to_owned();
+        (high, "tenantID", message, "set `tenantID` to the tenant of the key vault")
     } else if modes == 0 {
         let message = "no identity is named, so only a service principal's secret in `nodePublishSecretRef` is left";
         (Severity::Medium, "clientID", message.to_owned(), "set `clientID` to the identity's client id")

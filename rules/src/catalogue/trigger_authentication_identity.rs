@@ -5,8 +5,9 @@
 //! provider `azure` stood for AAD Pod Identity, and KEDA 2.15 removed it.
 //!
 //! Without `identityId` the operator's own identity is used, whose ServiceAccount is judged itself. The
-//! operator's ServiceAccount is taken to have `keda` in its name: an identity that trusts such a one is
-//! right. A placeholder is not judged.
+//! operator is known by its image, `keda`, and may run under any ServiceAccount; one with `keda` in its name is
+//! taken to be KEDA's too, and an identity that trusts such a one is right. Where not every Deployment was read,
+//! one of the others may be KEDA's, and nothing is said. A placeholder is not judged.
 //!
 //! # Fails
 //!
@@ -31,6 +32,8 @@
 //! ---
 //! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart/federatedIdentityCredentials/cart, name: cart, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audiences: ["api://AzureADTokenExchange"]}]
 //! ---
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: keda-operator, namespace: keda}, spec: {template: {metadata: {labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: keda-operator, containers: [{name: keda-operator, image: "ghcr.io/kedacore/keda:2.16.0"}]}}}}
+//! ---
 //! apiVersion: keda.sh/v1alpha1
 //! kind: TriggerAuthentication
 //! metadata: {name: queue, namespace: shop}
@@ -46,6 +49,22 @@
 //! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart, name: cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, type: Microsoft.ManagedIdentity/userAssignedIdentities}]
 //! ---
 //! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart/federatedIdentityCredentials/keda, name: keda, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:kube-system:keda-operator", audiences: ["api://AzureADTokenExchange"]}]
+//! ---
+//! apiVersion: keda.sh/v1alpha1
+//! kind: TriggerAuthentication
+//! metadata: {name: queue, namespace: shop}
+//! spec: {podIdentity: {provider: azure-workload, identityId: 5a1e2c3d-0001-4000-8000-000000000001}}
+//! ```
+//!
+//! ```yaml
+//! # the operator runs under another name
+//! {name: prod, type: Microsoft.ContainerService/ManagedClusters, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart, name: cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, type: Microsoft.ManagedIdentity/userAssignedIdentities}]
+//! ---
+//! [{id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cart/federatedIdentityCredentials/keda, name: keda, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:scaling:autoscaler", audiences: ["api://AzureADTokenExchange"]}]
+//! ---
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: keda-operator, namespace: scaling}, spec: {template: {metadata: {labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: autoscaler, containers: [{name: keda-operator, image: "ghcr.io/kedacore/keda:2.16.0"}]}}}}
 //! ---
 //! apiVersion: keda.sh/v1alpha1
 //! kind: TriggerAuthentication
@@ -76,8 +95,8 @@
 //! metadata: {name: queue, namespace: shop}
 //! spec: {podIdentity: {provider: aws, identityId: cart}}
 //! ```
-use crate::exchange::trusts_one_like;
 use crate::model::{Body, is_guid, is_placeholder};
+use crate::on_behalf;
 use crate::prelude::*;
 
 pub(super) static RULE: Rule = Rule {
@@ -91,6 +110,9 @@ pub(super) static RULE: Rule = Rule {
     since: "0.1.0",
     checks: &[Check::Custom(check)],
 };
+
+/// The image of KEDA's operator (kedacore/keda, `Dockerfile`); its metrics server and webhooks have others.
+const OPERATOR: &str = "keda";
 
 fn check(custom: &Custom, trust: &Trust<'_>) -> Verdict {
     let Body::Trigger(said) = &custom.body else { return Ok(None) };
@@ -107,14 +129,17 @@ fn check(custom: &Custom, trust: &Trust<'_>) -> Verdict {
         }
         "azure-workload" => {
             let Some(identity) = trust.identity(&id.into()).known()? else { return Ok(None) };
-            if trusts_one_like(identity, custom.cluster, trust, |_, name| name.contains("keda"))? {
+            let operator = (OPERATOR, custom.cluster);
+            if on_behalf::trusts_operator(identity, operator, trust, |_, name| name.contains("keda"))? {
                 return Ok(None);
             }
-            let message = format!("identity `{}` does not trust KEDA's operator, which asks for its tokens", identity.name);
-            let fix = format!(
-                "add a federated credential to identity `{}` for the ServiceAccount of KEDA's operator, such as system:serviceaccount:kube-system:keda-operator",
-                identity.name
+            let seen = on_behalf::running(OPERATOR, custom.cluster, trust).next().map(Workload::subject);
+            let whom = seen.map_or_else(
+                || "the ServiceAccount of KEDA's operator, such as system:serviceaccount:kube-system:keda-operator".to_owned(),
+                |subject| format!("subject {subject}"),
             );
+            let message = format!("identity `{}` does not trust KEDA's operator, which asks for its tokens", identity.name);
+            let fix = format!("add a federated credential to identity `{}` for {whom}", identity.name);
             ("identityId", message, fix)
         }
         _ => return Ok(None),

@@ -6,8 +6,8 @@
 //!
 //! Other systems (GitHub, GitLab, Terraform) choose their own audience, identity bindings have
 //! theirs, and audiences that you declare for your webhook are right too. So is that of its flag `--audience`, where
-//! its Deployment was read, of a token that a running pod was given, and of one that the pods of the subject project
-//! themselves. A webhook that you installed outside of AKS and Arc may have that flag until it is known not to: the
+//! its Deployment was read, and of a token that a running pod was given. Of one that the pods of the subject project
+//! themselves a note tells. A webhook that you installed outside of AKS and Arc may have that flag until it is known not to: the
 //! verdict is open until the Deployments are read. A placeholder is `unresolved-placeholder`'s.
 //!
 //! The operators of OpenShift project tokens for the audience `openshift`, which `ccoctl` writes into their
@@ -99,7 +99,9 @@ fn check(credential: &FederatedIdentityCredential, trust: &Trust<'_>) -> Verdict
         return Ok(None);
     }
     match cluster {
-        Some(index) if is_presented(credential, &trusted.subject, index, trust)? => return Ok(None),
+        Some(index) if is_presented(credential, &trusted.subject, index, trust)? => {
+            return Ok(projected(credential, &audiences));
+        }
         None if !credential.issuer.is_azure_kubernetes() => {
             let unknown = Unknown(Key::Clusters(credential.issuer.clone()));
             return if trust.knows_all_clusters() { Ok(None) } else { Err(unknown) };
@@ -119,6 +121,17 @@ fn check(credential: &FederatedIdentityCredential, trust: &Trust<'_>) -> Verdict
             .with("expected", audiences.iter().map(Audience::as_str).collect::<Vec<_>>())
             .fix(repair::correction(trust, credential, &Token { audience: right, ..trusted })),
     ))
+}
+
+/// A note, for less is known of a credential whose pods were not read. What OpenShift's operators project needs none.
+fn projected(credential: &FederatedIdentityCredential, audiences: &[Audience]) -> Option<Finding> {
+    let shown = credential.audiences.iter().map(Audience::as_str).collect::<Vec<_>>();
+    let message = format!("audience `{}` is that of tokens which the pods have, and not what the webhook asks for", shown.join("`, `"));
+    let finding = Finding::new(Severity::Info, "audiences", message)
+        .with("audiences", shown)
+        .with("expected", audiences.iter().map(Audience::as_str).collect::<Vec<_>>())
+        .fix("leave it, as long as they do");
+    (!is_openshift(credential)).then_some(finding)
 }
 
 fn accepts(credential: &FederatedIdentityCredential, audiences: &[Audience]) -> bool {

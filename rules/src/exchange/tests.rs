@@ -156,6 +156,13 @@ fn an_identity_that_is_not_known_is_judged_by_all_that_trust_the_cluster() {
     (gone.coverage.managed_identities, gone.coverage.applications) = (true, true);
     assert_eq!(answer(&gone, CLIENT), Err(Unknown(Key::Identity(CLIENT.into()))));
     assert_eq!(answer(&knows_trust(gone), CLIENT), refused(CLIENT));
+    #[cfg(feature = "audit")]
+    {
+        // What another tenant's application trusts is known there.
+        let mut theirs = knows_trust(cluster());
+        theirs.coverage.principals.insert(CLIENT.into());
+        assert_eq!(answer(&theirs, CLIENT), Err(Unknown(Key::Identity(CLIENT.into()))));
+    }
     let incomplete = |credential| knows_trust(with(Some(open(identity())), vec![credential]));
     assert_eq!(answer(&incomplete(unowned()), CLIENT), of_nobody("shop-cart"));
     assert_eq!(answer(&incomplete(elsewhere()), CLIENT), refused("id"));

@@ -92,12 +92,13 @@ fn pod_identity(trigger: &mut Trigger, path: &str, json: &mut dyn Json<'_>) -> R
 
 /// `spec` of a SecretProviderClass; nothing if its provider is another.
 pub(super) fn provider_class(json: &mut dyn Json<'_>) -> Result<Option<AzureParameters>, Fault> {
-    let (mut provider, mut said) = (String::new(), AzureParameters::default());
+    let (mut provider, mut said, mut tenant_id) = (String::new(), AzureParameters::default(), String::new());
     json.object(&mut [
         ("provider", &mut |json| json.loose().map(|text| provider = text.text.into_owned())),
         ("parameters", &mut |json| {
             json.object(&mut [
                 ("clientID", &mut |json| json.loose().map(|text| said.client_id = text.text.into_owned())),
+                ("tenantID", &mut |json| json.loose().map(|text| tenant_id = text.text.into_owned())),
                 ("tenantId", &mut |json| json.loose().map(|text| said.tenant_id = text.text.into_owned())),
                 ("usePodIdentity", &mut |json| json.loose().map(|text| said.pod_identity = is_true(&text.text))),
                 ("useVMManagedIdentity", &mut |json| json.loose().map(|text| said.vm_identity = is_true(&text.text))),
@@ -108,6 +109,10 @@ pub(super) fn provider_class(json: &mut dyn Json<'_>) -> Result<Option<AzurePara
             ])
         }),
     ])?;
+    // secrets-store-csi-driver-provider-azure, `pkg/provider/types/parameters.go`: `tenantID` comes first.
+    if !tenant_id.is_empty() {
+        said.tenant_id = tenant_id;
+    }
     Ok((provider == "azure").then_some(said))
 }
 

@@ -52,6 +52,12 @@ impl<'a> Metadata<'a> {
         self.read(json)
     }
 
+    /// Whether it says no namespace. The API server says it of all objects that are in one.
+    #[cfg(feature = "audit")]
+    pub(super) fn is_unplaced(&self) -> bool {
+        !self.live && self.namespace.as_ref().is_none_or(|namespace| namespace.is_empty())
+    }
+
     pub(super) fn read(&mut self, json: &mut dyn Json<'a>) -> Result<(), Fault> {
         #[cfg(feature = "audit")]
         let all = self.kept == Kept::All;

@@ -116,6 +116,9 @@ pub struct Read {
     pub live: bool,
     /// Whether it is being deleted, so that only its finalizers still change.
     pub deleting: bool,
+    /// Whether nothing states its namespace, if its kind has one, so that `default` is a guess.
+    #[cfg(feature = "audit")]
+    pub unplaced: bool,
     /// The same object as a bystander, if it has labels or annotations that nothing reads there.
     #[cfg(feature = "audit")]
     pub bystander: Option<Manifest>,
@@ -146,8 +149,8 @@ pub fn read_as(
     origin: Origin,
 ) -> Result<Read, ManifestError> {
     let object = object::parse_as(&mut |take| json::read(json, take), hint, kind)?;
-    let (live, deleting) = (object.metadata.live, object.metadata.deleting);
-    Ok(Read { manifest: manifest(object, cluster, origin), live, deleting, bystander: None })
+    let (live, deleting, unplaced) = (object.metadata.live, object.metadata.deleting, object.metadata.is_unplaced());
+    Ok(Read { manifest: manifest(object, cluster, origin), live, deleting, unplaced, bystander: None })
 }
 
 /// Reads one object where it stands in a larger document.
@@ -163,11 +166,13 @@ pub fn read_within<'a>(
     let object = object::parse(visit, hint)?;
     let (live, deleting) = (object.metadata.live, object.metadata.deleting);
     #[cfg(feature = "audit")]
-    let bystander = bystander(&object, cluster, origin);
+    let (bystander, unplaced) = (bystander(&object, cluster, origin), object.metadata.is_unplaced());
     Ok(Read {
         manifest: manifest(object, cluster, origin),
         live,
         deleting,
+        #[cfg(feature = "audit")]
+        unplaced,
         #[cfg(feature = "audit")]
         bystander,
     })
@@ -189,6 +194,7 @@ fn bystander(object: &Object<'_>, cluster: ClusterIx, origin: Origin) -> Option<
         kind,
         cluster,
         namespace,
+        unplaced: false,
         name,
         body: Body::Bystander(labels, annotations),
         origin,
@@ -221,7 +227,16 @@ fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest 
             (kind, replicas, selects_label, spec.template(metadata.labels, metadata.annotations))
         }
         Spec::ServiceAccount => {
-            return Manifest::ServiceAccount(ServiceAccount { cluster, namespace, name, labels, annotations, origin });
+            return Manifest::ServiceAccount(ServiceAccount {
+                cluster,
+                namespace,
+                #[cfg(feature = "audit")]
+                unplaced: false,
+                name,
+                labels,
+                annotations,
+                origin,
+            });
         }
         Spec::Namespace => {
             return Manifest::Namespace(Namespace {
@@ -239,7 +254,7 @@ fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest 
         #[cfg(feature = "audit")]
         Spec::Custom(kind, body) => {
             let namespace = if kind.namespaced { namespace } else { String::new() };
-            return Manifest::Custom(Custom { kind, cluster, namespace, name, body, origin });
+            return Manifest::Custom(Custom { kind, cluster, namespace, unplaced: false, name, body, origin });
         }
         #[cfg(feature = "audit")]
         Spec::Role(said) => {
@@ -302,6 +317,8 @@ fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest 
         kind,
         cluster,
         namespace,
+        #[cfg(feature = "audit")]
+        unplaced: false,
         name,
         controller,
         replicas,

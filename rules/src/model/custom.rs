@@ -37,6 +37,10 @@ pub struct Custom {
     pub cluster: ClusterIx,
     /// Its namespace; empty if its kind has none.
     pub namespace: String,
+    /// Whether nothing states its namespace, so that `default` is a guess.
+    #[cfg(feature = "audit")]
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "super::is_false"))]
+    pub unplaced: bool,
     /// Its name.
     pub name: String,
     /// What it says.
@@ -123,7 +127,7 @@ pub struct Store {
 pub struct AzureParameters {
     /// `clientID`; empty if there is none.
     pub client_id: String,
-    /// `tenantId`; empty if there is none.
+    /// `tenantID`, or `tenantId` as it was spelt before; empty if there is neither.
     pub tenant_id: String,
     /// `usePodIdentity`.
     pub pod_identity: bool,

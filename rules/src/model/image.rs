@@ -14,13 +14,14 @@ pub struct ImageReference<'a> {
 
 /// Programs that act in Azure for others, by the last segment of their images' repositories.
 #[cfg(feature = "audit")]
-pub const OPERATORS: [&str; 6] = [
+pub const OPERATORS: [&str; 7] = [
     "cert-manager-controller",
     "external-dns",
     "velero-plugin-for-microsoft-azure",
     "azureserviceoperator",
     "source-controller",
     "image-reflector-controller",
+    "keda",
 ];
 
 // === impl ImageReference ===

@@ -24,10 +24,11 @@ pub enum Life {
 
 // === impl Life ===
 
+#[cfg(feature = "facts")]
 impl Life {
     /// Whether pods run or are made, which goes without saying.
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
-    pub const fn is_active(&self) -> bool {
+    pub(crate) const fn is_active(&self) -> bool {
         matches!(self, Self::Active)
     }
 }

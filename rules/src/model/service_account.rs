@@ -16,6 +16,10 @@ pub struct ServiceAccount {
     pub cluster: ClusterIx,
     /// Its namespace; `default` if the manifest names none.
     pub namespace: String,
+    /// Whether nothing states its namespace, so that `default` is a guess.
+    #[cfg(feature = "audit")]
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "super::is_false"))]
+    pub unplaced: bool,
     /// Its name.
     pub name: String,
     /// Its labels that bear on the chain.

@@ -23,6 +23,10 @@ pub struct Workload {
     pub cluster: ClusterIx,
     /// Its namespace; `default` if the manifest names none.
     pub namespace: String,
+    /// Whether nothing states its namespace, so that `default` is a guess.
+    #[cfg(feature = "audit")]
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "super::is_false"))]
+    pub unplaced: bool,
     /// Its name, or its `generateName`.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "String::is_empty"))]
     pub name: String,

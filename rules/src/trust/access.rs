@@ -47,7 +47,11 @@ impl<'a> Trust<'a> {
                 Link::Unknown(_) => all_known = false,
             }
         }
-        Link::look(None, all_known, || Key::Access(cluster))
+        match Link::look(None, all_known, || Key::Access(cluster)) {
+            // A role of the namespace that it will be installed in may let it.
+            Link::Absent if account.unplaced => Link::Unknown(account.place()),
+            link => link,
+        }
     }
 
     /// The identity binding that ties an identity to a cluster of AKS.
@@ -158,6 +162,7 @@ mod tests {
         ServiceAccount {
             cluster: HERE,
             namespace: "shop".into(),
+            unplaced: false,
             name: "cart".into(),
             labels: Pairs::default(),
             annotations: Pairs::default(),

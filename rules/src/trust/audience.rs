@@ -83,9 +83,9 @@ impl Trust<'_> {
     }
 
     /// What would have to be read to know the audiences of a cluster whose webhook its owner installed, unless they
-    /// are declared. That of AKS and of Arc has the usual one.
+    /// are declared. That of AKS and of Arc has the usual one; admission, whose cluster has no name, sees none.
     pub fn unread_audience(&self, cluster: ClusterIx) -> Option<Unknown> {
-        let is_own = self.cluster(cluster).is_some_and(|it| it.platform == Platform::Other);
+        let is_own = self.cluster(cluster).is_some_and(|it| it.platform == Platform::Other && !it.name.is_empty());
         let is_seen = self.audiences.get(cluster).is_some() || self.knows_deployments(cluster);
         let is_said = self.parameters.audiences.iter().any(|it| !is_usual(it));
         (is_own && !is_seen && !is_said).then_some(Unknown(Key::Deployments(cluster)))
@@ -219,7 +219,7 @@ mod tests {
         assert_eq!(all(&given("own", "before")), ["a"]);
         assert_eq!(all(&pod("", "")), ["a"]);
         assert_eq!(
-            audiences(vec![usual(""), given("azure-identity-token", "before")], &[]).unwrap(),
+            audiences(vec![usual(""), given("azure-identity-token", "before")], &[DEFAULT_AUDIENCE]).unwrap(),
             [DEFAULT_AUDIENCE]
         );
         assert_eq!(audiences(vec![given("own", "before")], &["declared"]).unwrap(), ["declared"]);

@@ -166,6 +166,13 @@ fn an_identity_is_absent_only_if_both_lists_were_read() {
     let mut asked = cluster();
     asked.coverage.no_identity.insert(CLIENT.into());
     assert_eq!(look(&asked), Some(false));
+    #[cfg(feature = "audit")]
+    {
+        asked.coverage.principals.insert(CLIENT.into());
+        assert_eq!(look(&asked), None, "its service principal was seen");
+        asked.identities.push(identity());
+        assert_eq!(look(&asked), Some(true));
+    }
 }
 
 #[test]
@@ -257,6 +264,7 @@ fn each_kind_of_evidence_is_counted_apart() {
         Key::ServiceAccount(HERE, name(), name()),
         Key::Secret(HERE, name(), name()),
         Key::SecretProviderClass(HERE, name(), name()),
+        Key::Place("Pod", name()),
         Key::Deployments(HERE),
         Key::Identity(name()),
         Key::Credentials(name()),
@@ -317,4 +325,35 @@ fn a_namespace_is_there_or_was_looked_for() {
     assert_eq!(finds(&inventory, |trust| trust.namespace(THERE, "shop")), Some(true));
     inventory.coverage.cluster(HERE).namespaces = Extent::Nothing;
     assert_eq!(finds(&inventory, |trust| trust.namespace(HERE, "shop")), None);
+}
+
+#[test]
+fn what_asks_for_no_pods_is_dormant_where_nothing_wakes_it() {
+    use crate::model::Life;
+    use crate::sample::workload;
+    let deployment = |name: &str, spec: &str| {
+        workload(&alloc::format!(
+            r#"{{"apiVersion":"apps/v1","kind":"Deployment","metadata":{{"name":"{name}","namespace":"shop","uid":"1"}},"spec":{{{spec}"template":{{"spec":{{"containers":[{{"name":"a","image":"ghcr.io/kedacore/{name}:2.18"}}]}}}}}}}}"#
+        ))
+    };
+    let job = workload(
+        r#"{"apiVersion":"batch/v1","kind":"Job","metadata":{"name":"job","namespace":"shop","uid":"1"},"spec":{"suspend":true}}"#,
+    );
+    let parameters = Parameters::default();
+    let lives = |more: Option<Workload>, everything: bool| {
+        let mut inventory = two();
+        inventory.workloads = vec![deployment("cart", r#""replicas":0,"#), job.clone()];
+        inventory.workloads.extend(more);
+        if !everything {
+            inventory.coverage.cluster(HERE).deployments = Extent::Nothing;
+        }
+        let trust = Trust::join(&inventory, &parameters);
+        [trust.life(&inventory.workloads[0]), trust.life(&inventory.workloads[1])]
+    };
+    assert_eq!(lives(None, true), [Life::Dormant, Life::Dormant]);
+    assert_eq!(lives(None, false), [Life::Active, Life::Dormant], "a KEDA may be among what was not read");
+    assert_eq!(lives(Some(deployment("keda", "")), true), [Life::Active, Life::Dormant]);
+    assert_eq!(lives(Some(deployment("web", "")), true), [Life::Dormant, Life::Dormant]);
+    let elsewhere = Workload { cluster: THERE, ..deployment("keda", "") };
+    assert_eq!(lives(Some(elsewhere), true), [Life::Dormant, Life::Dormant]);
 }

@@ -44,6 +44,9 @@ impl Assembly<'_> {
                         kept.push((line, list, Resource::Cluster(Box::new(cluster))));
                     }
                     Resource::Discovery(_) | Resource::Signing(_) => kept.push((line, list, resource)),
+                    Resource::Principal(client_id) => {
+                        inventory.coverage.principals.insert(client_id.folded());
+                    }
                     Resource::Role(role) => inventory.role_assignments.push(role),
                     Resource::Binding(binding) => {
                         self.lists.identity_binding(binding.cluster(), whole(list).is_some());

@@ -1,17 +1,21 @@
 //! The objects of Kubernetes, each once, and what the lists they stood in say.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use wiguard_rules::inventory::TokenRequester;
 use wiguard_rules::manifest::Manifest;
-use wiguard_rules::model::{ClusterIx, Origin};
+use wiguard_rules::model::{ClusterIx, Custom, Origin};
 
-use super::{Assembly, Sourced};
+use super::{Assembly, Gap, Missing, Sourced};
+
+/// Of a file whose objects may be others than those that they are taken for.
+const TWICE: &str = "holds objects that another file has by the same kind and name, and states no namespace for them: they are taken for one; say --default-namespace NAMESPACE=PATH of each";
 
 impl Assembly<'_> {
     /// The objects of Kubernetes, each once.
     pub(super) fn kubernetes(&mut self, sources: Vec<Sourced>, ties: &BTreeMap<u32, ClusterIx>) {
-        let mut seen: BTreeSet<(ClusterIx, &'static str, &'static str, String, String)> = BTreeSet::new();
+        let mut seen: BTreeMap<(ClusterIx, &'static str, &'static str, String, String), u32> = BTreeMap::new();
         for Sourced { index, source, facts, home, proofs } in sources {
             let tied = ties.get(&index).copied();
             self.lists.prove(tied, proofs);
@@ -20,19 +24,35 @@ impl Assembly<'_> {
                 self.lists.home(cluster);
             }
             let sound = !self.broken.contains(&source.path);
+            let mut twice = false;
             for read in facts.manifests {
                 let origin = Origin { source: index, line: read.line };
                 let whole = sound && facts.lists.iter().any(|ended| Some(ended.id) == read.list && ended.whole);
                 let list = read.list.filter(|_| whole).map(|list| (index, list));
                 let inventory = &mut self.collected.inventory;
-                let mut first_of = |group, kind, namespace: &str, name: &str| {
-                    seen.insert((cluster, group, kind, namespace.to_string(), name.to_string()))
+                let unplaced = read.unplaced;
+                let mut first_of = |group, kind, namespace: &str, name: &str| match seen.entry((
+                    cluster,
+                    group,
+                    kind,
+                    namespace.to_string(),
+                    name.to_string(),
+                )) {
+                    Entry::Vacant(place) => {
+                        place.insert(index);
+                        true
+                    }
+                    Entry::Occupied(place) => {
+                        twice |= unplaced && *place.get() != index;
+                        false
+                    }
                 };
                 let mut first = |kind, namespace: &str, name: &str| first_of("", kind, namespace, name);
                 match read.manifest {
                     Manifest::Workload(mut workload) => {
                         workload.cluster = cluster;
                         workload.origin = origin;
+                        workload.unplaced = unplaced;
                         self.lists.workload(cluster, list, &workload, read.live);
                         let kind = workload.kind;
                         if workload.name.is_empty()
@@ -44,6 +64,7 @@ impl Assembly<'_> {
                     Manifest::ServiceAccount(mut account) => {
                         account.cluster = cluster;
                         account.origin = origin;
+                        account.unplaced = unplaced;
                         self.lists.account(cluster, list, &account.namespace, &account.name, read.live);
                         if first("ServiceAccount", &account.namespace, &account.name) {
                             inventory.service_accounts.push(account);
@@ -68,13 +89,15 @@ impl Assembly<'_> {
                         class.cluster = cluster;
                         self.lists.provider_class(cluster, list);
                         if first("SecretProviderClass", &class.namespace, &class.name) {
-                            inventory.customs.extend(class.judged(origin));
+                            let judged = class.judged(origin);
+                            inventory.customs.extend(judged.map(|it| Custom { unplaced, ..it }));
                             inventory.provider_classes.push(class);
                         }
                     }
                     Manifest::Custom(mut custom) => {
                         custom.cluster = cluster;
                         custom.origin = origin;
+                        custom.unplaced = unplaced;
                         if custom.kind.group == "external-secrets.io" {
                             self.lists.token_requesters(cluster);
                         }
@@ -116,6 +139,10 @@ impl Assembly<'_> {
                     }
                     Manifest::List(_) | Manifest::Other { .. } => {}
                 }
+            }
+            if twice {
+                let (path, reason) = (source.path.clone(), TWICE.into());
+                self.collected.gaps.push(Gap { path, line: None, reason, extent: Missing::Use });
             }
         }
     }

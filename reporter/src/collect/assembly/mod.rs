@@ -28,10 +28,12 @@ pub(crate) fn join(
         clusters: wanted.clusters.clone(),
         identities: wanted.identities.clone(),
         images: wanted.images.clone(),
+        namespaces: wanted.namespaces.clone(),
     };
     let (mut readings, mut moments) = (vec![reading], Vec::new());
     let snapshots = sections.iter().filter(|section| !section.is_empty()).map(|section| section.path.clone()).collect();
     snapshot::take(sections, &mut feeds, &mut readings, &mut ties, &mut moments);
+    readings.iter_mut().for_each(|reading| reading.place(&wanted.namespaces));
     let mut assembly = Assembly::new(wanted, ties);
     assembly.collected.gaps = gaps;
     assembly.snapshots = snapshots;
@@ -131,8 +133,11 @@ impl<'a> Assembly<'a> {
         let declared = iac::take(&mut sources, &mut self.collected.inventory);
         self.collected.inventory.software = software::take(&mut sources, &self.said.images);
         let ties = self.tie(&sources);
-        let Collected { paths, inventory, .. } = &self.collected;
-        let idle = tie::idle(&self.said, paths, &inventory.identities);
+        let Collected { paths, inventory, gaps, .. } = &self.collected;
+        let mut idle = tie::idle(&self.said, paths, &inventory.identities);
+        // Of a source that is missing it is said already why nothing was read there.
+        let is_missing = |path: &str| gaps.iter().any(|gap| gap.path == path && gap.extent == Missing::All);
+        idle.retain(|gap| !is_missing(&gap.path));
         self.collected.gaps.extend(idle);
         self.kubernetes(sources, &ties);
         let Collected { inventory, gaps, .. } = &mut self.collected;

@@ -7,7 +7,7 @@ use wiguard_rules::inventory::Inventory;
 use wiguard_rules::model::{ClusterIx, FederatedIdentityCredential, Identity, Issuer, Subject, Value, is_guid};
 use wiguard_rules::near::edits_within;
 use wiguard_rules::parameters::Parameters;
-use wiguard_rules::trust::Trust;
+use wiguard_rules::trust::{Link, Trust};
 
 use super::document::{Clients, Known, Map, OtherId, Slice, ascii};
 
@@ -138,7 +138,7 @@ impl<'a> Cut<'a> {
     }
 
     /// Namespaces that a credential trusts of which nobody knows whose it is, so that it cannot be
-    /// published, and that reason.
+    /// published, or that name an application of which only the service principal was read; and that reason.
     fn lost(&self, trust: &Trust<'_>, reasons: &mut BTreeSet<String>) -> BTreeMap<String, String> {
         let mut lost = BTreeMap::new();
         let is_nobodys = |credential: &&&FederatedIdentityCredential| {
@@ -154,6 +154,16 @@ impl<'a> Cut<'a> {
                     reasons.insert(reason);
                 }
                 None => {}
+            }
+        }
+        for account in self.inventory.service_accounts.iter().filter(|account| self.is_ours(account.cluster)) {
+            let Some(client_id) = account.client_id().filter(|client_id| trust.is_principal(client_id)) else {
+                continue;
+            };
+            if matches!(trust.identity(&client_id), Link::Unknown(_)) {
+                let reason =
+                    format!("of client id {client_id} only the service principal was read, not what it trusts");
+                lost.insert(account.namespace.clone(), reason);
             }
         }
         lost
@@ -269,7 +279,8 @@ impl<'a> Cut<'a> {
         let coverage = &self.inventory.coverage;
         let complete = coverage.managed_identities && coverage.applications && self.whole;
         let folded = self.inventory.identities.iter().map(|identity| identity.client_id.folded());
-        let ids: BTreeSet<String> = folded.filter(|id| is_guid(id)).collect();
+        let all = folded.chain(coverage.principals.iter().cloned());
+        let ids: BTreeSet<String> = all.filter(|id| is_guid(id)).collect();
         let tenants: BTreeSet<&str> = self.inventory.identities.iter().map(|identity| &*identity.tenant_id).collect();
         let tenants: Vec<&str> = tenants.into_iter().filter(|tenant| is_guid(tenant)).take(100).collect();
         // A GUID in quotes, and a comma.

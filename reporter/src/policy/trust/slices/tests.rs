@@ -68,6 +68,7 @@ fn account(inventory: &mut Inventory, namespace: &str, client_id: &str) {
     inventory.service_accounts.push(ServiceAccount {
         cluster: ClusterIx(0),
         namespace: namespace.into(),
+        unplaced: false,
         name: "cart".into(),
         labels: Pairs::default(),
         annotations: Pairs(vec![pair]),
@@ -162,6 +163,18 @@ fn what_was_not_listed_makes_it_incomplete() {
     assert!(!shop && depot && clients && said.contains("for which client id credential `fc-0` is"), "{said}");
     let (shop, depot, _, said) = with(&|inventory| identity(inventory, 1, &[]));
     assert!(!shop && !depot && said.contains("`id-1` and `id-1` have the same client id"), "{said}");
+
+    let vendors = |inventory: &mut Inventory| {
+        inventory.coverage.principals.insert(id(2));
+        account(inventory, "depot", &id(2));
+    };
+    let (shop, depot, clients, said) = with(&vendors);
+    assert!(shop && !depot && clients && said.contains("only the service principal was read"), "{said}");
+    let mut named = self::inventory();
+    vendors(&mut named);
+    assert_eq!(read(&slices(&named), "clients.0")["clientIds"], serde_json::json!([id(2)]));
+    identity(&mut named, 2, &[]);
+    assert!(slices(&named).reasons.is_empty(), "it is an identity that was listed");
 
     let inventory = inventory();
     let issuer: Issuer = ISSUER.into();
