@@ -106,7 +106,7 @@ use crate::near::{self, Token};
 use crate::prelude::*;
 #[cfg(feature = "audit")]
 use crate::trust::may_mean;
-use crate::trust::{Key, Unknown};
+use crate::trust::Unknown;
 use alloc::collections::{BTreeMap, BTreeSet};
 
 pub(super) static RULE: Rule = Rule {
@@ -244,7 +244,7 @@ fn needs<'a>(identity: &Identity, trust: &Trust<'a>) -> Needs<'a> {
         if let Some(place) = trust.unplaced(account.cluster, &subject)
             && of_cluster().any(|credential| may_mean(credential, issuer, &subject))
         {
-            unknown = unknown.or(Some(Unknown(place)));
+            needs.unknown = needs.unknown.or(Some(Unknown(place)));
             continue;
         }
         let audience = trust.parameters().audiences.first().cloned().unwrap_or_else(|| DEFAULT_AUDIENCE.into());
