@@ -121,7 +121,21 @@ pub fn recognise(value: &Value) -> Result<Resource, Unrecognised> {
         let platform = if view.has("distribution") { Platform::Arc } else { Platform::Aks };
         return Ok(Resource::Cluster(Box::new(cluster(view, platform))));
     }
-    signing::of_keys(value).map(Resource::Signing).ok_or_else(|| strange(value))
+    if let Some(signing) = signing::of_keys(value) {
+        return Ok(Resource::Signing(signing));
+    }
+    Err(elsewhere(view, &kind, &id).map_or_else(|| strange(value), Unrecognised::Useless))
+}
+
+/// What a whole record of Azure is that is none of the chain's, by its type, its id, or as `az account list`
+/// prints subscriptions.
+fn elsewhere(view: View<'_>, kind: &str, id: &str) -> Option<&'static str> {
+    let is_type = kind.split_once('/').is_some_and(|(provider, rest)| provider.contains('.') && !rest.is_empty());
+    let is_id = id.starts_with("/subscriptions/") || id.starts_with("/providers/");
+    if is_id && (is_type || kind.is_empty() && id.contains("/providers/")) {
+        return Some("resource of Azure of another type");
+    }
+    (view.has("isDefault") && view.has("tenantId") && view.has("state")).then_some("subscription of Azure")
 }
 
 fn strange(value: &Value) -> Unrecognised {

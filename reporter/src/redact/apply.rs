@@ -315,7 +315,8 @@ impl Redactor {
                     self.text(name);
                     self.text(key);
                 }
-                Value::Literal(None) | Value::Elsewhere => {}
+                // Keys of the webhook's annotations are no names.
+                Value::Literal(None) | Value::Annotation(_) | Value::Elsewhere => {}
             }
         }
         for named in &mut container.token_paths {

@@ -6,6 +6,9 @@
 //! If the ServiceAccount says the same, nothing breaks and the finding is low. That the annotation
 //! is idle is certain from the pod alone, so it is a finding also where the ServiceAccount is not known.
 //!
+//! It is not idle where a variable of a container is filled with it (`fieldRef`), as some do that project a token
+//! of their own: the application is told what it says. The policy does not look for such variables.
+//!
 //! # Fails
 //!
 //! ```yaml
@@ -54,13 +57,25 @@
 //!   annotations: {azure.workload.identity/service-account-token-expiration: "7200"}
 //! ```
 //!
+//! ```yaml
+//! # a container is told what the annotation says
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}
+//! spec:
+//!   containers:
+//!   - name: app
+//!     env: [{name: AZURE_CLIENT_ID, valueFrom: {fieldRef: {fieldPath: "metadata.annotations['azure.workload.identity/client-id']"}}}]
+//! ```
+//!
 //! # As CEL
 //!
 //! The ServiceAccount is not seen, so that a finding is never a mere warning.
 //!
 //! ```cel
-//! "azure.workload.identity/client-id" in variables.annotations
-//!   || "azure.workload.identity/tenant-id" in variables.annotations
+//! ["azure.workload.identity/client-id", "azure.workload.identity/tenant-id"].exists(key,
+//!   key in variables.annotations
+//!   && !variables.containers.exists(c, c.env.exists(e, e.field == "metadata.annotations['" + key + "']")))
 //! ```
 use crate::near::annotate;
 use crate::prelude::*;
@@ -80,6 +95,8 @@ pub(super) static RULE: Rule = Rule {
 fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     let annotated = [annotation::CLIENT_ID, annotation::TENANT_ID];
     let annotated = annotated.into_iter().filter_map(|key| Some((key, workload.template.annotations.get(key)?)));
+    #[cfg(feature = "audit")]
+    let annotated = annotated.filter(|(key, _)| !workload.hands_on(key));
     let name = workload.service_account();
     // `None`: not known.
     let on_account = match trust.service_account(workload) {

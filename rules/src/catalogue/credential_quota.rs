@@ -381,7 +381,7 @@ mod tests {
         assert_eq!(of(2, 22, 2, false), None, "it is not known of twenty");
         assert_eq!(of(2, 13, 2, false), Some(None), "too few to matter");
         assert_eq!(of(2, 14, 2, false), None);
-        assert_eq!(of(16, 22, 2, false), Some(Some(Severity::High)), "those that are known");
+        assert_eq!(of(16, 22, 2, false), Some(Some(Severity::Medium)), "those that are known");
     }
 
     /// Fifteen credentials, of which the first is `first`, and a ServiceAccount that may wait for the sixteenth.

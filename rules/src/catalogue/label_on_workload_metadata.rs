@@ -7,6 +7,10 @@
 //! The metadata of a CronJob's `jobTemplate` is as idle: the Jobs get it, and their pods do not. The policy
 //! leaves that to the audit.
 //!
+//! Some tools put labels on the metadata of every workload, of those too that want nothing of Azure. Where the
+//! ServiceAccount is known and names no identity, no container is told a client id, and it is `default` or known
+//! that no identity trusts it, the finding is low; the policy leaves that to the audit as well.
+//!
 //! A template that projects its own token, and one that opts out with the value `false`, are left alone.
 //! So is one that has the label with a wrong value, which is for `label-value-not-true` to tell: a
 //! ReplicaSet's own labels are a copy of its template's.
@@ -27,6 +31,16 @@
 //!       labels: {app: cart}
 //!     spec:
 //!       serviceAccountName: cart
+//! ```
+//!
+//! ```yaml
+//! # low: the pods may want no identity
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: default, namespace: shop}}
+//! ---
+//! apiVersion: apps/v1
+//! kind: Deployment
+//! metadata: {name: redis, namespace: shop, labels: {azure.workload.identity/use: "true"}}
+//! spec: {template: {spec: {containers: [{name: redis}]}}}
 //! ```
 //!
 //! # Passes
@@ -95,7 +109,8 @@ pub(super) static RULE: Rule = Rule {
     checks: &[Check::Workload(check)],
 };
 
-fn check(workload: &Workload, _: &Trust<'_>) -> Verdict {
+#[cfg_attr(not(feature = "audit"), expect(unused_variables, reason = "the audit's alone"))]
+fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     let own = workload.labels.get(label::USE).filter(|_| workload.has_misplaced_label());
     let own = own.map(|value| (value, "metadata", workload.kind.kind));
     #[cfg(feature = "audit")]
@@ -106,14 +121,40 @@ fn check(workload: &Workload, _: &Trust<'_>) -> Verdict {
     let Some((value, path, kind)) = own else { return Ok(None) };
     let here = format!("{path}.labels[{}]", label::USE);
     let there = workload.label_path(label::USE);
-    Ok(Some(
-        Finding::new(
-            RULE.severity,
-            here,
-            format!("label `{}` is on the {kind} itself, where nothing reads it; its pods are not labelled", label::USE),
-        )
-        .with("value", value)
-        .with("expectedAt", there.as_str())
-        .fix(format!("move the label to `{there}`, with the value \"true\" in quotes")),
-    ))
+    let message =
+        format!("label `{}` is on the {kind} itself, where nothing reads it; its pods are not labelled", label::USE);
+    let finding =
+        Finding::new(RULE.severity, here, message).with("value", value).with("expectedAt", there.as_str());
+    #[cfg(feature = "audit")]
+    if wants_nothing(workload, trust) {
+        return Ok(Some(mild(finding, workload)));
+    }
+    Ok(Some(finding.fix(format!("move the label to `{there}`, with the value \"true\" in quotes"))))
+}
+
+/// Whether it is known that the pods have nothing to ask for: their ServiceAccount names no identity, is `default` or
+/// trusted by none, and no container is told a client id.
+#[cfg(feature = "audit")]
+fn wants_nothing(workload: &Workload, trust: &Trust<'_>) -> bool {
+    let Link::Found(account) = trust.service_account(workload) else { return false };
+    let told = |container: &Container| container.variable("AZURE_CLIENT_ID").is_some() || !container.env_from.is_empty();
+    account.client_id().is_none()
+        && !workload.containers().any(|(container, _)| told(container))
+        && (account.name == "default" || is_trusted_by_none(workload, trust))
+}
+
+#[cfg(feature = "audit")]
+fn is_trusted_by_none(workload: &Workload, trust: &Trust<'_>) -> bool {
+    let (Ok(issuer), subject) = (trust.issuer(workload.cluster), workload.subject()) else { return false };
+    let refuses = |credential: &&FederatedIdentityCredential| credential.admits(&subject) == Some(false);
+    trust.all_trusting(issuer, &subject).is_some_and(|all| all.iter().all(refuses))
+}
+
+#[cfg(feature = "audit")]
+fn mild(mut finding: Finding, workload: &Workload) -> Finding {
+    finding.severity = Severity::Low;
+    let account = workload.service_account();
+    finding.message.push_str(&format!(", and ServiceAccount `{account}` names no identity, which they may not want"));
+    let fix = format!("remove `{}`; if the pods are to have an identity, label them, and name it on a ServiceAccount of their own", finding.field);
+    finding.with("serviceAccount", account).fix(fix)
 }

@@ -8,7 +8,8 @@
 //! token themselves; those that mount a SecretProviderClass with a client id, or Azure storage with
 //! a workload identity token, where the driver asks for the token; those under a ServiceAccount
 //! whose tokens External Secrets asks for. A pod labelled `false` has opted out. Whether a
-//! PersistentVolume mounts with such a token is not read, so a pod with a claim is not judged.
+//! PersistentVolume mounts with such a token is not read, so a pod with a claim is not judged. Nor is a
+//! ReplicaSet that is left of a rollout: what makes it was mended, and replaces it.
 //!
 //! # Fails
 //!
@@ -116,6 +117,21 @@
 //! ---
 //! {apiVersion: v1, kind: Pod, metadata: {name: cart, namespace: shop}, spec: {serviceAccountName: cart}}
 //! ```
+//!
+//! ```yaml
+//! # the Deployment of an old ReplicaSet opts in by now
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
+//! ---
+//! apiVersion: apps/v1
+//! kind: Deployment
+//! metadata: {name: cart, namespace: shop}
+//! spec: {template: {metadata: {labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: cart}}}
+//! ---
+//! apiVersion: apps/v1
+//! kind: ReplicaSet
+//! metadata: {name: cart-6b8f, namespace: shop, ownerReferences: [{apiVersion: apps/v1, kind: Deployment, name: cart, controller: true}]}
+//! spec: {replicas: 1, template: {spec: {serviceAccountName: cart}}}
+//! ```
 use crate::model::Volume;
 use crate::prelude::*;
 use crate::trust::{Key, Unknown};
@@ -143,6 +159,12 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     let Some(account) = trust.service_account(workload).known()? else { return Ok(None) };
     let Some(client_id) = account.client_id() else { return Ok(None) };
     served?;
+    #[cfg(feature = "audit")]
+    if let Some(maker) = trust.maker_of_set(workload) {
+        if check(maker, trust)?.is_none() {
+            return Ok(None);
+        }
+    }
     let field = workload.label_path(label::USE);
     let message = format!(
         "ServiceAccount `{}` names client id `{client_id}`, but the pods lack label `{}`, so they get no token for it",

@@ -228,6 +228,8 @@ fn source(
                 }
                 format!("Secret `{secret}`")
             }
+            #[cfg(feature = "audit")]
+            Value::Annotation(_) if !bare => "`valueFrom`".to_owned(),
             Value::Elsewhere if !bare => "`valueFrom`".to_owned(),
             _ => "a literal".to_owned(),
         };

@@ -12,7 +12,7 @@ use crate::model::{
     Container, EnvFrom, EnvVar, Pairs, Placement, PodTemplate, Token, TokenPath, Value, VirtualNode, Volume, label,
 };
 #[cfg(feature = "audit")]
-use crate::model::{ImageReference, Mount, ProjectedToken, TokenVolume};
+use crate::model::{ImageReference, Mount, ProjectedToken, TokenVolume, is_like_ours};
 #[cfg(feature = "audit")]
 use crate::webhook;
 
@@ -245,9 +245,12 @@ fn variable(json: &mut dyn Json<'_>, paths: &mut Vec<TokenPath>) -> Result<Optio
     if let (Some(name), Some(path)) = (&name, literal.as_deref().and_then(token_path)) {
         paths.push(TokenPath { field: alloc::format!("env[{name}]"), path });
     }
-    let Some(name) = name.filter(|name| name.starts_with("AZURE_") || name.starts_with("ARM_")) else {
-        return Ok(None);
-    };
+    let is_ours = |name: &Cow<'_, str>| name.starts_with("AZURE_") || name.starts_with("ARM_");
+    #[cfg(feature = "audit")]
+    if let (Some(Value::Annotation(_)), false) = (&source, name.as_ref().is_some_and(is_ours)) {
+        return Ok(source.map(|value| EnvVar { name: String::new(), value }));
+    }
+    let Some(name) = name.filter(is_ours) else { return Ok(None) };
     let value = match (source, literal) {
         (Some(source), _) => source,
         // A variable without a value is empty.
@@ -261,27 +264,45 @@ fn variable(json: &mut dyn Json<'_>, paths: &mut Vec<TokenPath>) -> Result<Optio
 
 fn value_from(json: &mut dyn Json<'_>) -> Result<Option<Value>, Fault> {
     let mut value = Value::Elsewhere;
-    let is_there = json.object_if_any(&mut [("secretKeyRef", &mut |json| {
-        let (mut name, mut key) = (String::new(), String::new());
-        #[cfg(feature = "audit")]
-        let mut optional = false;
-        let is_there = json.object_if_any(&mut [
-            ("name", &mut |json| json.string().map(|text| name = text)),
-            ("key", &mut |json| json.string().map(|text| key = text)),
+    #[cfg(feature = "audit")]
+    let mut annotation = None;
+    let is_there = json.object_if_any(&mut [
+        ("secretKeyRef", &mut |json| {
+            let (mut name, mut key) = (String::new(), String::new());
             #[cfg(feature = "audit")]
-            ("optional", &mut |json| is(&mut optional, "true", json)),
-        ])?;
+            let mut optional = false;
+            let is_there = json.object_if_any(&mut [
+                ("name", &mut |json| json.string().map(|text| name = text)),
+                ("key", &mut |json| json.string().map(|text| key = text)),
+                #[cfg(feature = "audit")]
+                ("optional", &mut |json| is(&mut optional, "true", json)),
+            ])?;
+            #[cfg(feature = "audit")]
+            if is_there && optional {
+                value = Value::Optional(name, key);
+                return Ok(());
+            }
+            if is_there {
+                value = Value::Secret(name, key);
+            }
+            Ok(())
+        }),
         #[cfg(feature = "audit")]
-        if is_there && optional {
-            value = Value::Optional(name, key);
-            return Ok(());
-        }
-        if is_there {
-            value = Value::Secret(name, key);
-        }
-        Ok(())
-    })])?;
+        ("fieldRef", &mut |json| {
+            referent("fieldPath", json).map(|path| annotation = path.as_deref().and_then(own_annotation))
+        }),
+    ])?;
+    #[cfg(feature = "audit")]
+    let value = annotation.map_or(value, Value::Annotation);
     Ok(is_there.then_some(value))
+}
+
+/// The key in a field path that is one of the pod's annotations and bears on the chain
+/// (`metadata.annotations['KEY']`; Kubernetes, `pkg/fieldpath/fieldpath.go`).
+#[cfg(feature = "audit")]
+fn own_annotation(path: &str) -> Option<String> {
+    let key = path.strip_prefix("metadata.annotations['")?.strip_suffix("']")?;
+    is_like_ours(key).then(|| key.into())
 }
 
 fn env_from(json: &mut dyn Json<'_>) -> Result<Option<EnvFrom>, Fault> {

@@ -236,6 +236,26 @@ fn an_optional_key_of_a_secret_is_told_apart() {
 }
 
 #[test]
+fn a_variable_may_hold_an_annotation_of_the_pod() {
+    let read = |name: &str, path: &str| {
+        let json = alloc::format!(
+            r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"p"}},"spec":{{"containers":[{{"name":"c","env":[{{"name":"{name}","valueFrom":{{"fieldRef":{{"fieldPath":"{path}"}}}}}}]}}]}}}}"#
+        );
+        workload(&json).template.containers[0].env.first().map(|it| (it.name.clone(), it.value.clone()))
+    };
+    let key = "azure.workload.identity/client-id";
+    let path = alloc::format!("metadata.annotations['{key}']");
+    let held = |name: &str| Some((name.into(), Value::Annotation(key.into())));
+    assert_eq!(read("AZURE_CLIENT_ID", &path), held("AZURE_CLIENT_ID"));
+    assert_eq!(read("ARM_CLIENT_ID", &path), held("ARM_CLIENT_ID"));
+    assert_eq!(read("CART_ID", &path), held(""), "whatever its name");
+    let elsewhere = |path: &str| read("AZURE_CLIENT_ID", path).unwrap().1;
+    assert_eq!(elsewhere("metadata.annotations['example.com/client-id']"), Value::Elsewhere);
+    assert_eq!(elsewhere(&alloc::format!("metadata.labels['{key}']")), Value::Elsewhere);
+    assert_eq!(read("CART_ID", "metadata.name"), None);
+}
+
+#[test]
 fn a_namespace_keeps_all_its_labels_in_whatever_order() {
     let metadata = r#""metadata":{"name":"shop","labels":{"tier":"front","azure.workload.identity/use":"true"}}"#;
     for json in [

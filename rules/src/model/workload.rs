@@ -225,7 +225,7 @@ pub struct Place {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "facts", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub struct EnvVar {
-    /// Its name.
+    /// Its name; empty for one of whatever other name that holds an annotation of the pod's own.
     pub name: String,
     /// Its value, or where it comes from.
     pub value: Value,
@@ -243,6 +243,10 @@ pub enum Value {
     /// at admission nothing is known of Secrets.
     #[cfg(feature = "audit")]
     Optional(String, String),
+    /// `valueFrom.fieldRef` of an annotation of the pod's own that bears on the chain, by its key. Only the audit
+    /// tells it apart.
+    #[cfg(feature = "audit")]
+    Annotation(String),
     /// Any other `valueFrom`.
     Elsewhere,
 }
@@ -396,6 +400,13 @@ impl Workload {
     pub fn projects_azure_token(&self) -> bool {
         self.own_audiences().any(|audience| audience.as_str().starts_with("api://AzureADTokenExchange"))
             || (self.own_audiences().next().is_some() && self.variable("AZURE_FEDERATED_TOKEN_FILE").is_some())
+    }
+
+    /// Whether a container is told what an annotation of the pod says (`fieldRef`).
+    #[cfg(feature = "audit")]
+    pub fn hands_on(&self, annotation: &str) -> bool {
+        let is_it = |variable: &EnvVar| matches!(&variable.value, Value::Annotation(key) if key == annotation);
+        self.containers().any(|(container, _)| container.env.iter().any(is_it))
     }
 
     /// The first container variable of that name.

@@ -22,7 +22,7 @@ impl Trust<'_> {
             return Ok(true);
         }
         let mut unknown = None;
-        for workload in self.workloads_of(cluster, namespace, name) {
+        for workload in self.workloads_of(cluster, namespace, name).iter().filter(|it| !it.has_ended()) {
             match self.asks(workload) {
                 Ok(true) => return Ok(true),
                 Ok(false) => {}

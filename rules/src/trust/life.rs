@@ -3,7 +3,14 @@
 use super::Trust;
 use crate::model::{ClusterIx, Life, Workload};
 
-impl Trust<'_> {
+impl<'a> Trust<'a> {
+    /// What makes a ReplicaSet and replaces it by the next when its template changes, if it was read.
+    pub fn maker_of_set(&self, set: &Workload) -> Option<&'a Workload> {
+        let maker = set.controller.as_ref().filter(|_| set.kind.kind == "ReplicaSet")?;
+        self.workloads(set.cluster)
+            .find(|it| it.kind.kind == maker.kind && it.name == maker.name && it.namespace == set.namespace)
+    }
+
     /// Whether pods of a workload run or are made. One scaled to nothing counts as one whose pods are made, unless
     /// it is known that no KEDA is there to scale it up as soon as there is work: Kubernetes itself never does
     /// (`HorizontalPodAutoscaler`: scaling is off at 0 replicas).

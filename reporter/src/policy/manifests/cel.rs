@@ -149,7 +149,8 @@ const CONTAINERS: &str = r#"((variables.template.?spec.?initContainers.orValue(n
     "env": dyn((c.?env.orValue(null) == null ? [] : c.env).map(e, {
       "name": dyn(e.?name.orValue("")),
       "literal": dyn(e.?valueFrom.orValue(null) != null || e.?value.orValue(null) == null ? "" : string(e.value)),
-      "filled": dyn(e.?valueFrom.orValue(null) != null || (e.?value.orValue(null) != null && string(e.value) != ""))
+      "filled": dyn(e.?valueFrom.orValue(null) != null || (e.?value.orValue(null) != null && string(e.value) != "")),
+      "field": dyn(e.?valueFrom.?fieldRef.?fieldPath.orValue(""))
     }))
   })"#;
 
