@@ -45,10 +45,12 @@ fn trigger(provider: &str, client_id: &str) -> String {
 
 #[test]
 fn a_program_may_have_a_client_id_of_its_own() {
-    let (state, _, text) = traced(&[&deployment(LABELLED, ""), BARE, &azure(TRUSTED)]);
-    assert_eq!(state, State::Unknown, "{text}");
-    assert!(text.contains("a program may have one of its own"), "{text}");
+    let (state, link, text) = traced(&[&deployment(LABELLED, ""), BARE, &azure(TRUSTED)]);
+    assert_eq!((state, link.as_str()), (State::Broken, "client id"), "what asks with the SDKs has none: {text}");
     assert!(text.contains("kubectl annotate serviceaccount cart --namespace shop"), "{text}");
+    let token = ", volumes: [{name: own, projected: {sources: [{serviceAccountToken: {audience: \"api://AzureADTokenExchange\", path: token}}]}}]";
+    let (state, _, text) = traced(&[&deployment("", token), BARE, &azure(TRUSTED)]);
+    assert!(state == State::Unknown && text.contains("a program may have one of its own"), "{text}");
     for (image, place) in [
         ("mcr.microsoft.com/k8s/azureserviceoperator:v2.11.0", "aso-controller-settings"),
         ("registry.k8s.io/cluster-api-azure/cluster-api-azure-controller:v1.19.1", "AzureClusterIdentity"),

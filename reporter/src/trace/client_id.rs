@@ -139,13 +139,16 @@ impl Walker<'_, '_> {
                 account.annotations.get(annotation::CLIENT_ID).is_some()
                     || misspelt(&account.annotations).next().is_some()
             });
-        meant.then(|| {
-            self.annotation_of_account(Step::new(LINK, State::Broken, "nothing says which identity is meant"))
-                .fix(self.annotate())
-        })
+        meant.then(|| self.unnamed())
     }
 
-    /// The link where only the program can know the client id.
+    fn unnamed(&self) -> Step {
+        self.annotation_of_account(Step::new(LINK, State::Broken, "nothing says which identity is meant"))
+            .fix(self.annotate())
+    }
+
+    /// The link where nothing says the client id but perhaps what the program reads itself: that of an operator, or
+    /// of pods that the webhook tells nothing.
     fn elsewhere(&self) -> Step {
         let workload = self.workload;
         let subject = format!("{}:{}", workload.namespace, workload.service_account());
@@ -160,7 +163,10 @@ impl Walker<'_, '_> {
             None if any_glob(&self.trust.parameters().operators, &subject) => {
                 "the ServiceAccount names none; it is an operator's, which custom resources tell".into()
             }
-            None => "the ServiceAccount names none; a program may have one of its own, and the SDKs find none".into(),
+            None if !workload.opts_in() => {
+                "no container is told one; a program may have one of its own, and the SDKs find none".into()
+            }
+            None => return self.unnamed(),
         };
         self.annotation_of_account(Step::new(LINK, State::Unknown, message))
             .fix(format!("look there, or in the program's configuration; if nothing says it: {}", self.annotate()))
