@@ -9,7 +9,7 @@
 //! a workload identity token, where the driver asks for the token; those under a ServiceAccount
 //! whose tokens External Secrets asks for. A pod labelled `false` has opted out. Whether a
 //! PersistentVolume mounts with such a token is not read, so a pod with a claim is not judged. Nor is a
-//! ReplicaSet that is left of a rollout: what makes it was mended, and replaces it.
+//! ReplicaSet that is left of a rollout, and what pods it has: what makes it was mended, and replaces it.
 //!
 //! # Fails
 //!
@@ -160,10 +160,8 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     let Some(client_id) = account.client_id() else { return Ok(None) };
     served?;
     #[cfg(feature = "audit")]
-    if let Some(maker) = trust.maker_of_set(workload) {
-        if check(maker, trust)?.is_none() {
-            return Ok(None);
-        }
+    if is_left_of_a_rollout(workload, trust)? {
+        return Ok(None);
     }
     let field = workload.label_path(label::USE);
     let message = format!(
@@ -178,6 +176,17 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
             .with("clientId", client_id.as_str())
             .fix(fix),
     ))
+}
+
+/// Whether it is a ReplicaSet, or a pod of one, whose maker is right by now, so that the next takes its place.
+#[cfg(feature = "audit")]
+fn is_left_of_a_rollout(workload: &Workload, trust: &Trust<'_>) -> Result<bool, Unknown> {
+    let Some(maker) = trust.maker(workload) else { return Ok(false) };
+    match (workload.kind.kind, maker.kind.kind) {
+        ("Pod", "ReplicaSet") if !maker.opts_in() => is_left_of_a_rollout(maker, trust),
+        ("ReplicaSet", _) => Ok(check(maker, trust)?.is_none()),
+        _ => Ok(false),
+    }
 }
 
 /// Whether the pods get tokens for Azure by other means than the webhook: one that is known
