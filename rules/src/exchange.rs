@@ -268,6 +268,12 @@ impl<'a> Presented<'a> {
         }
     }
 
+    /// Whether a credential means it, whatever audience it accepts, if the namespace it is in is a guess.
+    #[cfg(feature = "audit")]
+    pub fn may_be_meant_by(&self, credentials: &[&FederatedIdentityCredential]) -> bool {
+        self.unplaced.is_some() && credentials.iter().any(|it| may_mean(it, self.issuer, &self.subject))
+    }
+
     #[cfg(feature = "audit")]
     fn is_placed<'c>(
         &self,

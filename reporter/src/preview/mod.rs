@@ -124,14 +124,14 @@ impl Preview {
     fn judge(
         &self,
         collected: &mut Collected,
-        namespaces: &[Tie],
+        stated: &[Tie],
         input: &Input,
         policy: &Policy,
         settings: &Settings,
     ) -> Outcome {
         let hosts = sources::hosts(&collected.inventory, settings.trust_namespace(), is_complete(&collected.gaps));
         let controllers = Controllers::of_all(&collected.inventory.workloads);
-        let wanted = ask::Wanted::of(collected, namespaces, &controllers, self.namespace.as_deref());
+        let wanted = ask::Wanted::of(collected, stated, &controllers, self.namespace.as_deref());
         let judged = wanted.ask(input, policy, settings, &hosts);
         let outcome = Outcome::new(collected, &controllers, &wanted, judged);
         let mut gaps = collected.gaps.clone();

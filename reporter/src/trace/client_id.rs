@@ -5,7 +5,7 @@ use wiguard_rules::exchange::client_ids;
 use wiguard_rules::model::{
     Body, ClientId, Container, Custom, Means, Value, Workload, annotation, is_guid, is_placeholder,
 };
-use wiguard_rules::near::{self, annotate};
+use wiguard_rules::near::{annotate, shell};
 use wiguard_rules::parameters::any_glob;
 use wiguard_rules::spelling::misspelt;
 use wiguard_rules::trust::{Link, Trust};
@@ -79,7 +79,7 @@ impl Walker<'_, '_> {
                 "these pods were told no client id: their ServiceAccount was annotated after they had started";
             let step = Step::new(LINK, State::Broken, message);
             let of_job = self.workload.controller.as_ref().is_some_and(|by| by.kind == "Job");
-            let (name, namespace) = (near::shell(&self.workload.name), near::shell(&self.workload.namespace));
+            let (name, namespace) = (shell(&self.workload.name), shell(&self.workload.namespace));
             self.add(step.fix(match of_job {
                 true => format!("make them anew: kubectl delete pod {name} --namespace {namespace}"),
                 false => "make them anew: kubectl rollout restart what makes them".to_owned(),

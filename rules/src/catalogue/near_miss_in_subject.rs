@@ -146,6 +146,10 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
             Ok(Some(refusal)) if !refusal.knows_all_of(presented.issuer, trust) => {
                 unknown = unknown.or_else(|| Some(Unknown(Key::Credentials(refusal.name().to_owned()))));
             }
+            #[cfg(feature = "audit")]
+            Ok(Some(refusal)) if presented.may_be_meant_by(&refusal.credentials) => {
+                unknown = unknown.or_else(|| presented.unplaced.clone().map(Unknown));
+            }
             Ok(Some(refusal)) => {
                 if let Some(finding) = near_miss(workload, &presented, &refusal, trust) {
                     return Ok(Some(finding));
