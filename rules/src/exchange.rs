@@ -120,6 +120,10 @@ pub fn client_id(workload: &Workload, container: &Container, trust: &Trust<'_>) 
         Some(Value::Literal(Some(text))) if !text.contains("$(") => {
             Ok(Some(text.as_str()).filter(|text| !text.is_empty()).map(ClientId::from))
         }
+        #[cfg(feature = "audit")]
+        Some(Value::Annotation(key)) => {
+            Ok(workload.template.annotations.get(key).filter(|text| !text.is_empty()).map(ClientId::from))
+        }
         Some(_) => unclear(),
     }
 }
@@ -136,6 +140,8 @@ pub fn tenant(workload: &Workload, container: &Container, trust: &Trust<'_>) -> 
             Ok(account.and_then(|account| account.annotations.get(annotation::TENANT_ID)).map(Into::into))
         }
         Some(Value::Literal(Some(text))) if !text.contains("$(") => Ok(Some(text.clone())),
+        #[cfg(feature = "audit")]
+        Some(Value::Annotation(key)) => Ok(Some(workload.template.annotations.get(key).unwrap_or_default().into())),
         Some(_) => Err(Unknown(Key::Value(format!("variable AZURE_TENANT_ID of container {}", container.name)))),
     }
 }

@@ -249,6 +249,45 @@ fn a_key_set_is_a_clusters_if_something_says_so() {
     assert!(!accused(&folder, &[]), "a service that signs users in is no API server");
 }
 
+/// Lists of Azure that have nothing to do with the chain are no defects; what somebody took out of a list is.
+#[test]
+fn azure_s_other_resources_are_passed_over() {
+    let of = |kind: &str, path: &str| json!({"id": format!("/subscriptions/s{path}"), "name": "x", "type": kind});
+    let vault = "/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/x";
+    let pool = "/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod/agentPools/x";
+    let definition = "/providers/Microsoft.Authorization/roleDefinitions/x";
+    let subscription = json!({"id": "s", "name": "x", "isDefault": true, "state": "Enabled", "tenantId": "t"});
+    let scanned = |value: &Value| {
+        let folder = Folder::of(&[("in/k.yaml", KNOWN), ("in/other.json", &json!([value]).to_string())]);
+        let report = folder.run(&["scan", "in", "-o", "json"]).report();
+        report["coverage"].as_array().unwrap().iter().any(|entry| entry["source"] == "in/other.json")
+    };
+    let groups = "Microsoft.Management/managementGroups";
+    for other in [
+        of("Microsoft.KeyVault/vaults", vault),
+        of("microsoft.keyvault/vaults", vault),
+        of("Microsoft.Resources/resourceGroups", "/resourceGroups/rg"),
+        of("Microsoft.ContainerService/managedClusters/agentPools", pool),
+        of("Microsoft.Authorization/roleDefinitions", definition),
+        json!({"id": format!("/subscriptions/s{vault}")}),
+        json!({"id": format!("/providers/{groups}/x"), "type": groups}),
+        subscription.clone(),
+    ] {
+        assert!(!scanned(&other), "{other}");
+    }
+    let mut part = subscription;
+    part.as_object_mut().unwrap().remove("state");
+    for part in [
+        part,
+        json!({"id": "/subscriptions/s/resourceGroups/rg", "name": "rg"}),
+        json!({"id": "/subscriptions/s/resourceGroups/rg", "type": "x/y"}),
+        json!({"id": "/subscriptions/s/resourceGroups/rg", "type": "a.b/"}),
+        json!({"id": "5", "type": "Microsoft.KeyVault/vaults"}),
+    ] {
+        assert!(scanned(&part), "{part}");
+    }
+}
+
 #[test]
 fn what_cannot_be_tied_is_reported() {
     let folder = Folder::of(&[("in/k.yaml", KNOWN), ("in/a.json", &cluster("blue")), ("in/b.json", &cluster("green"))]);

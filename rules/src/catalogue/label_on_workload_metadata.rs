@@ -140,14 +140,7 @@ fn wants_nothing(workload: &Workload, trust: &Trust<'_>) -> bool {
     let told = |container: &Container| container.variable("AZURE_CLIENT_ID").is_some() || !container.env_from.is_empty();
     account.client_id().is_none()
         && !workload.containers().any(|(container, _)| told(container))
-        && (account.name == "default" || is_trusted_by_none(workload, trust))
-}
-
-#[cfg(feature = "audit")]
-fn is_trusted_by_none(workload: &Workload, trust: &Trust<'_>) -> bool {
-    let (Ok(issuer), subject) = (trust.issuer(workload.cluster), workload.subject()) else { return false };
-    let refuses = |credential: &&FederatedIdentityCredential| credential.admits(&subject) == Some(false);
-    trust.all_trusting(issuer, &subject).is_some_and(|all| all.iter().all(refuses))
+        && (account.name == "default" || trust.is_trusted_by_none(workload))
 }
 
 #[cfg(feature = "audit")]

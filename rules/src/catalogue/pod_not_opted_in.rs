@@ -9,7 +9,8 @@
 //! a workload identity token, where the driver asks for the token; those under a ServiceAccount
 //! whose tokens External Secrets asks for. A pod labelled `false` has opted out. Whether a
 //! PersistentVolume mounts with such a token is not read, so a pod with a claim is not judged. Nor is a
-//! ReplicaSet that is left of a rollout: what makes it was mended, and replaces it.
+//! ReplicaSet that is left of a rollout, and what pods it has: what makes it was mended, and replaces it. Where
+//! that was not read, it is not known.
 //!
 //! # Fails
 //!
@@ -160,10 +161,8 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     let Some(client_id) = account.client_id() else { return Ok(None) };
     served?;
     #[cfg(feature = "audit")]
-    if let Some(maker) = trust.maker_of_set(workload) {
-        if check(maker, trust)?.is_none() {
-            return Ok(None);
-        }
+    if is_left_of_a_rollout(workload, trust)? {
+        return Ok(None);
     }
     let field = workload.label_path(label::USE);
     let message = format!(
@@ -178,6 +177,28 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
             .with("clientId", client_id.as_str())
             .fix(fix),
     ))
+}
+
+/// Whether it is a ReplicaSet, or a pod of one, whose maker is right by now, so that the next takes its place.
+///
+/// # Errors
+/// If the maker was not read and may be there.
+#[cfg(feature = "audit")]
+fn is_left_of_a_rollout(workload: &Workload, trust: &Trust<'_>) -> Result<bool, Unknown> {
+    let Some(named) = &workload.controller else { return Ok(false) };
+    let is_set = workload.kind.kind == "ReplicaSet";
+    if !is_set && !(workload.kind.kind == "Pod" && named.kind == "ReplicaSet") {
+        return Ok(false);
+    }
+    match trust.maker(workload) {
+        Some(maker) if is_set => Ok(check(maker, trust)?.is_none()),
+        Some(maker) => Ok(!maker.opts_in() && is_left_of_a_rollout(maker, trust)?),
+        None if named.kind == "Deployment" && trust.knows_deployments(workload.cluster) => Ok(false),
+        None => {
+            let what = format!("{} {}/{}", named.kind, workload.namespace, named.name);
+            Err(Unknown(Key::Value(what)))
+        }
+    }
 }
 
 /// Whether the pods get tokens for Azure by other means than the webhook: one that is known

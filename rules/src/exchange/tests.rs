@@ -88,6 +88,28 @@ fn a_container_s_own_variable_comes_before_the_annotation() {
     );
 }
 
+#[test]
+fn a_container_may_be_told_what_an_annotation_of_the_pod_says() {
+    let inventory = cluster();
+    let parameters = Parameters::default();
+    let trust = Trust::join(&inventory, &parameters);
+    let told = |annotations: &str| {
+        let env = |name: &str, key: &str| {
+            format!(
+                r#"{{"name":"{name}","valueFrom":{{"fieldRef":{{"fieldPath":"metadata.annotations['azure.workload.identity/{key}']"}}}}}}"#
+            )
+        };
+        let (client, home) = (env("AZURE_CLIENT_ID", "client-id"), env("AZURE_TENANT_ID", "tenant-id"));
+        let spec = format!(r#","containers":[{{"name":"app","env":[{client},{home}]}}]"#);
+        let pod = pod(&format!(r#"{OPTS_IN},"annotations":{{{annotations}}}"#), &spec);
+        let (container, _) = pod.containers().next().unwrap();
+        (client_id(&pod, container, &trust), tenant(&pod, container, &trust))
+    };
+    let both = r#""azure.workload.identity/client-id":"one","azure.workload.identity/tenant-id":"two""#;
+    assert_eq!(told(both), (Ok(Some("one".into())), Ok(Some("two".into()))));
+    assert_eq!(told(r#""azure.workload.identity/client-id":"""#), (Ok(None), Ok(Some(String::new()))));
+}
+
 /// What the identity of `client_id` answers to pods of `shop/cart`: the refusal's name.
 fn answer(inventory: &Inventory, client_id: &str) -> Result<Option<String>, Unknown> {
     let parameters = Parameters::default();

@@ -41,6 +41,16 @@ impl Trust<'_> {
         }
     }
 
+    /// Whether it is known that no credential trusts the pods of a workload, whatever their audience.
+    pub fn is_trusted_by_none(&self, workload: &Workload) -> bool {
+        let (Ok(issuer), subject) = (self.issuer(workload.cluster), workload.subject()) else { return false };
+        let coverage = &self.inventory.coverage;
+        let listed = coverage.managed_identities && coverage.applications;
+        let all = listed && self.inventory.identities.iter().all(|identity| identity.credentials_complete);
+        (all || coverage.knows_trust_of(issuer, &subject))
+            && self.trusting(issuer).iter().all(|credential| credential.admits(&subject) == Some(false))
+    }
+
     /// Whether the pods of a workload ask for tokens of Azure, or a driver does that mounts for them.
     fn asks(&self, workload: &Workload) -> Result<bool, Unknown> {
         let mut answer = Ok(workload.opts_in() || workload.projects_azure_token());
@@ -71,10 +81,10 @@ mod tests {
     use alloc::vec::Vec;
 
     use super::*;
-    use crate::inventory::{Inventory, TokenRequester};
+    use crate::inventory::{Inventory, TokenRequester, Tokens};
     use crate::model::ClusterIx;
     use crate::parameters::Parameters;
-    use crate::sample::{CLIENT, OPTS_IN, account, cluster, pod};
+    use crate::sample::{CLIENT, ISSUER, OPTS_IN, account, cluster, credential, flexible, identity, pod};
 
     const HERE: ClusterIx = ClusterIx(0);
 
@@ -135,6 +145,33 @@ mod tests {
         let mut none = estate(vec![]);
         none.coverage.of_cluster.clear();
         assert_eq!(asked(&none), None);
+    }
+
+    #[test]
+    fn that_none_trusts_it_is_known_of_whole_lists() {
+        let mut inventory = estate(vec![]);
+        inventory.identities.push(identity());
+        inventory.credentials.push(credential("shop", "till"));
+        let none =
+            |inventory: &Inventory| Trust::join(inventory, &Parameters::default()).is_trusted_by_none(&pod("", ""));
+        assert!(!none(&inventory));
+        inventory.coverage.trust_of.insert(Tokens::of(&ISSUER.into()));
+        assert!(none(&inventory));
+        inventory.coverage.trust_of = Default::default();
+        (inventory.coverage.managed_identities, inventory.coverage.applications) = (true, true);
+        assert!(none(&inventory));
+        for change in [
+            (|it| it.coverage.managed_identities = false) as fn(&mut Inventory),
+            |it| it.coverage.applications = false,
+            |it| it.identities.iter_mut().for_each(|identity| identity.credentials_complete = false),
+            |it| it.clusters.clear(),
+            |it| it.credentials.push(credential("shop", "cart")),
+            |it| it.credentials.push(flexible("claims['job'] eq 'x'")),
+        ] {
+            let mut other = inventory.clone();
+            change(&mut other);
+            assert!(!none(&other), "{other:?}");
+        }
     }
 
     #[test]

@@ -4,11 +4,12 @@ use super::Trust;
 use crate::model::{ClusterIx, Life, Workload};
 
 impl<'a> Trust<'a> {
-    /// What makes a ReplicaSet and replaces it by the next when its template changes, if it was read.
-    pub fn maker_of_set(&self, set: &Workload) -> Option<&'a Workload> {
-        let maker = set.controller.as_ref().filter(|_| set.kind.kind == "ReplicaSet")?;
-        self.workloads(set.cluster)
-            .find(|it| it.kind.kind == maker.kind && it.name == maker.name && it.namespace == set.namespace)
+    /// What controls a workload, if it was read.
+    pub fn maker(&self, workload: &Workload) -> Option<&'a Workload> {
+        let maker = workload.controller.as_ref()?;
+        let is_it =
+            |it: &&Workload| it.kind.kind == maker.kind && it.name == maker.name && it.namespace == workload.namespace;
+        self.workloads(workload.cluster).find(is_it)
     }
 
     /// Whether pods of a workload run or are made. One scaled to nothing counts as one whose pods are made, unless
