@@ -7,7 +7,8 @@
 //! is idle is certain from the pod alone, so it is a finding also where the ServiceAccount is not known.
 //!
 //! It is not idle where a variable of a container is filled with it (`fieldRef`), as some do that project a token
-//! of their own: the application is told what it says. The policy does not look for such variables.
+//! of their own: the application is told what it says. The policy does not look for
+//! such variables.
 //!
 //! # Fails
 //!
@@ -57,25 +58,13 @@
 //!   annotations: {azure.workload.identity/service-account-token-expiration: "7200"}
 //! ```
 //!
-//! ```yaml
-//! # a container is told what the annotation says
-//! apiVersion: v1
-//! kind: Pod
-//! metadata: {name: cart, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}
-//! spec:
-//!   containers:
-//!   - name: app
-//!     env: [{name: AZURE_CLIENT_ID, valueFrom: {fieldRef: {fieldPath: "metadata.annotations['azure.workload.identity/client-id']"}}}]
-//! ```
-//!
 //! # As CEL
 //!
 //! The ServiceAccount is not seen, so that a finding is never a mere warning.
 //!
 //! ```cel
-//! ["azure.workload.identity/client-id", "azure.workload.identity/tenant-id"].exists(key,
-//!   key in variables.annotations
-//!   && !variables.containers.exists(c, c.env.exists(e, e.field == "metadata.annotations['" + key + "']")))
+//! "azure.workload.identity/client-id" in variables.annotations
+//!   || "azure.workload.identity/tenant-id" in variables.annotations
 //! ```
 use crate::near::annotate;
 use crate::prelude::*;

@@ -149,8 +149,7 @@ const CONTAINERS: &str = r#"((variables.template.?spec.?initContainers.orValue(n
     "env": dyn((c.?env.orValue(null) == null ? [] : c.env).map(e, {
       "name": dyn(e.?name.orValue("")),
       "literal": dyn(e.?valueFrom.orValue(null) != null || e.?value.orValue(null) == null ? "" : string(e.value)),
-      "filled": dyn(e.?valueFrom.orValue(null) != null || (e.?value.orValue(null) != null && string(e.value) != "")),
-      "field": dyn(e.?valueFrom.?fieldRef.?fieldPath.orValue(""))
+      "filled": dyn(e.?valueFrom.orValue(null) != null || (e.?value.orValue(null) != null && string(e.value) != ""))
     }))
   })"#;
 
