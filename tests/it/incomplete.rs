@@ -165,3 +165,31 @@ fn a_cluster_of_which_something_was_left_out_is_not_said_to_be_off() {
         assert!(ran.status == 1 && ran.findings().iter().any(|found| found[0] == "AWI701"), "{off}: {ran:?}");
     }
 }
+
+#[test]
+fn another_reading_of_an_object_is_not_passed_over() {
+    let account = |client: &str| {
+        format!(
+            "{{apiVersion: v1, kind: ServiceAccount, metadata: {{name: cart, namespace: shop, annotations: {{azure.workload.identity/client-id: {client}}}}}}}\n"
+        )
+    };
+    let deployment = |label: &str| {
+        format!(
+            "---\n{{apiVersion: apps/v1, kind: Deployment, metadata: {{name: cart, namespace: shop}}, spec: {{template: {{metadata: {{labels: {{azure.workload.identity/use: \"{label}\"}}}}, spec: {{serviceAccountName: cart, containers: [{{name: app}}]}}}}}}}}\n"
+        )
+    };
+    let first = account("33333333-3333-3333-3333-333333333333") + &deployment("true");
+    let said = |again: &str| {
+        let folder = Folder::of(&[("a.yaml", &first), ("b.yaml", again)]);
+        let report = folder.run(&["scan", ".", "-o", "json"]).report();
+        let rows = report["coverage"].as_array().unwrap();
+        let of_file = rows.iter().find(|row| row["source"] == "./b.yaml");
+        of_file.and_then(|row| row["reason"].as_str()).unwrap_or_default().to_owned()
+    };
+    assert!(!said(&first).contains("says otherwise"), "they say the same");
+    let other = account("44444444-4444-4444-4444-444444444444");
+    let reason = said(&(other.clone() + &deployment("True")));
+    assert!(reason.contains("line 3: says otherwise of Deployment shop/cart and 1 more"), "{reason}");
+    let reason = said(&(other + &deployment("true")));
+    assert!(reason.contains("line 1: says otherwise of ServiceAccount shop/cart than"), "{reason}");
+}

@@ -187,7 +187,8 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
 fn is_left_of_a_rollout(workload: &Workload, trust: &Trust<'_>) -> Result<bool, Unknown> {
     let Some(named) = &workload.controller else { return Ok(false) };
     let is_set = workload.kind.kind == "ReplicaSet";
-    if !is_set && !(workload.kind.kind == "Pod" && named.kind == "ReplicaSet") {
+    let is_of_set = workload.kind.kind == "Pod" && named.kind == "ReplicaSet";
+    if !is_set && !is_of_set {
         return Ok(false);
     }
     match trust.maker(workload) {

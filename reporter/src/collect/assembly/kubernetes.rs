@@ -7,6 +7,7 @@ use wiguard_rules::inventory::TokenRequester;
 use wiguard_rules::manifest::Manifest;
 use wiguard_rules::model::{ClusterIx, Custom, Origin};
 
+use super::again::Again;
 use super::{Assembly, Gap, Missing, Sourced};
 
 /// Of a file whose objects may be others than those that they are taken for.
@@ -16,6 +17,7 @@ impl Assembly<'_> {
     /// The objects of Kubernetes, each once.
     pub(super) fn kubernetes(&mut self, sources: Vec<Sourced>, ties: &BTreeMap<u32, ClusterIx>) {
         let mut seen: BTreeMap<(ClusterIx, &'static str, &'static str, String, String), u32> = BTreeMap::new();
+        let mut again = Again::default();
         for Sourced { index, source, facts, home, proofs } in sources {
             let tied = ties.get(&index).copied();
             self.lists.prove(tied, proofs);
@@ -59,6 +61,8 @@ impl Assembly<'_> {
                             || first_of(kind.group, kind.kind, &workload.namespace, &workload.name)
                         {
                             inventory.workloads.push(workload);
+                        } else {
+                            again.workload(&source.path, workload);
                         }
                     }
                     Manifest::ServiceAccount(mut account) => {
@@ -68,6 +72,8 @@ impl Assembly<'_> {
                         self.lists.account(cluster, list, &account.namespace, &account.name, read.live);
                         if first("ServiceAccount", &account.namespace, &account.name) {
                             inventory.service_accounts.push(account);
+                        } else {
+                            again.account(&source.path, account);
                         }
                     }
                     Manifest::Namespace(mut namespace) => {
@@ -145,5 +151,7 @@ impl Assembly<'_> {
                 self.collected.gaps.push(Gap { path, line: None, reason, extent: Missing::Use });
             }
         }
+        let contradictions = again.contradictions(&self.collected.inventory);
+        self.collected.gaps.extend(contradictions);
     }
 }

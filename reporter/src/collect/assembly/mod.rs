@@ -1,6 +1,7 @@
 //! Assembly: the facts of every source put together, one step after the other, each of which needs
 //! what those before it found: sources accounted for, Azure, ties, Kubernetes, what lists prove.
 
+mod again;
 mod azure;
 mod kubernetes;
 
