@@ -195,6 +195,8 @@ fn is_left_of_a_rollout(workload: &Workload, trust: &Trust<'_>) -> Result<bool, 
         Some(maker) if is_set => Ok(check(maker, trust)?.is_none()),
         Some(maker) => Ok(!maker.opts_in() && is_left_of_a_rollout(maker, trust)?),
         None if named.kind == "Deployment" && trust.knows_deployments(workload.cluster) => Ok(false),
+        // At admission no workload is seen but the one that is judged, for what it says itself.
+        None if trust.workloads(workload.cluster).next().is_none() => Ok(false),
         None => {
             let what = format!("{} {}/{}", named.kind, workload.namespace, named.name);
             Err(Unknown(Key::Value(what)))
