@@ -160,7 +160,6 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     let Some(account) = trust.service_account(workload).known()? else { return Ok(None) };
     let Some(client_id) = account.client_id() else { return Ok(None) };
     served?;
-    #[cfg(feature = "audit")]
     if is_left_of_a_rollout(workload, trust)? {
         return Ok(None);
     }
@@ -182,8 +181,8 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
 /// Whether it is a ReplicaSet, or a pod of one, whose maker is right by now, so that the next takes its place.
 ///
 /// # Errors
-/// If the maker was not read and may be there.
-#[cfg(feature = "audit")]
+/// If the maker was not read and may be there, as at admission.
+#[cfg_attr(not(feature = "audit"), expect(unused_variables, reason = "the audit's alone"))]
 fn is_left_of_a_rollout(workload: &Workload, trust: &Trust<'_>) -> Result<bool, Unknown> {
     let Some(named) = &workload.controller else { return Ok(false) };
     let is_set = workload.kind.kind == "ReplicaSet";
@@ -191,17 +190,15 @@ fn is_left_of_a_rollout(workload: &Workload, trust: &Trust<'_>) -> Result<bool, 
     if !is_set && !is_of_set {
         return Ok(false);
     }
+    #[cfg(feature = "audit")]
     match trust.maker(workload) {
-        Some(maker) if is_set => Ok(check(maker, trust)?.is_none()),
-        Some(maker) => Ok(!maker.opts_in() && is_left_of_a_rollout(maker, trust)?),
-        None if named.kind == "Deployment" && trust.knows_deployments(workload.cluster) => Ok(false),
-        // At admission no workload is seen but the one that is judged, for what it says itself.
-        None if trust.workloads(workload.cluster).next().is_none() => Ok(false),
-        None => {
-            let what = format!("{} {}/{}", named.kind, workload.namespace, named.name);
-            Err(Unknown(Key::Value(what)))
-        }
+        Some(maker) if is_set => return Ok(check(maker, trust)?.is_none()),
+        Some(maker) => return Ok(!maker.opts_in() && is_left_of_a_rollout(maker, trust)?),
+        None if named.kind == "Deployment" && trust.knows_deployments(workload.cluster) => return Ok(false),
+        None => {}
     }
+    let what = format!("{} {}/{}", named.kind, workload.namespace, named.name);
+    Err(Unknown(Key::Value(what)))
 }
 
 /// Whether the pods get tokens for Azure by other means than the webhook: one that is known
