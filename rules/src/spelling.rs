@@ -24,26 +24,8 @@ pub fn misspelt(pairs: &Pairs) -> impl Iterator<Item = &Pair> {
     let ours = |key: &str| letters(key.split('/').next().unwrap_or_default()) == "azureworkloadidentity";
     pairs.iter().filter(move |pair| {
         let key = pair.key.as_str();
-        if is_like_ours(key) {
-            return !is_known(key) && (ours(key) || meant(key).is_some());
-        }
-        is_nearly_ours(key) && meant(key).is_some()
+        is_like_ours(key) && !is_known(key) && (ours(key) || meant(key).is_some())
     })
-}
-
-/// Whether what comes before the slash of a key is a letter or two off `azure.workload.identity`. At admission
-/// such keys are not kept.
-#[cfg(feature = "audit")]
-pub fn is_nearly_ours(key: &str) -> bool {
-    const PREFIX: &str = "azureworkloadidentity";
-    let Some((prefix, _)) = key.split_once('/') else { return false };
-    prefix.len() + 2 >= PREFIX.len() && edits_within(PREFIX, &letters(prefix), 2)
-}
-
-/// Never, where only admission is judged.
-#[cfg(not(feature = "audit"))]
-pub const fn is_nearly_ours(_: &str) -> bool {
-    false
 }
 
 /// The pairs whose keys workload identity reads somewhere, or that look like such keys.
@@ -102,10 +84,10 @@ mod tests {
             ("azure.workload.identity/team", true),
             ("AZURE_WORKLOAD_IDENTITY/use", true),
             ("azure.workload.identity.io/use", true),
-            ("azure.workload.identify/use", cfg!(feature = "audit")),
-            ("azure.wrokload.identity/use", cfg!(feature = "audit")),
-            ("azure.workloads.identity/client-id", cfg!(feature = "audit")),
-            ("azureworkloadidenty/use", cfg!(feature = "audit")),
+            ("azure.workload.identify/use", false),
+            ("azure.wrokload.identity/use", false),
+            ("azure.workloads.identity/client-id", false),
+            ("azureworkloadidenty/use", false),
             ("azure.workload.identify/team", false),
             ("azure.wrokload.identify/use", false),
             ("azure.workload.identify.use", false),

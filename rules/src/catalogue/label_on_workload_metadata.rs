@@ -9,7 +9,8 @@
 //!
 //! Some tools put labels on the metadata of every workload, of those too that want nothing of Azure. Where the
 //! ServiceAccount is known and names no identity, no container is told a client id, and it is `default` or known
-//! that no identity trusts it, the finding is low; the policy leaves that to the audit as well.
+//! that no identity trusts it, the finding is low where the cluster's Deployments were all read; the policy leaves
+//! that to the audit as well.
 //!
 //! A template that projects its own token, and one that opts out with the value `false`, are left alone.
 //! So is one that has the label with a wrong value, which is for `label-value-not-true` to tell: a
@@ -138,7 +139,8 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
 fn wants_nothing(workload: &Workload, trust: &Trust<'_>) -> bool {
     let Link::Found(account) = trust.service_account(workload) else { return false };
     let told = |container: &Container| container.variable("AZURE_CLIENT_ID").is_some() || !container.env_from.is_empty();
-    account.client_id().is_none()
+    trust.knows_deployments(workload.cluster)
+        && account.client_id().is_none()
         && !workload.containers().any(|(container, _)| told(container))
         && (account.name == "default" || trust.is_trusted_by_none(workload))
 }

@@ -4,9 +4,6 @@
 //! in `azure.workload.identity/use`, and the pod starts without a token. The webhook selects pods
 //! by label, so the same key among the annotations does nothing either.
 //!
-//! A letter or two that are off in `azure.workload.identity` itself, as in `azure.workload.identify/use`, are
-//! for the audit alone to see, and only where the rest of the key is one of workload identity's.
-//!
 //! Where the right key stands beside it, the misspelt one is a leftover and the finding is low, as
 //! it is for a key that is none of workload identity's at all.
 //! Left alone are `azure.workload.identity/use-…`, which asks for a token endpoint of that suffix,

@@ -26,8 +26,6 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::spelling::is_nearly_ours;
-
 pub use azure::{
     Cluster, FederatedIdentityCredential, Identity, IdentityBinding, IdentityKind, OwnIdentity, Parent, Platform,
     RoleAssignment,
@@ -170,7 +168,7 @@ pub fn is_relevant_key(key: &str) -> bool {
     key == label::AAD_POD_IDENTITY
         || key.starts_with("aadpodid")
         || is_like_ours(key)
-        || (cfg!(feature = "audit") && (key == annotation::ACR_CLIENT_ID || is_nearly_ours(key)))
+        || (cfg!(feature = "audit") && key == annotation::ACR_CLIENT_ID)
 }
 
 /// Whether a key, without regard to case and punctuation, begins like `azure.workload.identity`.
