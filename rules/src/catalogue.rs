@@ -136,6 +136,7 @@ catalogue! {
     audit AWI802 => outdated_terraform_attribute,
     #[cfg(feature = "audit")]
     audit AWI803 => secret_provider_class_identity,
+    #[cfg(feature = "audit")]
     audit AWI804 => secret_store_identity,
     #[cfg(feature = "audit")]
     audit AWI805 => trigger_authentication_identity,

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use crate::exchange::{expression_of, trusts_one_like};
 use crate::model::{Body, ClientId, ClusterIx, Identity, Life, ServiceAccount, Subject, Volume, Workload};
-use crate::trust::{Key, Trust, Unknown, may_mean};
+use crate::trust::{Key, Trust, Unknown};
 
 /// Whether an identity trusts a ServiceAccount of a cluster, for whatever audience.
 ///
@@ -24,11 +24,7 @@ pub fn trusts(identity: &Identity, cluster: ClusterIx, subject: &Subject, trust:
         }
     }
     trust.credentials(identity)?;
-    if let Some(place) = trust.unplaced(cluster, subject)
-        && trust.credentials_seen(identity).iter().any(|credential| may_mean(credential, issuer, subject))
-    {
-        return Err(Unknown(place));
-    }
+    trust.placed((cluster, subject), issuer, trust.credentials_seen(identity))?;
     open.map_or(Ok(false), Err)
 }
 
@@ -48,10 +44,9 @@ pub fn trusts_operator(
     trust: &Trust<'_>,
     is_like: impl Fn(&str, &str) -> bool,
 ) -> Result<bool, Unknown> {
-    let is_its = |namespace: &str, name: &str| {
-        let its = |workload: &Workload| workload.namespace == namespace && workload.service_account() == name;
-        running(program, cluster, trust).any(its)
-    };
+    let its: Vec<&Workload> = running(program, cluster, trust).collect();
+    let is_its =
+        |namespace: &str, name: &str| its.iter().any(|it| it.namespace == namespace && it.service_account() == name);
     let trusted = trusts_one_like(identity, cluster, trust, |namespace, name| {
         is_like(namespace, name) || is_its(namespace, name)
     })?;

@@ -131,7 +131,15 @@ pub struct Trust<'a> {
     #[cfg(feature = "audit")]
     audiences: audience::Audiences,
     #[cfg(feature = "audit")]
-    unplaced: Vec<&'a ServiceAccount>,
+    accounts_by_name: Index<'a, &'a ServiceAccount>,
+    #[cfg(feature = "audit")]
+    workloads_by_name: Index<'a, &'a Workload>,
+    /// Those that may scale workloads up from nothing.
+    #[cfg(feature = "audit")]
+    wakers: Index<'a, &'a Workload>,
+    /// Whether every identity was listed, with all its credentials.
+    #[cfg(feature = "audit")]
+    knows_all_credentials: bool,
 }
 
 // === impl Link ===
@@ -210,7 +218,23 @@ impl<'a> Trust<'a> {
             #[cfg(feature = "audit")]
             audiences: audience::Audiences::of(inventory, parameters),
             #[cfg(feature = "audit")]
-            unplaced: accounts().filter(|account| account.unplaced).collect(),
+            accounts_by_name: Index::of(accounts().map(|it| (Name::within(it.cluster, &it.name, ""), it))),
+            #[cfg(feature = "audit")]
+            workloads_by_name: Index::of(
+                inventory.workloads.iter().map(|it| (Name::within(it.cluster, &it.namespace, &it.name), it)),
+            ),
+            #[cfg(feature = "audit")]
+            wakers: Index::of(
+                inventory
+                    .workloads
+                    .iter()
+                    .filter(|it| !it.has_ended() && it.running("keda").is_some())
+                    .map(|it| (Name::within(it.cluster, "", ""), it)),
+            ),
+            #[cfg(feature = "audit")]
+            knows_all_credentials: inventory.coverage.managed_identities
+                && inventory.coverage.applications
+                && inventory.identities.iter().all(|identity| identity.credentials_complete),
         };
         trust.credentials_of = Index::of(
             inventory
@@ -380,14 +404,15 @@ impl<'a> Trust<'a> {
     /// A custom resource through which an operator asks for the tokens of a workload's
     /// ServiceAccount. Absent unless such an operator was seen without its resources.
     pub fn token_requester(&self, workload: &Workload) -> Link<&'a TokenRequester> {
-        let found = self.inventory.token_requesters.iter().find(|requester| {
-            requester.cluster == workload.cluster
-                && requester.namespace == workload.namespace
-                && requester.service_account == workload.service_account()
-        });
+        let found = self.requester(workload.cluster, &workload.namespace, workload.service_account());
         let missing =
             self.inventory.coverage.of(workload.cluster).is_some_and(|coverage| coverage.token_requesters_missing);
         Link::look(found, !missing, || Key::TokenRequesters(workload.cluster))
+    }
+
+    fn requester(&self, cluster: ClusterIx, namespace: &str, account: &str) -> Option<&'a TokenRequester> {
+        let mut all = self.inventory.token_requesters.iter();
+        all.find(|it| it.cluster == cluster && it.namespace == namespace && it.service_account == account)
     }
 
     /// The identity of a client id. It is absent only if managed identities and app

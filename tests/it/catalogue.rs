@@ -62,6 +62,12 @@ fn a_rule_yields_to_others_of_its_objects() {
 }
 
 #[test]
+fn credentials_that_lie_open_are_told_of_what_has_ended_too() {
+    let exposing = CATALOGUE.iter().filter(|entry| entry.rule.is_about_exposure()).map(|entry| entry.id);
+    assert_eq!(exposing.collect::<Vec<_>>(), ["AWI605", "AWI606", "AWI808"]);
+}
+
+#[test]
 fn metadata_is_well_formed() {
     for entry in CATALOGUE {
         let rule = entry.rule;

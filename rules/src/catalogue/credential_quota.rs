@@ -104,8 +104,6 @@ use crate::exchange::expression_of;
 use crate::model::DEFAULT_AUDIENCE;
 use crate::near::{self, Token};
 use crate::prelude::*;
-#[cfg(feature = "audit")]
-use crate::trust::may_mean;
 use crate::trust::Unknown;
 use alloc::collections::{BTreeMap, BTreeSet};
 
@@ -240,11 +238,8 @@ fn needs<'a>(identity: &Identity, trust: &Trust<'a>) -> Needs<'a> {
             needs.unknown = needs.unknown.or(Some(expression_of(flexible)));
             continue;
         }
-        #[cfg(feature = "audit")]
-        if let Some(place) = trust.unplaced(account.cluster, &subject)
-            && of_cluster().any(|credential| may_mean(credential, issuer, &subject))
-        {
-            needs.unknown = needs.unknown.or(Some(Unknown(place)));
+        if let Err(place) = trust.placed((account.cluster, &subject), issuer, seen) {
+            needs.unknown = needs.unknown.or(Some(place));
             continue;
         }
         let audience = trust.parameters().audiences.first().cloned().unwrap_or_else(|| DEFAULT_AUDIENCE.into());

@@ -142,7 +142,7 @@ fn wants_nothing(workload: &Workload, trust: &Trust<'_>) -> bool {
     trust.knows_deployments(workload.cluster)
         && account.client_id().is_none()
         && !workload.containers().any(|(container, _)| told(container))
-        && (account.name == "default" || trust.is_trusted_by_none(workload))
+        && (account.name == "default" || trust.is_admitted_by_none(workload))
 }
 
 #[cfg(feature = "audit")]

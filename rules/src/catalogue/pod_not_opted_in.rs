@@ -191,7 +191,8 @@ fn is_left_of_a_rollout(workload: &Workload, trust: &Trust<'_>) -> Result<bool, 
         return Ok(false);
     }
     #[cfg(feature = "audit")]
-    match trust.maker(workload) {
+    // A ReplicaSet that names another as its owner, or itself, is none of a rollout's.
+    match trust.maker(workload).filter(|maker| !is_set || maker.kind.kind != "ReplicaSet") {
         Some(maker) if is_set => return Ok(check(maker, trust)?.is_none()),
         Some(maker) => return Ok(!maker.opts_in() && is_left_of_a_rollout(maker, trust)?),
         None if named.kind == "Deployment" && trust.knows_deployments(workload.cluster) => return Ok(false),
@@ -223,4 +224,29 @@ fn served_otherwise(workload: &Workload, trust: &Trust<'_>) -> Result<bool, Unkn
     }
     consider(trust.token_requester(workload).known().map(|requester| requester.is_some()));
     served
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+    use super::*;
+    use crate::inventory::Inventory;
+    use crate::parameters::Parameters;
+    use crate::sample::{CLIENT, account, cluster, workload};
+
+    #[test]
+    fn replica_sets_that_own_each_other_are_no_rollout() {
+        let set = |name: &str, owner: &str| {
+            workload(&format!(
+                r#"{{"apiVersion":"apps/v1","kind":"ReplicaSet","metadata":{{"name":"{name}","namespace":"shop","ownerReferences":[{{"kind":"ReplicaSet","name":"{owner}","controller":true}}]}},"spec":{{"template":{{"spec":{{"serviceAccountName":"cart"}}}}}}}}"#
+            ))
+        };
+        for workloads in [vec![set("a", "a")], vec![set("a", "b"), set("b", "a")]] {
+            let inventory = Inventory { workloads, service_accounts: vec![account(CLIENT)], ..cluster() };
+            let parameters = Parameters::default();
+            let unknown = Unknown(Key::Value(format!("ReplicaSet shop/{}", inventory.workloads.last().unwrap().name)));
+            let verdict = check(&inventory.workloads[0], &Trust::join(&inventory, &parameters));
+            assert_eq!(verdict, Err(unknown));
+        }
+    }
 }

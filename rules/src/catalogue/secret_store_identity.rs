@@ -123,8 +123,6 @@ use crate::model::{Body, Store};
 use crate::near::annotate;
 use crate::prelude::*;
 use crate::trust::Unknown;
-#[cfg(feature = "audit")]
-use crate::trust::may_mean;
 
 pub(super) static RULE: Rule = Rule {
     summary: "a store of External Secrets does not reach its key vault by workload identity",
@@ -156,11 +154,7 @@ fn check(custom: &Custom, trust: &Trust<'_>) -> Verdict {
         let message = format!("ServiceAccount `{name}` is named without its namespace, which a {} must say", custom.kind.kind);
         return found(message, format!("set `{REFERENCE}.namespace`"));
     }
-    #[cfg(feature = "audit")]
-    let account = trust.account_for(custom, namespace, name);
-    #[cfg(not(feature = "audit"))]
-    let account = trust.service_account_named(custom.cluster, namespace, name);
-    let Some(account) = account.known()? else {
+    let Some(account) = trust.account_for(custom, namespace, name).known()? else {
         let message = format!("ServiceAccount `{namespace}/{name}` does not exist");
         return found(message, format!("create it, or name another in `{REFERENCE}`"));
     };
@@ -209,11 +203,6 @@ fn trusts(identity: &Identity, account: &ServiceAccount, trust: &Trust<'_>) -> R
         }
     }
     trust.credentials(identity)?;
-    #[cfg(feature = "audit")]
-    if let Some(place) = trust.unplaced(account.cluster, &subject)
-        && trust.credentials_seen(identity).iter().any(|credential| may_mean(credential, issuer, &subject))
-    {
-        return Err(Unknown(place));
-    }
+    trust.placed((account.cluster, &subject), issuer, trust.credentials_seen(identity))?;
     open.map_or(Ok(false), Err)
 }

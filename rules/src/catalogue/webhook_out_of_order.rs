@@ -323,11 +323,6 @@ fn check(cluster: &Cluster, trust: &Trust<'_>) -> Verdict {
     Ok(Some(if others.is_empty() { finding } else { finding.with("alsoWrong", others) }))
 }
 
-/// Whether the webhook has to be asked about the pods of a workload.
-fn needs(workload: &Workload) -> bool {
-    workload.opts_in() && !workload.projects_azure_token()
-}
-
 /// What would have to be known to say that nothing is gravely wrong.
 fn unknown(index: ClusterIx, trust: &Trust<'_>) -> Result<(), Unknown> {
     if !trust.knows_registrations(index) {
@@ -349,7 +344,7 @@ fn unknown(index: ClusterIx, trust: &Trust<'_>) -> Result<(), Unknown> {
 /// that run have been before it.
 fn kept_out(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     let cluster = workload.cluster;
-    if !needs(workload) || workload.template.live || trust.registrations(cluster).any(Registration::is_managed) {
+    if !workload.needs_webhook() || workload.template.live || trust.registrations(cluster).any(Registration::is_managed) {
         return Ok(None);
     }
     let unread = || if trust.knows_registrations(cluster) { Ok(None) } else { Err(Unknown(Key::Registrations(cluster))) };

@@ -40,6 +40,11 @@ impl Workload {
     pub fn has_ended(&self) -> bool {
         self.life == Life::Ended
     }
+
+    /// Whether its pods get their token from the webhook alone: they opt in, and bring none of their own.
+    pub fn needs_webhook(&self) -> bool {
+        !self.has_ended() && self.opts_in() && !self.projects_azure_token()
+    }
 }
 
 /// Whether it is a past revision: what a Deployment, a DeploymentConfig or the like has scaled to nothing for

@@ -125,19 +125,11 @@ impl<'a> Trust<'a> {
         trusted.sort_by_key(|(namespace, name, credential)| (*namespace, *name, credential.name.as_str()));
         trusted.dedup_by_key(|(namespace, name, _)| (*namespace, *name));
         match described.issuers().find(|issuer| !self.knows_all_trusting(issuer)) {
-            Some(issuer) if trusted.is_empty() && !self.knows_all_credentials() => {
+            Some(issuer) if trusted.is_empty() && !self.knows_all_credentials => {
                 Err(Unknown(Key::Trusting(issuer.clone())))
             }
             _ => Ok(trusted),
         }
-    }
-
-    /// Whether every identity is listed, each with all its credentials.
-    fn knows_all_credentials(&self) -> bool {
-        let coverage = &self.inventory.coverage;
-        coverage.managed_identities
-            && coverage.applications
-            && self.inventory.identities.iter().all(|identity| identity.credentials_complete)
     }
 }
 

@@ -3,7 +3,7 @@
 use alloc::format;
 
 use super::{Key, Trust, Unknown};
-use crate::inventory::{Extent, SecretProviderClass};
+use crate::inventory::SecretProviderClass;
 use crate::model::{Custom, ServiceAccount, Volume, Workload};
 
 impl Trust<'_> {
@@ -14,9 +14,7 @@ impl Trust<'_> {
     /// If nobody was seen who does, and not all were.
     pub fn is_asked_for(&self, account: &ServiceAccount) -> Result<bool, Unknown> {
         let (cluster, namespace, name) = (account.cluster, account.namespace.as_str(), account.name.as_str());
-        let requested = self.inventory.token_requesters.iter().any(|requester| {
-            requester.cluster == cluster && requester.namespace == namespace && requester.service_account == name
-        });
+        let requested = self.requester(cluster, namespace, name).is_some();
         let named = |it: &Custom| it.account() == Some((namespace, name));
         if requested || self.customs(cluster).any(named) {
             return Ok(true);
@@ -30,10 +28,11 @@ impl Trust<'_> {
             }
         }
         let coverage = self.inventory.coverage.of(cluster);
-        let all_pods = coverage.is_some_and(|of| of.pods == Extent::Everything) && self.knows_deployments(cluster);
         match unknown {
             Some(unknown) => Err(unknown),
-            None if !all_pods => Err(Unknown(Key::Value(format!("the pods of ServiceAccount `{namespace}/{name}`")))),
+            None if !self.knows_pods(cluster) => {
+                Err(Unknown(Key::Value(format!("the pods of ServiceAccount `{namespace}/{name}`"))))
+            }
             None if coverage.is_some_and(|of| of.token_requesters_missing) => {
                 Err(Unknown(Key::TokenRequesters(cluster)))
             }
@@ -41,18 +40,15 @@ impl Trust<'_> {
         }
     }
 
-    /// Whether it is known that no credential trusts the pods of a workload, whatever their audience.
-    pub fn is_trusted_by_none(&self, workload: &Workload) -> bool {
+    /// Whether it is known that no credential admits the pods of a workload, whatever their audience.
+    pub fn is_admitted_by_none(&self, workload: &Workload) -> bool {
         let (Ok(issuer), subject) = (self.issuer(workload.cluster), workload.subject()) else { return false };
-        let coverage = &self.inventory.coverage;
-        let listed = coverage.managed_identities && coverage.applications;
-        let all = listed && self.inventory.identities.iter().all(|identity| identity.credentials_complete);
-        (all || coverage.knows_trust_of(issuer, &subject))
+        (self.knows_all_credentials || self.inventory.coverage.knows_trust_of(issuer, &subject))
             && self.trusting(issuer).iter().all(|credential| credential.admits(&subject) == Some(false))
     }
 
     /// Whether the pods of a workload ask for tokens of Azure, or a driver does that mounts for them.
-    fn asks(&self, workload: &Workload) -> Result<bool, Unknown> {
+    pub(super) fn asks(&self, workload: &Workload) -> Result<bool, Unknown> {
         let mut answer = Ok(workload.opts_in() || workload.projects_azure_token());
         for volume in &workload.template.volumes {
             let mounted = match volume {
@@ -81,7 +77,7 @@ mod tests {
     use alloc::vec::Vec;
 
     use super::*;
-    use crate::inventory::{Inventory, TokenRequester, Tokens};
+    use crate::inventory::{Extent, Inventory, TokenRequester, Tokens};
     use crate::model::ClusterIx;
     use crate::parameters::Parameters;
     use crate::sample::{CLIENT, ISSUER, OPTS_IN, account, cluster, credential, flexible, identity, pod};
@@ -153,7 +149,7 @@ mod tests {
         inventory.identities.push(identity());
         inventory.credentials.push(credential("shop", "till"));
         let none =
-            |inventory: &Inventory| Trust::join(inventory, &Parameters::default()).is_trusted_by_none(&pod("", ""));
+            |inventory: &Inventory| Trust::join(inventory, &Parameters::default()).is_admitted_by_none(&pod("", ""));
         assert!(!none(&inventory));
         inventory.coverage.trust_of.insert(Tokens::of(&ISSUER.into()));
         assert!(none(&inventory));

@@ -1,15 +1,15 @@
 //! What wakes a workload that asks for no replicas.
 
 use super::Trust;
+use crate::index::Name;
 use crate::model::{ClusterIx, Life, Workload};
 
 impl<'a> Trust<'a> {
     /// What controls a workload, if it was read.
     pub fn maker(&self, workload: &Workload) -> Option<&'a Workload> {
         let maker = workload.controller.as_ref()?;
-        let is_it =
-            |it: &&Workload| it.kind.kind == maker.kind && it.name == maker.name && it.namespace == workload.namespace;
-        self.workloads(workload.cluster).find(is_it)
+        let named = self.workloads_by_name.get(&Name::within(workload.cluster, &workload.namespace, &maker.name));
+        named.iter().copied().find(|it| it.kind.kind == maker.kind)
     }
 
     /// Whether pods of a workload run or are made. One scaled to nothing counts as one whose pods are made, unless
@@ -22,6 +22,6 @@ impl<'a> Trust<'a> {
 
     /// Whether something in a cluster may scale workloads up from nothing.
     fn may_be_woken(&self, cluster: ClusterIx) -> bool {
-        !self.knows_deployments(cluster) || self.workloads(cluster).any(|it| it.running("keda").is_some())
+        !self.knows_deployments(cluster) || !self.wakers.get(&Name::within(cluster, "", "")).is_empty()
     }
 }

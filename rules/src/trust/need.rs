@@ -1,8 +1,8 @@
 //! Whether anything in a cluster asks for tokens of Azure, and needs the webhook for them.
 
-use super::{Key, Link, Trust, Unknown};
-use crate::inventory::{Extent, SecretProviderClass};
-use crate::model::{Body, ClusterIx, Life, Means, Volume, Workload};
+use super::{Key, Trust, Unknown};
+use crate::inventory::Extent;
+use crate::model::{Body, ClusterIx, Means, Workload};
 
 impl Trust<'_> {
     /// Whether a pod of a cluster gets its token from the webhook alone: it opts in, and brings none of its own.
@@ -10,8 +10,7 @@ impl Trust<'_> {
     /// # Errors
     /// If none was seen that does, and not all pods were.
     pub fn needs_webhook(&self, index: ClusterIx) -> Result<bool, Unknown> {
-        let needs = |it: &Workload| it.life != Life::Ended && it.opts_in() && !it.projects_azure_token();
-        if self.workloads(index).any(needs) {
+        if self.workloads(index).any(Workload::needs_webhook) {
             return Ok(true);
         }
         if self.knows_pods(index) { Ok(false) } else { Err(unsaid("whether a pod of the cluster opts in")) }
@@ -28,21 +27,11 @@ impl Trust<'_> {
             return Ok(true);
         }
         let mut unknown = None;
-        for workload in self.workloads(index).filter(|it| it.life != Life::Ended) {
-            if workload.opts_in() || workload.projects_azure_token() {
-                return Ok(true);
-            }
-            for volume in &workload.template.volumes {
-                let class = match volume {
-                    Volume::AzureStorage => return Ok(true),
-                    Volume::SecretsStore(name) => self.provider_class(workload, name),
-                    Volume::Token(_) | Volume::Claim(_) => continue,
-                };
-                match class {
-                    Link::Found(class) if SecretProviderClass::client_id(class).is_some() => return Ok(true),
-                    Link::Unknown(key) => unknown = unknown.or(Some(Unknown(key))),
-                    Link::Found(_) | Link::Absent => {}
-                }
+        for workload in self.workloads(index).filter(|it| !it.has_ended()) {
+            match self.asks(workload) {
+                Ok(true) => return Ok(true),
+                Ok(false) => {}
+                Err(key) => unknown = unknown.or(Some(key)),
             }
         }
         let unread = self.inventory.coverage.of(index).is_none_or(|of| of.token_requesters_missing);
@@ -55,7 +44,7 @@ impl Trust<'_> {
     }
 
     /// Whether all pods of a cluster were seen, and all Deployments, which may have none just now.
-    fn knows_pods(&self, index: ClusterIx) -> bool {
+    pub(super) fn knows_pods(&self, index: ClusterIx) -> bool {
         *self.extent(index, |coverage| &coverage.pods) == Extent::Everything && self.knows_deployments(index)
     }
 }
@@ -79,6 +68,7 @@ mod tests {
 
     use super::*;
     use crate::inventory::Inventory;
+    use crate::model::Life;
     use crate::parameters::Parameters;
     use crate::sample::{OPTS_IN, cluster, pod};
 
@@ -121,6 +111,13 @@ mod tests {
         assert_eq!(seen(pod(OPTS_IN, "")), [Some(true); 2]);
         assert_eq!(seen(pod(OPTS_IN, OWN)), [None, Some(true)]);
         assert_eq!(seen(pod("", OWN)), [None, Some(true)]);
+    }
+
+    #[test]
+    fn a_claim_may_be_for_a_volume_that_asks_for_tokens() {
+        let claim = r#","volumes":[{"name":"data","persistentVolumeClaim":{"claimName":"data"}}]"#;
+        let all = || Extent::Everything;
+        assert_eq!(needs(vec![pod("", claim)], all(), all()), [Some(false), None]);
     }
 
     #[test]

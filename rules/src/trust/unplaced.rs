@@ -2,7 +2,8 @@
 //! them, but what `default` lacks may be in the namespace that they will be installed in. Only the audit
 //! reads files.
 
-use super::{Key, Link, Trust};
+use super::{Key, Link, Trust, Unknown};
+use crate::index::Name;
 use crate::model::{ClusterIx, Custom, FederatedIdentityCredential, Issuer, ServiceAccount, Subject, Workload};
 
 /// Whether a credential would trust a ServiceAccount of that issuer and name, or may, if it were in the right
@@ -26,10 +27,26 @@ impl<'a> Trust<'a> {
     /// What would have to be known of a ServiceAccount whose namespace is a guess, by its subject.
     pub fn unplaced(&self, cluster: ClusterIx, subject: &Subject) -> Option<Key> {
         let (namespace, name) = subject.service_account()?;
-        let is_account = |it: &&&ServiceAccount| it.cluster == cluster && it.namespace == namespace && it.name == name;
-        let account = self.unplaced.iter().find(is_account).map(|it| it.place());
+        let mut named = self.accounts_named(cluster, name).iter();
+        let account = named.find(|it| it.unplaced && it.namespace == namespace).map(|it| it.place());
         let run = || self.workloads_of(cluster, namespace, name).iter().find(|it| it.unplaced).map(|it| it.place());
         account.or_else(run)
+    }
+
+    /// Whether none of these credentials means a ServiceAccount whose namespace is a guess.
+    ///
+    /// # Errors
+    /// If one does, or may, were it in another namespace.
+    pub fn placed(
+        &self,
+        (cluster, subject): (ClusterIx, &Subject),
+        issuer: &Issuer,
+        credentials: &[&FederatedIdentityCredential],
+    ) -> Result<(), Unknown> {
+        match self.unplaced(cluster, subject) {
+            Some(place) if credentials.iter().any(|it| may_mean(it, issuer, subject)) => Err(Unknown(place)),
+            _ => Ok(()),
+        }
     }
 
     /// The ServiceAccount of a workload, which is not known to be absent from a namespace that is a guess, unless
@@ -40,7 +57,12 @@ impl<'a> Trust<'a> {
 
     /// An unplaced ServiceAccount of that name, which may be the one that a namespace lacks.
     pub(super) fn unplaced_account(&self, cluster: ClusterIx, name: &str) -> Option<Key> {
-        self.unplaced.iter().find(|it| it.cluster == cluster && it.name == name).map(|it| it.place())
+        self.accounts_named(cluster, name).iter().find(|it| it.unplaced).map(|it| it.place())
+    }
+
+    /// Those of a cluster that have a name, in whatever namespace.
+    fn accounts_named(&self, cluster: ClusterIx, name: &str) -> &[&'a ServiceAccount] {
+        self.accounts_by_name.get(&Name::within(cluster, name, ""))
     }
 
     fn unless(
@@ -54,8 +76,7 @@ impl<'a> Trust<'a> {
         if !is_guess || link != Link::Absent {
             return link;
         }
-        let mut named = self.inventory.service_accounts.iter().filter(|it| it.cluster == cluster && it.name == name);
-        let nowhere = self.knows_service_accounts(cluster) && named.next().is_none();
+        let nowhere = self.knows_service_accounts(cluster) && self.accounts_named(cluster, name).is_empty();
         if nowhere { link } else { Link::Unknown(place()) }
     }
 }

@@ -1,6 +1,6 @@
 //! What is wrong with the registration of a cluster's webhook, and with what runs it.
 
-use super::{RULE, needs};
+use super::RULE;
 use crate::model::registration::{CONFIGURATION, CONTROLLER};
 use crate::model::{ClusterIx, Platform, Registration, Requirement, Webhook};
 use crate::prelude::*;
@@ -89,7 +89,7 @@ fn asked(webhook: &Webhook) -> Option<OfRegistration> {
 }
 
 fn selection(webhook: &Webhook, cluster: ClusterIx, trust: &Trust<'_>) -> Option<OfRegistration> {
-    let missed = |workload: &Workload| needs(workload) && webhook.unmet_by(workload).is_some();
+    let missed = |workload: &Workload| workload.needs_webhook() && webhook.unmet_by(workload).is_some();
     let message = if let Some((wanted, workload)) = webhook.misses_by().zip(trust.workloads(cluster).find(|it| missed(it))) {
         let (kind, namespace, name) = (workload.kind.kind, &workload.namespace, &workload.name);
         format!(
