@@ -94,7 +94,7 @@ pub fn recognise(value: &Value) -> Result<Resource, Unrecognised> {
     if is("microsoft.kubernetes/connectedclusters", "/connectedclusters") {
         return Ok(Resource::Cluster(Box::new(cluster(view, Platform::Arc))));
     }
-    if kind == "microsoft.authorization/roleassignments" || view.has("roleDefinitionId") {
+    if is("microsoft.authorization/roleassignments", "/roleassignments") || view.has("roleDefinitionId") {
         return Ok(Resource::Role(role_assignment(view)));
     }
     // An API server signs in nobody, and has nowhere that gives tokens out (Kubernetes, "Service account

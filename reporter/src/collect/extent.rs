@@ -11,7 +11,7 @@ use super::ended::Ended;
 use super::feed::Proof;
 
 /// The namespace in which pods of every cluster run that nobody made themselves: a live list of pods without
-/// any there was filtered.
+/// any there was filtered, and one of no others may have been.
 const SYSTEM: &str = "kube-system";
 
 /// A list, by source and number.
@@ -23,7 +23,8 @@ pub(super) struct Lists {
     accounts: BTreeMap<(ClusterIx, ListId), Accounts>,
     namespaces: BTreeSet<ClusterIx>,
     deployments: BTreeSet<ClusterIx>,
-    pods: BTreeSet<ClusterIx>,
+    /// The namespaces of live pods, by list.
+    pods: BTreeMap<(ClusterIx, ListId), BTreeSet<String>>,
     secrets: BTreeMap<(ClusterIx, ListId), BTreeSet<String>>,
     provider_classes: BTreeSet<ClusterIx>,
     /// Roles and their bindings, by kind.
@@ -103,8 +104,8 @@ impl Lists {
         self.lived_in.insert((cluster, workload.namespace.clone()));
         match (kind, &workload.controller) {
             ("Pod", _) => {
-                if list.is_some() && workload.namespace == SYSTEM {
-                    self.pods.insert(cluster);
+                if let Some(list) = list {
+                    self.pods.entry((cluster, list)).or_default().insert(workload.namespace.clone());
                 }
                 self.used.insert((cluster, workload.namespace.clone(), workload.service_account().into()));
             }
@@ -334,8 +335,10 @@ pub(super) fn settle(lists: &Lists, inventory: &mut Inventory, gaps: &[Gap], ass
             coverage.cluster(*cluster).deployments = Extent::Everything;
         }
     }
-    for cluster in &lists.pods {
-        coverage.cluster(*cluster).pods = Extent::Everything;
+    for ((cluster, _), of) in &lists.pods {
+        if of.contains(SYSTEM) && of.len() > 1 {
+            coverage.cluster(*cluster).pods = Extent::Everything;
+        }
     }
     for ((cluster, _), of) in &lists.secrets {
         let extent = &mut coverage.cluster(*cluster).secrets;

@@ -34,8 +34,8 @@ pub(super) struct Ties<'a> {
 }
 
 const UNDESCRIBED: &str = "its objects belong to no cluster that was described; put the output of `az aks show` or `az connectedk8s show` beside them, or say --cluster NAME=PATH";
-/// Of keys that are no cluster's.
-const KEYLESS: &str = "its keys belong to no cluster that was described; put the output of `az aks show` or `az connectedk8s show` beside them, or say --cluster NAME=PATH";
+/// Of a discovery document whose issuer is no cluster's.
+const KEYLESS: &str = "its issuer is that of no cluster that was described; put the output of `az aks show` or `az connectedk8s show` beside it";
 /// Of keys that may be another service's.
 const UNPROVEN: &str = "its keys do not say whose they are; put the output of `kubectl get --raw /.well-known/openid-configuration` beside them and call their file as its `jwks_uri` ends, or say --cluster NAME=FILE";
 const AMBIGUOUS: &str = "its objects could belong to any of the clusters described in its folder; give each cluster a folder of its own, or say --cluster NAME=PATH";
@@ -131,13 +131,13 @@ impl<'a> Ties<'a> {
         };
         let written = || alone(self.in_file.get(&(scope(root), file.clone())));
         let whose = said().or_else(written).or_else(beside).or_else(called);
-        let index = whose.ok_or(if self.described.contains_key(&here) { UNPROVEN } else { KEYLESS })?;
+        let index = whose.ok_or(UNPROVEN)?;
         self.signs(index, signing);
         Ok(())
     }
 
     fn of_issuer(&self, issuer: &Issuer) -> Option<ClusterIx> {
-        self.clusters.iter().position(|cluster| cluster.issuer.as_ref() == Some(issuer)).map(ix)
+        self.clusters.iter().position(|cluster| cluster.issuers().any(|its| its == issuer)).map(ix)
     }
 
     /// Notes by which algorithms a cluster signs.
@@ -289,13 +289,7 @@ pub(super) fn identity_of_path<'i>(path: &str, said: &[Tie], identities: &'i [Id
     if let Some(tie) = said.iter().filter(|tie| tie.covers(&path)).max_by_key(|tie| tie.path.components().count()) {
         return only(identities, &tie.name);
     }
-    let mut name = path.file_name()?.to_string_lossy().into_owned();
-    for ending in [".gz", ".zst", ".json", ".yaml", ".yml"] {
-        if let Some(stem) = name.strip_suffix(ending) {
-            name = stem.into();
-        }
-    }
-    only(identities, &name)
+    only(identities, signing::called(&path.file_name()?.to_string_lossy()))
 }
 
 /// What identifies an identity among all.

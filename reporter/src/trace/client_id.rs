@@ -248,3 +248,15 @@ fn sets_nothing(container: &Container) -> bool {
     let variable = container.variable(CLIENT_ID).map(|variable| &variable.value);
     matches!(variable, Some(Value::Literal(Some(text))) if text.is_empty())
 }
+
+#[cfg(test)]
+mod tests {
+    use wiguard_rules::model::OPERATORS;
+
+    use super::PROGRAMS;
+
+    #[test]
+    fn redaction_keeps_the_images_of_all_programs() {
+        assert!(PROGRAMS.iter().all(|program| OPERATORS.contains(&program.image)));
+    }
+}

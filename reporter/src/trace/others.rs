@@ -151,6 +151,10 @@ impl<'a> Walker<'_, 'a> {
         if audiences.iter().all(|audience| audience.as_str() != DEFAULT_AUDIENCE) {
             audiences.push(DEFAULT_AUDIENCE.into());
         }
+        // A driver or an operator may be told to ask for another, which is not read.
+        if let Link::Found(identity) = self.trust.identity(client_id) {
+            audiences.extend(self.trust.credentials_seen(identity).iter().flat_map(|it| it.audiences.iter().cloned()));
+        }
         let unplaced = self.workload.unplaced.then(|| self.workload.place());
         let presented = Presented { issuer, subject: self.workload.subject(), audiences, unplaced };
         self.answers(&presented, std::slice::from_ref(client_id))

@@ -14,7 +14,7 @@ pub struct ImageReference<'a> {
 
 /// Programs that act in Azure for others, by the last segment of their images' repositories.
 #[cfg(feature = "audit")]
-pub const OPERATORS: [&str; 7] = [
+pub const OPERATORS: [&str; 10] = [
     "cert-manager-controller",
     "external-dns",
     "velero-plugin-for-microsoft-azure",
@@ -22,6 +22,9 @@ pub const OPERATORS: [&str; 7] = [
     "source-controller",
     "image-reflector-controller",
     "keda",
+    "cluster-api-azure-controller",
+    "external-secrets",
+    "prometheus",
 ];
 
 // === impl ImageReference ===

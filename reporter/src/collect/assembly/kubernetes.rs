@@ -11,12 +11,12 @@ use super::again::Again;
 use super::{Assembly, Gap, Missing, Sourced};
 
 /// Of a file whose objects may be others than those that they are taken for.
-const TWICE: &str = "holds objects that another file has by the same kind and name, and states no namespace for them: they are taken for one; say --default-namespace NAMESPACE=PATH of each";
+const TWICE: &str = "holds objects that another file has by the same kind and name, and one of both states no namespace for them: they are taken for one; say --default-namespace NAMESPACE=PATH of each";
 
 impl Assembly<'_> {
     /// The objects of Kubernetes, each once.
     pub(super) fn kubernetes(&mut self, sources: Vec<Sourced>, ties: &BTreeMap<u32, ClusterIx>) {
-        let mut seen: BTreeMap<(ClusterIx, &'static str, &'static str, String, String), u32> = BTreeMap::new();
+        let mut seen: BTreeMap<(ClusterIx, &'static str, &'static str, String, String), (u32, bool)> = BTreeMap::new();
         let mut again = Again::default();
         for Sourced { index, source, facts, home, proofs } in sources {
             let tied = ties.get(&index).copied();
@@ -33,6 +33,7 @@ impl Assembly<'_> {
                 let list = read.list.filter(|_| whole).map(|list| (index, list));
                 let inventory = &mut self.collected.inventory;
                 let unplaced = read.unplaced;
+                // Whether it is the first of its name; if not, whether it may be another than that one.
                 let mut first_of = |group, kind, namespace: &str, name: &str| match seen.entry((
                     cluster,
                     group,
@@ -41,15 +42,17 @@ impl Assembly<'_> {
                     name.to_string(),
                 )) {
                     Entry::Vacant(place) => {
-                        place.insert(index);
-                        true
+                        place.insert((index, unplaced));
+                        Ok(())
                     }
                     Entry::Occupied(place) => {
-                        twice |= unplaced && *place.get() != index;
-                        false
+                        let (first, first_unplaced) = *place.get();
+                        let doubtful = first != index && (unplaced || first_unplaced);
+                        twice |= doubtful;
+                        Err(doubtful)
                     }
                 };
-                let mut first = |kind, namespace: &str, name: &str| first_of("", kind, namespace, name);
+                let mut first = |kind, namespace: &str, name: &str| first_of("", kind, namespace, name).is_ok();
                 match read.manifest {
                     Manifest::Workload(mut workload) => {
                         workload.cluster = cluster;
@@ -57,12 +60,15 @@ impl Assembly<'_> {
                         workload.unplaced = unplaced;
                         self.lists.workload(cluster, list, &workload, read.live);
                         let kind = workload.kind;
-                        if workload.name.is_empty()
-                            || first_of(kind.group, kind.kind, &workload.namespace, &workload.name)
-                        {
-                            inventory.workloads.push(workload);
+                        let is_new = if workload.name.is_empty() {
+                            Ok(())
                         } else {
-                            again.workload(&source.path, workload);
+                            first_of(kind.group, kind.kind, &workload.namespace, &workload.name)
+                        };
+                        match is_new {
+                            Ok(()) => inventory.workloads.push(workload),
+                            Err(false) => again.workload(&source.path, workload),
+                            Err(true) => {}
                         }
                     }
                     Manifest::ServiceAccount(mut account) => {
@@ -70,10 +76,10 @@ impl Assembly<'_> {
                         account.origin = origin;
                         account.unplaced = unplaced;
                         self.lists.account(cluster, list, &account.namespace, &account.name, read.live);
-                        if first("ServiceAccount", &account.namespace, &account.name) {
-                            inventory.service_accounts.push(account);
-                        } else {
-                            again.account(&source.path, account);
+                        match first_of("", "ServiceAccount", &account.namespace, &account.name) {
+                            Ok(()) => inventory.service_accounts.push(account),
+                            Err(false) => again.account(&source.path, account),
+                            Err(true) => {}
                         }
                     }
                     Manifest::Namespace(mut namespace) => {
@@ -107,7 +113,7 @@ impl Assembly<'_> {
                         if custom.kind.group == "external-secrets.io" {
                             self.lists.token_requesters(cluster);
                         }
-                        if first_of(custom.kind.group, custom.kind.kind, &custom.namespace, &custom.name) {
+                        if first_of(custom.kind.group, custom.kind.kind, &custom.namespace, &custom.name).is_ok() {
                             inventory.token_requesters.extend(TokenRequester::of(&custom));
                             inventory.customs.push(custom);
                         }
@@ -151,7 +157,7 @@ impl Assembly<'_> {
                 self.collected.gaps.push(Gap { path, line: None, reason, extent: Missing::Use });
             }
         }
-        let contradictions = again.contradictions(&self.collected.inventory);
+        let contradictions = again.contradictions(&self.collected.inventory, &self.collected.paths);
         self.collected.gaps.extend(contradictions);
     }
 }
