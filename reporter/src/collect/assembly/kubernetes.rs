@@ -1,22 +1,17 @@
 //! The objects of Kubernetes, each once, and what the lists they stood in say.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
 use wiguard_rules::inventory::TokenRequester;
 use wiguard_rules::manifest::Manifest;
 use wiguard_rules::model::{ClusterIx, Custom, Origin};
 
-use super::again::Again;
-use super::{Assembly, Gap, Missing, Sourced};
-
-/// Of a file whose objects may be others than those that they are taken for.
-const TWICE: &str = "holds objects that another file has by the same kind and name, and one of both states no namespace for them: they are taken for one; say --default-namespace NAMESPACE=PATH of each";
+use super::again::{Again, Reading};
+use super::{Assembly, Sourced};
 
 impl Assembly<'_> {
     /// The objects of Kubernetes, each once.
     pub(super) fn kubernetes(&mut self, sources: Vec<Sourced>, ties: &BTreeMap<u32, ClusterIx>) {
-        let mut seen: BTreeMap<(ClusterIx, &'static str, &'static str, String, String), (u32, bool)> = BTreeMap::new();
         let mut again = Again::default();
         for Sourced { index, source, facts, home, proofs } in sources {
             let tied = ties.get(&index).copied();
@@ -26,49 +21,41 @@ impl Assembly<'_> {
                 self.lists.home(cluster);
             }
             let sound = !self.broken.contains(&source.path);
-            let mut twice = false;
             for read in facts.manifests {
                 let origin = Origin { source: index, line: read.line };
                 let whole = sound && facts.lists.iter().any(|ended| Some(ended.id) == read.list && ended.whole);
                 let list = read.list.filter(|_| whole).map(|list| (index, list));
                 let inventory = &mut self.collected.inventory;
                 let unplaced = read.unplaced;
-                // Whether it is the first of its name; if not, whether it may be another than that one.
-                let mut first_of = |group, kind, namespace: &str, name: &str| match seen.entry((
-                    cluster,
-                    group,
-                    kind,
-                    namespace.to_string(),
-                    name.to_string(),
-                )) {
-                    Entry::Vacant(place) => {
-                        place.insert((index, unplaced));
-                        Ok(())
-                    }
-                    Entry::Occupied(place) => {
-                        let (first, first_unplaced) = *place.get();
-                        let doubtful = first != index && (unplaced || first_unplaced);
-                        twice |= doubtful;
-                        Err(doubtful)
-                    }
+                let mut read_at = |group, kind, namespace: &str, name: &str, place| {
+                    let id = (cluster, group, kind, namespace.to_owned(), name.to_owned());
+                    again.read(id, origin, unplaced, place)
                 };
-                let mut first = |kind, namespace: &str, name: &str| first_of("", kind, namespace, name).is_ok();
+                let mut first_of = |group, kind, namespace: &str, name: &str| {
+                    matches!(read_at(group, kind, namespace, name, 0), Reading::First)
+                };
+                let mut first = |kind, namespace: &str, name: &str| first_of("", kind, namespace, name);
                 match read.manifest {
                     Manifest::Workload(mut workload) => {
                         workload.cluster = cluster;
                         workload.origin = origin;
                         workload.unplaced = unplaced;
                         self.lists.workload(cluster, list, &workload, read.live);
-                        let kind = workload.kind;
-                        let is_new = if workload.name.is_empty() {
-                            Ok(())
+                        let (kind, place) = (workload.kind, inventory.workloads.len());
+                        let reading = if workload.name.is_empty() {
+                            Reading::First
                         } else {
-                            first_of(kind.group, kind.kind, &workload.namespace, &workload.name)
+                            read_at(kind.group, kind.kind, &workload.namespace, &workload.name, place)
                         };
-                        match is_new {
-                            Ok(()) => inventory.workloads.push(workload),
-                            Err(false) => again.workload(&source.path, workload),
-                            Err(true) => {}
+                        match reading {
+                            Reading::First => inventory.workloads.push(workload),
+                            Reading::Later(first) => {
+                                let first = inventory.workloads.get(first);
+                                if let Some(first) = first {
+                                    again.workload(first, &workload, &self.collected.paths);
+                                }
+                            }
+                            Reading::Doubtful => {}
                         }
                     }
                     Manifest::ServiceAccount(mut account) => {
@@ -76,10 +63,16 @@ impl Assembly<'_> {
                         account.origin = origin;
                         account.unplaced = unplaced;
                         self.lists.account(cluster, list, &account.namespace, &account.name, read.live);
-                        match first_of("", "ServiceAccount", &account.namespace, &account.name) {
-                            Ok(()) => inventory.service_accounts.push(account),
-                            Err(false) => again.account(&source.path, account),
-                            Err(true) => {}
+                        let place = inventory.service_accounts.len();
+                        match read_at("", "ServiceAccount", &account.namespace, &account.name, place) {
+                            Reading::First => inventory.service_accounts.push(account),
+                            Reading::Later(first) => {
+                                let first = inventory.service_accounts.get(first);
+                                if let Some(first) = first {
+                                    again.account(first, &account, &self.collected.paths);
+                                }
+                            }
+                            Reading::Doubtful => {}
                         }
                     }
                     Manifest::Namespace(mut namespace) => {
@@ -113,7 +106,7 @@ impl Assembly<'_> {
                         if custom.kind.group == "external-secrets.io" {
                             self.lists.token_requesters(cluster);
                         }
-                        if first_of(custom.kind.group, custom.kind.kind, &custom.namespace, &custom.name).is_ok() {
+                        if first_of(custom.kind.group, custom.kind.kind, &custom.namespace, &custom.name) {
                             inventory.token_requesters.extend(TokenRequester::of(&custom));
                             inventory.customs.push(custom);
                         }
@@ -152,12 +145,7 @@ impl Assembly<'_> {
                     Manifest::List(_) | Manifest::Other { .. } => {}
                 }
             }
-            if twice {
-                let (path, reason) = (source.path.clone(), TWICE.into());
-                self.collected.gaps.push(Gap { path, line: None, reason, extent: Missing::Use });
-            }
         }
-        let contradictions = again.contradictions(&self.collected.inventory, &self.collected.paths);
-        self.collected.gaps.extend(contradictions);
+        self.collected.gaps.extend(again.gaps(&self.collected.paths));
     }
 }
