@@ -10,8 +10,8 @@ use crate::declared::{Coming, DeclaredCredential, Tool};
 use crate::inventory::Inventory;
 use crate::manifest::{Manifest, read};
 use crate::model::{
-    Cluster, ClusterIx, FederatedIdentityCredential, Identity, IdentityKind, Origin, Parent, ServiceAccount, Subject,
-    Workload,
+    Cluster, ClusterIx, Custom, FederatedIdentityCredential, Identity, IdentityKind, Origin, Parent, ServiceAccount,
+    Subject, Workload,
 };
 
 /// The issuer of the cluster.
@@ -103,6 +103,14 @@ pub(crate) fn pod(metadata: &str, spec: &str) -> Workload {
     workload(&format!(
         r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"cart","namespace":"shop"{metadata}}},"spec":{{"serviceAccountName":"cart"{spec}}}}}"#
     ))
+}
+
+/// A custom resource of the cluster, from its JSON.
+pub(crate) fn custom(json: &str) -> Custom {
+    match read(json.as_bytes(), None, ClusterIx(0), Origin::default()).unwrap().manifest {
+        Manifest::Custom(custom) => custom,
+        other => panic!("{other:?}"),
+    }
 }
 
 /// What a pod's metadata holds if it opts in.

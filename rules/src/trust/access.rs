@@ -146,6 +146,7 @@ mod tests {
     use crate::inventory::Inventory;
     use crate::model::{Cluster, Grant, Origin, Pairs, Principal};
     use crate::parameters::Parameters;
+    use crate::sample::{CLIENT as SAMPLE, cluster as sample, credential, identity};
 
     const CLIENT: &str = "5a1e2c3d-0001-4000-8000-000000000001";
     const HERE: ClusterIx = ClusterIx(0);
@@ -186,8 +187,12 @@ mod tests {
     }
 
     fn may_use(inventory: &Inventory) -> Link<(), ()> {
+        may_use_by(inventory, &account())
+    }
+
+    fn may_use_by(inventory: &Inventory, account: &ServiceAccount) -> Link<(), ()> {
         let parameters = Parameters::default();
-        match Trust::join(inventory, &parameters).may_use(&account(), &ClientId(CLIENT.into())) {
+        match Trust::join(inventory, &parameters).may_use(account, &ClientId(CLIENT.into())) {
             Link::Found(_) => Link::Found(()),
             Link::Absent => Link::Absent,
             Link::Unknown(_) => Link::Unknown(()),
@@ -230,9 +235,34 @@ mod tests {
             lose(&mut inventory);
             assert_eq!(may_use(&inventory), Link::Unknown(()), "{which}");
         }
+        let own = RoleBinding {
+            of_cluster_role: false,
+            ..binding("shop", Principal::ServiceAccount("shop".into(), "cart".into()))
+        };
+        let mut unread = cluster("another", own);
+        unread.coverage.cluster(HERE).role_bindings.add_namespace("shop");
+        assert_eq!(may_use(&unread), Link::Unknown(()), "a Role of the namespace is no ClusterRole");
         let mut gone = narrow();
         gone.roles.clear();
         assert_eq!(may_use(&gone), Link::Absent, "a role that is not there grants nothing");
+        let unplaced = ServiceAccount { unplaced: true, ..account() };
+        assert_eq!(may_use_by(&narrow(), &unplaced), Link::Unknown(()), "its namespace is a guess");
+    }
+
+    #[test]
+    fn the_credential_of_bindings_is_made_by_aks_for_this_identity() {
+        let made = |issuer: &str| {
+            let credential = FederatedIdentityCredential { issuer: issuer.into(), ..credential("shop", "cart") };
+            let inventory = Inventory { identities: vec![identity()], credentials: vec![credential], ..sample() };
+            let parameters = Parameters::default();
+            matches!(Trust::join(&inventory, &parameters).credential_of_bindings(&identity()), Link::Found(_))
+        };
+        let of = |client_id: &str| {
+            alloc::format!("https://ib.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/{client_id}")
+        };
+        assert!(made(&of(SAMPLE)));
+        assert!(!made(&of(CLIENT)), "another identity's");
+        assert!(!made(&alloc::format!("https://oidc.example.com/{SAMPLE}")), "not of AKS");
     }
 
     #[test]
@@ -266,5 +296,8 @@ mod tests {
         inventory.clusters.iter_mut().for_each(|cluster| cluster.id.clear());
         inventory.identity_bindings.push(of("", CLIENT));
         assert_eq!(look(&inventory), Link::Unknown(()));
+        inventory.identity_bindings.clear();
+        inventory.clusters.clear();
+        assert_eq!(look(&inventory), Link::Unknown(()), "nothing is known of the cluster");
     }
 }

@@ -80,7 +80,7 @@ mod tests {
     use crate::inventory::{Extent, Inventory, TokenRequester, Tokens};
     use crate::model::ClusterIx;
     use crate::parameters::Parameters;
-    use crate::sample::{CLIENT, ISSUER, OPTS_IN, account, cluster, credential, flexible, identity, pod};
+    use crate::sample::{CLIENT, ISSUER, OPTS_IN, account, cluster, credential, custom, flexible, identity, pod};
 
     const HERE: ClusterIx = ClusterIx(0);
 
@@ -118,6 +118,8 @@ mod tests {
             (vec![mounts(claim)], None),
             (vec![mounts(claim), pod(OPTS_IN, "")], Some(true)),
             (vec![mounts(claim), pod("", "")], None),
+            (vec![pod(OPTS_IN, &format!(r#","volumes":[{claim}]"#))], Some(true)),
+            (vec![pod(OPTS_IN, r#"},"status":{"phase":"Succeeded""#)], Some(false)),
             (vec![class()], None),
             (vec![Workload { namespace: "till".into(), ..pod(OPTS_IN, "") }], Some(false)),
         ] {
@@ -168,6 +170,20 @@ mod tests {
             change(&mut other);
             assert!(!none(&other), "{other:?}");
         }
+    }
+
+    #[test]
+    fn an_operator_that_names_it_asks() {
+        let store = |namespace: &str, name: &str| {
+            custom(&format!(
+                r#"{{"apiVersion":"external-secrets.io/v1","kind":"SecretStore","metadata":{{"name":"vault","namespace":"{namespace}"}},"spec":{{"provider":{{"azurekv":{{"authType":"WorkloadIdentity","serviceAccountRef":{{"name":"{name}"}}}}}}}}}}"#
+            ))
+        };
+        let by = |store: Custom| asked(&Inventory { customs: vec![store], ..estate(vec![]) });
+        assert_eq!(by(store("shop", "cart")), Some(true));
+        assert_eq!(by(store("till", "cart")), Some(false));
+        assert_eq!(by(store("shop", "till")), Some(false));
+        assert_eq!(by(Custom { cluster: ClusterIx(1), ..store("shop", "cart") }), Some(false));
     }
 
     #[test]

@@ -16,7 +16,8 @@ use crate::webhook::{RESERVED, TOKEN_VOLUME};
 pub(super) struct Audiences(Vec<(ClusterIx, Result<Vec<Audience>, Unknown>)>);
 
 impl Audiences {
-    /// Of an inventory. Where the webhook was seen, it says more than pods, which may be older.
+    /// Of an inventory. Where the webhook was seen, it says more than pods, which may be older: of a cluster the
+    /// first counts.
     pub(super) fn of(inventory: &Inventory, parameters: &Parameters) -> Self {
         let (mut asked, mut given) = (Self::default(), Self::default());
         for workload in &inventory.workloads {
@@ -26,12 +27,7 @@ impl Audiences {
                 given_to(workload).for_each(|audience| given.add(workload.cluster, Ok(audience)));
             }
         }
-        for (cluster, audiences) in given.0 {
-            if asked.get(cluster).is_none() {
-                asked.0.push((cluster, audiences));
-            }
-        }
-        asked.0.sort_by_key(|(cluster, _)| *cluster);
+        asked.0.extend(given.0);
         for audiences in asked.0.iter_mut().filter_map(|(_, audiences)| audiences.as_mut().ok()) {
             if audiences.iter().all(is_usual) {
                 audiences.clone_from(&parameters.audiences);
@@ -145,11 +141,12 @@ mod tests {
     /// A pod that runs, and was given a token of this audience.
     fn given(volume: &str, audience: &str) -> Workload {
         let metadata = r#","uid":"5f0c","labels":{"azure.workload.identity/use":"true"}"#;
-        pod(
-            metadata,
-            &format!(
-                r#","volumes":[{{"name":"{volume}","projected":{{"sources":[{{"serviceAccountToken":{{"path":"azure-identity-token","audience":"{audience}"}}}}]}}}}]"#
-            ),
+        pod(metadata, &spec_of(volume, audience))
+    }
+
+    fn spec_of(volume: &str, audience: &str) -> String {
+        format!(
+            r#","volumes":[{{"name":"{volume}","projected":{{"sources":[{{"serviceAccountToken":{{"path":"azure-identity-token","audience":"{audience}"}}}}]}}}}]"#
         )
     }
 
@@ -222,7 +219,30 @@ mod tests {
             audiences(vec![usual(""), given("azure-identity-token", "before")], &[DEFAULT_AUDIENCE]).unwrap(),
             [DEFAULT_AUDIENCE]
         );
-        assert_eq!(audiences(vec![given("own", "before")], &["declared"]).unwrap(), ["declared"]);
+        for says_nothing in [
+            given("own", "before"),
+            given("azure-identity-token", ""),
+            pod(OPTS_IN, &spec_of("azure-identity-token", "before")),
+            pod(r#","uid":"5f0c""#, &spec_of("azure-identity-token", "before")),
+        ] {
+            assert_eq!(audiences(vec![says_nothing.clone()], &["declared"]).unwrap(), ["declared"], "{says_nothing:?}");
+        }
+        let by_binding = r#","uid":"5f0c","labels":{"azure.workload.identity/use":"true"},"annotations":{"azure.workload.identity/use-identity-binding":"true"}"#;
+        let bound = pod(by_binding, &spec_of("azure-identity-token", "before"));
+        assert_eq!(
+            audiences(vec![bound], &["declared"]).unwrap(),
+            ["declared"],
+            "of another issuer than the cluster's"
+        );
+    }
+
+    #[test]
+    fn each_cluster_has_its_own() {
+        let elsewhere = |it: Workload| Workload { cluster: ClusterIx(1), ..it };
+        let own = usual(r#","args":["--audience=a"]"#);
+        assert_eq!(audiences(vec![elsewhere(own.clone())], &["declared"]).unwrap(), ["declared"]);
+        let other = usual(r#","args":["--audience=b"]"#);
+        assert_eq!(audiences(vec![elsewhere(other), own], &[]).unwrap(), ["a"]);
     }
 
     #[test]

@@ -53,3 +53,70 @@ impl<'a> Trust<'a> {
         self.to_come(identity).filter(|it| it.touches(credential)).find(changes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    use super::*;
+    use crate::declared::{Coming, Declared};
+    use crate::inventory::Inventory;
+    use crate::parameters::Parameters;
+    use crate::sample::{CLIENT, cluster, credential, declared, identity};
+
+    const HERS: &str = CLIENT;
+
+    fn estate(all: Vec<DeclaredCredential>) -> Inventory {
+        Inventory { identities: vec![identity()], declared: Declared::of(all, false), ..cluster() }
+    }
+
+    fn deleted(identity: &str, name: &str) -> DeclaredCredential {
+        DeclaredCredential { coming: Coming::Deleted, ..declared(identity, name) }
+    }
+
+    #[test]
+    fn what_names_no_identity_is_of_none() {
+        let mut inventory = estate(vec![declared("", "fc"), declared(HERS, "fc"), declared("/a/b", "fc")]);
+        inventory.identities.push(Identity { client_id: "".into(), id: "/other".into(), ..identity() });
+        let parameters = Parameters::default();
+        let trust = Trust::join(&inventory, &parameters);
+        let name = |identity: &str| trust.name_of(&declared(identity, "fc"));
+        assert_eq!(trust.identity_of(&declared("", "fc")), None);
+        assert_eq!(trust.identity_of(&declared(HERS, "fc")).map(|it| it.id.as_str()), Some("/id"));
+        assert_eq!([name(""), name(HERS), name("/a/b")], ["fc", "id/fc", "b/fc"]);
+        assert_eq!(trust.name_of(&DeclaredCredential { name: String::new(), ..declared(HERS, "at") }), "id/at");
+    }
+
+    #[test]
+    fn what_comes_to_a_credential_is_what_touches_it() {
+        let live = credential("shop", "cart");
+        let coming = |all: Vec<DeclaredCredential>, live: &FederatedIdentityCredential| {
+            let mut inventory = estate(all);
+            inventory.credentials.push(live.clone());
+            let parameters = Parameters::default();
+            Trust::join(&inventory, &parameters).coming_to(live).map(|it| it.address.clone())
+        };
+        let (own, other) = (deleted(HERS, "shop-cart"), deleted(HERS, "other"));
+        assert_eq!(coming(vec![other.clone(), own.clone()], &live).as_deref(), Some("shop-cart"));
+        assert_eq!(coming(vec![other], &live), None, "another credential of the identity");
+        assert_eq!(coming(vec![declared(HERS, "shop-cart")], &live), None, "nothing is to come of it");
+        let as_it_is = DeclaredCredential { coming: Coming::Changed, ..declared(HERS, "shop-cart") };
+        assert_eq!(coming(vec![as_it_is.clone()], &live), None, "it stays as it is");
+        let changed = DeclaredCredential { planned: Some(live.clone()), ..as_it_is };
+        assert_eq!(coming(vec![changed], &live).as_deref(), Some("shop-cart"));
+        let planned = FederatedIdentityCredential { declared: Some("at".into()), ..live };
+        assert_eq!(coming(vec![own], &planned), None, "it is not there yet");
+    }
+
+    #[test]
+    fn a_declaration_of_nobody_is_known_by_what_it_declares() {
+        let of = |name: &str| DeclaredCredential { name: name.into(), ..declared("", name) };
+        let inventory = estate(vec![of("other"), of("shop-cart")]);
+        let parameters = Parameters::default();
+        let trust = Trust::join(&inventory, &parameters);
+        let planned = FederatedIdentityCredential { declared: Some("shop-cart".into()), ..credential("shop", "cart") };
+        assert_eq!(trust.of_nobody_yet(&planned).map(|it| it.address.as_str()), Some("shop-cart"));
+        assert_eq!(trust.of_nobody_yet(&credential("shop", "cart")), None);
+    }
+}

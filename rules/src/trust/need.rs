@@ -63,12 +63,13 @@ fn unsaid(what: &str) -> Unknown {
 
 #[cfg(test)]
 mod tests {
+    use alloc::string::String;
     use alloc::vec;
     use alloc::vec::Vec;
 
     use super::*;
     use crate::inventory::Inventory;
-    use crate::model::Life;
+    use crate::model::{Life, Login};
     use crate::parameters::Parameters;
     use crate::sample::{OPTS_IN, cluster, pod};
 
@@ -114,6 +115,14 @@ mod tests {
     }
 
     #[test]
+    fn an_operator_that_asks_with_a_token_is_enough() {
+        let login = |means| Login { path: String::new(), means, client_id: String::new(), account: None, claim: None };
+        let asks = |means: &[Means]| asks(&Body::Operator(means.iter().map(|it| login(*it)).collect()));
+        assert!(asks(&[Means::Secret, Means::Workload]));
+        assert!(!asks(&[Means::Secret, Means::Node]));
+    }
+
+    #[test]
     fn a_claim_may_be_for_a_volume_that_asks_for_tokens() {
         let claim = r#","volumes":[{"name":"data","persistentVolumeClaim":{"claimName":"data"}}]"#;
         let all = || Extent::Everything;
@@ -132,5 +141,8 @@ mod tests {
         assert_eq!(of_inventory(&inventory), [Some(false), None], "the stores of External Secrets");
         inventory.coverage.of_cluster.clear();
         assert_eq!(of_inventory(&inventory), [None; 2]);
+        let parameters = Parameters::default();
+        let asked = Trust::join(&inventory, &parameters).needs_issuer(HERE);
+        assert_eq!(asked, Err(Unknown(Key::SecretProviderClass(HERE, "shop".into(), "vault".into()))));
     }
 }

@@ -5,8 +5,11 @@ use alloc::vec;
 
 use super::*;
 use crate::inventory::{Namespace, Tokens};
-use crate::model::{Origin, Pairs, Platform, Registration};
-use crate::sample::{CLIENT, ISSUER, OPTS_IN, account, cluster, credential, declared, identity, pod, workload};
+use crate::model::{
+    Operator, Origin, Pairs, Platform, Registration, Requirement, RoleAssignment, Selector, Software, Webhook,
+    WebhookSettings,
+};
+use crate::sample::{CLIENT, ISSUER, OPTS_IN, account, cluster, credential, custom, declared, identity, pod, workload};
 
 const HERE: ClusterIx = ClusterIx(0);
 const THERE: ClusterIx = ClusterIx(1);
@@ -90,6 +93,66 @@ fn a_cluster_has_its_own_workloads_and_registrations() {
     let trust = Trust::join(&inventory, &parameters);
     let names: Vec<&str> = trust.registrations(HERE).map(|it| it.name.as_str()).collect();
     assert_eq!(names, ["here"]);
+    assert!(!trust.azure_keeps_webhook(ClusterIx(2)), "of no cluster");
+}
+
+#[test]
+fn a_cluster_has_its_own_of_everything() {
+    let mut inventory = two();
+    let store = r#"{"apiVersion":"external-secrets.io/v1","kind":"SecretStore","metadata":{"name":"it","namespace":"shop"},"spec":{}}"#;
+    inventory.customs.push(custom(store));
+    inventory.service_accounts.push(account(CLIENT));
+    inventory.secrets.push(SecretKeys { cluster: HERE, namespace: "shop".into(), name: "it".into(), keys: vec![] });
+    for (cluster, namespace) in [(THERE, "wi"), (HERE, "shop"), (HERE, "wi")] {
+        let tenant_id = alloc::format!("{cluster:?}/{namespace}");
+        let namespace = namespace.into();
+        inventory.webhook_settings.push(WebhookSettings { cluster, namespace, tenant_id, environment: String::new() });
+    }
+    let parameters = Parameters::default();
+    let trust = Trust::join(&inventory, &parameters);
+    let counts =
+        |cluster| (trust.customs(cluster).count(), trust.accounts(cluster).count(), trust.secrets(cluster).count());
+    assert_eq!((counts(HERE), counts(THERE)), ((1, 1, 1), (0, 0, 0)));
+    let Link::Found(settings) = trust.webhook_settings(HERE, "wi") else { panic!("they are not found") };
+    assert_eq!(settings.tenant_id, "ClusterIx(0)/wi");
+    assert_eq!(finds(&inventory, |trust| trust.webhook_settings(HERE, "till")), None);
+}
+
+#[test]
+fn software_is_that_of_the_workloads_that_run_it() {
+    let software = |image: &str| Software { images: vec![image.into()], ..Software::default() };
+    let inventory = Inventory { software: vec![software("web:1"), software("cart:1")], ..two() };
+    let parameters = Parameters::default();
+    let trust = Trust::join(&inventory, &parameters);
+    let runs = pod("", r#","containers":[{"name":"app","image":"cart:1"}]"#);
+    let images: Vec<_> = trust.run_by(&runs).flat_map(|it| &it.images).collect();
+    assert_eq!(images, ["cart:1"]);
+}
+
+#[test]
+fn a_namespace_is_out_of_sight_by_the_first_requirement_that_it_does_not_meet() {
+    let requirement = |operator, value: &str| Requirement {
+        key: "kubernetes.io/metadata.name".into(),
+        operator,
+        values: vec![value.into()],
+    };
+    let of = |all: Vec<Requirement>| Webhook { namespaces: Selector(all), ..Webhook::default() };
+    let webhook = of(vec![requirement(Operator::NotIn, "kube-system"), requirement(Operator::In, "shop")]);
+    let inventory = two();
+    let parameters = Parameters::default();
+    let trust = Trust::join(&inventory, &parameters);
+    let unmet = |namespace: &str| trust.out_of_sight(HERE, namespace, &webhook).map(|it| it.map(|it| it.operator));
+    assert_eq!(unmet("shop"), Ok(None));
+    assert_eq!(unmet("till"), Ok(Some(Operator::In)));
+    assert_eq!(unmet("kube-system"), Ok(Some(Operator::NotIn)));
+}
+
+#[test]
+fn an_identity_without_a_principal_id_has_no_role_that_is_seen() {
+    let role = RoleAssignment { id: String::new(), principal_id: String::new(), role: "r".into(), scope: "/".into() };
+    let inventory = Inventory { role_assignments: vec![role], ..two() };
+    let parameters = Parameters::default();
+    assert!(Trust::join(&inventory, &parameters).roles_seen(&identity()).is_empty());
 }
 
 #[test]
