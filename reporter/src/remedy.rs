@@ -16,7 +16,9 @@ pub fn remedy(kind: &str) -> &'static str {
         "namespaces that no file states" => {
             "say `--default-namespace NAMESPACE`, or `--default-namespace NAMESPACE=PATH` of some of the files"
         }
-        "PersistentVolumeClaims" => "look at them yourself: they are not read yet",
+        "PersistentVolumeClaims" => {
+            "give the output of `kubectl get persistentvolumes -o json`; what other volumes are mounted with, look at yourself"
+        }
         "stores of External Secrets" => "give the output of `kubectl get secretstores,clustersecretstores -A -o json`",
         "list of Deployments" => "give the output of `kubectl get deployments -A -o json`",
         "roles and their bindings" => {

@@ -11,6 +11,7 @@ mod audience;
 mod coming;
 #[cfg(feature = "audit")]
 mod life;
+mod mounted;
 #[cfg(feature = "audit")]
 mod need;
 #[cfg(feature = "audit")]
@@ -33,9 +34,7 @@ use core::fmt;
 
 use crate::declared::Declared;
 use crate::index::{Index, Name};
-use crate::inventory::{
-    ClusterCoverage, Extent, Inventory, Namespace, SecretKeys, SecretProviderClass, TokenRequester, Tokens,
-};
+use crate::inventory::{ClusterCoverage, Extent, Inventory, Namespace, SecretKeys, TokenRequester, Tokens};
 use crate::model::{
     ClientId, Cluster, ClusterIx, FederatedIdentityCredential, Identity, Issuer, Parent, RoleAssignment,
     ServiceAccount, Software, Subject, Workload,
@@ -384,21 +383,6 @@ impl<'a> Trust<'a> {
     #[cfg(feature = "audit")]
     pub fn knows_secrets(&self, cluster: ClusterIx) -> bool {
         *self.extent(cluster, |coverage| &coverage.secrets) == Extent::Everything
-    }
-
-    /// A SecretProviderClass in the namespace of a workload.
-    pub fn provider_class(&self, workload: &Workload, name: &str) -> Link<&'a SecretProviderClass> {
-        let (cluster, namespace) = (workload.cluster, workload.namespace.as_str());
-        let found = self
-            .inventory
-            .provider_classes
-            .iter()
-            .find(|class| class.cluster == cluster && class.namespace == namespace && class.name == name);
-        let covered = self.extent(cluster, |coverage| &coverage.provider_classes).covers(namespace, name);
-        let link = Link::look(found, covered, || Key::SecretProviderClass(cluster, namespace.into(), name.into()));
-        #[cfg(feature = "audit")]
-        let link = link.beside(workload);
-        link
     }
 
     /// A custom resource through which an operator asks for the tokens of a workload's

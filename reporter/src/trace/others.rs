@@ -57,21 +57,12 @@ impl<'a> Walker<'_, 'a> {
                 By::Unclear(Unknown(Key::Value("the client id of the inline volume".into()))),
             ),
             Volume::Claim(name) => {
-                let mut volumes = trust.customs(workload.cluster).filter(|custom| custom.is_volume());
-                let found = volumes.find_map(|custom| {
-                    let is_its =
-                        |(namespace, claim): &(String, String)| *namespace == workload.namespace && claim == name;
-                    let login = custom.logins().iter().find(|login| login.claim.as_ref().is_some_and(is_its))?;
-                    Some((reference(custom), login.client_id.as_str().into()))
-                });
-                match found {
-                    Some((volume, client_id)) => {
-                        other(format!("the driver of {volume}"), By::Token(client_id, String::new()))
-                    }
-                    None => {
-                        let key = Key::Claim(workload.cluster, workload.namespace.clone(), name.clone());
-                        other(format!("perhaps the driver of PersistentVolumeClaim {name}"), By::Unclear(Unknown(key)))
-                    }
+                if let Some((volume, login)) = trust.volume_of(workload, name) {
+                    let by = By::Token(login.client_id.as_str().into(), String::new());
+                    other(format!("the driver of {}", reference(volume)), by)
+                } else {
+                    let key = Key::Claim(workload.cluster, workload.namespace.clone(), name.clone());
+                    other(format!("perhaps the driver of PersistentVolumeClaim {name}"), By::Unclear(Unknown(key)))
                 }
             }
             Volume::SecretsStore(name) => {

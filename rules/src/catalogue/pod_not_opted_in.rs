@@ -7,10 +7,10 @@
 //! Whoever else brings the tokens needs no label, and such pods are left alone: those that project a
 //! token themselves; those that mount a SecretProviderClass with a client id, or Azure storage with
 //! a workload identity token, where the driver asks for the token; those under a ServiceAccount
-//! whose tokens External Secrets asks for. A pod labelled `false` has opted out. Whether a
-//! PersistentVolume mounts with such a token is not read, so a pod with a claim is not judged. Nor is a
-//! ReplicaSet that is left of a rollout, and what pods it has: what makes it was mended, and replaces it. Where
-//! that was not read, it is not known.
+//! whose tokens External Secrets asks for. A pod labelled `false` has opted out. A pod with a
+//! claim is not judged: a PersistentVolume that is mounted with such a token serves it, and what is bound to other
+//! claims is not read. Nor is a ReplicaSet that is left of a rollout, and what pods it has: what makes it was mended,
+//! and replaces it. Where that was not read, it is not known.
 //!
 //! # Fails
 //!
@@ -133,7 +133,6 @@
 //! metadata: {name: cart-6b8f, namespace: shop, ownerReferences: [{apiVersion: apps/v1, kind: Deployment, name: cart, controller: true}]}
 //! spec: {replicas: 1, template: {spec: {serviceAccountName: cart}}}
 //! ```
-use crate::model::Volume;
 use crate::prelude::*;
 use crate::trust::{Key, Unknown};
 
@@ -205,25 +204,12 @@ fn is_left_of_a_rollout(workload: &Workload, trust: &Trust<'_>) -> Result<bool, 
 /// Whether the pods get tokens for Azure by other means than the webhook: one that is known
 /// settles it, whatever is unknown beside it.
 fn served_otherwise(workload: &Workload, trust: &Trust<'_>) -> Result<bool, Unknown> {
-    let mut served = Ok(workload.projects_azure_token());
-    let mut consider = |found: Result<bool, Unknown>| {
-        if served != Ok(true) && found != Ok(false) {
-            served = found;
-        }
-    };
-    for volume in &workload.template.volumes {
-        consider(match volume {
-            Volume::Token(_) => Ok(false),
-            Volume::AzureStorage => Ok(true),
-            Volume::Claim(name) => Err(Unknown(Key::Claim(workload.cluster, workload.namespace.clone(), name.clone()))),
-            Volume::SecretsStore(class) => {
-                let class = trust.provider_class(workload, class).known();
-                class.map(|class| class.is_some_and(|class| class.client_id().is_some()))
-            }
-        });
+    let mounted = trust.is_mounted_with_token(workload);
+    if workload.projects_azure_token() || mounted == Ok(true) {
+        return Ok(true);
     }
-    consider(trust.token_requester(workload).known().map(|requester| requester.is_some()));
-    served
+    let requested = trust.token_requester(workload).known().map(|requester| requester.is_some());
+    if requested == Ok(false) { mounted } else { requested }
 }
 
 #[cfg(test)]

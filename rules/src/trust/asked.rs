@@ -3,8 +3,7 @@
 use alloc::format;
 
 use super::{Key, Trust, Unknown};
-use crate::inventory::SecretProviderClass;
-use crate::model::{Custom, ServiceAccount, Volume, Workload};
+use crate::model::{Custom, ServiceAccount, Workload};
 
 impl Trust<'_> {
     /// Whether anybody asks for the tokens of a ServiceAccount: pods that run under it, a driver that mounts for
@@ -49,24 +48,11 @@ impl Trust<'_> {
 
     /// Whether the pods of a workload ask for tokens of Azure, or a driver does that mounts for them.
     pub(super) fn asks(&self, workload: &Workload) -> Result<bool, Unknown> {
-        let mut answer = Ok(workload.opts_in() || workload.projects_azure_token());
-        for volume in &workload.template.volumes {
-            let mounted = match volume {
-                Volume::Token(_) => Ok(false),
-                Volume::AzureStorage => Ok(true),
-                Volume::Claim(name) => {
-                    Err(Unknown(Key::Claim(workload.cluster, workload.namespace.clone(), name.clone())))
-                }
-                Volume::SecretsStore(class) => {
-                    let class = self.provider_class(workload, class).known();
-                    class.map(|class| class.is_some_and(|class| SecretProviderClass::client_id(class).is_some()))
-                }
-            };
-            if answer != Ok(true) && mounted != Ok(false) {
-                answer = mounted;
-            }
+        if workload.opts_in() || workload.projects_azure_token() {
+            Ok(true)
+        } else {
+            self.is_mounted_with_token(workload)
         }
-        answer
     }
 }
 
