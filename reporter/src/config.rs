@@ -152,9 +152,10 @@ impl Config {
         self.pod_bearing.iter().filter_map(|declared| PodBearing::declared(declared).ok())
     }
 
-    /// The namespace in which objects of files belong that state none.
-    pub fn namespace(&self) -> Option<Tie> {
-        self.default_namespace.as_ref().map(|name| Tie { name: name.clone(), path: PathBuf::new() })
+    /// The namespaces in which objects of files belong that state none: the one declared, then those typed.
+    pub fn namespaces(&self, typed: &[Tie]) -> Vec<Tie> {
+        let own = self.default_namespace.as_ref().map(|name| Tie { name: name.clone(), path: PathBuf::new() });
+        own.into_iter().chain(typed.iter().cloned()).collect()
     }
 
     /// The clusters declared.

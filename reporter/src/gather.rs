@@ -105,7 +105,7 @@ impl Gather {
         progress.say("reading");
         let roots = self.sources.roots()?;
         let (mut reading, mut sections) = read(&roots, &bearing, || Box::new(io::stdin()));
-        let namespaces = self.sources.how.namespaces(&config);
+        let namespaces = config.namespaces(&self.sources.how.default_namespace);
         reading.place(&namespaces);
         sections.iter_mut().for_each(|section| section.reading.place(&namespaces));
         let (sections, gaps) = settle(sections);

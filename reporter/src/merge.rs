@@ -75,11 +75,8 @@ impl Merge {
                 whole &= of_feeds.clone().all(|feed| is_complete(&feed.gaps));
                 return Ok(if whole { 0 } else { 3 });
             }
-            let wanted = Wanted {
-                namespaces: config.namespace().into_iter().collect(),
-                declared: config.declared(),
-                ..Wanted::default()
-            };
+            let wanted =
+                Wanted { namespaces: config.namespaces(&[]), declared: config.declared(), ..Wanted::default() };
             let collected = join(&wanted, reading, sections, gaps, Vec::new());
             judging.report(collected, config, &reports, None, &progress)
         })

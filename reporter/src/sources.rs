@@ -92,7 +92,7 @@ impl Sources {
             clusters,
             identities: self.how.identity.clone(),
             images: self.how.image.clone(),
-            namespaces: self.how.namespaces(config),
+            namespaces: config.namespaces(&self.how.default_namespace),
             declared: config.declared(),
             assume_complete: self.how.assume_complete,
             bearing: self.how.bearing(config),
@@ -143,11 +143,6 @@ impl Sources {
 }
 
 impl How {
-    /// The namespaces of objects that state none: that of the configuration, then what was typed.
-    pub fn namespaces(&self, config: &Config) -> Vec<Tie> {
-        config.namespace().into_iter().chain(self.default_namespace.iter().cloned()).collect()
-    }
-
     /// The kinds with a pod template that are declared: typed, or in the configuration.
     pub fn bearing(&self, config: &Config) -> Vec<&'static PodBearing> {
         self.bearing.iter().copied().chain(config.bearing()).collect()

@@ -1,12 +1,11 @@
 //! Placing: objects of files that state no namespace, into the one that the user says. Charts leave it to
 //! `helm install -n`, and bases to whoever builds on them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use wiguard_rules::manifest::Manifest;
 
 use super::facts::Facts;
-use super::tie::clean;
 use super::{Reading, Tie};
 
 /// Reads `NAMESPACE`, which is of every file, or `NAMESPACE=PATH`.
@@ -38,8 +37,7 @@ pub(crate) fn check(name: &str) -> Result<(), String> {
 }
 
 impl Reading {
-    /// Puts objects that state no namespace into the one that is said of their file; what is said of the longest
-    /// path counts, and of two alike the last.
+    /// Puts objects that state no namespace into the one that is said of their file.
     pub(crate) fn place(&mut self, said: &[Tie]) {
         for (source, facts) in &mut self.facts {
             if let Some(namespace) = namespace_of(&source.path, said) {
@@ -51,9 +49,7 @@ impl Reading {
 
 /// The namespace that is said of the objects of a file that state none.
 pub(crate) fn namespace_of<'t>(path: &str, said: &'t [Tie]) -> Option<&'t str> {
-    let path = clean(Path::new(path));
-    let of_it = said.iter().filter(|tie| path.starts_with(&tie.path));
-    of_it.max_by_key(|tie| tie.path.components().count()).map(|tie| tie.name.as_str())
+    Tie::of(path, said).map(|tie| tie.name.as_str())
 }
 
 impl Facts {

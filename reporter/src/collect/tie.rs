@@ -54,6 +54,12 @@ impl Tie {
         }
     }
 
+    /// What is said of a file: of its longest path, and of two alike the last.
+    pub(super) fn of<'t>(path: &str, said: &'t [Self]) -> Option<&'t Self> {
+        let path = clean(Path::new(path));
+        said.iter().filter(|tie| tie.covers(&path)).max_by_key(|tie| tie.path.components().count())
+    }
+
     fn covers(&self, path: &Path) -> bool {
         path.starts_with(&self.path)
     }
@@ -191,13 +197,12 @@ impl<'a> Ties<'a> {
 
     /// The cluster of the objects in the file at `path`, and if it is one without a name, why.
     pub(super) fn cluster_of(&mut self, path: &str, root: usize) -> (ClusterIx, Option<&'static str>) {
-        let path = clean(Path::new(path));
-        let said = self.said.iter().filter(|tie| tie.covers(&path)).max_by_key(|tie| tie.path.components().count());
-        if let Some(tie) = said {
+        if let Some(tie) = Tie::of(path, self.said) {
             let known = self.clusters.iter().position(|cluster| cluster.name == tie.name);
             let index = known.unwrap_or_else(|| self.add(Cluster { name: tie.name.clone(), ..Cluster::default() }));
             return (ix(index), None);
         }
+        let path = clean(Path::new(path));
         let mut why = UNDESCRIBED;
         for folder in path.ancestors().skip(1) {
             let name = folder.file_name().map(|name| name.to_string_lossy());
@@ -285,11 +290,10 @@ pub(super) fn images_of_path<'t>(path: &str, said: &'t [Tie]) -> impl Iterator<I
 
 /// The identity that the user ties to a path, or that its file is named after.
 pub(super) fn identity_of_path<'i>(path: &str, said: &[Tie], identities: &'i [Identity]) -> Option<&'i Identity> {
-    let path = clean(Path::new(path));
-    if let Some(tie) = said.iter().filter(|tie| tie.covers(&path)).max_by_key(|tie| tie.path.components().count()) {
-        return only(identities, &tie.name);
+    match Tie::of(path, said) {
+        Some(tie) => only(identities, &tie.name),
+        None => only(identities, signing::called(&clean(Path::new(path)).file_name()?.to_string_lossy())),
     }
-    only(identities, signing::called(&path.file_name()?.to_string_lossy()))
 }
 
 /// What identifies an identity among all.

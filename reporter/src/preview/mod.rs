@@ -100,7 +100,7 @@ impl Preview {
             clusters: self.cluster.clone(),
             identities: self.identity.clone(),
             images: Vec::new(),
-            namespaces: config.namespace().into_iter().chain(self.default_namespace.iter().cloned()).collect(),
+            namespaces: config.namespaces(&self.default_namespace),
             declared: config.declared(),
             assume_complete: self.assume_complete,
             ..Wanted::default()
