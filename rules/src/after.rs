@@ -1,6 +1,5 @@
 //! Afterwards: what an identity trusts once what is declared of it is applied.
 
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::vec::Vec;
 
@@ -67,18 +66,13 @@ impl<'a> After<'_, 'a> {
 
     /// The credentials there will be, if all of them are known.
     pub fn credentials(&self) -> Option<Vec<&'a FederatedIdentityCredential>> {
-        let here = |it: &&DeclaredCredential| it.origin.source == self.declared.origin.source;
-        let (mut named, mut nameless) = (BTreeMap::new(), Vec::new());
-        for it in self.trust.to_come(self.identity).filter(here) {
-            if it.name.is_empty() {
-                nameless.push(it);
-            } else {
-                named.entry(it.name.to_ascii_lowercase()).or_insert(it);
-            }
+        if self.trust.declared().of_nobody().any(DeclaredCredential::is_to_come) {
+            return None;
         }
+        let here = |it: &&DeclaredCredential| it.origin.source == self.declared.origin.source;
         let stays = |live: &FederatedIdentityCredential| {
-            let made = named.get(&live.name.to_ascii_lowercase()).into_iter().chain(&nameless);
-            made.filter(|it| it.touches(live)).all(|it| !it.is_deleted() && it.difference(live).is_none())
+            let mut made = self.trust.to_come(self.identity).filter(here).filter(|it| it.touches(live)).peekable();
+            made.peek().is_none() || made.any(|it| !it.is_deleted() && it.difference(live).is_none())
         };
         let mut all: Vec<_> = self.live.iter().copied().filter(|live| stays(live)).collect();
         let to_come = self.trust.to_come(self.identity).filter(|it| !it.is_deleted());

@@ -104,7 +104,8 @@ pub enum Key {
     Clusters(Issuer),
     /// How Azure describes a cluster.
     Description(ClusterIx),
-    /// What a `claimsMatchingExpression` or a `valueFrom` evaluates to.
+    /// What has no kind of its own, in words: what an expression or a `valueFrom` evaluates to, or a list that was
+    /// not read.
     Value(String),
 }
 

@@ -112,7 +112,7 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
 /// Whether an operator has that name, in whatever namespace.
 #[cfg(feature = "audit")]
 fn is_called(operator: &str, name: &str) -> bool {
-    operator.split_once(':').is_some_and(|(_, pattern)| crate::parameters::glob(pattern, name))
+    crate::parameters::glob(operator.rsplit_once(':').map_or(operator, |(_, pattern)| pattern), name)
 }
 
 fn has_client_id(container: &Container) -> bool {

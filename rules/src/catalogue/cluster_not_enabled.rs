@@ -261,7 +261,6 @@ fn check(cluster: &Cluster, trust: &Trust<'_>) -> Verdict {
     let severity = match (hop, cluster.platform) {
         // The webhook may run as something else than a Deployment.
         (Hop::Webhook, Platform::Arc) => Severity::High,
-        (Hop::Webhook, _) => RULE.severity,
         _ if needs_issuer(cluster, trust) => RULE.severity,
         _ => Severity::Info,
     };
@@ -335,7 +334,7 @@ fn misses_webhook(cluster: &Cluster, trust: &Trust<'_>) -> Result<bool, Unknown>
 
 /// Whether somebody presents tokens of the cluster to Entra, or may.
 fn needs_issuer(cluster: &Cluster, trust: &Trust<'_>) -> bool {
-    index_of(cluster, trust).is_none_or(|index| trust.needs_issuer(index).unwrap_or(true))
+    index_of(cluster, trust).map_or(Ok(true), |index| trust.needs_issuer(index)).unwrap_or(true)
 }
 
 fn index_of(cluster: &Cluster, trust: &Trust<'_>) -> Option<ClusterIx> {

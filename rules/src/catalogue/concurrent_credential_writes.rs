@@ -322,9 +322,6 @@ pub(super) static RULE: Rule = Rule {
 
 fn check(one: &DeclaredCredential, trust: &Trust<'_>) -> Verdict {
     let declared = trust.declared().of_owner(&one.identity);
-    if one.identity.is_empty() {
-        return Ok(None);
-    }
     // told once, at the first of them
     let first = |wanted| declared.iter().find(|it| collides(it, declared) == wanted);
     let is_first = |of: Option<&DeclaredCredential>| of.is_some_and(|first| core::ptr::eq(first, one));

@@ -89,11 +89,7 @@ fn check(credential: &FederatedIdentityCredential, trust: &Trust<'_>) -> Verdict
         (&other.name, &other.id) < (&credential.name, &credential.id)
     };
     let seen = trust.credentials_seen(identity).iter();
-    let planned: Vec<&FederatedIdentityCredential> = if credential.declared.is_some() {
-        trust.to_come(identity).filter_map(|it| it.planned()).collect()
-    } else {
-        Vec::new()
-    };
+    let planned: Vec<_> = trust.to_come(identity).filter_map(|it| it.planned()).collect();
     let first = if planned.contains(&credential) {
         // it comes after all that are there and stay, and is none that another document plans too
         let stays = |other: &&&FederatedIdentityCredential| !trust.to_come(identity).any(|it| it.touches(other));
