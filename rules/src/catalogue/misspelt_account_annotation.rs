@@ -6,7 +6,8 @@
 //!
 //! Where the right key stands beside it, the misspelt one is a leftover and the finding is low, as
 //! it is for a key that is read of pods alone or is none of workload identity's at all.
-//! `azure-workload-identity.io/…` marks the webhook's own objects and is left alone.
+//! `azure-workload-identity.io/…` marks the webhook's own objects and is left alone. So is a prefix that is a letter
+//! off, `azure.workload.identify/…`, which may be anybody's own.
 //!
 //! # Fails
 //!
@@ -61,6 +62,13 @@
 //! apiVersion: v1
 //! kind: ServiceAccount
 //! metadata: {name: azure-wi-webhook-admin, namespace: kube-system, annotations: {azure-workload-identity.io/system: "true"}}
+//! ```
+//!
+//! ```yaml
+//! # a prefix of somebody else's, however near
+//! apiVersion: v1
+//! kind: ServiceAccount
+//! metadata: {name: cart, namespace: shop, annotations: {azure.workload.identify/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}
 //! ```
 //!
 //! # As CEL

@@ -8,7 +8,8 @@
 //! it is for a key that is none of workload identity's at all.
 //! Left alone are `azure.workload.identity/use-…`, which asks for a token endpoint of that suffix,
 //! `azure-workload-identity.io/…`, which marks the webhook's own objects, and the annotation beside
-//! the label or with the value `false`, which asks for nothing.
+//! the label or with the value `false`, which asks for nothing. A prefix that is a letter off,
+//! `azure.workload.identify/…`, may be anybody's own; that such a pod lacks the label, `pod-not-opted-in` says.
 //!
 //! # Fails
 //!
@@ -83,6 +84,13 @@
 //! apiVersion: v1
 //! kind: Pod
 //! metadata: {name: cart, labels: {azure.workload.identity/use: "true"}, annotations: {azure.workload.identity/use: "true"}}
+//! ```
+//!
+//! ```yaml
+//! # a prefix of somebody else's, however near
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, labels: {azure.workload.identify/use: "true"}}
 //! ```
 //!
 //! # As CEL

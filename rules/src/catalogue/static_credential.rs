@@ -7,7 +7,8 @@
 //! An empty value counts as none, and so does a user name without password. Of a variable that is set twice the
 //! last counts, as the container is started with it; a literal that it hides stands in the manifest all the same.
 //! Containers into which the webhook
-//! injects a token are for `static-credential-shadows` to judge. What a ConfigMap of `envFrom` holds is not read.
+//! injects a token are for `static-credential-shadows` to judge. What a ConfigMap of `envFrom` holds is not read. A
+//! variable from a key of a Secret with `optional: true` is none where the audit knows that the Secret has no such key.
 //!
 //! # Fails
 //!

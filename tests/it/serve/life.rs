@@ -180,8 +180,7 @@ async fn on_sigterm_it_says_so_serves_on_and_finishes_what_it_has() {
     assert!(load.answered() > answered);
     load.end().await;
 
-    tokio::time::sleep(Duration::from_millis(1_200).saturating_sub(begun.elapsed())).await;
-    assert!(TcpStream::connect(serving.at).await.is_err(), "it still listens");
+    serving.until("closed", async || TcpStream::connect(serving.at).await.is_err()).await;
     slow.write_all(last.as_bytes()).await.unwrap();
     let mut said = String::new();
     let _ = slow.read_to_string(&mut said).await;
