@@ -81,6 +81,7 @@ mod tests {
             Key::IdentityBindings(cluster),
             Key::Identity(text()),
             Key::Credentials(text()),
+            Key::Trusting(Issuer::from("")),
             Key::Parent(text()),
             Key::Clusters(Issuer::from("")),
             Key::Description(cluster),

@@ -80,3 +80,33 @@ impl Remedy<'_> {
         &declared.address
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use alloc::vec;
+
+    use super::*;
+    use crate::declared::{Coming, Declared};
+    use crate::exchange::presented;
+    use crate::inventory::Inventory;
+    use crate::parameters::Parameters;
+    use crate::sample::{CLIENT, OPTS_IN, cluster, credential, declared, identity, pod};
+
+    #[test]
+    fn of_what_is_to_come_the_one_that_misses_is_named() {
+        let planned = |address: &str, name: &str| DeclaredCredential {
+            coming: Coming::Made,
+            planned: Some(FederatedIdentityCredential { declared: Some(address.into()), ..credential("shop", name) }),
+            subject: credential("shop", name).subject,
+            ..declared(CLIENT, address)
+        };
+        let all = vec![planned("a", "other-account"), planned("b", "carts")];
+        let inventory = Inventory { identities: vec![identity()], declared: Declared::of(all, false), ..cluster() };
+        let parameters = Parameters::default();
+        let trust = Trust::join(&inventory, &parameters);
+        let presented = presented(&pod(OPTS_IN, ""), &trust).unwrap().unwrap();
+        let refusal = Refusal { client_id: CLIENT.into(), identity: inventory.identities.first(), credentials: vec![] };
+        assert_eq!(remedy(&refusal, &presented, &trust).unwrap().address(), "b");
+    }
+}

@@ -4,7 +4,7 @@ use alloc::string::ToString;
 
 use super::*;
 use crate::inventory::{Inventory, Tokens};
-use crate::model::{Parent, ServiceAccount};
+use crate::model::{Parent, ServiceAccount, Workload};
 use crate::near;
 use crate::parameters::Parameters;
 use crate::sample::{AUDIENCE, CLIENT, ISSUER, OPTS_IN, account, cluster, credential, flexible, identity, pod};
@@ -86,6 +86,21 @@ fn a_container_s_own_variable_comes_before_the_annotation() {
         asked(&format!(r#","containers":[{a},{{"name":"x"}},{b},{c}]"#)),
         [Ok("other".into()), annotated(), Err(()), Ok("none".into())]
     );
+    let referring = container("a", r#"value":"$(ID)""#);
+    assert_eq!(asked(&format!(r#","containers":[{referring}]"#)), [Err(())]);
+}
+
+#[test]
+fn a_config_map_may_bring_what_no_annotation_says() {
+    let inventory = Inventory { service_accounts: vec![account("")], ..cluster() };
+    let parameters = Parameters::default();
+    let asked = |container: &str| {
+        let trust = Trust::join(&inventory, &parameters);
+        client_ids(&pod(OPTS_IN, &format!(r#","containers":[{container}]"#)), &trust)
+    };
+    assert_eq!(asked(r#"{"name":"a"}"#), [Ok(None)]);
+    let open = asked(r#"{"name":"a","envFrom":[{"configMapRef":{"name":"c"}}]}"#);
+    assert!(open[0].is_err(), "{open:?}");
 }
 
 #[test]
@@ -263,6 +278,9 @@ fn only_a_credential_that_nobody_lives_by_is_corrected() {
     assert!(repair(Some(identity()), audience.clone(), false).contains(" update "));
     assert!(repair(Some(identity()), audience, true).contains(" update "), "it lives by no other");
     assert!(repair(None, swapped(), false).contains(CLIENT));
+    let planned = |it: FederatedIdentityCredential| FederatedIdentityCredential { declared: Some("at".into()), ..it };
+    assert!(repair(Some(identity()), planned(credential("shop", "carts")), false).starts_with("at at set the subject"));
+    assert!(repair(Some(identity()), planned(credential("shop", "till")), false).contains(" create "));
 }
 
 #[test]
@@ -303,4 +321,51 @@ fn all_of_an_issuer_are_known_by_the_identity_or_by_the_issuer() {
     assert!(!knows(&with(Some(open(identity())), vec![])));
     assert!(!knows(&cluster()));
     assert!(knows(&knows_trust(cluster())));
+}
+
+#[test]
+fn what_is_refused_in_a_namespace_that_is_a_guess_may_be_trusted_in_another() {
+    let parameters = Parameters::default();
+    let unplaced = Workload { unplaced: true, ..pod(OPTS_IN, &own_token("api://AzureADTokenExchangeUSGov")) };
+    let said = |identity: Identity, credentials: Vec<FederatedIdentityCredential>| {
+        let mut inventory = with(Some(identity), credentials);
+        inventory.coverage.trust_of.insert(Tokens { namespace: Some("shop".into()), ..Tokens::of(&ISSUER.into()) });
+        let trust = Trust::join(&inventory, &parameters);
+        let presented = presented(&unplaced, &trust).unwrap().unwrap();
+        let all: Vec<_> = inventory.credentials.iter().collect();
+        let answer = presented.answer(CLIENT.into(), &trust).map(|refusal| refusal.is_some());
+        (answer, presented.may_be_meant_by(&all))
+    };
+    let place = || Err(Unknown(unplaced.place()));
+    assert_eq!(said(identity(), vec![]), (Ok(true), false));
+    assert_eq!(
+        said(open(identity()), vec![]),
+        (place(), false),
+        "another credential of it may trust another namespace"
+    );
+    let other = || credential("till", "other");
+    assert_eq!(said(identity(), vec![other()]), (Ok(true), false));
+    assert_eq!(said(identity(), vec![other(), credential("till", "cart")]), (place(), true));
+    let deaf = FederatedIdentityCredential { audiences: vec!["api://x".into()], ..credential("till", "cart") };
+    assert_eq!(said(identity(), vec![deaf]), (Ok(true), true), "it hears neither audience");
+}
+
+#[test]
+fn an_audience_that_was_not_read_may_be_all_that_lacks() {
+    let parameters = Parameters::default();
+    let unread = |credential: FederatedIdentityCredential| {
+        let inventory = with(Some(identity()), vec![credential]);
+        let trust = Trust::join(&inventory, &parameters);
+        let presented = presented(&pod(OPTS_IN, ""), &trust).unwrap().unwrap();
+        let credentials = inventory.credentials.iter().collect();
+        let refusal = Refusal { client_id: CLIENT.into(), identity: None, credentials };
+        presented.unread_audience(&refusal, &pod(OPTS_IN, ""), &trust)
+    };
+    let hears = |audiences: &[&str], name: &str| FederatedIdentityCredential {
+        audiences: audiences.iter().map(|it| (*it).into()).collect(),
+        ..credential("shop", name)
+    };
+    assert_eq!(unread(hears(&["api://own"], "cart")), Some(Unknown(Key::Deployments(ClusterIx(0)))));
+    assert_eq!(unread(hears(&["api://own"], "till")), None, "it lacks more");
+    assert_eq!(unread(hears(&[], "cart")), None, "it hears none at all");
 }

@@ -223,7 +223,7 @@ impl<'t> Reader<'t> {
         let end = self.rest.find(|letter| !is_part(letter)).unwrap_or(self.rest.len());
         let (word, rest) = self.rest.split_at_checked(end)?;
         let is_word = word.starts_with(|letter: char| letter.is_ascii_alphabetic()) && !word.ends_with('.');
-        self.rest = if is_word { rest } else { self.rest };
+        self.rest = rest;
         is_word.then_some(word)
     }
 }
@@ -349,7 +349,10 @@ mod tests {
             "request.namespace == '${NAMESPACE}'",
             "request.namespace in ['a' 'b']",
             "request.namespace in [",
+            "request.namespace in [ashopa]",
             "namespace == 'shop'",
+            "false && namespace == 'shop'",
+            ".request.uid == 'a' || true",
             "request. namespace == 'shop'",
             "false // never",
             "${EXPRESSION}",

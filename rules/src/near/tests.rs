@@ -141,3 +141,17 @@ fn edits_are_counted() {
         assert_eq!(edits_within(a, b, limit), expected, "{a} {b} {limit}");
     }
 }
+
+#[test]
+fn what_is_meant_differs_in_nothing_but_slips() {
+    let is_meant = |issuer: &str, subject: &str, audience: &str| {
+        let credential = credential("fc", issuer, subject, audience);
+        miss(&token(), &credential).unwrap().is_meant()
+    };
+    let (right, audience) = ("system:serviceaccount:shop:cart", "api://AzureADTokenExchange");
+    assert!(is_meant(ISSUER, "system:serviceaccount:shop:carts", audience));
+    assert!(is_meant(ISSUER.trim_end_matches('/'), "system:serviceaccount:shop:carts", audience));
+    assert!(is_meant(ISSUER, right, "api://x"));
+    assert!(!is_meant(ISSUER, "system:serviceaccount:shop:other-account", audience));
+    assert!(!is_meant("https://example.com", right, "api://x"), "one of two is no slip");
+}

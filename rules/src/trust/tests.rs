@@ -4,7 +4,7 @@ use alloc::string::ToString;
 use alloc::vec;
 
 use super::*;
-use crate::inventory::{Namespace, Tokens};
+use crate::inventory::{Namespace, SecretProviderClass, Tokens};
 use crate::model::{
     Operator, Origin, Pairs, Platform, Registration, Requirement, RoleAssignment, Selector, Software, Webhook,
     WebhookSettings,
