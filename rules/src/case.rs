@@ -99,12 +99,13 @@ fn found(finding: &Finding) -> String {
     format!("{} {}", finding.severity.as_str(), finding.field).trim_end().to_string()
 }
 
-/// Message, evidence, fix and the link that is named in one number (FNV-1a): the case need not hold them to tell
-/// that they changed.
+/// Message, evidence, fix, the link that is named and what it should be, in one number (FNV-1a): the case need not
+/// hold them to tell that they changed.
 fn words(finding: &Finding) -> u32 {
     let evidence = serde_json::Value::Object(finding.evidence.clone()).to_string();
     let breaks = finding.breaks.map_or_else(String::new, |hop| format!("{hop:?}"));
-    let texts = [finding.message.as_str(), &evidence, &finding.fix, &breaks];
+    let expected = finding.expected.as_ref().map_or_else(String::new, |it| format!("{it:?}"));
+    let texts = [finding.message.as_str(), &evidence, &finding.fix, &breaks, &expected];
     let bytes = texts.iter().flat_map(|text| text.bytes().chain([0]));
     bytes.fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }

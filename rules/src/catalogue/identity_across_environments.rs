@@ -295,6 +295,24 @@ mod tests {
     fn what_is_no_place_holds_nowhere() {
         let known = [Environment { name: "test".into(), places: vec!["west".into()], labels: Vec::new() }];
         assert_eq!(named(&known, Some("west"), "west"), None);
+        let bare = [Environment { name: "test".into(), places: Vec::new(), labels: vec!["env".into()] }];
+        let pair = crate::model::Pair { key: "env".into(), value: "prod".into(), is_string: true };
+        assert_eq!(labelled(&bare, &Pairs(vec![pair])), None, "nor is what is no label");
+    }
+
+    #[test]
+    fn one_environment_with_labels_is_enough_to_overrule_a_name() {
+        let environment = |name: &str, place: &str, labels: &[&str]| Environment {
+            name: name.into(),
+            places: vec![place.into()],
+            labels: labels.iter().map(|it| (*it).into()).collect(),
+        };
+        let environments =
+            vec![environment("production", "*:*-prod", &["env=prod"]), environment("test", "*:*-test", &[])];
+        let parameters = Parameters { environments, ..Parameters::default() };
+        let inventory = inventory(["shop-prod", "shop-test"]);
+        let verdict = check(inventory.identities.first().unwrap(), &Trust::join(&inventory, &parameters));
+        assert!(verdict.is_err(), "{verdict:?}");
     }
 
     #[test]

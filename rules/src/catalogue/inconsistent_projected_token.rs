@@ -129,9 +129,6 @@ const VARIABLE: &str = "AZURE_FEDERATED_TOKEN_FILE";
 
 fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     let tokens: Vec<&Token> = workload.own_tokens().filter(|token| is_for_azure(token.audience.as_str())).collect();
-    if tokens.is_empty() {
-        return Ok(None);
-    }
     if let Some(found) = misplaced(workload, &tokens).or_else(|| short_or_long(workload, &tokens)) {
         return Ok(Some(found));
     }

@@ -236,6 +236,7 @@ fn near_miss(
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+    use crate::declared::{Coming, Declared, DeclaredCredential};
     use crate::inventory::{Inventory, Tokens};
     use crate::model::Parent;
     use crate::parameters::Parameters;
@@ -257,6 +258,23 @@ mod tests {
     fn verdict(inventory: &Inventory) -> Verdict {
         let parameters = Parameters::default();
         check(inventory.workloads.first().unwrap(), &Trust::join(inventory, &parameters))
+    }
+
+    #[test]
+    fn one_that_is_still_to_be_made_may_be_it_too() {
+        let verdict_of = |issuer: &str| {
+            let planned = FederatedIdentityCredential {
+                issuer: issuer.into(),
+                parent: Parent::Unknown,
+                ..credential("shop", "cartt")
+            };
+            let to_come =
+                DeclaredCredential { coming: Coming::Made, planned: Some(planned), ..sample::declared("", "at") };
+            let declared = Declared::of(vec![to_come], false);
+            verdict(&Inventory { credentials: Vec::new(), declared, ..estate() })
+        };
+        assert_eq!(verdict_of(ISSUER), Err(Unknown(Key::Parent("shop-cartt".into()))));
+        assert_eq!(verdict_of("https://other.example.com"), Ok(None), "of another cluster");
     }
 
     #[test]

@@ -189,7 +189,7 @@
 //! ```
 use super::hard_coded_token_path;
 use crate::model::registration::SETTINGS;
-use crate::model::{Platform, Value, WebhookSettings, is_guid, is_placeholder};
+use crate::model::{Platform, Value, WebhookSettings, is_guid};
 use crate::prelude::*;
 use crate::release::Release;
 use crate::trust::{Key, Unknown};
@@ -258,7 +258,7 @@ fn tenant(workload: &Workload, said: &WebhookSettings, trust: &Trust<'_>) -> Ver
         let finding = of_settings(said, NAME, message);
         return Ok(Some(finding.breaks(Hop::Webhook).expected("the tenant of the identities", None)));
     }
-    if is_placeholder(told) || !is_guid(told) {
+    if !is_guid(told) {
         return Ok(None);
     }
     let Some(cluster) = trust.cluster(workload.cluster) else { return Ok(None) };
@@ -369,7 +369,7 @@ fn paths(workload: &Workload, version: &str, trust: &Trust<'_>) -> Verdict {
 }
 
 fn finding(workload: &Workload, severity: Severity, message: String, version: &str) -> Finding {
-    let at = workload.containers().find(|(container, _)| container.image.is_some());
+    let at = workload.containers().find(|(container, _)| container.webhook_image().is_some());
     let field = at.map_or_else(|| "spec.template.spec.containers".to_owned(), |(_, place)| format!("{place}.image"));
     Finding::new(severity, field, message).with("version", version)
 }

@@ -276,9 +276,10 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
 /// (kubectl, `pkg/polymorphichelpers/objectrestarter.go`).
 fn anew(pod: &Workload, trust: &Trust<'_>) -> String {
     let namespace = &pod.namespace;
-    let Some(Controller { kind, name }) = &pod.controller else { return format!("create pod {} anew", pod.name) };
+    let Some(by) = &pod.controller else { return format!("create pod {} anew", pod.name) };
+    let Controller { kind, name } = by;
     let delete = format!("kubectl delete pod {} --namespace {namespace}", pod.name);
-    let owner = || makers(pod, trust).find_map(|maker| maker.controller.as_ref()).filter(|it| it.kind == "Deployment");
+    let owner = || makers(pod, by, trust).find_map(|maker| maker.controller.as_ref()).filter(|it| it.kind == "Deployment");
     match kind.as_str() {
         "DaemonSet" | "StatefulSet" => {
             format!("kubectl rollout restart {}/{name} --namespace {namespace}", kind.to_ascii_lowercase())
@@ -293,10 +294,13 @@ fn anew(pod: &Workload, trust: &Trust<'_>) -> String {
 }
 
 /// What made a pod, as far as it was read: of whatever has the name.
-fn makers<'t, 'a>(pod: &'t Workload, trust: &'t Trust<'a>) -> impl Iterator<Item = &'a Workload> + use<'t, 'a> {
+fn makers<'t, 'a>(
+    pod: &'t Workload,
+    by: &'t Controller,
+    trust: &'t Trust<'a>,
+) -> impl Iterator<Item = &'a Workload> + use<'t, 'a> {
     let all = trust.workloads_of(pod.cluster, &pod.namespace, pod.service_account());
-    let is_maker = |it: &Workload, by: &Controller| it.kind.kind == by.kind && it.name == by.name;
-    all.iter().copied().filter(move |it| pod.controller.as_ref().is_some_and(|by| is_maker(it, by)))
+    all.iter().copied().filter(move |it| it.kind.kind == by.kind && it.name == by.name)
 }
 
 /// What the webhook told a container: nothing, if there was nothing to tell.
@@ -313,7 +317,7 @@ fn told<'a>(container: &'a Container, variable: &str) -> Option<&'a str> {
 /// makes it cannot be told.
 fn is_injected(pod: &Workload, variable: &str, trust: &Trust<'_>) -> Result<bool, Unknown> {
     let Some(controller) = &pod.controller else { return Ok(false) };
-    let mut makers = makers(pod, trust).peekable();
+    let mut makers = makers(pod, controller, trust).peekable();
     if makers.peek().is_none() {
         let Controller { kind, name } = controller;
         return Err(Unknown(Key::Value(format!("whether {kind} {}/{name} sets {variable}", pod.namespace))));

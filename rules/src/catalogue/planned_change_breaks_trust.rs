@@ -322,7 +322,8 @@ fn check(declared: &DeclaredCredential, trust: &Trust<'_>) -> Verdict {
         return Ok(None);
     }
     let Some(identity) = trust.identity_of(declared) else { return Err(Unknown(Key::Parent(declared.address.clone()))) };
-    if identity.declared.is_some() {
+    // Of one that is declared alone, nothing is there yet, unless a credential of it was read.
+    if identity.declared.is_some() && trust.credentials_seen(identity).iter().all(|it| it.declared.is_some()) {
         return Ok(None);
     }
     let after = After { declared, identity, live: trust.credentials(identity)?, trust };

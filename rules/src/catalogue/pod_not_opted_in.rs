@@ -197,10 +197,7 @@ fn is_left_of_a_rollout(workload: &Workload, trust: &Trust<'_>) -> Result<bool, 
         None if named.kind == "Deployment" && trust.knows_deployments(workload.cluster) => return Ok(false),
         None => {}
     }
-    Err(Unknown(match named.kind.as_str() {
-        "Deployment" => Key::Deployments(workload.cluster),
-        kind => Key::Value(format!("{kind} {}/{}", workload.namespace, named.name)),
-    }))
+    Err(Unknown(Key::Value(format!("{} {}/{}", named.kind, workload.namespace, named.name))))
 }
 
 /// Whether the pods get tokens for Azure by other means than the webhook: one that is known

@@ -219,7 +219,7 @@ fn source(
         let is_bare = |it: &EnvVar| it.name == name && matches!(it.value, Value::Literal(None));
         let bare = (name.ends_with("SECRET") || name.ends_with("PASSWORD")) && container.env.iter().any(is_bare);
         let source = match &variable.value {
-            Value::Literal(Some(text)) if text.is_empty() => return Ok(None),
+            Value::Literal(Some(_)) => return Ok(None),
             Value::Secret(secret, _) if !bare => format!("Secret `{secret}`"),
             #[cfg(feature = "audit")]
             Value::Optional(secret, key) if !bare => {

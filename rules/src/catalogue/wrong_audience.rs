@@ -154,7 +154,7 @@ fn is_presented(
     let workloads = trust.workloads_of(cluster, namespace, name);
     for workload in workloads {
         let own: Vec<Audience> = workload.own_audiences().cloned().collect();
-        let injected = if workload.opts_in() { trust.audiences_of(workload)? } else { Vec::new() };
+        let injected = trust.audiences_of(workload)?;
         if accepts(credential, &own) || accepts(credential, &injected) {
             return Ok(true);
         }

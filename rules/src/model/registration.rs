@@ -8,7 +8,8 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ClusterIx, Condition, ImageReference, Origin, Pairs, Requirement, Selector, Workload, is_placeholder, label,
+    ClusterIx, Condition, Container, ImageReference, Origin, Pairs, Requirement, Selector, Workload, is_placeholder,
+    label,
 };
 
 /// The Deployment of the webhook (azure-workload-identity, `deploy/azure-wi-webhook.yaml`, as all
@@ -188,6 +189,16 @@ impl WebhookSettings {
     }
 }
 
+// === impl Container ===
+
+impl Container {
+    /// Its image, if that is the webhook's.
+    pub fn webhook_image(&self) -> Option<ImageReference<'_>> {
+        let image = ImageReference::of(self.image.as_deref()?);
+        image.repository.ends_with("workload-identity/webhook").then_some(image)
+    }
+}
+
 // === impl Workload ===
 
 impl Workload {
@@ -214,8 +225,7 @@ impl Workload {
     }
 
     fn webhook_image(&self) -> Option<ImageReference<'_>> {
-        let images = self.template.containers.iter().filter_map(|container| container.image.as_deref());
-        images.map(ImageReference::of).find(|image| image.repository.ends_with("workload-identity/webhook"))
+        self.template.containers.iter().find_map(Container::webhook_image)
     }
 }
 

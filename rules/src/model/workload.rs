@@ -11,6 +11,7 @@ use super::bearing::{PodBearing, Shape};
 #[cfg(feature = "audit")]
 use super::life::Life;
 use super::{Audience, ClusterIx, Origin, Pairs, Subject, annotation, label};
+use crate::webhook::{MOUNT_PATHS, TOKEN_FILE};
 
 /// A pod, or an object with a pod template.
 #[derive(Clone, Debug, PartialEq)]
@@ -378,7 +379,7 @@ impl Workload {
     pub fn presents_in(&self, container: &Container) -> bool {
         let mut tokens = self.own_tokens();
         self.opts_in()
-            || container.variable("AZURE_FEDERATED_TOKEN_FILE").is_some()
+            || container.variable(TOKEN_FILE).is_some()
             || tokens.any(|token| container.mounts.iter().any(|mount| mount.volume == token.volume))
     }
 
@@ -396,10 +397,21 @@ impl Workload {
     }
 
     /// Whether the pods bring their own token for Azure instead of the webhook's: a projection
-    /// with an Azure exchange audience, or any projection beside `AZURE_FEDERATED_TOKEN_FILE`.
+    /// with an Azure exchange audience, or any projection beside an `AZURE_FEDERATED_TOKEN_FILE` of their own.
     pub fn projects_azure_token(&self) -> bool {
         self.own_audiences().any(|audience| audience.as_str().starts_with("api://AzureADTokenExchange"))
-            || (self.own_audiences().next().is_some() && self.variable("AZURE_FEDERATED_TOKEN_FILE").is_some())
+            || (self.own_audiences().next().is_some() && self.names_token_file())
+    }
+
+    /// Whether a container names the file of its token itself: of a pod that runs the webhook may have.
+    fn names_token_file(&self) -> bool {
+        let told = self.variable(TOKEN_FILE).map(|variable| &variable.value);
+        told.is_some_and(|told| match told {
+            Value::Literal(Some(path)) if self.template.live && self.opts_in() => {
+                !MOUNT_PATHS.iter().any(|own| path.starts_with(own))
+            }
+            _ => true,
+        })
     }
 
     /// Whether a container is told what an annotation of the pod says (`fieldRef`).
