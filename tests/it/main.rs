@@ -1,4 +1,4 @@
-//! The tests of wiguard, in one binary.
+//! The tests of wiguard, in three binaries.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
