@@ -6,8 +6,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::exchange::{expression_of, trusts_one_like};
-use crate::model::{Body, ClientId, ClusterIx, Identity, Life, ServiceAccount, Subject, Volume, Workload};
-use crate::trust::{Key, Trust, Unknown};
+use crate::model::{Body, ClientId, ClusterIx, Identity, Life, ServiceAccount, Subject, Volume, Workload, annotation};
+use crate::trust::{Key, Link, Trust, Unknown};
 
 /// Whether an identity trusts a ServiceAccount of a cluster, for whatever audience.
 ///
@@ -51,6 +51,64 @@ pub fn trusts_operator(
         is_like(namespace, name) || is_its(namespace, name)
     })?;
     if trusted || trust.knows_deployments(cluster) { Ok(trusted) } else { Err(Unknown(Key::Deployments(cluster))) }
+}
+
+/// Whose a client id is.
+pub enum Asked<'a> {
+    /// An identity's.
+    Of(&'a Identity),
+    /// Nobody's: why, and the identity that is meant, if that can be told.
+    Nobody(String, Option<&'a Identity>),
+}
+
+/// Whose the client id is that a driver or an operator asks for, in a tenant, or in its own where none is named. What
+/// is an identity's other id is nobody's, whatever else was listed.
+///
+/// # Errors
+/// If not all that could have it was listed, or none of that tenant.
+pub fn whose<'a, 't>(
+    client_id: &str,
+    tenant: impl FnOnce() -> Result<&'t str, Unknown>,
+    trust: &Trust<'a>,
+) -> Result<Asked<'a>, Unknown> {
+    let looked_up = trust.identity(&client_id.into());
+    if let Link::Found(identity) = looked_up {
+        return Ok(Asked::Of(identity));
+    }
+    if let Some(meant) = trust.identity_by_id(client_id) {
+        let which = if meant.principal_id.eq_ignore_ascii_case(client_id) { "principal" } else { "object" };
+        let (name, right) = (&meant.name, &meant.client_id);
+        let why = format!(
+            "`{client_id}` is the {which} id of `{name}`, not its client id `{right}`: no token can be had for it"
+        );
+        return Ok(Asked::Nobody(why, Some(meant)));
+    }
+    looked_up.known()?;
+    let tenant = tenant()?;
+    if !tenant.is_empty() && !trust.sees_tenant(tenant) {
+        return Err(Unknown(Key::Identity(client_id.into())));
+    }
+    let why = format!("client id `{client_id}` belongs to none of the managed identities and app registrations listed");
+    Ok(Asked::Nobody(why, None))
+}
+
+/// The client id to set where nobody has the one that is said.
+pub fn right(meant: Option<&Identity>) -> &str {
+    meant.map_or("the client id of the identity that is meant", |identity| identity.client_id.as_str())
+}
+
+/// The tenant in which an operator looks for identities, if its ServiceAccount names one; else empty.
+///
+/// # Errors
+/// If not all Deployments were read, any of which may be the operator's, or its ServiceAccount was not.
+pub fn tenant_of_operator<'a>(program: &str, cluster: ClusterIx, trust: &Trust<'a>) -> Result<&'a str, Unknown> {
+    for workload in running(program, cluster, trust).filter(|workload| !workload.has_ended()) {
+        let account = trust.service_account(workload).known()?;
+        if let Some(tenant) = account.and_then(|account| account.annotations.get(annotation::TENANT_ID)) {
+            return Ok(tenant);
+        }
+    }
+    if trust.knows_deployments(cluster) { Ok("") } else { Err(Unknown(Key::Deployments(cluster))) }
 }
 
 /// What has the tokens of a ServiceAccount presented to an identity: workloads by the volumes they mount, and

@@ -202,10 +202,14 @@ impl Redactor {
                     self.text(name);
                 }
             }
-            Body::Trigger(trigger) => self.text(&mut trigger.identity_id),
+            Body::Trigger(trigger) => {
+                self.text(&mut trigger.identity_id);
+                self.text(&mut trigger.tenant_id);
+            }
             Body::Operator(logins) => {
                 for login in logins {
                     self.text(&mut login.client_id);
+                    self.text(&mut login.tenant_id);
                     login.account.iter_mut().for_each(|name| self.text(name));
                     if let Some((namespace, name)) = &mut login.claim {
                         self.text(namespace);

@@ -6,6 +6,10 @@
 //! ServiceAccount, by a federated credential, or on AKS by an identity binding of the cluster; else the pod stays in
 //! `ImagePullBackOff`.
 //!
+//! A client id that no managed identity and no app registration has, or that is another id of an identity, such as its
+//! principal id, is accused as that of the pods is (`client-id-unknown`): if both are listed, and some of the tenant that
+//! `kubernetes.azure.com/acr-tenant-id` gives.
+//!
 //! Whether kubelets ask for such tokens is in a file of each node, which is not read, nor is what roles the
 //! identity has on the registry. A placeholder is not judged. The policy leaves it to the audit.
 //!
@@ -38,7 +42,32 @@
 //! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {kubernetes.azure.com/acr-client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
 //! ```
 //!
+//! ```yaml
+//! # the principal id of the identity
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, principalId: 5a1e2c3d-0001-4000-8000-000000000002, tenantId: 11111111-1111-1111-1111-111111111111, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {kubernetes.azure.com/acr-client-id: 5a1e2c3d-0001-4000-8000-000000000002}}}
+//! ```
+//!
+//! ```yaml
+//! # nobody has this client id
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, principalId: 5a1e2c3d-0001-4000-8000-000000000002, tenantId: 11111111-1111-1111-1111-111111111111, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! - {appId: 5a1e2c3d-0001-4000-8000-000000000003, id: 5a1e2c3d-0001-4000-8000-000000000004, displayName: web}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {kubernetes.azure.com/acr-client-id: 5a1e2c3d-0009-4000-8000-000000000009}}}
+//! ```
+//!
 //! # Passes
+//!
+//! ```yaml
+//! # nothing is listed of the tenant
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, principalId: 5a1e2c3d-0001-4000-8000-000000000002, tenantId: 11111111-1111-1111-1111-111111111111, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! - {appId: 5a1e2c3d-0001-4000-8000-000000000003, id: 5a1e2c3d-0001-4000-8000-000000000004, displayName: web}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {kubernetes.azure.com/acr-client-id: 5a1e2c3d-0009-4000-8000-000000000009, kubernetes.azure.com/acr-tenant-id: 99999999-9999-9999-9999-999999999999}}}
+//! ```
 //!
 //! ```yaml
 //! # the identity trusts it
@@ -75,7 +104,7 @@
 //! ```
 use crate::model::{is_guid, is_placeholder};
 use crate::near::annotate;
-use crate::on_behalf;
+use crate::on_behalf::{self, Asked};
 use crate::prelude::*;
 use crate::repair;
 
@@ -84,7 +113,7 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::Medium,
     confidence: Confidence::Medium,
     breaks: Breaks::Nothing,
-    aadsts: &["700213"],
+    aadsts: &["700213", "700016"],
     frameworks: &["MCSB IM-3"],
     yields_to: &[],
     since: "0.1.0",
@@ -104,7 +133,15 @@ fn check(account: &ServiceAccount, trust: &Trust<'_>) -> Verdict {
         return Ok(Some(Finding::new(RULE.severity, field, message).fix(fix)));
     }
     let client_id = ClientId::from(id);
-    let Some(identity) = trust.identity(&client_id).known()? else { return Ok(None) };
+    let tenant = || Ok(account.annotations.get(annotation::ACR_TENANT_ID).unwrap_or_default());
+    let identity = match on_behalf::whose(id, tenant, trust)? {
+        Asked::Of(identity) => identity,
+        Asked::Nobody(why, meant) => {
+            let right = meant.map_or("CLIENT_ID", |identity| identity.client_id.as_str());
+            let fix = annotate(namespace, name, annotation::ACR_CLIENT_ID, right);
+            return Ok(Some(Finding::new(RULE.severity, field, why).with("clientId", id).fix(fix)));
+        }
+    };
     let (issuer, subject) = (trust.issuer(account.cluster)?, account.subject());
     if on_behalf::trusts(identity, account.cluster, &subject, trust)? {
         return Ok(None);

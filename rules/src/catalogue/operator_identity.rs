@@ -13,6 +13,10 @@
 //! pods are judged themselves. Flux may use `serviceAccountName` for the credentials of a registry alone, so
 //! that a ServiceAccount without a client id is right there. A placeholder is not judged.
 //!
+//! A client id that no managed identity and no app registration has, or that is another id of an identity, such as its
+//! principal id, is accused as on a ServiceAccount (`client-id-unknown`): if both are listed, and some of the tenant
+//! that is named beside it or by the ServiceAccount.
+//!
 //! External-dns, Velero itself and Azure Service Operator are for `operator-without-token` to tell, what
 //! kubelets pull images by for `image-pull-identity`, and what volumes are mounted by for `volume-identity`.
 //! The client id in a Secret is not read, whose it may be: ask the operator's log, or `kubectl get secret`
@@ -121,7 +125,69 @@
 //! spec: {registry: shop.azurecr.io, auth: {workloadIdentity: {serviceAccountRef: {name: cart}}}}
 //! ```
 //!
+//! ```yaml
+//! # the principal id of the identity
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, principalId: 5a1e2c3d-0001-4000-8000-000000000002, tenantId: 11111111-1111-1111-1111-111111111111, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cert-manager, namespace: cert-manager}}
+//! ---
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: cert-manager, namespace: cert-manager}, spec: {template: {metadata: {labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: cert-manager, containers: [{name: app, image: "quay.io/jetstack/cert-manager-controller:v1.16.2"}]}}}}
+//! ---
+//! apiVersion: cert-manager.io/v1
+//! kind: ClusterIssuer
+//! metadata: {name: letsencrypt}
+//! spec: {acme: {solvers: [{dns01: {azureDNS: {managedIdentity: {clientID: 5a1e2c3d-0001-4000-8000-000000000002}}}}]}}
+//! ```
+//!
+//! ```yaml
+//! # nobody has this client id
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, principalId: 5a1e2c3d-0001-4000-8000-000000000002, tenantId: 11111111-1111-1111-1111-111111111111, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! - {appId: 5a1e2c3d-0001-4000-8000-000000000003, id: 5a1e2c3d-0001-4000-8000-000000000004, displayName: web}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cert-manager, namespace: cert-manager}}
+//! ---
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: cert-manager, namespace: cert-manager}, spec: {template: {metadata: {labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: cert-manager, containers: [{name: app, image: "quay.io/jetstack/cert-manager-controller:v1.16.2"}]}}}}
+//! ---
+//! apiVersion: cert-manager.io/v1
+//! kind: ClusterIssuer
+//! metadata: {name: letsencrypt}
+//! spec: {acme: {solvers: [{dns01: {azureDNS: {managedIdentity: {clientID: 5a1e2c3d-0009-4000-8000-000000000009}}}}]}}
+//! ```
+//!
 //! # Passes
+//!
+//! ```yaml
+//! # nothing is listed of the tenant
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, principalId: 5a1e2c3d-0001-4000-8000-000000000002, tenantId: 11111111-1111-1111-1111-111111111111, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! - {appId: 5a1e2c3d-0001-4000-8000-000000000003, id: 5a1e2c3d-0001-4000-8000-000000000004, displayName: web}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cert-manager, namespace: cert-manager}}
+//! ---
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: cert-manager, namespace: cert-manager}, spec: {template: {metadata: {labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: cert-manager, containers: [{name: app, image: "quay.io/jetstack/cert-manager-controller:v1.16.2"}]}}}}
+//! ---
+//! apiVersion: cert-manager.io/v1
+//! kind: ClusterIssuer
+//! metadata: {name: letsencrypt}
+//! spec: {acme: {solvers: [{dns01: {azureDNS: {managedIdentity: {clientID: 5a1e2c3d-0009-4000-8000-000000000009, tenantID: 99999999-9999-9999-9999-999999999999}}}}]}}
+//! ```
+//!
+//! ```yaml
+//! # nothing is listed of the operator's tenant
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, principalId: 5a1e2c3d-0001-4000-8000-000000000002, tenantId: 11111111-1111-1111-1111-111111111111, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! - {appId: 5a1e2c3d-0001-4000-8000-000000000003, id: 5a1e2c3d-0001-4000-8000-000000000004, displayName: web}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cert-manager, namespace: cert-manager, annotations: {azure.workload.identity/tenant-id: 99999999-9999-9999-9999-999999999999}}}
+//! ---
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: cert-manager, namespace: cert-manager}, spec: {template: {metadata: {labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: cert-manager, containers: [{name: app, image: "quay.io/jetstack/cert-manager-controller:v1.16.2"}]}}}}
+//! ---
+//! apiVersion: cert-manager.io/v1
+//! kind: ClusterIssuer
+//! metadata: {name: letsencrypt}
+//! spec: {acme: {solvers: [{dns01: {azureDNS: {managedIdentity: {clientID: 5a1e2c3d-0009-4000-8000-000000000009}}}}]}}
+//! ```
 //!
 //! ```yaml
 //! # External Secrets makes tokens by its own ServiceAccount
@@ -261,7 +327,7 @@
 use crate::exchange::trusts_one_like;
 use crate::model::{Login, Means, is_guid, is_placeholder};
 use crate::near::annotate;
-use crate::on_behalf;
+use crate::on_behalf::{self, Asked};
 use crate::parameters::any_glob;
 use crate::prelude::*;
 use crate::trust::{Key, Unknown};
@@ -271,7 +337,7 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::Medium,
     confidence: Confidence::Medium,
     breaks: Breaks::Nothing,
-    aadsts: &["700213"],
+    aadsts: &["700213", "700016"],
     frameworks: &["MCSB IM-3"],
     yields_to: &[],
     since: "0.1.0",
@@ -319,7 +385,7 @@ fn flaw(custom: &Custom, login: &Login, trust: &Trust<'_>) -> Result<Option<Flaw
                 Ok(Some((format!("`{id}` is no client id"), fix)))
             }
             None => {
-                let trusted = if id.is_empty() { Ok(None) } else { of_operator(custom, id, trust) };
+                let trusted = if id.is_empty() { Ok(None) } else { of_operator(custom, login, trust) };
                 match tokenless(custom, trust) {
                     Ok(None) => trusted,
                     Err(missing) => trusted.and_then(|flaw| flaw.map(Some).ok_or(missing)),
@@ -367,8 +433,15 @@ fn tokenless(custom: &Custom, trust: &Trust<'_>) -> Result<Option<Flaw>, Unknown
 }
 
 /// An identity whose tokens the operator asks for as itself.
-fn of_operator(custom: &Custom, id: &str, trust: &Trust<'_>) -> Result<Option<Flaw>, Unknown> {
-    let Some(identity) = trust.identity(&id.into()).known()? else { return Ok(None) };
+fn of_operator(custom: &Custom, login: &Login, trust: &Trust<'_>) -> Result<Option<Flaw>, Unknown> {
+    let tenant = || match (login.tenant_id.as_str(), program(custom)) {
+        ("", Some(program)) => on_behalf::tenant_of_operator(program, custom.cluster, trust),
+        (said, _) => Ok(said),
+    };
+    let identity = match on_behalf::whose(&login.client_id, tenant, trust)? {
+        Asked::Of(identity) => identity,
+        Asked::Nobody(why, meant) => return Ok(Some(nobodys(why, meant))),
+    };
     let hint = match custom.kind.group {
         "cert-manager.io" => "cert-manager",
         "azconfig.io" => "appconfig",
@@ -400,8 +473,10 @@ fn of_account(custom: &Custom, name: &str, id: &str, trust: &Trust<'_>) -> Resul
         let message = format!("ServiceAccount `{namespace}/{name}` does not exist");
         return Ok(Some((message, "create it, or name another".to_owned())));
     };
-    let named = account.client_id().or_else(|| is_guid(id).then(|| id.into()));
-    let Some(client_id) = named else {
+    let own = account.client_id();
+    // The annotation is for `client-id-unknown` to tell.
+    let says_it = own.is_none();
+    let Some(client_id) = own.or_else(|| is_guid(id).then(|| id.into())) else {
         let has_no_other = ["azconfig.io", "generators.external-secrets.io"].contains(&custom.kind.group);
         if !has_no_other || !id.is_empty() {
             return Ok(None);
@@ -409,10 +484,18 @@ fn of_account(custom: &Custom, name: &str, id: &str, trust: &Trust<'_>) -> Resul
         let message = format!("ServiceAccount `{namespace}/{name}` has no annotation `{}`", annotation::CLIENT_ID);
         return Ok(Some((message, annotate(namespace, name, annotation::CLIENT_ID, "CLIENT_ID"))));
     };
-    let Some(identity) = trust.identity(&client_id).known()? else { return Ok(None) };
+    let tenant = || Ok(account.annotations.get(annotation::TENANT_ID).unwrap_or_default());
+    let identity = match on_behalf::whose(client_id.as_str(), tenant, trust)? {
+        Asked::Of(identity) => identity,
+        Asked::Nobody(why, meant) => return Ok(says_it.then(|| nobodys(why, meant))),
+    };
     let subject = account.subject();
     let is_trusted = on_behalf::trusts(identity, custom.cluster, &subject, trust)?;
     Ok((!is_trusted).then(|| untrusted(identity, &subject, "whose tokens the operator asks for")))
+}
+
+fn nobodys(why: String, meant: Option<&Identity>) -> Flaw {
+    (why, format!("give {}", on_behalf::right(meant)))
 }
 
 fn untrusted(identity: &Identity, subject: &Subject, what: &str) -> Flaw {

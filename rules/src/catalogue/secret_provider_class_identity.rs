@@ -6,6 +6,10 @@
 //! needs `tenantID`, and takes the older spelling `tenantId` too. It knows no parameter `useWorkloadIdentity`
 //! and passes it over.
 //!
+//! A `clientID` that no managed identity and no app registration has, or that is another id of an identity, such as
+//! its principal id, is accused as on a ServiceAccount (`client-id-unknown`): if both are listed, and some of the tenant
+//! that the class names.
+//!
 //! The identity of the `clientID` must trust the ServiceAccount of every pod that mounts the class: else the
 //! pod stays in `ContainerCreating`, with AADSTS700213 in its events. With `useAzureTokenProxy` an identity
 //! binding of AKS takes the place of the credential, and nothing is said of trust. What has ended mounts no more;
@@ -72,7 +76,41 @@
 //! spec: {provider: azure, parameters: {clientID: 5a1e2c3d-0001-4000-8000-000000000001, tenantId: 11111111-1111-1111-1111-111111111111, keyvaultName: kv}}
 //! ```
 //!
+//! ```yaml
+//! # the principal id of the identity
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, principalId: 5a1e2c3d-0001-4000-8000-000000000002, tenantId: 11111111-1111-1111-1111-111111111111, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! apiVersion: secrets-store.csi.x-k8s.io/v1
+//! kind: SecretProviderClass
+//! metadata: {name: vault, namespace: shop}
+//! spec: {provider: azure, parameters: {clientID: 5a1e2c3d-0001-4000-8000-000000000002, tenantId: 11111111-1111-1111-1111-111111111111, keyvaultName: kv}}
+//! ```
+//!
+//! ```yaml
+//! # nobody has this client id
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, principalId: 5a1e2c3d-0001-4000-8000-000000000002, tenantId: 11111111-1111-1111-1111-111111111111, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! - {appId: 5a1e2c3d-0001-4000-8000-000000000003, id: 5a1e2c3d-0001-4000-8000-000000000004, displayName: web}
+//! ---
+//! apiVersion: secrets-store.csi.x-k8s.io/v1
+//! kind: SecretProviderClass
+//! metadata: {name: vault, namespace: shop}
+//! spec: {provider: azure, parameters: {clientID: 5a1e2c3d-0009-4000-8000-000000000009, tenantId: 11111111-1111-1111-1111-111111111111, keyvaultName: kv}}
+//! ```
+//!
 //! # Passes
+//!
+//! ```yaml
+//! # nothing is listed of the tenant
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, principalId: 5a1e2c3d-0001-4000-8000-000000000002, tenantId: 11111111-1111-1111-1111-111111111111, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! - {appId: 5a1e2c3d-0001-4000-8000-000000000003, id: 5a1e2c3d-0001-4000-8000-000000000004, displayName: web}
+//! ---
+//! apiVersion: secrets-store.csi.x-k8s.io/v1
+//! kind: SecretProviderClass
+//! metadata: {name: vault, namespace: shop}
+//! spec: {provider: azure, parameters: {clientID: 5a1e2c3d-0009-4000-8000-000000000009, tenantId: 99999999-9999-9999-9999-999999999999, keyvaultName: kv}}
+//! ```
 //!
 //! ```yaml
 //! # the identity trusts the pods that mount it; a ReplicaSet of before mounts no more
@@ -158,7 +196,7 @@
 //! ```
 use crate::model::{AzureParameters, Body, DEFAULT_AUDIENCE, Life, Volume, is_guid, is_placeholder};
 use crate::near::Token;
-use crate::on_behalf;
+use crate::on_behalf::{self, Asked};
 use crate::prelude::*;
 use crate::repair;
 
@@ -210,10 +248,21 @@ fn check(custom: &Custom, trust: &Trust<'_>) -> Verdict {
 
 /// Whether the identity trusts the pods that mount the class.
 fn untrusted(custom: &Custom, said: &AzureParameters, trust: &Trust<'_>) -> Verdict {
-    if said.client_id.is_empty() || is_placeholder(&said.client_id) || said.token_proxy {
+    let client_id = said.client_id.as_str();
+    if client_id.is_empty() || is_placeholder(client_id) {
         return Ok(None);
     }
-    let Some(identity) = trust.identity(&said.client_id.as_str().into()).known()? else { return Ok(None) };
+    let field = "spec.parameters.clientID";
+    let identity = match on_behalf::whose(client_id, || Ok(&said.tenant_id), trust)? {
+        Asked::Of(identity) => identity,
+        Asked::Nobody(why, meant) => {
+            let fix = format!("set `clientID` to {}", on_behalf::right(meant));
+            return Ok(Some(Finding::new(RULE.severity, field, why).with("clientId", client_id).fix(fix)));
+        }
+    };
+    if said.token_proxy {
+        return Ok(None);
+    }
     let place = (custom.cluster, custom.namespace.as_str());
     let is_it = |volume: &Volume| matches!(volume, Volume::SecretsStore(class) if *class == custom.name);
     let Some((subject, life)) = on_behalf::distrusted_mounter(identity, place, trust, is_it)? else { return Ok(None) };
@@ -224,8 +273,8 @@ fn untrusted(custom: &Custom, said: &AzureParameters, trust: &Trust<'_>) -> Verd
     let message = format!("identity `{}` does not trust `{subject}`, as which pods {mount} the class", identity.name);
     let token = Token { issuer: trust.issuer(custom.cluster)?.clone(), subject, audience: DEFAULT_AUDIENCE.into() };
     Ok(Some(
-        Finding::new(severity, "spec.parameters.clientID", message)
-            .with("clientId", said.client_id.as_str())
+        Finding::new(severity, field, message)
+            .with("clientId", client_id)
             .with("subject", token.subject.as_str())
             .fix(repair::repair(identity, None, &token)),
     ))

@@ -4,6 +4,10 @@
 //! must trust the operator's ServiceAccount, not the scaled workload's. `identityId` is a client id. The
 //! provider `azure` stood for AAD Pod Identity, and KEDA 2.15 removed it.
 //!
+//! An `identityId` that no managed identity and no app registration has, or that is another id of an identity, such
+//! as its principal id, is accused as on a ServiceAccount (`client-id-unknown`): if both are listed, and some of the tenant
+//! in which KEDA looks, which is `identityTenantId`, else what the operator's ServiceAccount names.
+//!
 //! Without `identityId` the operator's own identity is used, whose ServiceAccount is judged itself. The
 //! operator is known by its image, `keda`, and may run under any ServiceAccount; one with `keda` in its name is
 //! taken to be KEDA's too, and an identity that trusts such a one is right. Where not every Deployment was read,
@@ -40,7 +44,65 @@
 //! spec: {podIdentity: {provider: azure-workload, identityId: 5a1e2c3d-0001-4000-8000-000000000001}}
 //! ```
 //!
+//! ```yaml
+//! # the principal id of the identity
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, principalId: 5a1e2c3d-0001-4000-8000-000000000002, tenantId: 11111111-1111-1111-1111-111111111111, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! apiVersion: keda.sh/v1alpha1
+//! kind: TriggerAuthentication
+//! metadata: {name: queue, namespace: shop}
+//! spec: {podIdentity: {provider: azure-workload, identityId: 5a1e2c3d-0001-4000-8000-000000000002}}
+//! ```
+//!
+//! ```yaml
+//! # nobody has this client id
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, principalId: 5a1e2c3d-0001-4000-8000-000000000002, tenantId: 11111111-1111-1111-1111-111111111111, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! - {appId: 5a1e2c3d-0001-4000-8000-000000000003, id: 5a1e2c3d-0001-4000-8000-000000000004, displayName: web}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: keda-operator, namespace: keda}}
+//! ---
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: keda-operator, namespace: keda}, spec: {template: {metadata: {labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: keda-operator, containers: [{name: keda-operator, image: "ghcr.io/kedacore/keda:2.16.0"}]}}}}
+//! ---
+//! apiVersion: keda.sh/v1alpha1
+//! kind: TriggerAuthentication
+//! metadata: {name: queue, namespace: shop}
+//! spec: {podIdentity: {provider: azure-workload, identityId: 5a1e2c3d-0009-4000-8000-000000000009}}
+//! ```
+//!
 //! # Passes
+//!
+//! ```yaml
+//! # nothing is listed of the tenant
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, principalId: 5a1e2c3d-0001-4000-8000-000000000002, tenantId: 11111111-1111-1111-1111-111111111111, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! - {appId: 5a1e2c3d-0001-4000-8000-000000000003, id: 5a1e2c3d-0001-4000-8000-000000000004, displayName: web}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: keda-operator, namespace: keda}}
+//! ---
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: keda-operator, namespace: keda}, spec: {template: {metadata: {labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: keda-operator, containers: [{name: keda-operator, image: "ghcr.io/kedacore/keda:2.16.0"}]}}}}
+//! ---
+//! apiVersion: keda.sh/v1alpha1
+//! kind: TriggerAuthentication
+//! metadata: {name: queue, namespace: shop}
+//! spec: {podIdentity: {provider: azure-workload, identityId: 5a1e2c3d-0009-4000-8000-000000000009, identityTenantId: 99999999-9999-9999-9999-999999999999}}
+//! ```
+//!
+//! ```yaml
+//! # nothing is listed of the operator's tenant
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, principalId: 5a1e2c3d-0001-4000-8000-000000000002, tenantId: 11111111-1111-1111-1111-111111111111, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! - {appId: 5a1e2c3d-0001-4000-8000-000000000003, id: 5a1e2c3d-0001-4000-8000-000000000004, displayName: web}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: keda-operator, namespace: keda, annotations: {azure.workload.identity/tenant-id: 99999999-9999-9999-9999-999999999999}}}
+//! ---
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: keda-operator, namespace: keda}, spec: {template: {metadata: {labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: keda-operator, containers: [{name: keda-operator, image: "ghcr.io/kedacore/keda:2.16.0"}]}}}}
+//! ---
+//! apiVersion: keda.sh/v1alpha1
+//! kind: TriggerAuthentication
+//! metadata: {name: queue, namespace: shop}
+//! spec: {podIdentity: {provider: azure-workload, identityId: 5a1e2c3d-0009-4000-8000-000000000009}}
+//! ```
 //!
 //! ```yaml
 //! # the identity trusts the operator
@@ -96,7 +158,7 @@
 //! spec: {podIdentity: {provider: aws, identityId: cart}}
 //! ```
 use crate::model::{Body, is_guid, is_placeholder};
-use crate::on_behalf;
+use crate::on_behalf::{self, Asked};
 use crate::prelude::*;
 
 pub(super) static RULE: Rule = Rule {
@@ -117,6 +179,10 @@ const OPERATOR: &str = "keda";
 fn check(custom: &Custom, trust: &Trust<'_>) -> Verdict {
     let Body::Trigger(said) = &custom.body else { return Ok(None) };
     let id = said.identity_id.as_str();
+    let found = |member: &str, message: String, fix: String| {
+        let finding = Finding::new(RULE.severity, format!("{}.{member}", said.path), message);
+        Ok(Some(finding.with("provider", said.provider.as_str()).with("identityId", id).fix(fix)))
+    };
     let (member, message, fix) = match said.provider.as_str() {
         "azure" => {
             let message = "provider `azure` is AAD Pod Identity's, and KEDA has removed it".to_owned();
@@ -128,7 +194,16 @@ fn check(custom: &Custom, trust: &Trust<'_>) -> Verdict {
             ("identityId", message, "set `identityId` to the identity's client id, a GUID".to_owned())
         }
         "azure-workload" => {
-            let Some(identity) = trust.identity(&id.into()).known()? else { return Ok(None) };
+            let tenant = || match said.tenant_id.as_str() {
+                "" => on_behalf::tenant_of_operator(OPERATOR, custom.cluster, trust),
+                said => Ok(said),
+            };
+            let identity = match on_behalf::whose(id, tenant, trust)? {
+                Asked::Of(identity) => identity,
+                Asked::Nobody(why, meant) => {
+                    return found("identityId", why, format!("set `identityId` to {}", on_behalf::right(meant)));
+                }
+            };
             let operator = (OPERATOR, custom.cluster);
             if on_behalf::trusts_operator(identity, operator, trust, |_, name| name.contains("keda"))? {
                 return Ok(None);
@@ -144,8 +219,5 @@ fn check(custom: &Custom, trust: &Trust<'_>) -> Verdict {
         }
         _ => return Ok(None),
     };
-    let field = format!("{}.{member}", said.path);
-    Ok(Some(
-        Finding::new(RULE.severity, field, message).with("provider", said.provider.as_str()).with("identityId", id).fix(fix),
-    ))
+    found(member, message, fix)
 }

@@ -6,6 +6,9 @@
 //!
 //! Of a StorageClass with a `clientID` the identity must trust any ServiceAccount of the cluster: which pods
 //! will have its volumes is seen when there are volumes. A volume that no claim is bound to has no pods yet.
+//! A client id that no managed identity and no app registration has, or that is another id of an identity, such as its
+//! principal id, is accused as on a ServiceAccount (`client-id-unknown`): if both are listed, and some of the tenant
+//! that is named beside it.
 //! Volumes that a pod describes itself are not judged, nor are placeholders and other drivers.
 //!
 //! # Fails
@@ -47,7 +50,43 @@
 //! parameters: {storageAccount: shop, clientID: 5a1e2c3d-0001-4000-8000-000000000001, mountWithWorkloadIdentityToken: "true"}
 //! ```
 //!
+//! ```yaml
+//! # the principal id of the identity
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, principalId: 5a1e2c3d-0001-4000-8000-000000000002, tenantId: 11111111-1111-1111-1111-111111111111, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! apiVersion: v1
+//! kind: PersistentVolume
+//! metadata: {name: data}
+//! spec: {csi: {driver: file.csi.azure.com, volumeHandle: data, volumeAttributes: {clientID: 5a1e2c3d-0001-4000-8000-000000000002, mountWithWorkloadIdentityToken: "true"}}}
+//! ```
+//!
+//! ```yaml
+//! # nobody has this client id
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, principalId: 5a1e2c3d-0001-4000-8000-000000000002, tenantId: 11111111-1111-1111-1111-111111111111, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! - {appId: 5a1e2c3d-0001-4000-8000-000000000003, id: 5a1e2c3d-0001-4000-8000-000000000004, displayName: web}
+//! ---
+//! apiVersion: storage.k8s.io/v1
+//! kind: StorageClass
+//! metadata: {name: files}
+//! provisioner: file.csi.azure.com
+//! parameters: {storageAccount: shop, clientID: 5a1e2c3d-0009-4000-8000-000000000009, mountWithWorkloadIdentityToken: "true"}
+//! ```
+//!
 //! # Passes
+//!
+//! ```yaml
+//! # nothing is listed of the tenant
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, principalId: 5a1e2c3d-0001-4000-8000-000000000002, tenantId: 11111111-1111-1111-1111-111111111111, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! - {appId: 5a1e2c3d-0001-4000-8000-000000000003, id: 5a1e2c3d-0001-4000-8000-000000000004, displayName: web}
+//! ---
+//! apiVersion: storage.k8s.io/v1
+//! kind: StorageClass
+//! metadata: {name: files}
+//! provisioner: file.csi.azure.com
+//! parameters: {storageAccount: shop, clientID: 5a1e2c3d-0009-4000-8000-000000000009, mountWithWorkloadIdentityToken: "true", tenantID: 99999999-9999-9999-9999-999999999999}
+//! ```
 //!
 //! ```yaml
 //! # the identity trusts a ServiceAccount of the cluster
@@ -107,7 +146,7 @@
 //! ```
 use crate::exchange::trusts_one_like;
 use crate::model::{Life, Login, Volume, is_guid, is_placeholder};
-use crate::on_behalf;
+use crate::on_behalf::{self, Asked};
 use crate::prelude::*;
 
 pub(super) static RULE: Rule = Rule {
@@ -115,7 +154,7 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::Medium,
     confidence: Confidence::High,
     breaks: Breaks::Nothing,
-    aadsts: &["700213"],
+    aadsts: &["700213", "700016"],
     frameworks: &["MCSB IM-3"],
     yields_to: &[],
     since: "0.1.0",
@@ -136,7 +175,10 @@ fn check(custom: &Custom, trust: &Trust<'_>) -> Verdict {
     if !is_guid(id) {
         return finding(format!("`{id}` is no client id"), "give the identity's client id, a GUID".to_owned());
     }
-    let Some(identity) = trust.identity(&id.into()).known()? else { return Ok(None) };
+    let identity = match on_behalf::whose(id, || Ok(&login.tenant_id), trust)? {
+        Asked::Of(identity) => identity,
+        Asked::Nobody(why, meant) => return finding(why, format!("give {}", on_behalf::right(meant))),
+    };
     let add = format!("add a federated credential to identity `{}` for", identity.name);
     if custom.kind.kind == "StorageClass" {
         if trusts_one_like(identity, custom.cluster, trust, |_, _| true)? {

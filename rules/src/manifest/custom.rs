@@ -87,6 +87,7 @@ fn pod_identity(trigger: &mut Trigger, path: &str, json: &mut dyn Json<'_>) -> R
     json.object(&mut [
         ("provider", &mut |json| json.loose().map(|text| trigger.provider = text.text.into_owned())),
         ("identityId", &mut |json| json.loose().map(|text| trigger.identity_id = text.text.into_owned())),
+        ("identityTenantId", &mut |json| json.loose().map(|text| trigger.tenant_id = text.text.into_owned())),
     ])
 }
 

@@ -58,7 +58,7 @@ struct Reading<'a> {
     settings: WebhookSettings,
     /// `provisioner` of a StorageClass, and the client id in its `parameters`.
     #[cfg(feature = "audit")]
-    storage: (String, String),
+    storage: operators::StorageClass,
     #[cfg(feature = "audit")]
     status: Status,
     /// Whether a part of the body came before it was known what it means.

@@ -55,12 +55,14 @@ pub(super) fn read(kind: &CustomKind, logins: &mut Vec<Login>, json: &mut dyn Js
 fn solver(path: String, logins: &mut Vec<Login>, json: &mut dyn Json<'_>) -> Result<(), Fault> {
     json.object(&mut [("dns01", &mut |json| {
         json.object(&mut [("azureDNS", &mut |json| {
-            let (mut secret, mut resource, mut client_id) = (false, false, String::new());
+            let (mut secret, mut resource) = (false, false);
+            let (mut client_id, mut tenant_id) = (String::new(), String::new());
             let there = json.object_if_any(&mut [
                 ("clientSecretSecretRef", &mut |json| json.object_if_any(&mut []).map(|there| secret = there)),
                 ("managedIdentity", &mut |json| {
                     json.object(&mut [
                         ("clientID", &mut |json| loose(&mut client_id, json)),
+                        ("tenantID", &mut |json| loose(&mut tenant_id, json)),
                         ("resourceID", &mut |json| filled(&mut resource, json)),
                     ])
                 }),
@@ -71,7 +73,14 @@ fn solver(path: String, logins: &mut Vec<Login>, json: &mut dyn Json<'_>) -> Res
                     (_, true) => ("managedIdentity.resourceID", Means::Node),
                     _ => ("managedIdentity.clientID", Means::Workload),
                 };
-                logins.push(Login { path: format!("{path}.{member}"), means, client_id, account: None, claim: None });
+                logins.push(Login {
+                    path: format!("{path}.{member}"),
+                    means,
+                    client_id,
+                    account: None,
+                    claim: None,
+                    tenant_id,
+                });
             }
             Ok(())
         })])
@@ -99,8 +108,14 @@ fn app_configuration(logins: &mut Vec<Login>, json: &mut dyn Json<'_>) -> Result
             ])
         }),
     ])?;
-    let login =
-        |path: &str, means| Login { path: path.into(), means, client_id: String::new(), account: None, claim: None };
+    let login = |path: &str, means| Login {
+        path: path.into(),
+        means,
+        client_id: String::new(),
+        account: None,
+        claim: None,
+        tenant_id: String::new(),
+    };
     logins.push(match (connection, principal, workload) {
         (true, ..) => login("spec.connectionStringReference", Means::Secret),
         (_, true, _) => login("spec.auth.servicePrincipalReference", Means::Secret),
@@ -135,7 +150,14 @@ fn generator(logins: &mut Vec<Login>, json: &mut dyn Json<'_>) -> Result<(), Fau
         _ => return Ok(()),
     };
     let account = account.filter(|_| means == Means::Workload);
-    logins.push(Login { path: format!("spec.auth.{member}"), means, client_id: String::new(), account, claim: None });
+    logins.push(Login {
+        path: format!("spec.auth.{member}"),
+        means,
+        client_id: String::new(),
+        account,
+        claim: None,
+        tenant_id: String::new(),
+    });
     Ok(())
 }
 
@@ -155,7 +177,14 @@ fn velero(logins: &mut Vec<Login>, json: &mut dyn Json<'_>) -> Result<(), Fault>
     if (key || signature) && ["azure", "velero.io/azure"].contains(&provider.as_str()) {
         let member = if key { "storageAccountKeyEnvVar" } else { "storageAccountSASTokenEnvVar" };
         let path = format!("spec.config.{member}");
-        logins.push(Login { path, means: Means::Secret, client_id: String::new(), account: None, claim: None });
+        logins.push(Login {
+            path,
+            means: Means::Secret,
+            client_id: String::new(),
+            account: None,
+            claim: None,
+            tenant_id: String::new(),
+        });
     }
     Ok(())
 }
@@ -163,16 +192,12 @@ fn velero(logins: &mut Vec<Login>, json: &mut dyn Json<'_>) -> Result<(), Fault>
 /// A PersistentVolume of Azure Files or Blob, whose drivers read their parameters without regard to case
 /// (azurefile-csi-driver, `pkg/azurefile/azurefile.go`).
 fn volume(logins: &mut Vec<Login>, json: &mut dyn Json<'_>) -> Result<(), Fault> {
-    let (mut driver, mut client_id, mut claim) = (String::new(), String::new(), None);
+    let (mut driver, mut said, mut claim) = (String::new(), StorageClass::default(), None);
     json.object(&mut [
         ("csi", &mut |json| {
             json.object(&mut [
                 ("driver", &mut |json| loose(&mut driver, json)),
-                ("volumeAttributes", &mut |json| {
-                    json.members(&mut |key, json| {
-                        if key.eq_ignore_ascii_case("clientID") { loose(&mut client_id, json) } else { Ok(()) }
-                    })
-                }),
+                ("volumeAttributes", &mut |json| storage_class(&mut said, "parameters", json)),
             ])
         }),
         ("claimRef", &mut |json| {
@@ -185,27 +210,39 @@ fn volume(logins: &mut Vec<Login>, json: &mut dyn Json<'_>) -> Result<(), Fault>
             Ok(())
         }),
     ])?;
+    let StorageClass { client_id, tenant_id, .. } = said;
     if !client_id.is_empty() && DRIVERS.contains(&driver.as_str()) {
         let path = "spec.csi.volumeAttributes.clientID".into();
-        logins.push(Login { path, means: Means::Workload, client_id, account: None, claim });
+        logins.push(Login { path, means: Means::Workload, client_id, account: None, claim, tenant_id });
     }
     Ok(())
 }
 
-/// A member of a StorageClass: what makes its volumes, or what they are given.
-pub(super) fn storage_class(said: &mut (String, String), key: &str, json: &mut dyn Json<'_>) -> Result<(), Fault> {
+/// What a StorageClass says: what makes its volumes, and what they are given.
+#[derive(Default)]
+pub(super) struct StorageClass {
+    provisioner: String,
+    client_id: String,
+    tenant_id: String,
+}
+
+/// A member of a StorageClass.
+pub(super) fn storage_class(said: &mut StorageClass, key: &str, json: &mut dyn Json<'_>) -> Result<(), Fault> {
     if key == "provisioner" {
-        return loose(&mut said.0, json);
+        return loose(&mut said.provisioner, json);
     }
-    json.members(&mut |key, json| {
-        if key.eq_ignore_ascii_case("clientID") { loose(&mut said.1, json) } else { Ok(()) }
+    json.members(&mut |key, json| match key {
+        _ if key.eq_ignore_ascii_case("clientID") => loose(&mut said.client_id, json),
+        _ if key.eq_ignore_ascii_case("tenantID") => loose(&mut said.tenant_id, json),
+        _ => Ok(()),
     })
 }
 
 /// How the volumes of a StorageClass are mounted.
-pub(super) fn of_storage_class((provisioner, client_id): (String, String)) -> Vec<Login> {
-    let login =
-        Login { path: "parameters.clientID".into(), means: Means::Workload, client_id, account: None, claim: None };
+pub(super) fn of_storage_class(said: StorageClass) -> Vec<Login> {
+    let StorageClass { provisioner, client_id, tenant_id } = said;
+    let path = "parameters.clientID".into();
+    let login = Login { path, means: Means::Workload, client_id, account: None, claim: None, tenant_id };
     Some(login).filter(|it| !it.client_id.is_empty() && DRIVERS.contains(&provisioner.as_str())).into_iter().collect()
 }
 
@@ -227,16 +264,24 @@ fn flux(kind: &CustomKind, logins: &mut Vec<Login>, json: &mut dyn Json<'_>) -> 
             ("spec.serviceAccountName", Means::Workload)
         };
         let account = account.filter(|_| means == Means::Workload);
-        logins.push(Login { path: path.into(), means, client_id: String::new(), account, claim: None });
+        logins.push(Login {
+            path: path.into(),
+            means,
+            client_id: String::new(),
+            account,
+            claim: None,
+            tenant_id: String::new(),
+        });
     }
     Ok(())
 }
 
 /// Crossplane's provider for Azure, `apis/v1beta1/types.go`.
 fn crossplane(logins: &mut Vec<Login>, json: &mut dyn Json<'_>) -> Result<(), Fault> {
-    let (mut source, mut client_id) = (String::new(), String::new());
+    let (mut source, mut client_id, mut tenant_id) = (String::new(), String::new(), String::new());
     json.object(&mut [
         ("clientID", &mut |json| loose(&mut client_id, json)),
+        ("tenantID", &mut |json| loose(&mut tenant_id, json)),
         ("credentials", &mut |json| json.object(&mut [("source", &mut |json| loose(&mut source, json))])),
     ])?;
     let (path, means) = match source.as_str() {
@@ -245,7 +290,7 @@ fn crossplane(logins: &mut Vec<Login>, json: &mut dyn Json<'_>) -> Result<(), Fa
         "SystemAssignedManagedIdentity" | "UserAssignedManagedIdentity" => ("spec.credentials.source", Means::Node),
         _ => return Ok(()),
     };
-    logins.push(Login { path: path.into(), means, client_id, account: None, claim: None });
+    logins.push(Login { path: path.into(), means, client_id, account: None, claim: None, tenant_id });
     Ok(())
 }
 

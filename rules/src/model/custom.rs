@@ -88,6 +88,9 @@ pub struct Login {
     /// Namespace and name of the PersistentVolumeClaim through which pods mount it, each with its own token.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Option::is_none"))]
     pub claim: Option<(String, String)>,
+    /// The tenant in which the identity is looked for; empty if it is not said.
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "String::is_empty"))]
+    pub tenant_id: String,
 }
 
 /// What an operator authenticates by.
@@ -150,6 +153,10 @@ pub struct Trigger {
     pub provider: String,
     /// `identityId`; empty if the operator's own is used.
     pub identity_id: String,
+    /// `identityTenantId`; empty if the operator's own is used.
+    #[cfg(feature = "audit")]
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "String::is_empty"))]
+    pub tenant_id: String,
 }
 
 const AAD: CustomKind = CustomKind {

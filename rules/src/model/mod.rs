@@ -87,6 +87,8 @@ pub mod annotation {
     /// Client id of the identity by which kubelets pull images from Azure Container Registry, on the
     /// ServiceAccount (cloud-provider-azure, `pkg/credentialprovider/consts.go`). Only the audit reads it.
     pub const ACR_CLIENT_ID: &str = "kubernetes.azure.com/acr-client-id";
+    /// The tenant of that identity, beside it.
+    pub const ACR_TENANT_ID: &str = "kubernetes.azure.com/acr-tenant-id";
 }
 
 /// A member of `metadata.labels` or `metadata.annotations`.
@@ -168,7 +170,7 @@ pub fn is_relevant_key(key: &str) -> bool {
     key == label::AAD_POD_IDENTITY
         || key.starts_with("aadpodid")
         || is_like_ours(key)
-        || (cfg!(feature = "audit") && key == annotation::ACR_CLIENT_ID)
+        || (cfg!(feature = "audit") && [annotation::ACR_CLIENT_ID, annotation::ACR_TENANT_ID].contains(&key))
 }
 
 /// Whether a key, without regard to case and punctuation, begins like `azure.workload.identity`.

@@ -116,7 +116,14 @@ mod tests {
 
     #[test]
     fn an_operator_that_asks_with_a_token_is_enough() {
-        let login = |means| Login { path: String::new(), means, client_id: String::new(), account: None, claim: None };
+        let login = |means| Login {
+            path: String::new(),
+            means,
+            client_id: String::new(),
+            account: None,
+            claim: None,
+            tenant_id: String::new(),
+        };
         let asks = |means: &[Means]| asks(&Body::Operator(means.iter().map(|it| login(*it)).collect()));
         assert!(asks(&[Means::Secret, Means::Workload]));
         assert!(!asks(&[Means::Secret, Means::Node]));
