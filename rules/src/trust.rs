@@ -134,9 +134,12 @@ pub struct Trust<'a> {
     accounts_by_name: Index<'a, &'a ServiceAccount>,
     #[cfg(feature = "audit")]
     workloads_by_name: Index<'a, &'a Workload>,
-    /// Those that may scale workloads up from nothing.
+    /// Signs of KEDA, which scales workloads up from nothing.
     #[cfg(feature = "audit")]
-    wakers: Index<'a, &'a Workload>,
+    wakers: Index<'a, ()>,
+    /// What says how many pods a workload has, by its own name and by that of the workload.
+    #[cfg(feature = "audit")]
+    scalers: Index<'a, &'a Custom>,
     /// Whether every identity was listed, with all its credentials.
     #[cfg(feature = "audit")]
     knows_all_credentials: bool,
@@ -224,13 +227,9 @@ impl<'a> Trust<'a> {
                 inventory.workloads.iter().map(|it| (Name::within(it.cluster, &it.namespace, &it.name), it)),
             ),
             #[cfg(feature = "audit")]
-            wakers: Index::of(
-                inventory
-                    .workloads
-                    .iter()
-                    .filter(|it| !it.has_ended() && it.running("keda").is_some())
-                    .map(|it| (Name::within(it.cluster, "", ""), it)),
-            ),
+            wakers: Index::of(life::signs_of_keda(inventory)),
+            #[cfg(feature = "audit")]
+            scalers: Index::of(life::scalers(inventory)),
             #[cfg(feature = "audit")]
             knows_all_credentials: inventory.coverage.managed_identities
                 && inventory.coverage.applications

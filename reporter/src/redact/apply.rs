@@ -187,6 +187,7 @@ impl Redactor {
         self.text(&mut custom.name);
         match &mut custom.body {
             Body::PodIdentity(_) => {}
+            Body::Scaler(_, name) => self.text(name),
             Body::Bystander(labels, annotations) => {
                 self.pairs(labels);
                 self.pairs(annotations);

@@ -11,11 +11,29 @@ use crate::model::{AzureParameters, Body, CustomKind, Store, Trigger};
 /// What an object of a kind says before its `spec` is read.
 pub(super) fn empty(kind: &CustomKind) -> Body {
     match kind.group {
+        "keda.sh" if kind.kind == "ScaledObject" => scaler(),
         "keda.sh" => Body::Trigger(Trigger::default()),
         "external-secrets.io" => Body::Store(Store::default()),
         group if operators::reads(group) => Body::Operator(Vec::new()),
         _ => Body::PodIdentity(false),
     }
+}
+
+/// What scales a Deployment, unless it says what else.
+fn scaler() -> Body {
+    Body::Scaler("Deployment".into(), String::new())
+}
+
+/// Reads a reference to the workload that is scaled: `scaleTargetRef`, or `workloadRef` of a Rollout.
+pub(super) fn scaled(json: &mut dyn Json<'_>) -> Result<Body, Fault> {
+    let mut body = scaler();
+    if let Body::Scaler(kind, name) = &mut body {
+        json.object(&mut [
+            ("kind", &mut |json| json.loose().map(|text| *kind = text.text.into_owned())),
+            ("name", &mut |json| json.loose().map(|text| *name = text.text.into_owned())),
+        ])?;
+    }
+    Ok(body)
 }
 
 /// Reads a `spec`.
@@ -58,6 +76,7 @@ pub(super) fn read(kind: &CustomKind, body: &mut Body, json: &mut dyn Json<'_>) 
             Ok(())
         }
         Body::Operator(logins) => operators::read(kind, logins, json),
+        Body::Scaler(..) => json.object(&mut [("scaleTargetRef", &mut |json| scaled(json).map(|read| *body = read))]),
         Body::ProviderClass(_) | Body::Bystander(..) => Ok(()),
     }
 }

@@ -2,9 +2,13 @@
 
 use alloc::borrow::Cow;
 use alloc::format;
+#[cfg(feature = "audit")]
+use core::cell::Cell;
 
 use crate::json::{Fault, Json, Loose};
 use crate::model::{Controller, Pair, Pairs, is_relevant_key};
+#[cfg(feature = "audit")]
+use crate::model::{DOWNSCALED, IDLED, QUEUED};
 
 /// `metadata`.
 #[derive(Default)]
@@ -25,6 +29,19 @@ pub(super) struct Metadata<'a> {
     /// The labels of pods that do not bear on the chain.
     #[cfg(feature = "audit")]
     pub(super) other_labels: Pairs,
+    /// What wakes it.
+    #[cfg(feature = "audit")]
+    pub(super) waking: Waking,
+}
+
+/// What wakes an object without anybody's doing, as its labels and annotations say.
+#[cfg(feature = "audit")]
+#[derive(Default)]
+pub(super) struct Waking {
+    /// A queue, which resumes Jobs.
+    pub(super) queued: Cell<bool>,
+    /// What scaled it to nothing for a while.
+    pub(super) idled: Cell<bool>,
 }
 
 /// Which labels and annotations are kept.
@@ -70,15 +87,46 @@ impl<'a> Metadata<'a> {
             #[cfg(feature = "audit")]
             ("labels", &mut |json| match self.kept {
                 Kept::OfPods => labels(&mut self.labels, &mut self.other_labels, json),
-                Kept::OfTheChain | Kept::All => pairs(&mut self.labels, all, json),
+                Kept::OfTheChain => self.waking.read(&mut self.labels, json),
+                Kept::All => pairs(&mut self.labels, all, json),
+            }),
+            #[cfg(feature = "audit")]
+            ("annotations", &mut |json| match self.kept {
+                Kept::OfTheChain => self.waking.read(&mut self.annotations, json),
+                Kept::OfPods | Kept::All => pairs(&mut self.annotations, all, json),
             }),
             #[cfg(not(feature = "audit"))]
             ("labels", &mut |json| pairs(&mut self.labels, all, json)),
+            #[cfg(not(feature = "audit"))]
             ("annotations", &mut |json| pairs(&mut self.annotations, all, json)),
             ("ownerReferences", &mut |json| json.elements(&mut |json| owner(&mut self.controller, json))),
             ("uid", &mut |json| json.is_present().map(|present| self.live = present)),
             ("deletionTimestamp", &mut |json| json.is_present().map(|present| self.deleting = present)),
         ])
+    }
+}
+
+// === impl Waking ===
+
+#[cfg(feature = "audit")]
+impl Waking {
+    /// Reads labels or annotations: keeps those that bear on the chain, and notes those that say what wakes it.
+    fn read(&self, kept: &mut Pairs, json: &mut dyn Json<'_>) -> Result<(), Fault> {
+        json.members(&mut |key, json| {
+            match key {
+                QUEUED => self.queued.set(true),
+                IDLED => self.idled.set(true),
+                DOWNSCALED => {
+                    let replicas = json.loose_if_scalar()?.map(|value| value.text);
+                    if replicas.is_some_and(|replicas| !replicas.is_empty() && replicas != "0") {
+                        self.idled.set(true);
+                    }
+                }
+                _ if is_relevant_key(key) => return pair(kept, key, json),
+                _ => {}
+            }
+            Ok(())
+        })
     }
 }
 

@@ -209,9 +209,11 @@ fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest 
         metadata.namespace.filter(|namespace| !namespace.is_empty()).map_or_else(|| "default".into(), Cow::into_owned);
     let names = [metadata.name, metadata.generate_name];
     let name = names.into_iter().flatten().find(|name| !name.is_empty()).map(Cow::into_owned).unwrap_or_default();
-    let (labels, annotations) = (metadata.labels, metadata.annotations);
+    let (labels, annotations, controller) = (metadata.labels, metadata.annotations, metadata.controller);
     #[cfg(feature = "audit")]
     let (mut job_labels, mut other_labels, mut is_suspended) = (Pairs::default(), metadata.other_labels, false);
+    #[cfg(feature = "audit")]
+    let waking = metadata.waking;
     let (kind, replicas, selects_label, template) = match spec {
         Spec::Pod(kind, spec) => (kind, None, false, spec.template(labels.clone(), annotations.clone())),
         Spec::Template(kind, replicas, selects_label, template) => {
@@ -222,7 +224,13 @@ fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest 
             #[cfg(feature = "audit")]
             {
                 (job_labels, other_labels) = (job.labels, metadata.other_labels);
-                is_suspended = suspended && matches!(kind.kind, "Job" | "CronJob");
+                is_suspended = suspended
+                    && match kind.kind {
+                        // What makes Jobs and is no CronJob, such as a JobSet, resumes them itself.
+                        "Job" => !waking.queued.get() && controller.as_ref().is_none_or(|it| it.kind == "CronJob"),
+                        "CronJob" => true,
+                        _ => false,
+                    };
             }
             (kind, replicas, selects_label, spec.template(metadata.labels, metadata.annotations))
         }
@@ -303,13 +311,12 @@ fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest 
         let other_labels = if opts_in { other_labels } else { Pairs::default() };
         PodTemplate { live: kind.shape == Shape::Pod && metadata.live, other_labels, ..template }
     };
-    let controller = metadata.controller;
     #[cfg(feature = "audit")]
     let life = {
         let is_empty = metadata.live && replicas == Some(0) && controller.is_none();
         match ended || is_past_revision(kind.kind, replicas, controller.is_some()) {
             true => Life::Ended,
-            false if is_suspended || is_empty => Life::Dormant,
+            false if (is_suspended || is_empty) && !waking.idled.get() => Life::Dormant,
             false => Life::Active,
         }
     };

@@ -15,7 +15,7 @@ use super::{custom, rbac};
 use crate::json::{Fault, Json};
 use crate::model::{AzureParameters, PodBearing, Shape, label};
 #[cfg(feature = "audit")]
-use crate::model::{Body, CustomKind, TemplatePath, Webhook, WebhookSettings};
+use crate::model::{Body, CustomKind, SCALERS, TemplatePath, Webhook, WebhookSettings};
 
 /// What of an object's body is read, by kind.
 pub(super) enum Spec<'a> {
@@ -89,8 +89,8 @@ impl<'a> Spec<'a> {
                         ])
                     }),
                 ])?;
+                template.suspended = suspended || (template.suspended && !job.waking.queued.get());
                 template.job = job;
-                template.suspended |= suspended;
             }
             #[cfg(not(feature = "audit"))]
             Self::Template(kind, _, selects, template) if kind.shape == Shape::CronJob => json
@@ -142,17 +142,27 @@ fn selector(selects_label: &mut bool, json: &mut dyn Json<'_>) -> Result<(), Fau
     })
 }
 
-/// `spec` of a custom kind: without a template it makes no pods itself.
+/// `spec` of a custom kind: without a template it makes no pods itself. A Rollout may have those of its `workloadRef`
+/// made, unless it asks for none.
 #[cfg(feature = "audit")]
 fn under<'a>(kind: &'static PodBearing, path: &TemplatePath, json: &mut dyn Json<'a>) -> Result<Spec<'a>, Fault> {
-    let (mut replicas, mut selects_label, mut template) = (None, false, None);
+    let (mut replicas, mut selects_label, mut template, mut scaled) = (None, false, None, None);
+    let rollout = SCALERS.iter().find(|known| known.kind == kind.kind && known.group == kind.group);
     let Some((first, rest)) = path.members.split_first() else { return Ok(Spec::Other) };
     json.object(&mut [
         ("replicas", &mut |json| json.loose().map(|number| replicas = number.text.parse().ok())),
         ("selector", &mut |json| selector(&mut selects_label, json)),
         (*first, &mut |json| descend(rest, &mut template, json)),
+        ("workloadRef", &mut |json| {
+            scaled = rollout.map(|_| custom::scaled(json)).transpose()?;
+            Ok(())
+        }),
     ])?;
-    Ok(template.map_or(Spec::Other, |template| Spec::Template(kind, replicas, selects_label, template)))
+    Ok(match (template, rollout.zip(scaled)) {
+        (Some(template), _) => Spec::Template(kind, replicas, selects_label, template),
+        (None, Some((rollout, scaled))) if replicas != Some(0) => Spec::Custom(rollout, scaled),
+        (None, _) => Spec::Other,
+    })
 }
 
 #[cfg(feature = "audit")]

@@ -52,11 +52,18 @@ fn a_custom_kind_has_its_template_read_if_it_has_one() {
         assert!(workload.opts_in() && workload.service_account() == "cart", "{json}");
         assert_eq!((workload.kind.kind, workload.kind.at_admission()), (kind, false));
     }
-    for spec in [r#"{"workloadRef":{"kind":"Deployment","name":"cart"}}"#, r#"{"template":null}"#, "null"] {
-        let json = alloc::format!(r#"{{"apiVersion":"argoproj.io/v1alpha1","kind":"Rollout","spec":{spec}}}"#);
-        let read = read(json.as_bytes(), None, ClusterIx(0), Origin::default()).unwrap();
-        assert!(matches!(read.manifest, Manifest::Other { .. }), "{json}");
+    let other = |kind: &str, spec: &str| {
+        let json = alloc::format!(r#"{{"apiVersion":"argoproj.io/v1alpha1","kind":"{kind}","spec":{spec}}}"#);
+        read(json.as_bytes(), None, ClusterIx(0), Origin::default()).unwrap().manifest
+    };
+    for spec in [r#"{"replicas":0,"workloadRef":{"name":"cart"}}"#, r#"{"template":null}"#, "null"] {
+        assert!(matches!(other("Rollout", spec), Manifest::Other { .. }), "{spec}");
     }
+    let of_another = r#"{"workloadRef":{"kind":"Deployment","name":"cart"}}"#;
+    assert!(matches!(other("Rollout", of_another), Manifest::Custom(_)));
+    let knative = alloc::format!(r#"{{"apiVersion":"serving.knative.dev/v1","kind":"Service","spec":{of_another}}}"#);
+    let knative = read(knative.as_bytes(), None, ClusterIx(0), Origin::default()).unwrap();
+    assert!(matches!(knative.manifest, Manifest::Other { .. }), "a Rollout's alone");
 }
 
 #[test]
@@ -209,6 +216,11 @@ fn what_rests_is_told_by_spec_and_status() {
     assert_eq!(life("CronJob", "", r#""suspend":true"#, ""), Life::Dormant);
     assert_eq!(life("CronJob", "", r#""jobTemplate":{"spec":{"suspend":true}}"#, ""), Life::Dormant);
     assert_eq!(life("Deployment", uid, r#""suspend":true"#, ""), Life::Active);
+    let of = |owner: &str| {
+        alloc::format!(r#","uid":"1","ownerReferences":[{{"kind":"{owner}","name":"a","controller":true}}]"#)
+    };
+    assert_eq!(life("Job", &of("CronJob"), r#""suspend":true"#, ""), Life::Dormant);
+    assert_eq!(life("Job", &of("JobSet"), r#""suspend":true"#, ""), Life::Active);
     assert_eq!(life("Job", uid, r#""suspend":true"#, r#""completionTime":"2026-11-01T08:00:00Z""#), Life::Ended);
     assert_eq!(life("Job", uid, "", r#""conditions":[{"type":"Failed","status":"True"}]"#), Life::Ended);
     assert_eq!(life("Job", uid, "", r#""conditions":[{"type":"Failed","status":"False"}]"#), Life::Active);
@@ -220,6 +232,48 @@ fn what_rests_is_told_by_spec_and_status() {
         let found = life("Pod", uid, "", &alloc::format!(r#""phase":"{phase}""#));
         assert_eq!(found == Life::Ended, ended, "{phase}");
     }
+}
+
+#[test]
+fn what_is_marked_to_be_woken_does_not_rest() {
+    let life = |kind: &str, metadata: &str, spec: &str| {
+        let api_version = crate::model::POD_BEARING.iter().find(|it| it.kind == kind).map(|it| it.api_version).unwrap();
+        let head = alloc::format!(r#""apiVersion":"{api_version}","kind":"{kind}""#);
+        let body = alloc::format!(r#""metadata":{{"name":"a","uid":"1"{metadata}}},"spec":{{{spec}}}"#);
+        let life = workload(&alloc::format!("{{{head},{body}}}")).life;
+        assert_eq!(workload(&alloc::format!("{{{body},{head}}}")).life, life, "in whatever order");
+        life
+    };
+    let (none, suspended) = (r#""replicas":0"#, r#""suspend":true"#);
+    let labels = |key: &str| alloc::format!(r#","labels":{{"{key}":"q"}}"#);
+    let annotations = |key: &str, value: &str| alloc::format!(r#","annotations":{{"{key}":{value}}}"#);
+    let queued = labels("kueue.x-k8s.io/queue-name");
+    assert_eq!(life("Job", &queued, suspended), Life::Active);
+    assert_eq!(life("Job", &annotations("kueue.x-k8s.io/queue-name", r#""q""#), suspended), Life::Active);
+    assert_eq!(life("Job", &labels("kueue.x-k8s.io/queue"), suspended), Life::Dormant);
+    assert_eq!(life("CronJob", &queued, suspended), Life::Dormant, "a queue resumes no CronJob");
+    assert_eq!(life("Deployment", &queued, none), Life::Dormant);
+    let cron = |job: &str, more: &str| {
+        alloc::format!(r#"{more}"jobTemplate":{{"metadata":{{"name":""{job}}},"spec":{{"suspend":true}}}}"#)
+    };
+    assert_eq!(life("CronJob", "", &cron("", "")), Life::Dormant);
+    assert_eq!(life("CronJob", &queued, &cron("", "")), Life::Dormant, "its Jobs have no queue");
+    assert_eq!(life("CronJob", "", &cron(&queued, "")), Life::Active);
+    assert_eq!(life("CronJob", "", &cron(&queued, r#""suspend":true,"#)), Life::Dormant);
+    let at = r#""2026-11-26T01:00:00Z""#;
+    assert_eq!(life("Deployment", &annotations("idling.alpha.openshift.io/idled-at", at), none), Life::Active);
+    for (replicas, expected) in [(r#""3""#, Life::Active), (r#""0""#, Life::Dormant), ("null", Life::Dormant)] {
+        let idled = annotations("downscaler/original-replicas", replicas);
+        assert_eq!(life("StatefulSet", &idled, none), expected, "{replicas}");
+    }
+    let idled = annotations("downscaler/original-replicas", r#""1""#);
+    assert_eq!(life("CronJob", &idled, suspended), Life::Active);
+    assert_eq!(life("Deployment", &annotations("downscaler/uptime", r#""always""#), none), Life::Dormant);
+    let ours = annotations("azure.workload.identity/client-id", r#""c""#);
+    let kept = workload(&alloc::format!(
+        r#"{{"apiVersion":"apps/v1","kind":"Deployment","metadata":{{"name":"a"{ours}}},"spec":{{}}}}"#
+    ));
+    assert_eq!(kept.annotations.get("azure.workload.identity/client-id"), Some("c"));
 }
 
 #[test]

@@ -7,9 +7,9 @@ use alloc::vec::Vec;
 #[cfg(feature = "facts")]
 use serde::{Deserialize, Serialize};
 
-#[cfg(feature = "audit")]
-use super::Pairs;
 use super::{ClusterIx, Origin};
+#[cfg(feature = "audit")]
+use super::{Pairs, Workload};
 
 /// A kind of custom resource.
 #[derive(Debug, PartialEq, Eq)]
@@ -69,6 +69,9 @@ pub enum Body {
     /// on an object of which nothing reads them.
     #[cfg(feature = "audit")]
     Bystander(Pairs, Pairs),
+    /// What says how many pods a workload of its namespace has: the kind and the name of that workload.
+    #[cfg(feature = "audit")]
+    Scaler(String, String),
 }
 
 /// How an operator is told to authenticate to Azure.
@@ -306,6 +309,26 @@ pub static BYSTANDERS: [CustomKind; 4] = [
     CustomKind { kind: "ConfigMap", resource: "configmaps", ..CORE },
 ];
 
+/// Kinds that say how many pods a workload has: a ScaledObject of KEDA, and a Rollout with `workloadRef`, which has no
+/// pod template of its own.
+#[cfg(feature = "audit")]
+pub static SCALERS: [CustomKind; 2] = [
+    CustomKind {
+        group: "keda.sh",
+        api_version: "keda.sh/v1alpha1",
+        kind: "ScaledObject",
+        resource: "scaledobjects",
+        namespaced: true,
+    },
+    CustomKind {
+        group: "argoproj.io",
+        api_version: "argoproj.io/v1alpha1",
+        kind: "Rollout",
+        resource: "rollouts",
+        namespaced: true,
+    },
+];
+
 // === impl Custom ===
 
 impl Custom {
@@ -316,6 +339,14 @@ impl Custom {
             Body::Operator(logins) => logins,
             _ => &[],
         }
+    }
+
+    /// Whether it says how many pods a workload has.
+    #[cfg(feature = "audit")]
+    pub fn scales(&self, workload: &Workload) -> bool {
+        let named = |kind: &str, name: &str| workload.kind.kind == kind && workload.name == name;
+        matches!(&self.body, Body::Scaler(kind, name) if named(kind, name))
+            && (self.cluster, &self.namespace) == (workload.cluster, &workload.namespace)
     }
 
     /// Whether it is a volume of Azure, or a class of them, which a driver mounts by the tokens of pods.
@@ -341,7 +372,11 @@ impl CustomKind {
     /// The kind of that name in that API group; versions of a group are alike to us.
     pub fn find(api_version: &str, kind: &str) -> Option<&'static Self> {
         let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
-        CUSTOM.iter().find(|known| known.kind == kind && known.group == group)
+        let all = CUSTOM.iter();
+        #[cfg(feature = "audit")]
+        let all = all.chain(&SCALERS);
+        let mut all = all;
+        all.find(|known| known.kind == kind && known.group == group)
     }
 }
 

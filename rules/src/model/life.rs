@@ -15,12 +15,21 @@ pub enum Life {
     #[default]
     Active,
     /// None is made until somebody changes it: a Job or CronJob with `suspend`, or no replicas in a cluster, of
-    /// what nothing else controls.
+    /// what nothing else controls and nothing marked as its own to wake.
     Dormant,
     /// None of it runs or will: a Job that is done or has failed, a pod of phase `Succeeded` or `Failed`, a past
     /// revision.
     Ended,
 }
+
+/// The label, and once annotation, by which Kueue queues a Job: it suspends the Job, and resumes it as soon as there
+/// is quota.
+pub const QUEUED: &str = "kueue.x-k8s.io/queue-name";
+/// The annotation of what `oc idle` scaled to nothing: the next request to its Service scales it up again.
+pub const IDLED: &str = "idling.alpha.openshift.io/idled-at";
+/// The annotation of what kube-downscaler scaled to nothing: it has as many replicas again when its hours begin
+/// (py-kube-downscaler, `scaler.py`; GoKubeDownscaler, `scalable`).
+pub const DOWNSCALED: &str = "downscaler/original-replicas";
 
 // === impl Life ===
 
@@ -39,6 +48,19 @@ impl Workload {
     /// Whether no pod of it runs or will, whoever changes what.
     pub fn has_ended(&self) -> bool {
         self.life == Life::Ended
+    }
+
+    /// Whether it is of KEDA, or a Job that only KEDA makes pods of. Mirrors and builds of others call its image
+    /// `keda-operator` or `kedacore-keda`, Red Hat's is the Custom Metrics Autoscaler; its charts name the
+    /// Deployment `keda-operator`, perhaps behind the release.
+    pub fn is_of_keda(&self) -> bool {
+        let is_it = |image: &str| {
+            let name = crate::model::ImageReference::of(image).name();
+            name.split(['-', '_', '.']).any(|word| word == "keda") || name.starts_with("custom-metrics-autoscaler")
+        };
+        self.kind.group == "keda.sh"
+            || self.name.ends_with("keda-operator")
+            || self.containers().any(|(container, _)| container.image.as_deref().is_some_and(is_it))
     }
 
     /// Whether its pods get their token from the webhook alone: they opt in, and bring none of their own.

@@ -35,14 +35,14 @@ pub use bearing::{CUSTOM_BEARING, TemplatePath};
 pub use bearing::{POD_BEARING, PodBearing, Shape};
 #[cfg(feature = "audit")]
 pub use condition::{Condition, Expression};
-#[cfg(feature = "audit")]
-pub use custom::BYSTANDERS;
 pub use custom::{AzureParameters, Body, CUSTOM, Custom, CustomKind, Login, Means, Store, Trigger};
+#[cfg(feature = "audit")]
+pub use custom::{BYSTANDERS, SCALERS};
 pub use image::ImageReference;
 #[cfg(feature = "audit")]
 pub use image::OPERATORS;
 #[cfg(feature = "audit")]
-pub use life::{Life, is_past_revision};
+pub use life::{DOWNSCALED, IDLED, Life, QUEUED, is_past_revision};
 pub use name::{Audience, ClientId, DEFAULT_AUDIENCE, Issuer, Subject, is_guid, is_placeholder};
 #[cfg(feature = "audit")]
 pub use path::may_lie_in;
