@@ -68,7 +68,7 @@ fn concerns(object: Object<'_>, hop: Hop, workload: &Workload, trust: &Trust<'_>
     let said_tenant = || account().and_then(|account| account.annotations.get(annotation::TENANT_ID));
     // Rules tell of what the pods say too at the annotation that says the same.
     let says_the_same = || {
-        let own = workload.injected_containers().filter_map(|(container, _)| container.literal("AZURE_TENANT_ID"));
+        let own = workload.injected_containers().filter_map(|(it, _)| workload.told(it, "AZURE_TENANT_ID"));
         said_tenant().is_some_and(|said| own.into_iter().any(|own| own.eq_ignore_ascii_case(said)))
     };
     match (object, hop) {

@@ -5,9 +5,12 @@ use wiguard_rules::chain::{Broken, broken};
 use wiguard_rules::exchange::tenant;
 use wiguard_rules::finding::Hop;
 use wiguard_rules::judge::Object as Judged;
-use wiguard_rules::model::{ClientId, IdentityKind, Life, Origin, ServiceAccount, Shape, Workload, annotation, label};
+use wiguard_rules::model::{
+    ClientId, Container, IdentityKind, Life, Origin, ServiceAccount, Shape, Workload, annotation, label,
+};
 use wiguard_rules::near::{self, annotate};
 use wiguard_rules::trust::{Key, Link, Trust, Unknown};
+use wiguard_rules::webhook::TOKEN_FILE;
 
 use super::{catalogued, webhook};
 use crate::remedy::remedy;
@@ -201,6 +204,7 @@ impl<'a> Walker<'_, 'a> {
             None => self.unbroken(Hop::Webhook)?,
         }
         self.unbroken(Hop::Token)?;
+        self.told_elsewhere("token", token_file)?;
         self.add(self.account(&account))?;
         let asked = self.client_ids()?;
         let out_of_sight = self.asks_out_of_sight();
@@ -208,6 +212,7 @@ impl<'a> Walker<'_, 'a> {
             self.add(self.identity(client_id, out_of_sight))?;
         }
         self.unbroken(Hop::Tenant)?;
+        self.told_elsewhere("tenant", |workload, container, trust| tenant(workload, container, trust).map(drop))?;
         self.unbroken(Hop::Authority)?;
         if self.workload.uses_identity_binding() {
             self.bindings(&asked, &account)?;
@@ -218,6 +223,21 @@ impl<'a> Walker<'_, 'a> {
         self.unbroken(Hop::Credential)?;
         self.beside(&others, &asked)?;
         self.unbroken(Hop::Program)
+    }
+
+    /// Adds a link for each container whose own variable comes from where nobody looked.
+    fn told_elsewhere(
+        &mut self,
+        link: &'static str,
+        told: fn(&Workload, &Container, &Trust<'_>) -> Result<(), Unknown>,
+    ) -> Option<()> {
+        let workload = self.workload;
+        for (container, _) in workload.injected_containers().filter(|(container, _)| workload.presents_in(container)) {
+            if let Err(unknown) = told(workload, container, self.trust) {
+                self.add(Step::unknown(link, &unknown))?;
+            }
+        }
+        Some(())
     }
 
     /// The link, with the rule of the catalogue that finds the workload itself broken there.
@@ -374,6 +394,15 @@ impl<'a> Walker<'_, 'a> {
             None => String::new(),
         }
     }
+}
+
+/// Whether the manifest says where a container looks for its token.
+fn token_file(workload: &Workload, container: &Container, _: &Trust<'_>) -> Result<(), Unknown> {
+    let said = workload.told(container, TOKEN_FILE);
+    if container.variable(TOKEN_FILE).is_none() || said.is_some_and(|said| !said.contains("$(")) {
+        return Ok(());
+    }
+    Err(Unknown(Key::Value(format!("variable {TOKEN_FILE} of container {}", container.name))))
 }
 
 /// The identity of which no more than its service principal was read: Entra knows it.

@@ -7,7 +7,8 @@
 //! is idle is certain from the pod alone, so it is a finding also where the ServiceAccount is not known.
 //!
 //! It is not idle where a variable of a container is filled with it (`fieldRef`), as some do that project a token
-//! of their own: the application is told what it says. The policy does not look for
+//! of their own: the application is told what it says. Of pods that get no token, neither by the label nor one of
+//! their own, that is no excuse: what they are told is of no use to them. The policy does not look for
 //! such variables.
 //!
 //! # Fails
@@ -85,7 +86,9 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     let annotated = [annotation::CLIENT_ID, annotation::TENANT_ID];
     let annotated = annotated.into_iter().filter_map(|key| Some((key, workload.template.annotations.get(key)?)));
     #[cfg(feature = "audit")]
-    let annotated = annotated.filter(|(key, _)| !workload.hands_on(key));
+    let gets_token = workload.opts_in() || workload.projects_azure_token();
+    #[cfg(feature = "audit")]
+    let annotated = annotated.filter(|(key, _)| !(gets_token && workload.hands_on(key)));
     let name = workload.service_account();
     // `None`: not known.
     let on_account = match trust.service_account(workload) {
@@ -112,7 +115,10 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
             Some(Some(_)) => format!("remove `{field}`"),
             _ => format!("{}; then remove `{field}`", annotate(&workload.namespace, name, key, value)),
         };
-        let message = format!("`{key}` is `{value}` on the pod, where nothing reads it{but}");
+        let nothing = "nothing reads it";
+        #[cfg(feature = "audit")]
+        let nothing = if workload.hands_on(key) { "only a variable reads it, of pods that get no token" } else { nothing };
+        let message = format!("`{key}` is `{value}` on the pod, where {nothing}{but}");
         finding =
             Some(Finding::new(severity, field, message).with("value", value).with("serviceAccount", name).fix(fix));
     }

@@ -6,7 +6,8 @@
 //!
 //! An annotation that names another tenant is found on the ServiceAccount. What the containers ask for
 //! otherwise is found on the workload: a tenant that one sets itself, which wins over both, or the cluster's
-//! where neither says anything else. So a cluster may be in another tenant than its identities as long as
+//! where neither says anything else. A variable may be filled with an annotation of the pods (`fieldRef`), which is read;
+//! of one that is set from elsewhere nothing is said. So a cluster may be in another tenant than its identities as long as
 //! whoever uses them says so. A webhook of your own tells what its ConfigMap says instead of the cluster's.
 //!
 //! App registrations may serve many tenants and are not judged. Nor is a tenant that is given as a
@@ -58,7 +59,31 @@
 //! spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_TENANT_ID, value: 99999999-9999-9999-9999-999999999999}]}]}
 //! ```
 //!
+//! ```yaml
+//! # a container is told another tenant by an annotation of the pod
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, principalId: 5a1e2c3d-0001-4000-8000-000000000002, tenantId: 11111111-1111-1111-1111-111111111111, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}, annotations: {azure.workload.identity/tenant-id: 99999999-9999-9999-9999-999999999999}}
+//! spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_TENANT_ID, valueFrom: {fieldRef: {fieldPath: "metadata.annotations['azure.workload.identity/tenant-id']"}}}]}]}
+//! ```
+//!
 //! # Passes
+//!
+//! ```yaml
+//! # a container is told the identity's tenant by an annotation of the pod
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, principalId: 5a1e2c3d-0001-4000-8000-000000000002, tenantId: 11111111-1111-1111-1111-111111111111, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}, annotations: {azure.workload.identity/tenant-id: 11111111-1111-1111-1111-111111111111}}
+//! spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_TENANT_ID, valueFrom: {fieldRef: {fieldPath: "metadata.annotations['azure.workload.identity/tenant-id']"}}}]}]}
+//! ```
 //!
 //! ```yaml
 //! # the cluster is in another tenant, and the container says which it means
@@ -149,7 +174,7 @@
 //! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}
 //! spec: {serviceAccountName: cart, containers: [{name: app}]}
 //! ```
-use crate::exchange::client_id;
+use crate::exchange::{client_id, tenant};
 use crate::model::{ClusterIx, Value, is_guid};
 use crate::near::annotate;
 use crate::prelude::*;
@@ -201,15 +226,20 @@ fn by_container(workload: &Workload, container: &Container, place: Place, trust:
     let account = trust.service_account(workload).known()?;
     let annotated = account.and_then(|account| account.annotations.get(annotation::TENANT_ID));
     if container.variable("AZURE_TENANT_ID").is_some() {
+        let own = tenant(workload, container, trust)?;
         // What the webhook put into a pod that runs is what the annotation says.
-        let own = container.literal("AZURE_TENANT_ID").filter(|tenant| annotated != Some(tenant));
+        let own = own.as_deref().filter(|tenant| annotated != Some(tenant));
         let Some(tenant) = own.filter(|tenant| is_elsewhere(identity, tenant)) else { return Ok(None) };
         let whose = format!("container `{}` asks in", container.name);
-        let fix = match (workload.opts_in(), workload.template.live) {
-            (false, _) => format!("set AZURE_TENANT_ID of container {} to {}", container.name, identity.tenant_id),
-            (true, false) => format!("delete AZURE_TENANT_ID of container {}; {annotate}", container.name),
-            (true, true) if annotated == Some(&identity.tenant_id) => "make the pod anew".into(),
-            (true, true) => format!("{annotate}; then make the pod anew"),
+        let right = &identity.tenant_id;
+        let handed_on = workload.handed_on(container, "AZURE_TENANT_ID").map(|key| workload.annotation_path(key));
+        let fix = match (handed_on, workload.opts_in(), workload.template.live) {
+            (Some(path), _, false) => format!("set `{path}` to {right}"),
+            (Some(path), _, true) => format!("set `{path}` to {right}; then make the pod anew"),
+            (None, false, _) => format!("set AZURE_TENANT_ID of container {} to {right}", container.name),
+            (None, true, false) => format!("delete AZURE_TENANT_ID of container {}; {annotate}", container.name),
+            (None, true, true) if annotated == Some(right) => "make the pod anew".into(),
+            (None, true, true) => format!("{annotate}; then make the pod anew"),
         };
         return Ok(Some(finding(format!("{place}.env"), identity, &whose, tenant).fix(fix)));
     }

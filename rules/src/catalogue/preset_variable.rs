@@ -11,7 +11,10 @@
 //! authority is compared with the cloud of the identity, as its region tells. What is set to nothing stays so, as the
 //! webhook sees that it is set: without a tenant no SDK asks. Of what is set twice the last value counts.
 //!
-//! The same value and one that is set from elsewhere are as they should be. So is a second identity on
+//! What a variable is filled with from an annotation of the pods (`fieldRef`) is judged like what they set, in pods
+//! that run too, as no webhook sets it so; where there is no such annotation, it is nothing.
+//!
+//! The same value is as it should be, and of one that is set from elsewhere nothing is said. So is a second identity on
 //! purpose: one that trusts this workload. Of pods that run the cloud is judged, and whether the token can be where a
 //! container looks for it, because there the variables are mostly the webhook's. All mounts of such a pod are in its
 //! manifest, so that where none holds the file there is none, unless the program writes it: at the webhook's own path, where
@@ -94,7 +97,45 @@
 //!   volumes: [{name: azure-identity-token, projected: {sources: [{serviceAccountToken: {path: azure-identity-token, audience: "api://AzureADTokenExchange"}}]}}]
 //! ```
 //!
+//! ```yaml
+//! # an annotation of the pods says what nobody has
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, principalId: 5a1e2c3d-0001-4000-8000-000000000002, tenantId: 11111111-1111-1111-1111-111111111111, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! - {appId: 5a1e2c3d-0001-4000-8000-000000000003, id: 5a1e2c3d-0001-4000-8000-000000000004, displayName: web}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {}}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0009-4000-8000-000000000009}}
+//! spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_CLIENT_ID, valueFrom: {fieldRef: {fieldPath: "metadata.annotations['azure.workload.identity/client-id']"}}}]}]}
+//! ```
+//!
+//! ```yaml
+//! # it runs, and there is no such annotation
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, uid: 5f0c, labels: {azure.workload.identity/use: "true"}, annotations: {}}
+//! spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_TENANT_ID, valueFrom: {fieldRef: {fieldPath: "metadata.annotations['azure.workload.identity/tenant-id']"}}}]}]}
+//! ```
+//!
 //! # Passes
+//!
+//! ```yaml
+//! # an annotation of the pods says what the ServiceAccount does
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, principalId: 5a1e2c3d-0001-4000-8000-000000000002, tenantId: 11111111-1111-1111-1111-111111111111, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! - {appId: 5a1e2c3d-0001-4000-8000-000000000003, id: 5a1e2c3d-0001-4000-8000-000000000004, displayName: web}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}
+//! spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_CLIENT_ID, valueFrom: {fieldRef: {fieldPath: "metadata.annotations['azure.workload.identity/client-id']"}}}]}]}
+//! ```
 //!
 //! ```yaml
 //! # an identity of the tenant that the container names, which is not listed
@@ -224,7 +265,7 @@
 //! spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_AUTHORITY_HOST, value: "${AUTHORITY}"}]}]}
 //! ```
 use crate::exchange::{client_id, presented, tenant};
-use crate::model::{Value, is_guid, is_placeholder, may_lie_in};
+use crate::model::{is_guid, is_placeholder, may_lie_in};
 use crate::prelude::*;
 use crate::trust::{Key, Unknown};
 use crate::webhook::{self, MOUNT_PATHS, TOKEN_FILE};
@@ -265,6 +306,8 @@ struct Preset<'a> {
     place: Place,
     variable: &'a str,
     value: &'a str,
+    /// The annotation that says it, if one does.
+    by: Option<&'a str>,
     said: String,
     breaks: Option<(Hop, String)>,
 }
@@ -283,16 +326,28 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     };
     let (mut presets, mut unknown) = (Vec::new(), None);
     for (container, place) in workload.injected_containers().filter(|(container, _)| workload.presents_in(container)) {
-        for variable in judged {
-            let Some(Value::Literal(Some(value))) = container.variable(variable).map(|it| &it.value) else { continue };
+        for variable in [CLIENT_ID, TENANT_ID, TOKEN_FILE, AUTHORITY] {
+            let by = workload.handed_on(container, variable);
+            // What an annotation says is never the webhook's.
+            let is_own = by.is_some() && [CLIENT_ID, TENANT_ID].contains(&variable);
+            if !(is_own || judged.contains(&variable)) {
+                continue;
+            }
+            let Some(value) = workload.told(container, variable) else {
+                if variable == TOKEN_FILE && container.variable(variable).is_some() {
+                    unknown = Some(Unknown(Key::Value(format!("variable {variable} of container {}", container.name))));
+                }
+                continue;
+            };
             if is_placeholder(value) {
                 continue;
             }
             match wrong(workload, container, (variable, value), trust) {
                 Ok(Some((severity, why, breaks))) => {
                     let what = if value.is_empty() { "nothing".into() } else { format!("`{value}`") };
-                    let said = format!("container `{}` sets {variable} to {what}, {why}", container.name);
-                    presets.push(Preset { severity, place, variable, value, said, breaks });
+                    let by_it = by.map(|key| format!("what annotation `{key}` says, ")).unwrap_or_default();
+                    let said = format!("container `{}` sets {variable} to {by_it}{what}, {why}", container.name);
+                    presets.push(Preset { severity, place, variable, value, by, said, breaks });
                 }
                 Ok(None) => {}
                 Err(lacking) => unknown = Some(lacking),
@@ -314,7 +369,11 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
             "let nothing but the webhook set {TOKEN_FILE} and mount the token, and create pod {} anew",
             workload.name
         ),
-        (true, _) => format!("set {} to what is meant", first.variable),
+        (true, _) => match first.by.map(|key| workload.annotation_path(key)) {
+            Some(path) if workload.template.live => format!("set `{path}` to what is meant, and create pod {} anew", workload.name),
+            Some(path) => format!("set `{path}` to what is meant"),
+            None => format!("set {} to what is meant", first.variable),
+        },
         (false, true) => "delete the variable, and annotate the ServiceAccount with what is meant".into(),
         (false, false) => "delete the variable: the webhook sets the right one".into(),
     })))
@@ -340,20 +399,23 @@ fn wrong(
             }
             if value.is_empty() {
                 // The walk of a chain finds that no identity is meant.
-                return Ok(said.map(|said| instead(&format!("`{said}`"))));
+                let unsaid = || (RULE.severity, "and nothing else says which identity is meant".to_owned(), None);
+                let handed_on = workload.handed_on(container, variable);
+                return Ok(said.map(|said| instead(&format!("`{said}`"))).or_else(|| handed_on.map(|_| unsaid())));
             }
             if let Some(why) = of_nobody(workload, container, value, trust)? {
                 // The walk of a chain asks for the identity of each client id.
-                return Ok(Some((Severity::High, why.into(), None)));
+                return Ok(Some((Severity::High, why, None)));
             }
             let said = said.filter(|_| !workload.projects_azure_token());
             let is_other = said.is_some() && !is_meant(workload, value, trust)?;
             said.filter(|_| is_other).map(|said| instead(&format!("`{said}`")))
         }
         TENANT_ID if value.is_empty() => {
-            let (_, why, _) = instead("a tenant");
+            let why = if workload.opts_in() { instead("a tenant").1 } else { "and nothing else says a tenant".into() };
             Some((Severity::High, why, Some((Hop::Tenant, "the tenant of the identity".into()))))
         }
+        TENANT_ID if workload.projects_azure_token() => None,
         TENANT_ID => annotated(annotation::TENANT_ID)?.filter(other).map(|said| instead(&format!("`{said}`"))),
         TOKEN_FILE if !value.is_empty() && webhook::has_seen(&workload.template) => nowhere(container, value),
         TOKEN_FILE => {
@@ -403,16 +465,21 @@ fn of_nobody(
     container: &Container,
     client_id: &str,
     trust: &Trust<'_>,
-) -> Result<Option<&'static str>, Unknown> {
+) -> Result<Option<String>, Unknown> {
     if !is_guid(client_id) {
-        return Ok(Some("which is no client id"));
+        return Ok(Some("which is no client id".into()));
     }
-    if trust.identity(&client_id.into()).known()?.is_some() {
+    let looked_up = trust.identity(&client_id.into());
+    if let (false, Some(meant)) = (matches!(looked_up, Link::Found(_)), trust.identity_by_id(client_id)) {
+        let (name, right) = (&meant.name, &meant.client_id);
+        return Ok(Some(format!("which is another id of identity `{name}` than its client id `{right}`")));
+    }
+    if looked_up.known()?.is_some() {
         return Ok(None);
     }
     match tenant(workload, container, trust)? {
         Some(tenant) if !trust.sees_tenant(&tenant) => Err(Unknown(Key::Identity(client_id.into()))),
-        _ => Ok(Some("which none of the managed identities and app registrations listed has")),
+        _ => Ok(Some("which none of the managed identities and app registrations listed has".into())),
     }
 }
 

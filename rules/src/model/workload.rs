@@ -421,6 +421,26 @@ impl Workload {
         self.containers().any(|(container, _)| container.env.iter().any(is_it))
     }
 
+    /// The annotation of the pod with which a container's variable is filled (`fieldRef`), by its key.
+    #[cfg(feature = "audit")]
+    pub fn handed_on<'a>(&self, container: &'a Container, variable: &str) -> Option<&'a str> {
+        match &container.variable(variable)?.value {
+            Value::Annotation(key) => Some(key),
+            _ => None,
+        }
+    }
+
+    /// What a container is told by its own variable: its text, or that of the annotation with which it is filled,
+    /// where none is nothing. `None` if it has no such variable, or has it from elsewhere.
+    #[cfg(feature = "audit")]
+    pub fn told<'a>(&'a self, container: &'a Container, variable: &str) -> Option<&'a str> {
+        match &container.variable(variable)?.value {
+            Value::Literal(text) => text.as_deref(),
+            Value::Annotation(key) => Some(self.template.annotations.get(key).unwrap_or_default()),
+            _ => None,
+        }
+    }
+
     /// The first container variable of that name.
     pub fn variable(&self, name: &str) -> Option<&EnvVar> {
         self.containers().find_map(|(container, _)| container.variable(name))
