@@ -8,7 +8,7 @@ use wiguard_rules::catalogue::{CATALOGUE, Entry};
 use wiguard_rules::finding::Finding;
 use wiguard_rules::inventory::Inventory;
 use wiguard_rules::judge::{Object, audit};
-use wiguard_rules::model::{Life, Workload, is_past_revision};
+use wiguard_rules::model::{Body, Life, Workload, is_past_revision};
 use wiguard_rules::trust::{Trust, Unknown};
 
 /// What the rules said of all objects.
@@ -88,7 +88,7 @@ pub fn evaluate<'a>(inventory: &'a Inventory, trust: &Trust<'a>, controllers: &C
             }
         }
     }
-    evaluation.findings = fold(std::mem::take(&mut evaluation.findings), controllers);
+    evaluation.findings = fold(std::mem::take(&mut evaluation.findings), controllers, trust);
     evaluation
 }
 
@@ -118,12 +118,22 @@ pub struct Controllers<'a> {
 
 impl<'a> Controllers<'a> {
     /// Looks up every workload that another one names.
-    pub fn of_all(workloads: &'a [Workload]) -> Self {
-        let named = workloads.iter().filter(|workload| workload.kind.kind != "Pod");
+    /// A Rollout with `workloadRef` stands for the workload that it refers to.
+    pub fn of_all(inventory: &'a Inventory) -> Self {
+        let named = inventory.workloads.iter().filter(|workload| workload.kind.kind != "Pod");
         let key = |workload: &'a Workload| {
             (workload.cluster.0, workload.namespace.as_str(), workload.kind.kind, workload.name.as_str())
         };
-        Self { by_name: named.map(|workload| (key(workload), workload)).collect() }
+        let mut by_name: BTreeMap<_, _> = named.map(|workload| (key(workload), workload)).collect();
+        let scalers = inventory.customs.iter().filter_map(|custom| {
+            let Body::Scaler(kind, name) = &custom.body else { return None };
+            let (cluster, namespace) = (custom.cluster.0, custom.namespace.as_str());
+            let scaled = by_name.get(&(cluster, namespace, kind.as_str(), name.as_str()))?;
+            Some(((cluster, namespace, custom.kind.kind, custom.name.as_str()), *scaled))
+        });
+        let scalers: Vec<_> = scalers.collect();
+        by_name.extend(scalers);
+        Self { by_name }
     }
 
     /// The controller of a workload, if it was read.
@@ -156,7 +166,7 @@ impl<'a> Controllers<'a> {
 }
 
 /// Folds the finding of a controlled object into the same finding of its controller.
-fn fold<'a>(findings: Vec<Found<'a>>, controllers: &Controllers<'a>) -> Vec<Found<'a>> {
+fn fold<'a>(findings: Vec<Found<'a>>, controllers: &Controllers<'a>, trust: &Trust<'a>) -> Vec<Found<'a>> {
     let address = |workload: &Workload| std::ptr::from_ref(workload) as usize;
     let place: BTreeMap<(usize, &str), usize> = findings
         .iter()
@@ -176,7 +186,7 @@ fn fold<'a>(findings: Vec<Found<'a>>, controllers: &Controllers<'a>) -> Vec<Foun
         for _ in 0..4 {
             let Some(controller) = controllers.of(at) else { break };
             // What rests is judged mildly, and does not stand for a pod of it that runs.
-            if controller.life != Life::Active && workload.life == Life::Active {
+            if trust.life(controller) != Life::Active && workload.life == Life::Active {
                 break;
             }
             if let Some(&same) = place.get(&(address(controller), found.rule.id)) {

@@ -168,7 +168,7 @@ pub fn assess<R>(
     with: impl FnOnce(&mut Report<'_>) -> R,
 ) -> R {
     let trust = Trust::join(&collected.inventory, &config.parameters);
-    let controllers = Controllers::of_all(&collected.inventory.workloads);
+    let controllers = Controllers::of_all(&collected.inventory);
     let evaluation = evaluate(&collected.inventory, &trust, &controllers);
     let mut triage = Triage::new(&config.suppressions, &config.ignore, namespace, clock::today());
     with(&mut Report::new(collected, &trust, &controllers, evaluation, &mut triage))

@@ -14,6 +14,8 @@ use crate::model::{
 };
 #[cfg(feature = "audit")]
 use crate::model::{Life, RoleBinding, Software};
+#[cfg(feature = "audit")]
+use crate::rule::Rule;
 use crate::rule::{Check, Verdict};
 #[cfg(feature = "audit")]
 use crate::trust::Key;
@@ -76,7 +78,8 @@ pub fn judge(
 
 /// Judges one object as an estate is audited: of what rests ([`Life`]), what a rule says of the chain is said of what
 /// may come. What has ended is judged only by rules about credentials that lie open: those can be used by whoever
-/// reads them. Where no pod is made until somebody changes that, a chain that is broken is of low severity.
+/// reads them. If what made it was not read, what is wrong with its chain is undecided: it may make others like it.
+/// Where no pod is made until somebody changes that, a chain that is broken is of low severity.
 #[cfg(feature = "audit")]
 pub fn audit(
     object: Object<'_>,
@@ -89,14 +92,19 @@ pub fn audit(
         _ => None,
     };
     let Some((workload, life)) = resting else { return judge(object, trust, rules, each) };
-    let rules = rules.filter(|entry| life != Life::Ended || entry.rule.is_about_exposure());
-    judge(object, trust, rules, |mut judgement| {
+    let maker = trust.unread_maker(workload);
+    let is_judged =
+        |rule: &Rule| life != Life::Ended || rule.is_about_exposure() || (maker.is_some() && rule.is_about_the_chain());
+    judge(object, trust, rules.filter(|entry| is_judged(entry.rule)), |mut judgement| {
         if let Ok(finding) = &mut judgement.outcome
             && judgement.rule.rule.is_about_the_chain()
         {
             finding.severity = finding.severity.min(Severity::Low);
             let until = if workload.replicas == Some(0) { "it is scaled up" } else { "it is resumed" };
             finding.message.push_str(&alloc::format!("; it makes no pods until {until}"));
+            if let Some(maker) = &maker {
+                judgement.outcome = Err(maker.clone());
+            }
         }
         each(judgement);
     });

@@ -130,7 +130,7 @@ impl Preview {
         settings: &Settings,
     ) -> Outcome {
         let hosts = sources::hosts(&collected.inventory, settings.trust_namespace(), is_complete(&collected.gaps));
-        let controllers = Controllers::of_all(&collected.inventory.workloads);
+        let controllers = Controllers::of_all(&collected.inventory);
         let wanted = ask::Wanted::of(collected, stated, &controllers, self.namespace.as_deref());
         let judged = wanted.ask(input, policy, settings, &hosts);
         let outcome = Outcome::new(collected, &controllers, &wanted, judged);

@@ -242,6 +242,10 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
+    #[cfg(feature = "audit")]
+    if workload.has_ended() {
+        return Ok(None);
+    }
     if !workload.template.live || !workload.opts_in() || workload.projects_azure_token() {
         return Ok(None);
     }

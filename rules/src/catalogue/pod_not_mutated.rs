@@ -110,6 +110,10 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn check(workload: &Workload, _: &Trust<'_>) -> Verdict {
+    #[cfg(feature = "audit")]
+    if workload.has_ended() {
+        return Ok(None);
+    }
     let mut injected = workload.injected_containers().peekable();
     let told = |(container, _): (&Container, Place)| container.variable("AZURE_FEDERATED_TOKEN_FILE").is_some();
     if !workload.template.live

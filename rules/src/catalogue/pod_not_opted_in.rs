@@ -10,7 +10,8 @@
 //! whose tokens External Secrets asks for. A pod labelled `false` has opted out. A pod with a
 //! claim is not judged: a PersistentVolume that is mounted with such a token serves it, and what is bound to other
 //! claims is not read. Nor is a ReplicaSet that is left of a rollout, and what pods it has: what makes it was mended,
-//! and replaces it. Where that was not read, it is not known.
+//! and replaces it. Where that was not read, it is not known. A Deployment that is paused, or whose rollout is past its
+//! deadline (`ProgressDeadlineExceeded`), replaces nothing, and what it has left is judged.
 //!
 //! # Fails
 //!
@@ -35,6 +36,21 @@
 //! kind: Pod
 //! metadata: {name: cart, namespace: shop}
 //! spec: {serviceAccountName: cart, volumes: [{name: secrets, csi: {driver: secrets-store.csi.k8s.io, volumeAttributes: {secretProviderClass: cart}}}]}
+//! ```
+//!
+//! ```yaml
+//! # the rollout that mends it is paused
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
+//! ---
+//! apiVersion: apps/v1
+//! kind: Deployment
+//! metadata: {name: cart, namespace: shop}
+//! spec: {paused: true, template: {metadata: {labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: cart}}}
+//! ---
+//! apiVersion: apps/v1
+//! kind: ReplicaSet
+//! metadata: {name: cart-6b8f, namespace: shop, ownerReferences: [{apiVersion: apps/v1, kind: Deployment, name: cart, controller: true}]}
+//! spec: {replicas: 1, template: {spec: {serviceAccountName: cart}}}
 //! ```
 //!
 //! # Passes
@@ -169,6 +185,8 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
         label::USE
     );
     let fix = format!("set `{field}` to \"true\", in quotes; to opt out, set it to \"false\"");
+    #[cfg(feature = "audit")]
+    let fix = stalled(workload, trust).map_or(fix, go_on);
     Ok(Some(
         Finding::new(RULE.severity, field, message)
             .with("serviceAccount", account.name.as_str())
@@ -192,12 +210,30 @@ fn is_left_of_a_rollout(workload: &Workload, trust: &Trust<'_>) -> Result<bool, 
     #[cfg(feature = "audit")]
     // A ReplicaSet that names another as its owner, or itself, is none of a rollout's.
     match trust.maker(workload).filter(|maker| !is_set || maker.kind.kind != "ReplicaSet") {
+        Some(maker) if is_set && maker.stalled => return Ok(false),
         Some(maker) if is_set => return Ok(check(maker, trust)?.is_none()),
         Some(maker) => return Ok(!maker.opts_in() && is_left_of_a_rollout(maker, trust)?),
         None if named.kind == "Deployment" && trust.knows_deployments(workload.cluster) => return Ok(false),
         None => {}
     }
     Err(Unknown(Key::Value(format!("{} {}/{}", named.kind, workload.namespace, named.name))))
+}
+
+/// The Deployment of a ReplicaSet, or of a pod of one, that opts in by now, and whose rollout does not go on.
+#[cfg(feature = "audit")]
+fn stalled<'a>(workload: &Workload, trust: &Trust<'a>) -> Option<&'a Workload> {
+    let maker = trust.maker(workload)?;
+    let maker = if workload.kind.kind == "Pod" { trust.maker(maker)? } else { maker };
+    (maker.stalled && maker.opts_in()).then_some(maker)
+}
+
+#[cfg(feature = "audit")]
+fn go_on(deployment: &Workload) -> String {
+    let (namespace, name) = (deployment.namespace.as_str(), deployment.name.as_str());
+    format!(
+        "Deployment `{name}` opts in by now, but its rollout does not go on: `kubectl rollout resume -n {namespace} \
+         deployment/{name}` if it is paused; else `kubectl rollout status` says what its new pods wait for"
+    )
 }
 
 /// Whether the pods get tokens for Azure by other means than the webhook: one that is known

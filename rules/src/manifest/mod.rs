@@ -203,7 +203,7 @@ fn bystander(object: &Object<'_>, cluster: ClusterIx, origin: Origin) -> Option<
 
 fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest {
     #[cfg(feature = "audit")]
-    let Status { ready, ended } = object.status;
+    let Status { ready, ended, overdue } = object.status;
     let Object { api_version, kind, metadata, spec, .. } = object;
     let namespace =
         metadata.namespace.filter(|namespace| !namespace.is_empty()).map_or_else(|| "default".into(), Cow::into_owned);
@@ -211,19 +211,22 @@ fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest 
     let name = names.into_iter().flatten().find(|name| !name.is_empty()).map(Cow::into_owned).unwrap_or_default();
     let (labels, annotations, controller) = (metadata.labels, metadata.annotations, metadata.controller);
     #[cfg(feature = "audit")]
-    let (mut job_labels, mut other_labels, mut is_suspended) = (Pairs::default(), metadata.other_labels, false);
+    let (mut job_labels, mut other_labels) = (Pairs::default(), metadata.other_labels);
+    #[cfg(feature = "audit")]
+    let (mut is_suspended, mut stalled) = (false, false);
     #[cfg(feature = "audit")]
     let waking = metadata.waking;
     let (kind, replicas, selects_label, template) = match spec {
         Spec::Pod(kind, spec) => (kind, None, false, spec.template(labels.clone(), annotations.clone())),
         Spec::Template(kind, replicas, selects_label, template) => {
             #[cfg(feature = "audit")]
-            let Template { metadata, spec, job, suspended } = *template;
+            let Template { metadata, spec, job, suspended, paused } = *template;
             #[cfg(not(feature = "audit"))]
             let Template { metadata, spec } = *template;
             #[cfg(feature = "audit")]
             {
                 (job_labels, other_labels) = (job.labels, metadata.other_labels);
+                stalled = kind.kind == "Deployment" && (paused || overdue);
                 is_suspended = suspended
                     && match kind.kind {
                         // What makes Jobs and is no CronJob, such as a JobSet, resumes them itself.
@@ -333,6 +336,8 @@ fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest 
         ready,
         #[cfg(feature = "audit")]
         life,
+        #[cfg(feature = "audit")]
+        stalled,
         selects_label,
         labels,
         annotations,

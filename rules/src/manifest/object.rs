@@ -34,6 +34,8 @@ pub(super) struct Status {
     pub(super) ready: Option<i64>,
     /// Whether a Job is done or has failed, so that no pod of it starts again, or a pod runs no more.
     pub(super) ended: bool,
+    /// Whether a Deployment says that its rollout is past its deadline.
+    pub(super) overdue: bool,
 }
 
 /// An object as far as it was read.
@@ -276,8 +278,8 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// How many replicas of a Deployment are ready, and whether a Job or a pod has ended (Kubernetes, `batch/v1`
-    /// JobStatus and `v1` PodStatus).
+    /// How many replicas of a Deployment are ready and whether its rollout goes on, and whether a Job or a pod has ended
+    /// (Kubernetes, `apps/v1` DeploymentStatus, `batch/v1` JobStatus and `v1` PodStatus).
     #[cfg(feature = "audit")]
     fn status(&mut self, json: &mut dyn Json<'a>) -> Result<(), Fault> {
         self.identify();
@@ -285,11 +287,12 @@ impl<'a> Reading<'a> {
             self.early |= self.family.is_none();
             return Ok(());
         };
-        let (mut ready, mut ended) = (None, false);
+        let (mut ready, mut ended, mut overdue) = (None, false, false);
         let is_there = match kind.kind {
-            "Deployment" => {
-                json.object_if_any(&mut [("readyReplicas", &mut |json| json.integer().map(|number| ready = number))])?
-            }
+            "Deployment" => json.object_if_any(&mut [
+                ("readyReplicas", &mut |json| json.integer().map(|number| ready = number)),
+                ("conditions", &mut |json| json.elements(&mut |json| is_overdue(&mut overdue, json))),
+            ])?,
             "Job" => job_status(&mut ended, json)?,
             "Pod" => json.object_if_any(&mut [("phase", &mut |json| {
                 json.loose().map(|phase| ended = matches!(&*phase.text, "Succeeded" | "Failed"))
@@ -297,7 +300,7 @@ impl<'a> Reading<'a> {
             _ => return Ok(()),
         };
         let is_deployment = is_there && kind.kind == "Deployment";
-        self.status = Status { ready: is_deployment.then(|| ready.unwrap_or(0)), ended };
+        self.status = Status { ready: is_deployment.then(|| ready.unwrap_or(0)), ended, overdue };
         Ok(())
     }
 
@@ -339,6 +342,15 @@ impl<'a> Reading<'a> {
             _ => None,
         }
     }
+}
+
+/// A condition of a Deployment: that of type `Progressing` has this reason once `progressDeadlineSeconds` are over.
+#[cfg(feature = "audit")]
+fn is_overdue(overdue: &mut bool, json: &mut dyn Json<'_>) -> Result<(), Fault> {
+    let mut is_so = false;
+    json.object(&mut [("reason", &mut |json| is(&mut is_so, "ProgressDeadlineExceeded", json))])?;
+    *overdue |= is_so;
+    Ok(())
 }
 
 /// `status` of a Job: one that fails has no `completionTime`, but a condition.

@@ -26,6 +26,9 @@ pub(super) struct Template<'a> {
     /// `suspend` of the Job or CronJob around it.
     #[cfg(feature = "audit")]
     pub(super) suspended: bool,
+    /// `paused` of the Deployment around it.
+    #[cfg(feature = "audit")]
+    pub(super) paused: bool,
 }
 
 #[derive(Default)]

@@ -119,8 +119,10 @@ fn template_spec<'a>(
     json: &mut dyn Json<'a>,
 ) -> Result<(), Fault> {
     #[cfg(feature = "audit")]
-    let mut suspended = false;
+    let (mut suspended, mut paused) = (false, false);
     json.object(&mut [
+        #[cfg(feature = "audit")]
+        ("paused", &mut |json| is(&mut paused, "true", json)),
         #[cfg(feature = "audit")]
         ("suspend", &mut |json| is(&mut suspended, "true", json)),
         ("replicas", &mut |json| json.integer().map(|number| *replicas = number)),
@@ -129,7 +131,7 @@ fn template_spec<'a>(
     ])?;
     #[cfg(feature = "audit")]
     {
-        template.suspended = suspended;
+        (template.suspended, template.paused) = (suspended, paused);
     }
     Ok(())
 }

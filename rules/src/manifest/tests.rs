@@ -235,6 +235,29 @@ fn what_rests_is_told_by_spec_and_status() {
 }
 
 #[test]
+fn a_rollout_that_does_not_go_on_is_told_by_spec_and_status() {
+    let stalled = |kind: &str, spec: &str, status: &str| {
+        let json = alloc::format!(
+            r#"{{"apiVersion":"apps/v1","kind":"{kind}","metadata":{{"name":"a"}},"spec":{{{spec}}},"status":{{{status}}}}}"#
+        );
+        workload(&json).stalled
+    };
+    let overdue = r#""conditions":[{"type":"Available","reason":"MinimumReplicasAvailable"},{"type":"Progressing","status":"False","reason":"ProgressDeadlineExceeded"},{"type":"Other","reason":null}]"#;
+    let goes_on = r#""conditions":[{"type":"Progressing","reason":"NewReplicaSetAvailable"}]"#;
+    for (kind, spec, status, expected) in [
+        ("Deployment", "", "", false),
+        ("Deployment", r#""paused":true"#, "", true),
+        ("Deployment", r#""paused":false"#, "", false),
+        ("Deployment", "", overdue, true),
+        ("Deployment", "", goes_on, false),
+        ("Deployment", r#""paused":true"#, goes_on, true),
+        ("StatefulSet", r#""paused":true"#, overdue, false),
+    ] {
+        assert_eq!(stalled(kind, spec, status), expected, "{kind} {spec} {status}");
+    }
+}
+
+#[test]
 fn what_is_marked_to_be_woken_does_not_rest() {
     let life = |kind: &str, metadata: &str, spec: &str| {
         let api_version = crate::model::POD_BEARING.iter().find(|it| it.kind == kind).map(|it| it.api_version).unwrap();

@@ -45,6 +45,11 @@ pub struct Workload {
     #[cfg(feature = "audit")]
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "Life::is_active"))]
     pub life: Life,
+    /// Whether it is a Deployment whose rollout does not go on: paused, or past its deadline (`paused` of its `spec`,
+    /// `ProgressDeadlineExceeded` of its `status`), so that its pods stay those of an earlier template.
+    #[cfg(feature = "audit")]
+    #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "super::is_false"))]
+    pub stalled: bool,
     /// Whether its selector names the label that opts in.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "super::is_false"))]
     pub selects_label: bool,

@@ -1,6 +1,8 @@
 //! What wakes a workload that asks for no replicas.
 
-use super::Trust;
+use alloc::format;
+
+use super::{Key, Trust, Unknown};
 use crate::index::Name;
 use crate::inventory::Inventory;
 use crate::model::{Body, ClusterIx, Custom, Life, Workload};
@@ -27,6 +29,22 @@ impl<'a> Trust<'a> {
         let rests = workload.life == Life::Dormant && workload.replicas == Some(0);
         let is_woken = rests && (self.is_scaled(workload) || self.may_be_woken(workload.cluster));
         if is_woken { Life::Active } else { workload.life }
+    }
+
+    /// What made a pod or a Job that has ended, where that was not read: it may make others. A Job that nothing controls
+    /// is not made again; of a pod that nothing controls nobody knows, such as those of Airflow.
+    pub fn unread_maker(&self, workload: &Workload) -> Option<Unknown> {
+        let is_made = matches!(workload.kind.kind, "Pod" | "Job");
+        if !is_made || !workload.has_ended() || self.maker(workload).is_some() {
+            return None;
+        }
+        let namespace = &workload.namespace;
+        let what = match &workload.controller {
+            Some(maker) => format!("{} {namespace}/{}", maker.kind, maker.name),
+            None if workload.kind.kind == "Pod" => format!("what made Pod {namespace}/{}", workload.name),
+            None => return None,
+        };
+        Some(Unknown(Key::Value(what)))
     }
 
     /// Whether something that was read says how many pods a workload has.

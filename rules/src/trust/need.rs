@@ -1,46 +1,68 @@
 //! Whether anything in a cluster asks for tokens of Azure, and needs the webhook for them.
 
+use alloc::format;
+
 use super::{Key, Trust, Unknown};
 use crate::inventory::Extent;
-use crate::model::{Body, ClusterIx, Means, Workload};
+use crate::model::{Body, ClusterIx, Means, Workload, annotation};
 
 impl Trust<'_> {
     /// Whether a pod of a cluster gets its token from the webhook alone: it opts in, and brings none of its own.
     ///
     /// # Errors
-    /// If none was seen that does, and not all pods were.
+    /// If none was seen that does, and not all pods were, nor what made one that has ended.
     pub fn needs_webhook(&self, index: ClusterIx) -> Result<bool, Unknown> {
         if self.workloads(index).any(Workload::needs_webhook) {
             return Ok(true);
         }
-        if self.knows_pods(index) { Ok(false) } else { Err(unsaid("whether a pod of the cluster opts in")) }
+        let ended = self.workloads(index).filter(|it| it.opts_in() && !it.projects_azure_token());
+        match ended.filter_map(|it| self.unread_maker(it)).next() {
+            Some(maker) => Err(maker),
+            None if self.knows_pods(index) => Ok(false),
+            None => Err(unsaid("whether a pod of the cluster opts in")),
+        }
     }
 
     /// Whether anybody presents a token of a cluster to Entra: its pods, a driver that mounts for them, or an
     /// operator that asks for the tokens of a ServiceAccount.
     ///
     /// # Errors
-    /// If nobody was seen who does, and not all were.
+    /// If nobody was seen who does, and not all were, nor what made a pod that has ended, or if kubelets may.
     pub fn needs_issuer(&self, index: ClusterIx) -> Result<bool, Unknown> {
         let asked_for = self.inventory.token_requesters.iter().any(|it| it.cluster == index);
         if asked_for || self.customs(index).any(|it| asks(&it.body)) {
             return Ok(true);
         }
         let mut unknown = None;
-        for workload in self.workloads(index).filter(|it| !it.has_ended()) {
+        for workload in self.workloads(index) {
             match self.asks(workload) {
-                Ok(true) => return Ok(true),
                 Ok(false) => {}
+                _ if workload.has_ended() => unknown = unknown.or_else(|| self.unread_maker(workload)),
+                Ok(true) => return Ok(true),
                 Err(key) => unknown = unknown.or(Some(key)),
             }
         }
         let unread = self.inventory.coverage.of(index).is_none_or(|of| of.token_requesters_missing);
-        match unknown {
+        match unknown.or_else(|| self.pulls_images(index)) {
             Some(unknown) => Err(unknown),
             None if unread => Err(Unknown(Key::TokenRequesters(index))),
             None if self.knows_pods(index) => Ok(false),
             None => Err(unsaid("whether a pod of the cluster asks for tokens of Azure")),
         }
+    }
+
+    /// The ServiceAccount of pods by whose tokens kubelets may pull images: whether they do is in files of the nodes.
+    fn pulls_images(&self, index: ClusterIx) -> Option<Unknown> {
+        let accounts = self.inventory.service_accounts.iter().filter(|it| it.cluster == index);
+        let mut pulling = accounts.filter(|it| {
+            it.annotations.get(annotation::ACR_CLIENT_ID).is_some()
+                && self.workloads_of(index, &it.namespace, &it.name).iter().any(|pods| !pods.has_ended())
+        });
+        let it = pulling.next()?;
+        Some(unsaid(&format!(
+            "whether kubelets pull images by the tokens of ServiceAccount {}/{}",
+            it.namespace, it.name
+        )))
     }
 
     /// Whether all pods of a cluster were seen, and all Deployments, which may have none just now.
@@ -69,9 +91,9 @@ mod tests {
 
     use super::*;
     use crate::inventory::Inventory;
-    use crate::model::{Life, Login};
+    use crate::model::{Controller, Life, Login, Pair, ServiceAccount};
     use crate::parameters::Parameters;
-    use crate::sample::{OPTS_IN, cluster, pod};
+    use crate::sample::{CLIENT, OPTS_IN, account, cluster, pod};
 
     const HERE: ClusterIx = ClusterIx(0);
     const MOUNTS: &str = r#","volumes":[{"name":"v","csi":{"driver":"secrets-store.csi.k8s.io","volumeAttributes":{"secretProviderClass":"vault"}}}]"#;
@@ -102,8 +124,22 @@ mod tests {
         {
             assert_eq!(needs(idle(), pods.clone(), deployments.clone()), [None; 2], "{pods:?}, {deployments:?}");
         }
-        let done = Workload { life: Life::Ended, ..pod(OPTS_IN, "") };
-        assert_eq!(needs(vec![done], all(), all()), [Some(false); 2]);
+        let done = |kind: &str, more: &str| Workload {
+            life: Life::Ended,
+            controller: Some(Controller { kind: kind.into(), name: "cart".into() }),
+            ..pod(OPTS_IN, more)
+        };
+        let job = || {
+            let json = r#"{"apiVersion":"batch/v1","kind":"Job","metadata":{"name":"cart","namespace":"shop"},"spec":{},"status":{"completionTime":"2026-11-01T08:00:00Z"}}"#;
+            crate::sample::workload(json)
+        };
+        assert_eq!(needs(vec![done("Job", ""), job()], all(), all()), [Some(false); 2]);
+        assert_eq!(needs(vec![done("Workflow", ""), job()], all(), all()), [None; 2], "it may make others");
+        assert_eq!(needs(vec![done("Workflow", OWN), job()], all(), all()), [Some(false), None]);
+        let mut idle_once = done("Workflow", "");
+        idle_once.template.labels.0.clear();
+        assert_eq!(needs(vec![idle_once], all(), all()), [Some(false); 2], "it asked for nothing");
+        assert_eq!(needs(vec![done("Workflow", ""), pod(OPTS_IN, "")], all(), all()), [Some(true); 2]);
     }
 
     #[test]
@@ -112,6 +148,31 @@ mod tests {
         assert_eq!(seen(pod(OPTS_IN, "")), [Some(true); 2]);
         assert_eq!(seen(pod(OPTS_IN, OWN)), [None, Some(true)]);
         assert_eq!(seen(pod("", OWN)), [None, Some(true)]);
+    }
+
+    #[test]
+    fn kubelets_may_ask_with_the_tokens_of_pods() {
+        let all = || Extent::Everything;
+        let seen = |account: ServiceAccount, life| {
+            let workloads = vec![Workload { life, ..pod("", "") }];
+            let mut inventory = Inventory { workloads, service_accounts: vec![account], ..cluster() };
+            let of = inventory.coverage.cluster(HERE);
+            (of.pods, of.deployments) = (all(), all());
+            of_inventory(&inventory)
+        };
+        let pulling = || {
+            let mut account = account(CLIENT);
+            let pair = Pair { key: annotation::ACR_CLIENT_ID.into(), value: CLIENT.into(), is_string: true };
+            account.annotations.0.push(pair);
+            account
+        };
+        assert_eq!(seen(account(CLIENT), Life::Active), [Some(false); 2]);
+        assert_eq!(seen(pulling(), Life::Active), [Some(false), None]);
+        assert_eq!(seen(pulling(), Life::Ended), [Some(false); 2], "none of its pods runs");
+        let elsewhere = ServiceAccount { cluster: ClusterIx(1), ..pulling() };
+        assert_eq!(seen(elsewhere, Life::Active), [Some(false); 2]);
+        let of_nobody = ServiceAccount { name: "web".into(), ..pulling() };
+        assert_eq!(seen(of_nobody, Life::Active), [Some(false); 2]);
     }
 
     #[test]
