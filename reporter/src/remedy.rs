@@ -42,6 +42,9 @@ pub fn remedy(kind: &str) -> &'static str {
             "give the output of `az aks show` or `az connectedk8s show` of each cluster, or declare them in the configuration"
         }
         "description of the cluster" => "give the output of `az aks show` or `az connectedk8s show`",
+        "makers of what has ended" => {
+            "give the output of `kubectl get jobs,cronjobs -A -o json`; of other makers, look what pods they make now"
+        }
         "values set elsewhere" => "give whole lists from kubectl, or look where the value is set",
         _ => "",
     }

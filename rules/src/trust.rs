@@ -104,6 +104,9 @@ pub enum Key {
     Clusters(Issuer),
     /// How Azure describes a cluster.
     Description(ClusterIx),
+    /// What made a pod or a Job that has ended.
+    #[cfg(feature = "audit")]
+    Maker(String),
     /// What has no kind of its own, in words: what an expression or a `valueFrom` evaluates to, or a list that was
     /// not read.
     Value(String),
@@ -571,6 +574,8 @@ impl fmt::Display for Key {
             Self::Parent(name) => write!(f, "the identity of credential {name}"),
             Self::Clusters(issuer) => write!(f, "the cluster of issuer {issuer}"),
             Self::Description(_) => f.write_str("the description of the cluster"),
+            #[cfg(feature = "audit")]
+            Self::Maker(what) => f.write_str(what),
             Self::Value(what) => f.write_str(what),
         }
     }
@@ -603,6 +608,8 @@ impl Key {
             Self::Parent(_) => "identity of a credential",
             Self::Clusters(_) => "list of clusters",
             Self::Description(_) => "description of the cluster",
+            #[cfg(feature = "audit")]
+            Self::Maker(_) => "makers of what has ended",
             Self::Value(_) => "values set elsewhere",
         }
     }

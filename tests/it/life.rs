@@ -65,6 +65,46 @@ fn what_rests_is_so_in_snapshots_too() {
 }
 
 #[test]
+fn what_wakes_a_workload_is_kept_in_snapshots() {
+    let deployment = || {
+        format!(
+            "{{apiVersion: apps/v1, kind: Deployment, metadata: {{name: cart, namespace: shop, uid: 5f0e}}, spec: {{replicas: 0, {TEMPLATE}}}}}\n"
+        )
+    };
+    let rollout = "{apiVersion: argoproj.io/v1alpha1, kind: Rollout, metadata: {name: cart, namespace: shop, uid: 5f0f}, spec: {workloadRef: {apiVersion: apps/v1, kind: Deployment, name: cart}}}\n";
+    let scaled = "{apiVersion: keda.sh/v1alpha1, kind: ScaledObject, metadata: {name: cart, namespace: shop}, spec: {scaleTargetRef: {name: cart}}}\n";
+    let set = format!(
+        "{{apiVersion: apps/v1, kind: ReplicaSet, metadata: {{name: cart-5c4d, namespace: shop, uid: 5f10, ownerReferences: [{{kind: Rollout, name: cart, controller: true}}]}}, spec: {{replicas: 3, {TEMPLATE}}}}}\n"
+    );
+    for (more, expected) in [
+        (vec![], "low Deployment/cart"),
+        (vec![scaled.to_owned()], "critical Deployment/cart"),
+        (vec![rollout.to_owned(), set], "critical Deployment/cart"),
+    ] {
+        let folder = estate(&[vec![deployment()], more].concat());
+        let scan = |path: &str| untrusted(&folder.run(&["scan", path, "--assume-complete", "-o", "json"]));
+        assert_eq!(scan("all.yaml"), [expected]);
+        assert_eq!(folder.run(&["collect", "all.yaml", "-o", "all.gz"]).status, 0);
+        assert_eq!(scan("all.gz"), [expected]);
+    }
+}
+
+#[test]
+fn pods_that_have_ended_leave_it_open_what_their_maker_makes() {
+    let open = |workloads: &[String]| {
+        let ran = estate(workloads).run(&["scan", "all.yaml", "--assume-complete", "-o", "json"]);
+        assert!(untrusted(&ran).is_empty(), "{ran:?}");
+        let report = ran.report();
+        let gap = report["coverage"].as_array().unwrap().iter().find(|it| it["source"] == "makers of what has ended");
+        gap.map(|gap| gap["reason"].as_str().unwrap().to_owned())
+    };
+    let reason = open(&[pod("Failed")]).unwrap();
+    assert!(reason.contains("such as Job shop/cart-1; give the output of `kubectl get jobs,cronjobs"), "{reason}");
+    assert_eq!(open(&[pod("Failed"), job("cart-1", "", "", DONE)]), None);
+    assert!(open(&[pod("Failed"), job("cart-1", OF_CART, "", DONE)]).unwrap().contains("CronJob shop/cart;"));
+}
+
+#[test]
 fn the_walk_of_a_pod_that_has_ended_ends_with_that() {
     let trace = |workload: &str, all: &[String]| estate(all).run(&["trace", workload, "all.yaml", "--assume-complete"]);
     let job = || job("cart-1", OF_CART, "", DONE);

@@ -75,6 +75,8 @@ pub(super) const KNOWN: &[&str] = &[
     "daemon",
     "coredns",
     "metrics",
+    "custom",
+    "autoscaler",
     "server",
     "csi",
     "driver",

@@ -7,7 +7,8 @@
 //! An issuer that is off is enough, by what `az aks list` prints or Terraform declares (`oidc_issuer_enabled`):
 //! nothing of the cluster can ever be trusted. It is of no weight, and said as a note, where the cluster was read
 //! and nobody there presents a token to Entra: no pod that opts in or projects a token for Azure, no volume, store
-//! or other resource that has its driver or operator ask for one. All pods of a cluster were read if a list of them
+//! or other resource that has its driver or operator ask for one, no ServiceAccount of pods by whose tokens kubelets
+//! may pull images (`kubernetes.azure.com/acr-client-id`), no such pod that has ended and whose maker was not read. All pods of a cluster were read if a list of them
 //! holds some of `kube-system`, as that of `kubectl get pods -A` does, and all Deployments too.
 //!
 //! Workload identity that is off (`workload_identity_enabled`) is not enough, and on AKS the default. It is missed

@@ -209,13 +209,16 @@ fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest 
         metadata.namespace.filter(|namespace| !namespace.is_empty()).map_or_else(|| "default".into(), Cow::into_owned);
     let names = [metadata.name, metadata.generate_name];
     let name = names.into_iter().flatten().find(|name| !name.is_empty()).map(Cow::into_owned).unwrap_or_default();
-    let (labels, annotations, controller) = (metadata.labels, metadata.annotations, metadata.controller);
+    let (labels, annotations) = (metadata.labels, metadata.annotations);
     #[cfg(feature = "audit")]
     let (mut job_labels, mut other_labels) = (Pairs::default(), metadata.other_labels);
     #[cfg(feature = "audit")]
     let (mut is_suspended, mut stalled) = (false, false);
     #[cfg(feature = "audit")]
     let waking = metadata.waking;
+    // What makes Jobs and is no CronJob, such as a JobSet, resumes them itself.
+    #[cfg(feature = "audit")]
+    let is_resumed = metadata.controller.as_ref().is_some_and(|it| it.kind != "CronJob");
     let (kind, replicas, selects_label, template) = match spec {
         Spec::Pod(kind, spec) => (kind, None, false, spec.template(labels.clone(), annotations.clone())),
         Spec::Template(kind, replicas, selects_label, template) => {
@@ -229,8 +232,7 @@ fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest 
                 stalled = kind.kind == "Deployment" && (paused || overdue);
                 is_suspended = suspended
                     && match kind.kind {
-                        // What makes Jobs and is no CronJob, such as a JobSet, resumes them itself.
-                        "Job" => !waking.queued.get() && controller.as_ref().is_none_or(|it| it.kind == "CronJob"),
+                        "Job" => !waking.queued.get() && !is_resumed,
                         "CronJob" => true,
                         _ => false,
                     };
@@ -314,6 +316,7 @@ fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest 
         let other_labels = if opts_in { other_labels } else { Pairs::default() };
         PodTemplate { live: kind.shape == Shape::Pod && metadata.live, other_labels, ..template }
     };
+    let controller = metadata.controller;
     #[cfg(feature = "audit")]
     let life = {
         let is_empty = metadata.live && replicas == Some(0) && controller.is_none();

@@ -41,10 +41,10 @@ impl<'a> Trust<'a> {
         let namespace = &workload.namespace;
         let what = match &workload.controller {
             Some(maker) => format!("{} {namespace}/{}", maker.kind, maker.name),
-            None if workload.kind.kind == "Pod" => format!("what made Pod {namespace}/{}", workload.name),
+            None if workload.kind.kind == "Pod" => format!("the maker of Pod {namespace}/{}", workload.name),
             None => return None,
         };
-        Some(Unknown(Key::Value(what)))
+        Some(Unknown(Key::Maker(what)))
     }
 
     /// Whether something that was read says how many pods a workload has.

@@ -490,6 +490,46 @@ fn what_a_rollout_controls_is_made_by_the_template_that_it_refers_to() {
     assert_eq!(maker(("StatefulSet", "blue"), Some(rollout("blue", ""))), None);
 }
 
+#[test]
+fn what_has_ended_may_be_made_again_by_what_was_not_read() {
+    let of = |owner: &str| match owner {
+        "" => alloc::string::String::new(),
+        owner => alloc::format!(r#","ownerReferences":[{{"kind":"{owner}","name":"cart","controller":true}}]"#),
+    };
+    let object = |version: &str, kind: &str, owner: &str, status: &str| {
+        read(&alloc::format!(
+            r#"{{"apiVersion":"{version}","kind":"{kind}","metadata":{{"name":"cart","namespace":"shop","uid":"1"{}}},"spec":{{"replicas":0}},"status":{{{status}}}}}"#,
+            of(owner)
+        ))
+    };
+    let pod = |owner: &str, phase: &str| object("v1", "Pod", owner, &alloc::format!(r#""phase":"{phase}""#));
+    let job = |owner: &str| object("batch/v1", "Job", owner, r#""completionTime":"2026-11-01T08:00:00Z""#);
+    let cron_job = || object("batch/v1", "CronJob", "", "");
+    let set = || object("apps/v1", "ReplicaSet", "Deployment", "");
+    let parameters = Parameters::default();
+    for (workloads, expected) in [
+        (vec![pod("", "Failed")], Some("the maker of Pod shop/cart")),
+        (vec![pod("", "Running")], None),
+        (vec![pod("Workflow", "Succeeded")], Some("Workflow shop/cart")),
+        (vec![pod("Workflow", "Running")], None),
+        (vec![pod("Job", "Failed")], Some("Job shop/cart")),
+        (vec![pod("Job", "Failed"), job("")], None),
+        (vec![job("")], None),
+        (vec![job("CronJob")], Some("CronJob shop/cart")),
+        (vec![job("CronJob"), cron_job()], None),
+        (vec![set()], None),
+    ] {
+        let mut inventory = two();
+        for manifest in workloads {
+            let Manifest::Workload(workload) = manifest else { panic!() };
+            inventory.workloads.push(workload);
+        }
+        let trust = Trust::join(&inventory, &parameters);
+        let maker = trust.unread_maker(&inventory.workloads[0]).map(|Unknown(key)| key.to_string());
+        assert_eq!(maker.as_deref(), expected, "{:?}", inventory.workloads);
+    }
+}
+
 fn read(json: &str) -> Manifest {
     crate::manifest::read(json.as_bytes(), None, HERE, Origin::default()).unwrap().manifest
 }
