@@ -5,8 +5,11 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::exchange::{expression_of, trusts_one_like};
-use crate::model::{Body, ClientId, ClusterIx, Identity, Life, ServiceAccount, Subject, Volume, Workload, annotation};
+use crate::exchange::{client_ids, expression_of, trusts_one_like};
+use crate::model::{
+    Body, ClientId, ClusterIx, Identity, Life, ServiceAccount, Subject, Volume, Workload, annotation, label,
+};
+use crate::near::annotate;
 use crate::trust::{Key, Link, Trust, Unknown};
 
 /// Whether an identity trusts a ServiceAccount of a cluster, for whatever audience.
@@ -109,6 +112,69 @@ pub fn tenant_of_operator<'a>(program: &str, cluster: ClusterIx, trust: &Trust<'
         }
     }
     if trust.knows_deployments(cluster) { Ok("") } else { Err(Unknown(Key::Deployments(cluster))) }
+}
+
+/// Why an operator cannot ask as itself, and what to do: no pod of it gets a token, or, where the resource says no client
+/// id, none that gets one is told whose. Of an operator that was not seen nothing is said.
+///
+/// # Errors
+/// If not all Deployments were read, any of which may be the operator's, or not what its pods are told.
+pub fn unserved(
+    (program, cluster): (&str, ClusterIx),
+    needs_id: bool,
+    trust: &Trust<'_>,
+) -> Result<Option<(String, String)>, Unknown> {
+    let all: Vec<&Workload> = running(program, cluster, trust).filter(|workload| !workload.has_ended()).collect();
+    let gets_token = |workload: &&Workload| workload.opts_in() || workload.projects_azure_token();
+    let with_token: Vec<&Workload> = all.iter().copied().filter(gets_token).collect();
+    let is_tokenless = with_token.is_empty();
+    if !is_tokenless && !(needs_id && is_told_nothing(&with_token, trust)?) {
+        return Ok(None);
+    }
+    if !trust.knows_deployments(cluster) {
+        return Err(Unknown(Key::Deployments(cluster)));
+    }
+    let judged = if is_tokenless { all } else { with_token };
+    // Its webhooks and the like may run the same image, under longer names.
+    let Some(workload) = judged.into_iter().min_by_key(|it| (it.name.len(), it.name.as_str())) else { return Ok(None) };
+    let (namespace, account) = (workload.namespace.as_str(), workload.service_account());
+    if is_tokenless {
+        let message = format!(
+            "no pod of `{program}` has label `{}`, so that it gets no token, and at best has an identity of its node",
+            label::USE
+        );
+        let fix = format!(
+            "set `{}` of {} `{namespace}/{}` to \"true\", in quotes, and annotate ServiceAccount `{namespace}/{account}` with `{}`",
+            workload.label_path(label::USE),
+            workload.kind.kind,
+            workload.name,
+            annotation::CLIENT_ID
+        );
+        return Ok(Some((message, fix)));
+    }
+    let message = format!(
+        "no client id is said, and ServiceAccount `{namespace}/{account}`, as which `{program}` asks, has no annotation `{}`",
+        annotation::CLIENT_ID
+    );
+    Ok(Some((message, annotate(namespace, account, annotation::CLIENT_ID, "CLIENT_ID"))))
+}
+
+/// Whether none of an operator's pods is told a client id. A ServiceAccount that does not exist is another rule's.
+fn is_told_nothing(all: &[&Workload], trust: &Trust<'_>) -> Result<bool, Unknown> {
+    let mut unknown = None;
+    for workload in all {
+        if trust.service_account(workload).known()?.is_none() {
+            return Ok(false);
+        }
+        for client_id in client_ids(workload, trust) {
+            match client_id {
+                Ok(Some(_)) => return Ok(false),
+                Ok(None) => {}
+                Err(missing) => unknown = Some(missing),
+            }
+        }
+    }
+    unknown.map_or(Ok(true), Err)
 }
 
 /// What has the tokens of a ServiceAccount presented to an identity: workloads by the volumes they mount, and
