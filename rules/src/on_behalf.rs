@@ -237,3 +237,82 @@ pub fn distrusted_mounter(
     }
     if trust.knows_deployments(cluster) { Ok(dormant) } else { Err(Unknown(Key::Deployments(cluster))) }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+    use alloc::vec;
+
+    use super::*;
+    use crate::inventory::{Extent, Inventory};
+    use crate::parameters::Parameters;
+    use crate::sample::{OPTS_IN, account, cluster, identity, pod};
+
+    const HERE: ClusterIx = ClusterIx(0);
+    const PRINCIPAL: &str = "44444444-4444-4444-4444-444444444444";
+    const OBJECT: &str = "55555555-5555-5555-5555-555555555555";
+    const RUNS: &str = r#","containers":[{"name":"app","image":"example.com/operator:1"}]"#;
+
+    fn nobody(id: &str, tenant: &'static str, inventory: &Inventory) -> Result<Option<String>, Unknown> {
+        let parameters = Parameters::default();
+        let trust = Trust::join(inventory, &parameters);
+        Ok(match whose(id, || Ok(tenant), &trust)? {
+            Asked::Of(_) => None,
+            Asked::Nobody(why, meant) => Some(format!("{why}; {}", right(meant))),
+        })
+    }
+
+    #[test]
+    fn a_client_id_of_nobody_is_told_from_another_id_of_an_identity() {
+        let mut inventory = cluster();
+        let its = Identity { id: OBJECT.into(), principal_id: PRINCIPAL.into(), tenant_id: "t".into(), ..identity() };
+        let client_id = its.client_id.to_string();
+        inventory.identities.push(its);
+        assert_eq!(nobody(&client_id, "", &inventory), Ok(None));
+        let other = |which, id| {
+            let why = format!("`{id}` is the {which} id of `id`, not its client id `{client_id}`");
+            Ok(Some(format!("{why}: no token can be had for it; {client_id}")))
+        };
+        assert_eq!(nobody(PRINCIPAL, "elsewhere", &inventory), other("principal", PRINCIPAL));
+        assert_eq!(nobody(OBJECT, "", &inventory), other("object", OBJECT));
+
+        const NOBODY: &str = "66666666-6666-6666-6666-666666666666";
+        let unread = Err(Unknown(Key::Identity(NOBODY.into())));
+        assert_eq!(nobody(NOBODY, "", &inventory), unread, "not all were listed");
+        (inventory.coverage.managed_identities, inventory.coverage.applications) = (true, true);
+        assert_eq!(nobody(NOBODY, "elsewhere", &inventory), unread, "nothing is listed of its tenant");
+        for tenant in ["", "t"] {
+            let said = nobody(NOBODY, tenant, &inventory);
+            assert!(
+                matches!(&said, Ok(Some(why)) if why.ends_with("; the client id of the identity that is meant")),
+                "{said:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn of_those_that_run_the_operator_the_one_of_the_shortest_name_is_meant() {
+        let named = |name: &str, metadata: &str| Workload { name: name.into(), ..pod(metadata, RUNS) };
+        let mut inventory = cluster();
+        inventory.coverage.cluster(HERE).deployments = Extent::Everything;
+        inventory.service_accounts.push(account(""));
+        let parameters = Parameters::default();
+        let said = |inventory: &Inventory, needs_id| {
+            let flaw = unserved(("operator", HERE), needs_id, &Trust::join(inventory, &parameters));
+            flaw.map(|flaw| flaw.map(|(_, fix)| fix))
+        };
+        assert_eq!(said(&inventory, true), Ok(None), "it was not seen");
+        inventory.workloads = vec![named("operator-webhook", ""), named("operator", ""), named("operatos", "")];
+        let fix = said(&inventory, false).ok().flatten().unwrap_or_default();
+        assert!(fix.contains("Pod `shop/operator` to"), "{fix}");
+
+        inventory.workloads.push(named("operator-with-a-token", OPTS_IN));
+        assert_eq!(said(&inventory, false), Ok(None));
+        let fix = said(&inventory, true).ok().flatten().unwrap_or_default();
+        assert!(fix.starts_with("kubectl annotate serviceaccount cart --namespace shop"), "{fix}");
+        inventory.coverage.cluster(HERE).deployments = Extent::Nothing;
+        assert_eq!(said(&inventory, true), Err(Unknown(Key::Deployments(HERE))));
+        inventory.service_accounts.clear();
+        assert!(matches!(said(&inventory, true), Err(Unknown(Key::ServiceAccount(..)))));
+    }
+}
