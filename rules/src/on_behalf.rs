@@ -5,8 +5,11 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::exchange::{expression_of, trusts_one_like};
-use crate::model::{Body, ClientId, ClusterIx, Identity, Life, ServiceAccount, Subject, Volume, Workload, annotation};
+use crate::exchange::{client_ids, expression_of, trusts_one_like};
+use crate::model::{
+    Body, ClientId, ClusterIx, Identity, Life, ServiceAccount, Subject, Volume, Workload, annotation, label,
+};
+use crate::near::annotate;
 use crate::trust::{Key, Link, Trust, Unknown};
 
 /// Whether an identity trusts a ServiceAccount of a cluster, for whatever audience.
@@ -111,6 +114,69 @@ pub fn tenant_of_operator<'a>(program: &str, cluster: ClusterIx, trust: &Trust<'
     if trust.knows_deployments(cluster) { Ok("") } else { Err(Unknown(Key::Deployments(cluster))) }
 }
 
+/// Why an operator cannot ask as itself, and what to do: no pod of it gets a token, or, where the resource says no client
+/// id, none that gets one is told whose. Of an operator that was not seen nothing is said.
+///
+/// # Errors
+/// If not all Deployments were read, any of which may be the operator's, or not what its pods are told.
+pub fn unserved(
+    (program, cluster): (&str, ClusterIx),
+    needs_id: bool,
+    trust: &Trust<'_>,
+) -> Result<Option<(String, String)>, Unknown> {
+    let all: Vec<&Workload> = running(program, cluster, trust).filter(|workload| !workload.has_ended()).collect();
+    let gets_token = |workload: &&Workload| workload.opts_in() || workload.projects_azure_token();
+    let with_token: Vec<&Workload> = all.iter().copied().filter(gets_token).collect();
+    let is_tokenless = with_token.is_empty();
+    if !is_tokenless && !(needs_id && is_told_nothing(&with_token, trust)?) {
+        return Ok(None);
+    }
+    if !trust.knows_deployments(cluster) {
+        return Err(Unknown(Key::Deployments(cluster)));
+    }
+    let judged = if is_tokenless { all } else { with_token };
+    // Its webhooks and the like may run the same image, under longer names.
+    let Some(workload) = judged.into_iter().min_by_key(|it| (it.name.len(), it.name.as_str())) else { return Ok(None) };
+    let (namespace, account) = (workload.namespace.as_str(), workload.service_account());
+    if is_tokenless {
+        let message = format!(
+            "no pod of `{program}` has label `{}`, so that it gets no token, and at best has an identity of its node",
+            label::USE
+        );
+        let fix = format!(
+            "set `{}` of {} `{namespace}/{}` to \"true\", in quotes, and annotate ServiceAccount `{namespace}/{account}` with `{}`",
+            workload.label_path(label::USE),
+            workload.kind.kind,
+            workload.name,
+            annotation::CLIENT_ID
+        );
+        return Ok(Some((message, fix)));
+    }
+    let message = format!(
+        "no client id is said, and ServiceAccount `{namespace}/{account}`, as which `{program}` asks, has no annotation `{}`",
+        annotation::CLIENT_ID
+    );
+    Ok(Some((message, annotate(namespace, account, annotation::CLIENT_ID, "CLIENT_ID"))))
+}
+
+/// Whether none of an operator's pods is told a client id. A ServiceAccount that does not exist is another rule's.
+fn is_told_nothing(all: &[&Workload], trust: &Trust<'_>) -> Result<bool, Unknown> {
+    let mut unknown = None;
+    for workload in all {
+        if trust.service_account(workload).known()?.is_none() {
+            return Ok(false);
+        }
+        for client_id in client_ids(workload, trust) {
+            match client_id {
+                Ok(Some(_)) => return Ok(false),
+                Ok(None) => {}
+                Err(missing) => unknown = Some(missing),
+            }
+        }
+    }
+    unknown.map_or(Ok(true), Err)
+}
+
 /// What has the tokens of a ServiceAccount presented to an identity: workloads by the volumes they mount, and
 /// stores of External Secrets, by kind and name.
 pub fn of(identity: &Identity, account: &ServiceAccount, trust: &Trust<'_>) -> Vec<String> {
@@ -170,4 +236,83 @@ pub fn distrusted_mounter(
         }
     }
     if trust.knows_deployments(cluster) { Ok(dormant) } else { Err(Unknown(Key::Deployments(cluster))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+    use alloc::vec;
+
+    use super::*;
+    use crate::inventory::{Extent, Inventory};
+    use crate::parameters::Parameters;
+    use crate::sample::{OPTS_IN, account, cluster, identity, pod};
+
+    const HERE: ClusterIx = ClusterIx(0);
+    const PRINCIPAL: &str = "44444444-4444-4444-4444-444444444444";
+    const OBJECT: &str = "55555555-5555-5555-5555-555555555555";
+    const RUNS: &str = r#","containers":[{"name":"app","image":"example.com/operator:1"}]"#;
+
+    fn nobody(id: &str, tenant: &'static str, inventory: &Inventory) -> Result<Option<String>, Unknown> {
+        let parameters = Parameters::default();
+        let trust = Trust::join(inventory, &parameters);
+        Ok(match whose(id, || Ok(tenant), &trust)? {
+            Asked::Of(_) => None,
+            Asked::Nobody(why, meant) => Some(format!("{why}; {}", right(meant))),
+        })
+    }
+
+    #[test]
+    fn a_client_id_of_nobody_is_told_from_another_id_of_an_identity() {
+        let mut inventory = cluster();
+        let its = Identity { id: OBJECT.into(), principal_id: PRINCIPAL.into(), tenant_id: "t".into(), ..identity() };
+        let client_id = its.client_id.to_string();
+        inventory.identities.push(its);
+        assert_eq!(nobody(&client_id, "", &inventory), Ok(None));
+        let other = |which, id| {
+            let why = format!("`{id}` is the {which} id of `id`, not its client id `{client_id}`");
+            Ok(Some(format!("{why}: no token can be had for it; {client_id}")))
+        };
+        assert_eq!(nobody(PRINCIPAL, "elsewhere", &inventory), other("principal", PRINCIPAL));
+        assert_eq!(nobody(OBJECT, "", &inventory), other("object", OBJECT));
+
+        const NOBODY: &str = "66666666-6666-6666-6666-666666666666";
+        let unread = Err(Unknown(Key::Identity(NOBODY.into())));
+        assert_eq!(nobody(NOBODY, "", &inventory), unread, "not all were listed");
+        (inventory.coverage.managed_identities, inventory.coverage.applications) = (true, true);
+        assert_eq!(nobody(NOBODY, "elsewhere", &inventory), unread, "nothing is listed of its tenant");
+        for tenant in ["", "t"] {
+            let said = nobody(NOBODY, tenant, &inventory);
+            assert!(
+                matches!(&said, Ok(Some(why)) if why.ends_with("; the client id of the identity that is meant")),
+                "{said:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn of_those_that_run_the_operator_the_one_of_the_shortest_name_is_meant() {
+        let named = |name: &str, metadata: &str| Workload { name: name.into(), ..pod(metadata, RUNS) };
+        let mut inventory = cluster();
+        inventory.coverage.cluster(HERE).deployments = Extent::Everything;
+        inventory.service_accounts.push(account(""));
+        let parameters = Parameters::default();
+        let said = |inventory: &Inventory, needs_id| {
+            let flaw = unserved(("operator", HERE), needs_id, &Trust::join(inventory, &parameters));
+            flaw.map(|flaw| flaw.map(|(_, fix)| fix))
+        };
+        assert_eq!(said(&inventory, true), Ok(None), "it was not seen");
+        inventory.workloads = vec![named("operator-webhook", ""), named("operator", ""), named("operatos", "")];
+        let fix = said(&inventory, false).ok().flatten().unwrap_or_default();
+        assert!(fix.contains("Pod `shop/operator` to"), "{fix}");
+
+        inventory.workloads.push(named("operator-with-a-token", OPTS_IN));
+        assert_eq!(said(&inventory, false), Ok(None));
+        let fix = said(&inventory, true).ok().flatten().unwrap_or_default();
+        assert!(fix.starts_with("kubectl annotate serviceaccount cart --namespace shop"), "{fix}");
+        inventory.coverage.cluster(HERE).deployments = Extent::Nothing;
+        assert_eq!(said(&inventory, true), Err(Unknown(Key::Deployments(HERE))));
+        inventory.service_accounts.clear();
+        assert!(matches!(said(&inventory, true), Err(Unknown(Key::ServiceAccount(..)))));
+    }
 }

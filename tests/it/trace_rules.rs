@@ -398,6 +398,29 @@ fn another_tenant_or_cloud_breaks_the_chain() {
 }
 
 #[test]
+fn what_comes_from_elsewhere_is_unknown_and_what_an_annotation_says_is_read() {
+    let with = |env: &str, annotations: &str| {
+        let labelled = format!("{LABELLED}, annotations: {{{annotations}}}");
+        let deployment = deployment(&labelled, "").replace("{name: app}", &format!("{{name: app, env: [{env}]}}"));
+        end(&documents(&deployment, ACCOUNT, &here(), &[]))
+    };
+    for (variable, link) in [("AZURE_TENANT_ID", "tenant"), ("AZURE_FEDERATED_TOKEN_FILE", "token")] {
+        let elsewhere = ["valueFrom: {configMapKeyRef: {name: cart, key: said}}", "value: \"$(SAID)\""];
+        for value in elsewhere {
+            let (state, text) = with(&format!("{{name: {variable}, {value}}}"), "");
+            assert_eq!(state, "unknown", "{value}: {text}");
+            let told = text.lines().any(|line| line.starts_with("unknown") && line.contains(link));
+            assert!(told && text.contains(&format!("variable {variable} of container app")), "{value}: {text}");
+        }
+    }
+    let handed_on = "{name: AZURE_TENANT_ID, valueFrom: {fieldRef: {fieldPath: \"metadata.annotations['azure.workload.identity/tenant-id']\"}}}";
+    let says = |tenant: &str| with(handed_on, &format!("azure.workload.identity/tenant-id: {tenant}"));
+    assert_eq!(says("11111111-1111-1111-1111-111111111111").0, "holds");
+    assert_eq!(says(OTHER).0, "tenant AWI207");
+    assert_eq!(with(handed_on, "").0, "tenant AWI113");
+}
+
+#[test]
 fn a_token_that_is_not_where_it_is_looked_for_breaks_the_chain() {
     let with = |container: &str, spec: &str| {
         let deployment = deployment(LABELLED, spec).replace("{name: app}", &format!("{{name: app, {container}}}"));

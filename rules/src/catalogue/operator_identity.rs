@@ -7,10 +7,10 @@
 //! pod's.
 //!
 //! The operator's ServiceAccount is known by its name or namespace (`cert-manager`, `appconfig`), or by the
-//! setting `operators`; Crossplane's is made up by its packages, and any of the cluster will do. cert-manager
-//! and Flux are known by their images too, whatever they run under: if none of their pods opts in, they get no
-//! token and take the identity of their node. Where no client id is said, that of the operator's ServiceAccount is used, whose
-//! pods are judged themselves. Flux may use `serviceAccountName` for the credentials of a registry alone, so
+//! setting `operators`; Crossplane's is made up by its packages, and any of the cluster will do. cert-manager,
+//! Flux and External Secrets are known by their images too, whatever they run under: if none of their pods opts in, they get no
+//! token and take the identity of their node. Where no client id is said, that of the operator's ServiceAccount is
+//! used: if none of its pods that get a token is told one, nothing says which identity is meant. Flux may use `serviceAccountName` for the credentials of a registry alone, so
 //! that a ServiceAccount without a client id is right there. A placeholder is not judged.
 //!
 //! A client id that no managed identity and no app registration has, or that is another id of an identity, such as its
@@ -155,7 +155,31 @@
 //! spec: {acme: {solvers: [{dns01: {azureDNS: {managedIdentity: {clientID: 5a1e2c3d-0009-4000-8000-000000000009}}}}]}}
 //! ```
 //!
+//! ```yaml
+//! # nothing says a client id
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cert-manager, namespace: cert-manager}}
+//! ---
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: cert-manager, namespace: cert-manager}, spec: {template: {metadata: {labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: cert-manager, containers: [{name: app, image: "quay.io/jetstack/cert-manager-controller:v1.16.2"}]}}}}
+//! ---
+//! apiVersion: cert-manager.io/v1
+//! kind: ClusterIssuer
+//! metadata: {name: letsencrypt}
+//! spec: {acme: {solvers: [{dns01: {azureDNS: {hostedZoneName: example.com, resourceGroupName: dns}}}]}}
+//! ```
+//!
 //! # Passes
+//!
+//! ```yaml
+//! # the operator's ServiceAccount names an identity
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cert-manager, namespace: cert-manager, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
+//! ---
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: cert-manager, namespace: cert-manager}, spec: {template: {metadata: {labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: cert-manager, containers: [{name: app, image: "quay.io/jetstack/cert-manager-controller:v1.16.2"}]}}}}
+//! ---
+//! apiVersion: cert-manager.io/v1
+//! kind: ClusterIssuer
+//! metadata: {name: letsencrypt}
+//! spec: {acme: {solvers: [{dns01: {azureDNS: {hostedZoneName: example.com, resourceGroupName: dns}}}]}}
+//! ```
 //!
 //! ```yaml
 //! # nothing is listed of the tenant
@@ -330,7 +354,7 @@ use crate::near::annotate;
 use crate::on_behalf::{self, Asked};
 use crate::parameters::any_glob;
 use crate::prelude::*;
-use crate::trust::{Key, Unknown};
+use crate::trust::Unknown;
 
 pub(super) static RULE: Rule = Rule {
     summary: "an operator is told to act by an identity that does not serve it, or by none",
@@ -386,7 +410,7 @@ fn flaw(custom: &Custom, login: &Login, trust: &Trust<'_>) -> Result<Option<Flaw
             }
             None => {
                 let trusted = if id.is_empty() { Ok(None) } else { of_operator(custom, login, trust) };
-                match tokenless(custom, trust) {
+                match unserved(custom, id, trust) {
                     Ok(None) => trusted,
                     Err(missing) => trusted.and_then(|flaw| flaw.map(Some).ok_or(missing)),
                     flaw => flaw,
@@ -402,34 +426,16 @@ fn program(custom: &Custom) -> Option<&'static str> {
         "cert-manager.io" => Some("cert-manager-controller"),
         "source.toolkit.fluxcd.io" => Some("source-controller"),
         "image.toolkit.fluxcd.io" => Some("image-reflector-controller"),
+        "generators.external-secrets.io" => Some("external-secrets"),
         _ => None,
     }
 }
 
-/// An operator that is known by its image and of which no pod gets a token: it takes what its node has.
-fn tokenless(custom: &Custom, trust: &Trust<'_>) -> Result<Option<Flaw>, Unknown> {
+/// An operator that is known by its image and gets no token, or, where none is said here, no client id: it takes
+/// what its node has, or nothing.
+fn unserved(custom: &Custom, id: &str, trust: &Trust<'_>) -> Result<Option<Flaw>, Unknown> {
     let Some(program) = program(custom) else { return Ok(None) };
-    let running = || on_behalf::running(program, custom.cluster, trust);
-    if running().any(|workload| workload.opts_in() || workload.projects_azure_token()) {
-        return Ok(None);
-    }
-    if !trust.knows_deployments(custom.cluster) {
-        return Err(Unknown(Key::Deployments(custom.cluster)));
-    }
-    let Some(first) = running().next() else { return Ok(None) };
-    let (namespace, name) = (first.namespace.as_str(), first.name.as_str());
-    let message = format!(
-        "no pod of `{program}` has label `{}`, so that it gets no token and takes an identity of its node",
-        label::USE
-    );
-    let fix = format!(
-        "set `{}` of {} `{namespace}/{name}` to \"true\", in quotes, and annotate ServiceAccount `{namespace}/{}` with `{}`",
-        first.label_path(label::USE),
-        first.kind.kind,
-        first.service_account(),
-        annotation::CLIENT_ID
-    );
-    Ok(Some((message, fix)))
+    on_behalf::unserved((program, custom.cluster), id.is_empty(), trust)
 }
 
 /// An identity whose tokens the operator asks for as itself.

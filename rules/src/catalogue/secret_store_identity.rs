@@ -7,8 +7,8 @@
 //!
 //! The other kinds of `authType` work, and the finding is medium: `ServicePrincipal`, which is the default,
 //! lives on a secret in the cluster, and `ManagedIdentity` is the node's for everybody on it. Without
-//! `serviceAccountRef` the operator's own ServiceAccount is used, whose pods are judged themselves. A client id
-//! out of a Secret is not known. Stores of other providers are not judged.
+//! `serviceAccountRef` the operator's own ServiceAccount is used: if it names no identity, or no pod of the operator
+//! gets a token, it is of medium severity. A client id out of a Secret is not known. Stores of other providers are not judged.
 //!
 //! # Fails
 //!
@@ -75,7 +75,35 @@
 //! spec: {provider: {azurekv: {authType: WorkloadIdentity, serviceAccountRef: {name: cart}}}}
 //! ```
 //!
+//! ```yaml
+//! # nothing says a client id
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: external-secrets, namespace: external-secrets}}
+//! ---
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: external-secrets, namespace: external-secrets}, spec: {template: {metadata: {labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: external-secrets, containers: [{name: app, image: "ghcr.io/external-secrets/external-secrets:v0.17.0"}]}}}}
+//! ---
+//! apiVersion: external-secrets.io/v1
+//! kind: ClusterSecretStore
+//! metadata: {name: vault}
+//! spec: {provider: {azurekv: {authType: WorkloadIdentity, vaultUrl: "https://kv.vault.azure.net", tenantId: 11111111-1111-1111-1111-111111111111}}}
+//! ```
+//!
 //! # Passes
+//!
+//! ```yaml
+//! # the operator's ServiceAccount names an identity, and its webhook needs none
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: external-secrets, namespace: external-secrets, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
+//! ---
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: external-secrets, namespace: external-secrets}, spec: {template: {metadata: {labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: external-secrets, containers: [{name: app, image: "ghcr.io/external-secrets/external-secrets:v0.17.0"}]}}}}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: external-secrets-webhook, namespace: external-secrets}}
+//! ---
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: external-secrets-webhook, namespace: external-secrets}, spec: {template: {spec: {serviceAccountName: external-secrets-webhook, containers: [{name: app, image: "ghcr.io/external-secrets/external-secrets:v0.17.0"}]}}}}
+//! ---
+//! apiVersion: external-secrets.io/v1
+//! kind: ClusterSecretStore
+//! metadata: {name: vault}
+//! spec: {provider: {azurekv: {authType: WorkloadIdentity, vaultUrl: "https://kv.vault.azure.net", tenantId: 11111111-1111-1111-1111-111111111111}}}
+//! ```
 //!
 //! ```yaml
 //! # the identity trusts the ServiceAccount
@@ -121,6 +149,7 @@
 use crate::exchange::expression_of;
 use crate::model::{Body, Store};
 use crate::near::annotate;
+use crate::on_behalf;
 use crate::prelude::*;
 use crate::trust::Unknown;
 
@@ -136,6 +165,9 @@ pub(super) static RULE: Rule = Rule {
     checks: &[Check::Custom(check)],
 };
 
+/// The image of the operator, of its webhook and of its certificate controller.
+const OPERATOR: &str = "external-secrets";
+
 const REFERENCE: &str = "spec.provider.azurekv.serviceAccountRef";
 
 fn check(custom: &Custom, trust: &Trust<'_>) -> Verdict {
@@ -146,7 +178,7 @@ fn check(custom: &Custom, trust: &Trust<'_>) -> Verdict {
     if store.auth_type != "WorkloadIdentity" {
         return Ok(other_kind(store));
     }
-    let Some((namespace, name)) = custom.account() else { return Ok(None) };
+    let Some((namespace, name)) = custom.account() else { return as_itself(custom, trust) };
     let found = |message: String, fix: String| {
         Ok(Some(Finding::new(RULE.severity, REFERENCE, message).with("namespace", namespace).with("name", name).fix(fix)))
     };
@@ -177,6 +209,12 @@ fn check(custom: &Custom, trust: &Trust<'_>) -> Verdict {
     let subject = account.subject();
     let message = format!("identity `{}` does not trust `{subject}`, as which the store asks for it", identity.name);
     found(message, format!("add a federated credential to identity `{}` for subject {subject}", identity.name))
+}
+
+/// A store that names no ServiceAccount: External Secrets asks as itself.
+fn as_itself(custom: &Custom, trust: &Trust<'_>) -> Verdict {
+    let flaw = on_behalf::unserved((OPERATOR, custom.cluster), true, trust)?;
+    Ok(flaw.map(|(message, fix)| Finding::new(Severity::Medium, REFERENCE, message).fix(fix)))
 }
 
 fn other_kind(store: &Store) -> Option<Finding> {

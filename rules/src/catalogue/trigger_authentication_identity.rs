@@ -8,8 +8,8 @@
 //! as its principal id, is accused as on a ServiceAccount (`client-id-unknown`): if both are listed, and some of the tenant
 //! in which KEDA looks, which is `identityTenantId`, else what the operator's ServiceAccount names.
 //!
-//! Without `identityId` the operator's own identity is used, whose ServiceAccount is judged itself. The
-//! operator is known by its image, `keda`, and may run under any ServiceAccount; one with `keda` in its name is
+//! Without `identityId` the operator's own identity is used: if its ServiceAccount names none, it is of medium severity,
+//! and so it is where no pod of KEDA gets a token. The operator is known by its image, `keda`, and may run under any ServiceAccount; one with `keda` in its name is
 //! taken to be KEDA's too, and an identity that trusts such a one is right. Where not every Deployment was read,
 //! one of the others may be KEDA's, and nothing is said. A placeholder is not judged.
 //!
@@ -70,7 +70,43 @@
 //! spec: {podIdentity: {provider: azure-workload, identityId: 5a1e2c3d-0009-4000-8000-000000000009}}
 //! ```
 //!
+//! ```yaml
+//! # nothing says a client id
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: keda-operator, namespace: keda}}
+//! ---
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: keda-operator, namespace: keda}, spec: {template: {metadata: {labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: keda-operator, containers: [{name: app, image: "ghcr.io/kedacore/keda:2.16.0"}]}}}}
+//! ---
+//! apiVersion: keda.sh/v1alpha1
+//! kind: TriggerAuthentication
+//! metadata: {name: queue, namespace: shop}
+//! spec: {podIdentity: {provider: azure-workload}}
+//! ```
+//!
+//! ```yaml
+//! # KEDA gets no token
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: keda-operator, namespace: keda, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
+//! ---
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: keda-operator, namespace: keda}, spec: {template: {spec: {serviceAccountName: keda-operator, containers: [{name: app, image: "ghcr.io/kedacore/keda:2.16.0"}]}}}}
+//! ---
+//! apiVersion: keda.sh/v1alpha1
+//! kind: TriggerAuthentication
+//! metadata: {name: queue, namespace: shop}
+//! spec: {podIdentity: {provider: azure-workload}}
+//! ```
+//!
 //! # Passes
+//!
+//! ```yaml
+//! # the operator's ServiceAccount names an identity
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: keda-operator, namespace: keda, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
+//! ---
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: keda-operator, namespace: keda}, spec: {template: {metadata: {labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: keda-operator, containers: [{name: app, image: "ghcr.io/kedacore/keda:2.16.0"}]}}}}
+//! ---
+//! apiVersion: keda.sh/v1alpha1
+//! kind: TriggerAuthentication
+//! metadata: {name: queue, namespace: shop}
+//! spec: {podIdentity: {provider: azure-workload}}
+//! ```
 //!
 //! ```yaml
 //! # nothing is listed of the tenant
@@ -179,16 +215,23 @@ const OPERATOR: &str = "keda";
 fn check(custom: &Custom, trust: &Trust<'_>) -> Verdict {
     let Body::Trigger(said) = &custom.body else { return Ok(None) };
     let id = said.identity_id.as_str();
-    let found = |member: &str, message: String, fix: String| {
-        let finding = Finding::new(RULE.severity, format!("{}.{member}", said.path), message);
+    let found = |severity, member: &str, message: String, fix: String| {
+        let finding = Finding::new(severity, format!("{}.{member}", said.path), message);
         Ok(Some(finding.with("provider", said.provider.as_str()).with("identityId", id).fix(fix)))
+    };
+    // Whether KEDA's pods have what it takes to ask.
+    let unserved = |needs_id| {
+        let member = if needs_id { "provider" } else { "identityId" };
+        let flaw = on_behalf::unserved((OPERATOR, custom.cluster), needs_id, trust)?;
+        flaw.map_or(Ok(None), |(message, fix)| found(Severity::Medium, member, message, fix))
     };
     let (member, message, fix) = match said.provider.as_str() {
         "azure" => {
             let message = "provider `azure` is AAD Pod Identity's, and KEDA has removed it".to_owned();
             ("provider", message, "set `provider` to `azure-workload`".to_owned())
         }
-        "azure-workload" if id.is_empty() || is_placeholder(id) => return Ok(None),
+        "azure-workload" if is_placeholder(id) => return Ok(None),
+        "azure-workload" if id.is_empty() => return unserved(true),
         "azure-workload" if !is_guid(id) => {
             let message = format!("`identityId` is `{id}`, which is no client id");
             ("identityId", message, "set `identityId` to the identity's client id, a GUID".to_owned())
@@ -201,12 +244,12 @@ fn check(custom: &Custom, trust: &Trust<'_>) -> Verdict {
             let identity = match on_behalf::whose(id, tenant, trust)? {
                 Asked::Of(identity) => identity,
                 Asked::Nobody(why, meant) => {
-                    return found("identityId", why, format!("set `identityId` to {}", on_behalf::right(meant)));
+                    return found(RULE.severity, "identityId", why, format!("set `identityId` to {}", on_behalf::right(meant)));
                 }
             };
             let operator = (OPERATOR, custom.cluster);
             if on_behalf::trusts_operator(identity, operator, trust, |_, name| name.contains("keda"))? {
-                return Ok(None);
+                return unserved(false);
             }
             let seen = on_behalf::running(OPERATOR, custom.cluster, trust).next().map(Workload::subject);
             let whom = seen.map_or_else(
@@ -219,5 +262,5 @@ fn check(custom: &Custom, trust: &Trust<'_>) -> Verdict {
         }
         _ => return Ok(None),
     };
-    found(member, message, fix)
+    found(RULE.severity, member, message, fix)
 }
