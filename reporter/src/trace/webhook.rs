@@ -84,10 +84,18 @@ fn passed_over(workload: &Workload, trust: &Trust<'_>) -> Option<Step> {
     if let Err(unknown) = trust.lacks_webhook(workload.cluster, enabled) {
         return Some(Step::unknown(LINK, &unknown));
     }
+    // What Azure keeps up it sets back.
+    let managed = trust.calls_managed(workload.cluster);
+    if managed == Ok(true) {
+        return None;
+    }
     let PassedOver { registration, webhook, why } = match trust.passed_over(workload) {
         Ok(missed) => missed?,
         Err(unknown) => return Some(perhaps(workload, trust, &unknown)),
     };
+    if let Err(unknown) = managed {
+        return Some(Step::unknown(LINK, &unknown));
+    }
     let step = Step::new(LINK, State::Broken, "no registration of the webhook asks about these pods");
     let name = &registration.name;
     let step = match why {
