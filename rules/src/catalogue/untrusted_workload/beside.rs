@@ -137,7 +137,7 @@ mod tests {
         let accepts = |it: &mut Inventory| {
             it.credentials.iter_mut().for_each(|it| {
                 it.audiences = vec![AUDIENCE.into()];
-                it.subject = Some(Subject::of("shop", "carts"));
+                it.subject = Some(Subject::of("shop", "Cart"));
             });
         };
         let said = of(accepts);
