@@ -84,10 +84,18 @@ fn passed_over(workload: &Workload, trust: &Trust<'_>) -> Option<Step> {
     if let Err(unknown) = trust.lacks_webhook(workload.cluster, enabled) {
         return Some(Step::unknown(LINK, &unknown));
     }
+    // What Azure keeps up it sets back.
+    let managed = trust.calls_managed(workload.cluster);
+    if managed == Ok(true) {
+        return None;
+    }
     let PassedOver { registration, webhook, why } = match trust.passed_over(workload) {
         Ok(missed) => missed?,
         Err(unknown) => return Some(perhaps(workload, trust, &unknown)),
     };
+    if let Err(unknown) = managed {
+        return Some(Step::unknown(LINK, &unknown));
+    }
     let step = Step::new(LINK, State::Broken, "no registration of the webhook asks about these pods");
     let name = &registration.name;
     let step = match why {
@@ -195,13 +203,21 @@ fn skipped() -> Step {
 }
 
 fn refused(workload: &Workload, account: Option<&ServiceAccount>, refusal: &Refusal) -> Step {
-    let step = Step::new(LINK, State::Broken, "every version refuses these pods, with the words")
-        .detail(format!("admission webhook \"mutation.azure-workload-identity.io\" denied the request: {refusal}"));
+    let (namespace, name) = (&workload.namespace, workload.service_account());
+    let step = match refusal {
+        // Kubernetes looks it up before it asks any webhook.
+        Refusal::NoServiceAccount(_) => {
+            Step::new("ServiceAccount", State::Broken, "Kubernetes refuses these pods, with the words").detail(format!(
+                "error looking up service account {namespace}/{name}: serviceaccount \"{name}\" not found"
+            ))
+        }
+        _ => Step::new(LINK, State::Broken, "every version refuses these pods, with the words")
+            .detail(format!("admission webhook \"mutation.azure-workload-identity.io\" denied the request: {refusal}")),
+    };
     let step = match workload.kind.kind {
         "Pod" => step,
         kind => step.detail(format!("the {kind} is admitted; the refusal stands in the events of what makes its pods")),
     };
-    let (namespace, name) = (&workload.namespace, workload.service_account());
     match refusal {
         Refusal::NoServiceAccount(_) => {
             let field = format!("{}.serviceAccountName", workload.kind.spec_path());

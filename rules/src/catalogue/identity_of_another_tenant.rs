@@ -259,7 +259,11 @@ fn told<'a>(cluster: ClusterIx, trust: &Trust<'a>) -> Result<Option<(&'a str, &'
     let description = trust.cluster(cluster);
     let is_azures = description.is_some_and(|it| it.workload_identity_enabled == Some(true));
     let mut webhooks = trust.webhooks(cluster).filter(|_| !is_azures);
-    if let Some(webhook) = webhooks.find(|webhook| !webhook.is_managed_webhook()) {
+    let managed = |webhook: &Workload| match webhook.is_managed_webhook() {
+        true => trust.is_managed(cluster, &webhook.namespace),
+        false => Ok(false),
+    };
+    if let Some(webhook) = webhooks.find(|webhook| managed(webhook) == Ok(false)) {
         const TELLS: &str = "the webhook tells pods of";
         match webhook.variable("AZURE_TENANT_ID").map(|variable| &variable.value) {
             Some(Value::Literal(Some(own))) => return Ok(Some((own, TELLS))),

@@ -216,7 +216,8 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
         return Ok(None);
     }
     let cluster = workload.cluster;
-    if trust.registrations(cluster).any(Registration::is_managed) {
+    let managed = trust.calls_managed(cluster);
+    if managed == Ok(true) {
         return Ok(None);
     }
     let (mut unknown, mut found) = (None, None);
@@ -237,7 +238,7 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
         _ if !trust.knows_registrations(cluster) => Err(Unknown(Key::Registrations(cluster))),
         // It may be installed in a namespace that the webhook sees.
         (None, Some(_)) if workload.unplaced => Err(Unknown(workload.place())),
-        (None, Some((registration, index, why))) => Ok(Some(finding(workload, registration, index, &why))),
+        (None, Some((registration, index, why))) => managed.map(|_| Some(finding(workload, registration, index, &why))),
         (None, None) => Ok(None),
     }
 }

@@ -8,12 +8,13 @@
 //!
 //! Its ConfigMap `azure-wi-webhook-config` says which tenant and which cloud pods are told
 //! (`AZURE_TENANT_ID`, `AZURE_ENVIRONMENT`). Of another tenant than the cluster's every pod asks in vain
-//! whose ServiceAccount names no tenant itself, and in another cloud every pod does. Without a tenant the
-//! webhook does not start.
+//! whose ServiceAccount names no tenant itself, and in another cloud every pod does: the cluster's issuer tells its
+//! cloud, and of a cluster of your own the regions of the identities that its ServiceAccounts name. Without a tenant
+//! the webhook does not start.
 //!
 //! Nobody but Azure upgrades the webhook of the add-on of AKS, in `kube-system`, and of the extension of Arc,
 //! in `arc-workload-identity`: of their versions it is only said. A tenant that is not the cluster's is right
-//! where an identity that a ServiceAccount names is in it. A placeholder, a tenant that goes by its domain,
+//! where an identity that a ServiceAccount names is in it, and so is a cloud on a cluster of your own. A placeholder, a tenant that goes by its domain,
 //! and a cluster that is in no tenant are not judged, nor a variable that the Deployment sets itself to what
 //! is not written there. Where no source gives the ConfigMap, what it says is unknown. The policy leaves it
 //! to the audit.
@@ -187,7 +188,7 @@
 //! metadata: {name: webhook-of-old, namespace: azure-workload-identity-system}
 //! spec: {replicas: 2, template: {spec: {serviceAccountName: azure-wi-webhook-admin, containers: [{name: manager, image: "mcr.microsoft.com/oss/azure/workload-identity/webhook:v1.3.0"}]}}}
 //! ```
-use super::hard_coded_token_path;
+use super::{hard_coded_token_path, preset_variable};
 use crate::model::registration::SETTINGS;
 use crate::model::{Platform, Value, WebhookSettings, is_guid};
 use crate::prelude::*;
@@ -240,9 +241,52 @@ fn settings(workload: &Workload, trust: &Trust<'_>) -> Verdict {
             .expected(&format!("the cloud of azure.{own}"), Some(said.environment.as_str()))));
     }
     match tenant(workload, said, trust)? {
-        None => trust.issuer(workload.cluster).map(|_| None),
+        None => cloud(workload, said, trust),
         found => Ok(found),
     }
+}
+
+/// Whether the webhook of a cluster whose issuer is in no cloud sends pods to another than that of all identities
+/// that ServiceAccounts name.
+fn cloud(workload: &Workload, said: &WebhookSettings, trust: &Trust<'_>) -> Verdict {
+    if trust.issuer(workload.cluster)?.is_azure_kubernetes() || workload.variable("AZURE_ENVIRONMENT").is_some() {
+        return Ok(None);
+    }
+    let Some(told) = said.cloud_domain() else { return Ok(None) };
+    let (mut elsewhere, mut unsaid, mut unknown) = (None, None, None);
+    for account in trust.accounts(workload.cluster) {
+        let Some(client_id) = account.client_id().filter(|id| is_guid(id.as_str())) else { continue };
+        let identity = match trust.identity(&client_id).known() {
+            Ok(Some(identity)) => identity,
+            Ok(None) => continue,
+            Err(missing) => {
+                unknown = Some(missing);
+                continue;
+            }
+        };
+        let host = preset_variable::hosts_of(identity).and_then(|hosts| hosts.first());
+        match host.and_then(|host| host.rsplit('.').next()) {
+            Some(own) if own == told => return Ok(None),
+            Some(own) => elsewhere = elsewhere.or(Some((identity, own))),
+            None => unsaid = Some(Unknown(Key::Value(format!("the region of identity {}", identity.name)))),
+        }
+    }
+    if !trust.knows_service_accounts(workload.cluster) {
+        unknown = unknown.or(Some(Unknown(Key::Value("every ServiceAccount of the cluster".into()))));
+    }
+    if let Some(missing) = unknown {
+        return Err(missing);
+    }
+    let Some((identity, own)) = elsewhere else { return Ok(None) };
+    if let Some(missing) = unsaid {
+        return Err(missing);
+    }
+    let environment = if said.environment.is_empty() { "AzurePublicCloud" } else { &said.environment };
+    let (name, location) = (&identity.name, &identity.location);
+    let message =
+        format!("the webhook sends pods to the cloud of `{environment}`, but identity `{name}` is in `{location}`");
+    let finding = of_settings(said, "AZURE_ENVIRONMENT", message).with("environment", environment).with("identity", name.as_str());
+    Ok(Some(finding.breaks(Hop::Authority).expected(&format!("the cloud of azure.{own}"), Some(environment))))
 }
 
 /// Whether the webhook tells pods of a tenant in which they find their identities.

@@ -278,7 +278,7 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
 
 /// What has a pod made anew. `kubectl rollout restart` knows Deployments, DaemonSets and StatefulSets alone
 /// (kubectl, `pkg/polymorphichelpers/objectrestarter.go`).
-fn anew(pod: &Workload, trust: &Trust<'_>) -> String {
+pub(super) fn anew(pod: &Workload, trust: &Trust<'_>) -> String {
     let namespace = &pod.namespace;
     let Some(by) = &pod.controller else { return format!("create pod {} anew", pod.name) };
     let Controller { kind, name } = by;

@@ -492,13 +492,17 @@ fn authorities(
     let Some(client_id) = client_id(workload, container, trust)?.filter(|id| is_guid(id.as_str())) else {
         return Ok(None);
     };
-    let Some(identity) = trust.identity(&client_id).known()? else { return Ok(None) };
+    Ok(trust.identity(&client_id).known()?.and_then(hosts_of))
+}
+
+/// The hosts of Entra in the cloud of an identity, if its region tells.
+pub(super) fn hosts_of(identity: &Identity) -> Option<&'static [&'static str]> {
     let region: String = identity.location.to_ascii_lowercase().split_whitespace().collect();
     let begins = |names: &[&str]| names.iter().any(|name| region.starts_with(name));
     if region.is_empty() || begins(&OTHER_REGIONS) {
-        return Ok(None);
+        return None;
     }
-    Ok(CLOUDS.iter().find(|(_, regions)| begins(regions)).map(|(hosts, _)| *hosts))
+    CLOUDS.iter().find(|(_, regions)| begins(regions)).map(|(hosts, _)| *hosts)
 }
 
 /// Whether a client id is of a second identity that trusts this workload.

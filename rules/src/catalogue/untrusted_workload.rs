@@ -184,6 +184,9 @@ use crate::prelude::*;
 use crate::remedy::{Remedy, remedy};
 use crate::repair;
 
+#[cfg(feature = "audit")]
+mod beside;
+
 pub(super) static RULE: Rule = Rule {
     summary: "no federated credential trusts this workload",
     severity: Severity::Critical,
@@ -205,7 +208,10 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
         if let Some(unread) = presented.unread_audience(refusal, workload, trust) {
             return Err(unread);
         }
-        return Ok(Some(refused(field, &presented, refusal, trust)));
+        let found = refused(field, &presented, refusal, trust);
+        #[cfg(feature = "audit")]
+        let found = spared(found, workload, &presented, refusal, trust);
+        return Ok(Some(found));
     }
     let unknown = answers.into_iter().find_map(Result::err);
     match (presented.is_trusted_by_none(trust), unknown) {
@@ -270,6 +276,22 @@ fn refused(field: String, presented: &Presented<'_>, refusal: &Refusal<'_>, trus
         return finding.with("pending", remedy.address()).fix(remedy.fix(presented));
     }
     finding
+}
+
+/// The finding, whose fix takes the credential from nobody who lives by it.
+#[cfg(feature = "audit")]
+fn spared(
+    finding: Finding,
+    workload: &Workload,
+    presented: &Presented<'_>,
+    refusal: &Refusal<'_>,
+    trust: &Trust<'_>,
+) -> Finding {
+    let nearest = near::nearest(&presented.token(&refusal.credentials), &refusal.credentials);
+    match nearest.and_then(|miss| beside::repair(workload, refusal, &miss, trust)) {
+        Some(said) if remedy(refusal, presented, trust).is_none() => finding.fix(said),
+        _ => finding,
+    }
 }
 
 /// What trusts the token and is not known to be of the identity that is asked for.

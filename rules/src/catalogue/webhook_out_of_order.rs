@@ -276,7 +276,7 @@
 mod flaws;
 
 use self::flaws::{CONDITIONS, Flaw, RULES, missing, registered, runners, unclear};
-use crate::model::{ClusterIx, Registration};
+use crate::model::ClusterIx;
 use crate::prelude::*;
 use crate::trust::{Key, PassedOver, Unknown, Unmet};
 
@@ -344,7 +344,8 @@ fn unknown(index: ClusterIx, trust: &Trust<'_>) -> Result<(), Unknown> {
 /// that run have been before it.
 fn kept_out(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     let cluster = workload.cluster;
-    if !workload.needs_webhook() || workload.template.live || trust.registrations(cluster).any(Registration::is_managed) {
+    let managed = trust.calls_managed(cluster);
+    if !workload.needs_webhook() || workload.template.live || managed == Ok(true) {
         return Ok(None);
     }
     let unread = || if trust.knows_registrations(cluster) { Ok(None) } else { Err(Unknown(Key::Registrations(cluster))) };
@@ -358,6 +359,7 @@ fn kept_out(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     if webhook.misses_by().is_some() || webhook.is_of_openshift() || !trust.knows_registrations(cluster) {
         return unread();
     }
+    managed?;
     let message = format!(
         "the webhook passes these pods over, so that the label does nothing: the `objectSelector` of `{}` wants `{unmet}`",
         registration.name

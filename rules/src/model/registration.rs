@@ -32,8 +32,10 @@ pub const SETTINGS: &str = "azure-wi-webhook-config";
 pub const UNENFORCED: &str = "admissions.enforcer/disabled";
 /// The label by which a namespace is selected by its name: the API server sets it.
 pub const NAME_LABEL: &str = "kubernetes.io/metadata.name";
-/// The namespaces in which AKS and the extension of Arc install a webhook that they keep up themselves.
-const MANAGED: [&str; 2] = ["kube-system", "arc-workload-identity"];
+/// The namespace in which AKS installs a webhook that it keeps up itself.
+pub const OF_AKS: &str = "kube-system";
+/// The namespace in which the extension of Arc does.
+const OF_ARC: &str = "arc-workload-identity";
 
 /// A MutatingWebhookConfiguration, with those of its webhooks that are workload identity's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -102,16 +104,6 @@ pub struct WebhookSettings {
     /// `AZURE_ENVIRONMENT`; empty if it says none, which is the public cloud.
     #[cfg_attr(feature = "facts", serde(default, skip_serializing_if = "String::is_empty"))]
     pub environment: String,
-}
-
-// === impl Registration ===
-
-impl Registration {
-    /// Whether it calls a webhook that AKS or Arc keeps up.
-    pub fn is_managed(&self) -> bool {
-        let managed = |(namespace, _): &(String, String)| MANAGED.contains(&namespace.as_str());
-        self.webhooks.iter().any(|webhook| webhook.service.as_ref().is_some_and(managed))
-    }
 }
 
 // === impl Webhook ===
@@ -216,7 +208,7 @@ impl Workload {
 
     /// Whether it is in a namespace in which AKS or Arc installs the webhook, and keeps it up.
     pub fn is_managed_webhook(&self) -> bool {
-        self.is_webhook() && MANAGED.contains(&self.namespace.as_str())
+        self.is_webhook() && is_managed(&self.namespace)
     }
 
     /// The version of the webhook: the tag of its image, if that names one.
@@ -227,6 +219,11 @@ impl Workload {
     fn webhook_image(&self) -> Option<ImageReference<'_>> {
         self.template.containers.iter().find_map(Container::webhook_image)
     }
+}
+
+/// Whether AKS or Arc installs the webhook in a namespace of this name.
+pub fn is_managed(namespace: &str) -> bool {
+    [OF_AKS, OF_ARC].contains(&namespace)
 }
 
 /// The value of a label of a namespace.

@@ -78,6 +78,15 @@ impl Trust<'_> {
         }
     }
 
+    /// The audiences of the tokens that the webhook of a cluster gives new pods: none where neither it was seen nor
+    /// Azure keeps it, or where it takes them from elsewhere.
+    pub fn given_now(&self, cluster: ClusterIx) -> Vec<Audience> {
+        if self.workloads(cluster).any(|it| it.runs_webhook() && it.replicas != Some(0)) {
+            return self.audiences(cluster).unwrap_or_default().to_vec();
+        }
+        if self.azure_keeps_webhook(cluster) { vec![DEFAULT_AUDIENCE.into()] } else { Vec::new() }
+    }
+
     /// What would have to be read to know the audiences of a cluster whose webhook its owner installed, unless they
     /// are declared. That of AKS and of Arc has the usual one; admission, whose cluster has no name, sees none.
     pub fn unread_audience(&self, cluster: ClusterIx) -> Option<Unknown> {

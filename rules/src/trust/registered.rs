@@ -6,7 +6,7 @@ use alloc::string::String;
 use super::{Key, Link, Trust, Unknown};
 use crate::index::Name;
 use crate::inventory::Extent;
-use crate::model::registration::{NAME_LABEL, SETTINGS, label_of};
+use crate::model::registration::{NAME_LABEL, OF_AKS, SETTINGS, is_managed, label_of};
 use crate::model::{
     ClusterIx, Condition, Pairs, Platform, Registration, Requirement, ServiceAccount, Webhook, WebhookSettings,
     Workload,
@@ -97,14 +97,52 @@ impl<'a> Trust<'a> {
         may_lack.then_some(Unknown(Key::Registrations(index)))
     }
 
-    /// Whether a Deployment of a cluster runs the webhook, or you say that one is installed.
+    /// Whether a Deployment of a cluster runs the webhook, or you say that one is installed. The one that Azure
+    /// keeps while workload identity is on goes with it.
     fn has_webhook(&self, index: ClusterIx) -> bool {
-        self.parameters.self_managed_webhook || self.workloads(index).any(Workload::runs_webhook)
+        let goes = |it: &Workload| self.azure_keeps_webhook(index) && it.is_managed_webhook();
+        self.parameters.self_managed_webhook || self.workloads(index).any(|it| it.runs_webhook() && !goes(it))
     }
 
     /// Whether Azure says that it runs the webhook of a cluster.
     pub fn azure_keeps_webhook(&self, cluster: ClusterIx) -> bool {
         self.cluster(cluster).is_some_and(|cluster| cluster.workload_identity_enabled == Some(true))
+    }
+
+    /// Whether a webhook that is called in a namespace is one that Azure keeps up: the add-on of AKS in
+    /// `kube-system`, the extension of Arc in a namespace of its own.
+    ///
+    /// # Errors
+    /// If it is not known whether the cluster is of AKS.
+    pub fn is_managed(&self, index: ClusterIx, namespace: &str) -> Result<bool, Unknown> {
+        if !is_managed(namespace) || namespace != OF_AKS {
+            return Ok(is_managed(namespace));
+        }
+        let Some(cluster) = self.cluster(index) else { return Err(Unknown(Key::Description(index))) };
+        match (cluster.platform, cluster.workload_identity_enabled, &cluster.issuer) {
+            (Platform::Aks, Some(false), _) => Ok(false),
+            (Platform::Aks | Platform::Arc, ..) => Ok(true),
+            // What is not of AKS has an issuer of its own; one of AKS says so itself.
+            (Platform::Other, _, Some(issuer)) if !issuer.is_azure_kubernetes() => Ok(false),
+            (Platform::Other, ..) => Err(Unknown(Key::Description(index))),
+        }
+    }
+
+    /// Whether a registration of a cluster calls a webhook that Azure keeps up.
+    ///
+    /// # Errors
+    /// If none is known to, and it is not known of one.
+    pub fn calls_managed(&self, cluster: ClusterIx) -> Result<bool, Unknown> {
+        let mut unknown = None;
+        let webhooks = self.registrations(cluster).flat_map(|it| &it.webhooks);
+        for (namespace, _) in webhooks.filter_map(|webhook| webhook.service.as_ref()) {
+            match self.is_managed(cluster, namespace) {
+                Ok(true) => return Ok(true),
+                Ok(false) => {}
+                Err(why) => unknown = unknown.or(Some(why)),
+            }
+        }
+        unknown.map_or(Ok(false), Err)
     }
 
     /// The ConfigMap of the webhook in a namespace.

@@ -1,0 +1,174 @@
+//! A workload that is refused for its audience alone, by a credential that others live by as it is: an identity
+//! holds no second one of its issuer and subject (Microsoft Learn, "Important considerations and restrictions for
+//! federated identity credentials"), so that to correct it would cut those off.
+
+use crate::catalogue::outdated_injection::anew;
+use crate::exchange::{Refusal, client_ids, presented};
+use crate::near::{Field, Miss};
+use crate::prelude::*;
+
+/// In words, what mends `workload` and leaves the credential as it is; `None` if nobody seen lives by that.
+pub(super) fn repair(
+    workload: &Workload,
+    refusal: &Refusal<'_>,
+    nearest: &Miss<'_>,
+    trust: &Trust<'_>,
+) -> Option<String> {
+    let [difference] = nearest.differences.as_slice() else { return None };
+    if difference.field != Field::Audience {
+        return None;
+    }
+    let (credential, wanted) = (nearest.credential, &difference.trusted);
+    let leave = format!("leave credential `{}` as it is", credential.name);
+    if is_of_before(workload, credential, trust) {
+        let anew = anew(workload, trust);
+        return Some(format!("{leave}: it accepts what the webhook gives new pods; {anew}"));
+    }
+    let other = lives_by(workload, refusal, credential, trust)?;
+    let (kind, namespace, name) = (other.kind.kind, &other.namespace, &other.name);
+    Some(format!(
+        "{leave}: {kind} `{namespace}/{name}` lives by its audience, and an identity holds no second credential of this issuer and subject; have these pods' token ask for `{wanted}` too, or run them under another ServiceAccount or with another identity"
+    ))
+}
+
+/// Another workload of the ServiceAccount, which asks for the identity, or may, with a token that the credential
+/// accepts.
+fn lives_by<'t>(
+    workload: &Workload,
+    refusal: &Refusal<'_>,
+    credential: &FederatedIdentityCredential,
+    trust: &Trust<'t>,
+) -> Option<&'t Workload> {
+    let asks = |other: &Workload| {
+        let mut asked = client_ids(other, trust).into_iter();
+        asked.any(|asked| asked.map_or(true, |id| id.is_some_and(|id| id == refusal.client_id)))
+    };
+    let lives = |other: &&&Workload| {
+        let presented = presented(other, trust).ok().flatten();
+        let is_trusted = presented.is_some_and(|it| it.is_trusted_by(credential) == Some(true));
+        is_trusted && !other.has_ended() && asks(other)
+    };
+    trust.workloads_of(workload.cluster, &workload.namespace, workload.service_account()).iter().find(lives).copied()
+}
+
+/// Whether a pod was given a token by the webhook, which gives a new one that is accepted.
+fn is_of_before(pod: &Workload, credential: &FederatedIdentityCredential, trust: &Trust<'_>) -> bool {
+    let given_now = trust.given_now(pod.cluster);
+    pod.template.live
+        && pod.needs_webhook()
+        && given_now.iter().any(|audience| credential.audiences.contains(audience))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::inventory::Inventory;
+    use crate::model::{Life, Platform};
+    use crate::parameters::Parameters;
+    use crate::sample::{AUDIENCE, CLIENT, OPTS_IN, account, cluster, credential, identity, pod, workload};
+
+    const OTHER: &str = "api://AzureADTokenExchangeOrders";
+    /// A pod that runs, which the webhook was asked about.
+    const RUNS: &str = r#","uid":"5f0c","labels":{"azure.workload.identity/use":"true"}"#;
+
+    fn volume(name: &str, audience: &str) -> String {
+        format!(
+            r#","volumes":[{{"name":"{name}","projected":{{"sources":[{{"serviceAccountToken":{{"path":"azure-identity-token","audience":"{audience}"}}}}]}}}}]"#
+        )
+    }
+
+    fn own(audience: &str) -> Workload {
+        pod("", &volume("own", audience))
+    }
+
+    fn webhook(more: &str) -> Workload {
+        workload(&format!(
+            r#"{{"apiVersion":"apps/v1","kind":"Deployment","metadata":{{"name":"azure-wi-webhook-controller-manager","namespace":"wi"}},"spec":{{{more}"template":{{"spec":{{"containers":[{{"name":"manager"}}]}}}}}}}}"#
+        ))
+    }
+
+    /// The fix for `it`, where the credential accepts `accepted`, beside others.
+    fn fix_of(it: Workload, accepted: &str, others: Vec<Workload>, change: fn(&mut Inventory)) -> String {
+        let mut inventory = Inventory { workloads: vec![it], ..cluster() };
+        inventory.workloads.extend(others);
+        inventory.identities.push(identity());
+        inventory.credentials.push(FederatedIdentityCredential {
+            audiences: vec![accepted.into()],
+            ..credential("shop", "cart")
+        });
+        inventory.service_accounts.push(account(CLIENT));
+        change(&mut inventory);
+        let parameters = Parameters::default();
+        let trust = Trust::join(&inventory, &parameters);
+        super::super::check(inventory.workloads.first().unwrap(), &trust).unwrap().unwrap().fix
+    }
+
+    #[test]
+    fn a_credential_that_others_live_by_is_left_as_it_is() {
+        let fix = |others: Vec<Workload>| fix_of(own(AUDIENCE), OTHER, others, |_| {});
+        let said = fix(vec![own(AUDIENCE), own(OTHER)]);
+        assert!(said.starts_with("leave credential `shop-cart` as it is: Pod `shop/cart` lives by"), "{said}");
+        assert!(said.contains(&format!("ask for `{OTHER}`")), "{said}");
+        let env = |client: &str| {
+            let env = format!(r#"{{"name":"AZURE_CLIENT_ID",{client}}}"#);
+            let containers = format!(r#","containers":[{{"name":"app","env":[{env}]}}]"#);
+            pod("", &format!("{}{containers}", volume("own", OTHER)))
+        };
+        assert!(fix(vec![env(&format!(r#""value":"{CLIENT}""#))]).starts_with("leave "));
+        assert!(fix(vec![env(r#""valueFrom":{"secretKeyRef":{"name":"a","key":"b"}}"#)]).starts_with("leave "));
+        for lives_by_another in [
+            env(r#""value":"44444444-4444-4444-4444-444444444444""#),
+            env(r#""value":"""#),
+            own(AUDIENCE),
+            pod("", ""),
+            Workload { life: Life::Ended, ..own(OTHER) },
+        ] {
+            let said = fix(vec![lives_by_another.clone()]);
+            assert!(said.contains(" update "), "{said} {lives_by_another:?}");
+        }
+    }
+
+    #[test]
+    fn one_that_is_refused_for_more_than_its_audience_gets_its_own_credential() {
+        let of = |change: fn(&mut Inventory)| fix_of(own(AUDIENCE), OTHER, vec![own(OTHER)], change);
+        let said = of(|it| it.credentials.iter_mut().for_each(|it| it.subject = Some(Subject::of("shop", "till"))));
+        assert!(said.contains(" create "), "{said}");
+        let accepts = |it: &mut Inventory| {
+            it.credentials.iter_mut().for_each(|it| {
+                it.audiences = vec![AUDIENCE.into()];
+                it.subject = Some(Subject::of("shop", "Cart"));
+            });
+        };
+        let said = of(accepts);
+        assert!(said.contains(" update "), "{said}");
+    }
+
+    #[test]
+    fn a_pod_of_before_is_made_anew_where_a_new_one_is_trusted() {
+        let before = || pod(RUNS, &volume("azure-identity-token", "api://before"));
+        let anew = |it: Workload, accepted: &str, others: Vec<Workload>, change: fn(&mut Inventory)| {
+            let said = fix_of(it, accepted, others, change);
+            said.ends_with("gives new pods; create pod cart anew")
+        };
+        assert!(anew(before(), AUDIENCE, vec![webhook("")], |_| {}));
+        let azures = |it: &mut Inventory| {
+            it.clusters.iter_mut().for_each(|it| {
+                it.platform = Platform::Aks;
+                it.workload_identity_enabled = Some(true);
+            });
+        };
+        assert!(anew(before(), AUDIENCE, vec![], azures));
+        assert!(!anew(before(), AUDIENCE, vec![], |_| {}), "what the webhook asks for was not seen");
+        assert!(!anew(before(), AUDIENCE, vec![webhook(r#""replicas":0,"#)], |_| {}));
+        assert!(!anew(before(), OTHER, vec![webhook("")], |_| {}), "nor is a new one");
+        let of_another = |it: &mut Inventory| {
+            it.credentials.iter_mut().for_each(|it| it.subject = Some(Subject::of("shop", "till")));
+        };
+        assert!(!anew(pod(RUNS, ""), AUDIENCE, vec![webhook("")], of_another), "nor is its subject");
+        let manifest = pod(OPTS_IN, "");
+        assert!(!anew(manifest, OTHER, vec![webhook("")], azures));
+        let by_itself = pod(r#","uid":"5f0c""#, &volume("own", "api://AzureADTokenExchangeOwn"));
+        assert!(!anew(by_itself, AUDIENCE, vec![webhook("")], |_| {}), "it asks for that itself");
+    }
+}
