@@ -344,7 +344,7 @@ fn program(custom: &Custom) -> Option<&'static str> {
 fn tokenless(custom: &Custom, trust: &Trust<'_>) -> Result<Option<Flaw>, Unknown> {
     let Some(program) = program(custom) else { return Ok(None) };
     let running = || on_behalf::running(program, custom.cluster, trust);
-    if running().any(|workload| workload.opts_in() || workload.projects_azure_token()) {
+    if running().any(|workload| workload.opts_in() || workload.brings_azure_token()) {
         return Ok(None);
     }
     if !trust.knows_deployments(custom.cluster) {

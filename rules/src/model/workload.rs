@@ -403,6 +403,12 @@ impl Workload {
             || (self.own_audiences().next().is_some() && self.names_token_file())
     }
 
+    /// The same, of which only the audit can tell more.
+    #[cfg(not(feature = "audit"))]
+    pub fn brings_azure_token(&self) -> bool {
+        self.projects_azure_token()
+    }
+
     /// Whether a container names the file of its token itself: of a pod that runs the webhook may have.
     fn names_token_file(&self) -> bool {
         let told = self.variable(TOKEN_FILE).map(|variable| &variable.value);
