@@ -106,6 +106,7 @@ catalogue! {
     audit AWI503 => hard_coded_token_path,
     #[cfg(feature = "audit")]
     audit AWI504 => volume_collision,
+    #[cfg(feature = "audit")]
     audit AWI505 => inconsistent_projected_token,
     admission AWI601 => aad_pod_identity_label,
     audit AWI602 => aad_pod_identity_resource,

@@ -73,7 +73,7 @@ fn concerns(object: Object<'_>, hop: Hop, workload: &Workload, trust: &Trust<'_>
     };
     match (object, hop) {
         _ if is_own => true,
-        (_, Hop::Webhook) => workload.opts_in() && !workload.projects_azure_token() && !workload.template.live,
+        (_, Hop::Webhook) => workload.opts_in() && !workload.brings_azure_token() && !workload.template.live,
         (Object::Workload(_), Hop::Tenant) => {
             is_told("AZURE_TENANT_ID") && account().is_some() && said_tenant().is_none()
         }

@@ -51,18 +51,14 @@ pub struct Refusal<'a> {
 /// If the cluster's issuer is unknown, or the audience that its webhook asks for.
 pub fn presented<'a>(workload: &Workload, trust: &Trust<'a>) -> Result<Option<Presented<'a>>, Unknown> {
     let injected = workload.opts_in() && !skips_every_container(workload);
-    if workload.uses_identity_binding() || !(injected || workload.projects_azure_token()) {
+    #[cfg(feature = "audit")]
+    let own = trust.brings_azure_token(workload).unwrap_or(true);
+    #[cfg(not(feature = "audit"))]
+    let own = workload.projects_azure_token();
+    if workload.uses_identity_binding() || !(injected || own) {
         return Ok(None);
     }
-    let mut audiences = Vec::new();
-    if injected {
-        #[cfg(feature = "audit")]
-        audiences.extend(trust.audiences_of(workload)?);
-        #[cfg(not(feature = "audit"))]
-        audiences.extend(trust.parameters().audiences.iter().cloned());
-    }
-    let exchanges = |audience: &&Audience| audience.as_str().starts_with(crate::model::DEFAULT_AUDIENCE);
-    audiences.extend(workload.own_audiences().filter(exchanges).cloned());
+    let mut audiences = audiences(workload, injected, trust)?;
     if audiences.is_empty() {
         audiences.extend(workload.own_audiences().cloned());
     }
@@ -77,6 +73,24 @@ pub fn presented<'a>(workload: &Workload, trust: &Trust<'a>) -> Result<Option<Pr
         #[cfg(feature = "audit")]
         unplaced: workload.unplaced.then(|| workload.place()),
     }))
+}
+
+/// The audiences of the webhook's tokens, and of the pods' own that are for Azure.
+fn audiences(workload: &Workload, injected: bool, trust: &Trust<'_>) -> Result<Vec<Audience>, Unknown> {
+    let mut audiences = Vec::new();
+    if injected {
+        #[cfg(feature = "audit")]
+        audiences.extend(trust.audiences_of(workload)?);
+        #[cfg(not(feature = "audit"))]
+        audiences.extend(trust.parameters().audiences.iter().cloned());
+    }
+    #[cfg(feature = "audit")]
+    if trust.tells_own_tokens(workload) {
+        return Ok(workload.looked_for(&audiences));
+    }
+    let exchanges = |audience: &&Audience| audience.as_str().starts_with(crate::model::DEFAULT_AUDIENCE);
+    audiences.extend(workload.own_audiences().filter(exchanges).cloned());
+    Ok(audiences)
 }
 
 /// One answer for each client id that a workload asks for: refused, or not (which is also the

@@ -125,7 +125,7 @@ pub fn unserved(
     trust: &Trust<'_>,
 ) -> Result<Option<(String, String)>, Unknown> {
     let all: Vec<&Workload> = running(program, cluster, trust).filter(|workload| !workload.has_ended()).collect();
-    let gets_token = |workload: &&Workload| workload.opts_in() || workload.projects_azure_token();
+    let gets_token = |workload: &&Workload| workload.opts_in() || workload.brings_azure_token();
     let with_token: Vec<&Workload> = all.iter().copied().filter(gets_token).collect();
     let is_tokenless = with_token.is_empty();
     if !is_tokenless && !(needs_id && is_told_nothing(&with_token, trust)?) {

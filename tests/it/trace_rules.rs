@@ -44,7 +44,7 @@ fn is_on_chain(object: Object<'_>, workload: &Workload, trust: &Trust<'_>) -> bo
 
 /// Whether a rule says that tokens are not exchanged, for pods that are still to be made by the webhook.
 fn says_broken(rule: &Rule, finding: &Finding, workload: &Workload) -> bool {
-    let needs_the_webhook = !workload.projects_azure_token() && !workload.template.live;
+    let needs_the_webhook = !workload.brings_azure_token() && !workload.template.live;
     match rule.breaks {
         Breaks::Nothing => false,
         Breaks::Modelled => finding.severity >= Severity::High,

@@ -186,7 +186,7 @@ impl Walker<'_, '_> {
     /// that pod nothing any more.
     fn was_annotated_later(&self) -> bool {
         let workload = self.workload;
-        let injected = workload.template.live && workload.opts_in() && !workload.projects_azure_token();
+        let injected = workload.template.live && workload.opts_in() && !workload.brings_azure_token();
         let has_one =
             matches!(self.trust.service_account(workload), Link::Found(account) if account.client_id().is_some());
         injected && has_one && workload.injected_containers().any(|(container, _)| was_told_none(container))

@@ -38,7 +38,7 @@ impl<'a> Walker<'_, 'a> {
     pub(super) fn is_left_to(&self, others: &[Other]) -> bool {
         let workload = self.workload;
         let unlabelled = workload.opts_out() || workload.template.labels.is_empty();
-        if others.is_empty() || !unlabelled || workload.has_misplaced_label() || workload.projects_azure_token() {
+        if others.is_empty() || !unlabelled || workload.has_misplaced_label() || workload.brings_azure_token() {
             return false;
         }
         let account = self.trust.service_account(workload);

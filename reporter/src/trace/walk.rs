@@ -294,7 +294,7 @@ impl<'a> Walker<'_, 'a> {
         if workload.opts_in() {
             return Step::new("pod label", State::Holds, format!("{}: \"true\"", label::USE));
         }
-        if workload.projects_azure_token() {
+        if workload.brings_azure_token() {
             return Step::new(
                 "pod label",
                 State::Holds,

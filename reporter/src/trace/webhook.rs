@@ -74,7 +74,7 @@ pub(super) fn step(workload: &Workload, account: &Link<&ServiceAccount>, trust: 
 /// The link where the webhook is not asked about these pods, or perhaps not. That nobody installed it a rule
 /// of the catalogue says.
 fn passed_over(workload: &Workload, trust: &Trust<'_>) -> Option<Step> {
-    if workload.projects_azure_token() {
+    if workload.brings_azure_token() {
         return None;
     }
     if let Some(unknown) = trust.unregistered(workload.cluster) {

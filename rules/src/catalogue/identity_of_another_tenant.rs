@@ -205,7 +205,7 @@ fn annotated(account: &ServiceAccount, trust: &Trust<'_>) -> Verdict {
 }
 
 fn asked(workload: &Workload, trust: &Trust<'_>) -> Verdict {
-    if !(workload.opts_in() || workload.projects_azure_token()) || workload.uses_identity_binding() {
+    if !(workload.opts_in() || workload.brings_azure_token()) || workload.uses_identity_binding() {
         return Ok(None);
     }
     let mut unknown = None;

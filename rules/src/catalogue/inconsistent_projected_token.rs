@@ -109,7 +109,7 @@
 //!   containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: 5a1e2c3d-0001-4000-8000-000000000001}]}]
 //!   volumes: [{name: entra, projected: {sources: [{serviceAccountToken: {path: token, audience: "api://AzureAdTokenExchange"}}]}}]
 //! ```
-use crate::model::{DEFAULT_AUDIENCE, Token, is_placeholder};
+use crate::model::{DEFAULT_AUDIENCE, Mount, Token, is_placeholder, is_whole};
 use crate::prelude::*;
 use crate::trust::Unknown;
 
@@ -129,9 +129,11 @@ const VARIABLE: &str = "AZURE_FEDERATED_TOKEN_FILE";
 
 fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     let tokens: Vec<&Token> = workload.own_tokens().filter(|token| is_for_azure(token.audience.as_str())).collect();
-    if let Some(found) = misplaced(workload, &tokens).or_else(|| short_or_long(workload, &tokens)) {
+    let misplaced = misplaced(workload, &tokens, trust);
+    if let Some(found) = misplaced.clone().ok().flatten().or_else(|| short_or_long(workload, &tokens)) {
         return Ok(Some(found));
     }
+    misplaced?;
     for token in tokens {
         if is_known(&token.audience, trust) || is_accepted(workload, &token.audience, trust)? {
             continue;
@@ -186,30 +188,77 @@ fn short_or_long(workload: &Workload, tokens: &[&Token]) -> Option<Finding> {
     })
 }
 
-fn misplaced(workload: &Workload, tokens: &[&Token]) -> Option<Finding> {
-    if workload.opts_in() {
-        return None;
+/// A container that looks for the token where none is, or where that of another system is.
+fn misplaced(workload: &Workload, tokens: &[&Token], trust: &Trust<'_>) -> Verdict {
+    if workload.opts_in() || tokens.is_empty() {
+        return Ok(None);
     }
-    workload.containers().find_map(|(container, place)| {
-        let named = container.literal(VARIABLE).filter(|path| !is_placeholder(path))?;
-        let mounted = |token: &&Token| container.mounts.iter().any(|mount| mount.volume == token.volume);
-        let first = tokens.iter().copied().find(mounted)?;
-        let files = container.mounts.iter().flat_map(|mount| {
-            let of_mount = workload.own_tokens().filter(|token| token.volume == mount.volume);
-            of_mount.map(|token| format!("{}/{}", mount.path.trim_end_matches('/'), token.path))
-        });
-        let files: Vec<String> = files.collect();
-        // One file alone may be mounted, under its own path.
-        if files.iter().any(|file| file == named) || container.mounts.iter().any(|mount| mount.path == named) {
-            return None;
+    let mut unknown = None;
+    for (container, place) in workload.containers() {
+        let Some(named) = container.literal(VARIABLE) else { continue };
+        let mounts_one = tokens.iter().any(|token| container.mounts.iter().any(|mount| mount.volume == token.volume));
+        let is_token = |mount: &Mount| workload.own_tokens().any(|token| token.volume == mount.volume);
+        // What else is mounted there may bring it.
+        let may_be = container.mounts.iter().any(|mount| mount.may_hold(named) && !is_token(mount));
+        let is_open = is_placeholder(named) || named.contains("$(") || !(mounts_one || is_whole(named));
+        if is_open || may_be || tokens.iter().any(|token| container.finds(token)) {
+            continue;
         }
-        let field = format!("{place}.env[{VARIABLE}]");
-        let message = format!("container `{}` looks for the token at `{named}`, where none is mounted", container.name);
-        let file = files.into_iter().next().unwrap_or_default();
-        let finding = Finding::new(RULE.severity, field.as_str(), message).with("volume", first.volume.as_str());
-        let finding = finding.breaks(Hop::Token).expected(&file, Some(named));
-        Some(finding.with("file", file.as_str()).fix(format!("set `{field}` to `{file}`")))
-    })
+        // It may be meant for Entra whatever its audience.
+        let accepted = match workload.own_tokens().find(|token| container.finds(token)) {
+            Some(other) => is_accepted(workload, &other.audience, trust).map(|accepted| (accepted, Some(other))),
+            None => Ok((false, None)),
+        };
+        match accepted {
+            Ok((true, _)) => {}
+            Ok((false, other)) => {
+                if let Some(found) = looks_wrong(workload, (container, place), named, tokens, other) {
+                    return Ok(Some(found));
+                }
+            }
+            Err(lacking) => unknown = Some(lacking),
+        }
+    }
+    unknown.map_or(Ok(None), Err)
+}
+
+/// What is wrong with the file that a container names: `other` is the token it is of, if it is one's.
+fn looks_wrong(
+    workload: &Workload,
+    (container, place): (&Container, Place),
+    named: &str,
+    tokens: &[&Token],
+    other: Option<&Token>,
+) -> Option<Finding> {
+    let field = format!("{place}.env[{VARIABLE}]");
+    let what = other.map_or_else(
+        || "where none is mounted".into(),
+        |other| format!("which is one for `{}`, and no credential of the identity accepts that", other.audience),
+    );
+    let message = format!("container `{}` looks for the token at `{named}`, {what}", container.name);
+    let mut mounted = tokens.iter().filter_map(|token| {
+        let mount = container.mounts.iter().find(|mount| mount.volume == token.volume)?;
+        Some((*token, format!("{}/{}", mount.path.trim_end_matches('/'), token.path)))
+    });
+    let (token, file, fix) = match (mounted.next(), tokens.first()) {
+        (Some((token, file)), _) => {
+            let fix = format!("set `{field}` to `{file}`");
+            (token, file, fix)
+        }
+        (None, Some(token)) => {
+            let fix = format!(
+                "mount `{}` in container `{}`, and set `{field}` to the path of file `{}` there",
+                volume(workload, token),
+                container.name,
+                token.path
+            );
+            (*token, format!("file `{}` of volume `{}`, mounted", token.path, token.volume), fix)
+        }
+        (None, None) => return None,
+    };
+    let finding = Finding::new(RULE.severity, field, message).with("volume", token.volume.as_str());
+    let finding = finding.breaks(Hop::Token).expected(&file, Some(named));
+    Some(finding.with("file", file.as_str()).fix(fix))
 }
 
 fn volume(workload: &Workload, token: &Token) -> String {

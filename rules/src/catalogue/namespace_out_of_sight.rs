@@ -212,7 +212,7 @@ enum Why<'a> {
 }
 
 fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
-    if !workload.opts_in() || workload.projects_azure_token() {
+    if !workload.opts_in() || workload.brings_azure_token() {
         return Ok(None);
     }
     let cluster = workload.cluster;

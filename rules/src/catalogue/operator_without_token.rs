@@ -139,7 +139,7 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     if workload.running("azureserviceoperator").is_some() {
         return of_service_operator(workload, trust);
     }
-    if workload.opts_in() || workload.opts_out() || workload.projects_azure_token() {
+    if workload.opts_in() || workload.opts_out() || workload.brings_azure_token() {
         return Ok(None);
     }
     let Some((program, place, then)) = program(workload) else { return Ok(None) };

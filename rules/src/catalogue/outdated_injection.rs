@@ -246,7 +246,7 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     if workload.has_ended() {
         return Ok(None);
     }
-    if !workload.template.live || !workload.opts_in() || workload.projects_azure_token() {
+    if !workload.template.live || !workload.opts_in() || workload.brings_azure_token() {
         return Ok(None);
     }
     let Some(account) = trust.service_account(workload).known()? else { return Ok(None) };

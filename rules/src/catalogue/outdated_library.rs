@@ -185,7 +185,7 @@ fn check(software: &Software, trust: &Trust<'_>) -> Verdict {
     }
     let running = trust.running(software);
     let users: Vec<&Workload> =
-        running.iter().copied().filter(|it| it.opts_in() || it.projects_azure_token()).collect();
+        running.iter().copied().filter(|it| it.opts_in() || it.brings_azure_token()).collect();
     let hop = if short.is_empty() { Hop::Binding } else { Hop::Program };
     if users.iter().any(|it| it.opts_in() && it.uses_identity_binding()) {
         short.extend(of_bindings);

@@ -118,7 +118,7 @@ fn check(workload: &Workload, _: &Trust<'_>) -> Verdict {
     let told = |(container, _): (&Container, Place)| container.variable("AZURE_FEDERATED_TOKEN_FILE").is_some();
     if !workload.template.live
         || !workload.opts_in()
-        || workload.projects_azure_token()
+        || workload.brings_azure_token()
         || injected.peek().is_none()
         || injected.any(told)
     {

@@ -240,7 +240,11 @@ fn go_on(deployment: &Workload) -> String {
 /// settles it, whatever is unknown beside it.
 fn served_otherwise(workload: &Workload, trust: &Trust<'_>) -> Result<bool, Unknown> {
     let mounted = trust.is_mounted_with_token(workload);
-    if workload.projects_azure_token() || mounted == Ok(true) {
+    #[cfg(feature = "audit")]
+    let own = trust.brings_azure_token(workload)?;
+    #[cfg(not(feature = "audit"))]
+    let own = workload.projects_azure_token();
+    if own || mounted == Ok(true) {
         return Ok(true);
     }
     let requested = trust.token_requester(workload).known().map(|requester| requester.is_some());

@@ -268,7 +268,7 @@ use crate::exchange::{client_id, presented, tenant};
 use crate::model::{is_guid, is_placeholder, may_lie_in};
 use crate::prelude::*;
 use crate::trust::{Key, Unknown};
-use crate::webhook::{self, MOUNT_PATHS, TOKEN_FILE};
+use crate::webhook::{self, MOUNT_PATHS, TOKEN_FILE, Version};
 
 pub(super) static RULE: Rule = Rule {
     summary: "a manifest sets a variable to something else than the webhook would",
@@ -313,7 +313,7 @@ struct Preset<'a> {
 }
 
 fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
-    let own_token = workload.projects_azure_token();
+    let own_token = workload.brings_azure_token();
     if !(workload.opts_in() || own_token) {
         return Ok(None);
     }
@@ -407,7 +407,7 @@ fn wrong(
                 // The walk of a chain asks for the identity of each client id.
                 return Ok(Some((Severity::High, why, None)));
             }
-            let said = said.filter(|_| !workload.projects_azure_token());
+            let said = said.filter(|_| !workload.brings_azure_token());
             let is_other = said.is_some() && !is_meant(workload, value, trust)?;
             said.filter(|_| is_other).map(|said| instead(&format!("`{said}`")))
         }
@@ -415,23 +415,30 @@ fn wrong(
             let why = if workload.opts_in() { instead("a tenant").1 } else { "and nothing else says a tenant".into() };
             Some((Severity::High, why, Some((Hop::Tenant, "the tenant of the identity".into()))))
         }
-        TENANT_ID if workload.projects_azure_token() => None,
+        TENANT_ID if workload.brings_azure_token() => None,
         TENANT_ID => annotated(annotation::TENANT_ID)?.filter(other).map(|said| instead(&format!("`{said}`"))),
         TOKEN_FILE if !value.is_empty() && webhook::has_seen(&workload.template) => nowhere(container, value),
         TOKEN_FILE => {
-            let is_the_webhooks = MOUNT_PATHS.iter().any(|path| value.starts_with(path));
-            // What is mounted there may bring it.
-            let may_be = is_the_webhooks_own(value) || container.mounts.iter().any(|mount| mount.may_hold(value));
+            let mut files = [Version::V1_5_1, Version::V1_6_0].into_iter().map(Version::token_file);
+            // What is mounted there may bring it; at the webhook's own paths other rules tell.
+            let is_mounted = container.mounts.iter().any(|mount| mount.may_hold(value));
+            if files.clone().any(|file| file == *value) || (is_mounted && is_the_webhooks_own(value)) {
+                return Ok(None);
+            }
+            let may_be = is_mounted || files.any(|file| may_lie_in(value, &file) && may_lie_in(&file, value));
             let breaks = (!may_be).then(|| (Hop::Token, "the path of the token, or a volume at this one".into()));
             let (severity, why, _) = instead("the path of the token");
-            (!is_the_webhooks).then_some((severity, why, breaks))
+            Some((severity, why, breaks))
         }
         // The SDKs take an empty one for none, and ask the public cloud.
         _ if value.is_empty() => None,
         _ => {
             let host = value.strip_prefix("https://").unwrap_or(value).trim_end_matches('/');
             if !CLOUDS.iter().any(|(hosts, _)| hosts.contains(&host)) {
-                return Ok((!workload.projects_azure_token()).then(|| instead("the authority of its cloud")));
+                let right = authorities(workload, container, trust).ok().flatten().and_then(<[_]>::first);
+                let breaks = right.map(|right| (Hop::Authority, format!("https://{right}/")));
+                let (severity, why, _) = instead("the authority of its cloud");
+                return Ok((!workload.brings_azure_token()).then_some((severity, why, breaks)));
             }
             let right = authorities(workload, container, trust)?.filter(|hosts| !hosts.contains(&host));
             right.and_then(|hosts| hosts.first()).map(|right| {

@@ -65,7 +65,7 @@ impl Workload {
 
     /// Whether its pods get their token from the webhook alone: they opt in, and bring none of their own.
     pub fn needs_webhook(&self) -> bool {
-        !self.has_ended() && self.opts_in() && !self.projects_azure_token()
+        !self.has_ended() && self.opts_in() && !self.brings_azure_token()
     }
 }
 

@@ -10,6 +10,8 @@ mod image;
 mod life;
 mod name;
 #[cfg(feature = "audit")]
+mod own_token;
+#[cfg(feature = "audit")]
 mod path;
 #[cfg(feature = "audit")]
 pub mod rbac;
@@ -44,6 +46,8 @@ pub use image::OPERATORS;
 #[cfg(feature = "audit")]
 pub use life::{DOWNSCALED, IDLED, Life, QUEUED, is_past_revision};
 pub use name::{Audience, ClientId, DEFAULT_AUDIENCE, Issuer, Subject, is_guid, is_placeholder};
+#[cfg(feature = "audit")]
+pub use own_token::is_whole;
 #[cfg(feature = "audit")]
 pub use path::may_lie_in;
 #[cfg(feature = "audit")]

@@ -11,7 +11,7 @@ use super::bearing::{PodBearing, Shape};
 #[cfg(feature = "audit")]
 use super::life::Life;
 use super::{Audience, ClusterIx, Origin, Pairs, Subject, annotation, label};
-use crate::webhook::{MOUNT_PATHS, TOKEN_FILE};
+use crate::webhook::TOKEN_FILE;
 
 /// A pod, or an object with a pod template.
 #[derive(Clone, Debug, PartialEq)]
@@ -402,21 +402,16 @@ impl Workload {
     }
 
     /// Whether the pods bring their own token for Azure instead of the webhook's: a projection
-    /// with an Azure exchange audience, or any projection beside an `AZURE_FEDERATED_TOKEN_FILE` of their own.
+    /// with an Azure exchange audience, or any projection beside `AZURE_FEDERATED_TOKEN_FILE`.
     pub fn projects_azure_token(&self) -> bool {
         self.own_audiences().any(|audience| audience.as_str().starts_with("api://AzureADTokenExchange"))
-            || (self.own_audiences().next().is_some() && self.names_token_file())
+            || (self.own_audiences().next().is_some() && self.variable(TOKEN_FILE).is_some())
     }
 
-    /// Whether a container names the file of its token itself: of a pod that runs the webhook may have.
-    fn names_token_file(&self) -> bool {
-        let told = self.variable(TOKEN_FILE).map(|variable| &variable.value);
-        told.is_some_and(|told| match told {
-            Value::Literal(Some(path)) if self.template.live && self.opts_in() => {
-                !MOUNT_PATHS.iter().any(|own| path.starts_with(own))
-            }
-            _ => true,
-        })
+    /// The same, of which only the audit can tell more.
+    #[cfg(not(feature = "audit"))]
+    pub fn brings_azure_token(&self) -> bool {
+        self.projects_azure_token()
     }
 
     /// Whether a container is told what an annotation of the pod says (`fieldRef`).

@@ -66,6 +66,24 @@ impl Trust<'_> {
         if given.is_empty() { self.audiences(workload.cluster).map(<[Audience]>::to_vec) } else { Ok(given) }
     }
 
+    /// Whether the tokens that pods bring are told apart by where containers look: those of pods that run, and of
+    /// workloads of a cluster that was read. Admission, whose cluster has no name, knows no mounts.
+    pub fn tells_own_tokens(&self, workload: &Workload) -> bool {
+        workload.template.live || self.cluster(workload.cluster).is_some_and(|it| !it.name.is_empty())
+    }
+
+    /// Whether the pods of a workload bring their own token for Azure.
+    ///
+    /// # Errors
+    /// If admission would say that they do, and of a cluster that was read it would be known that they do not.
+    pub fn brings_azure_token(&self, workload: &Workload) -> Result<bool, Unknown> {
+        let brings = workload.brings_azure_token();
+        if brings == workload.projects_azure_token() || self.tells_own_tokens(workload) {
+            return Ok(brings);
+        }
+        Err(Unknown(Key::Description(workload.cluster)))
+    }
+
     /// The audiences, of which any will do, of the tokens that the webhook of a cluster gives.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ impl Trust<'_> {
         if self.workloads(index).any(Workload::needs_webhook) {
             return Ok(true);
         }
-        let ended = self.workloads(index).filter(|it| it.opts_in() && !it.projects_azure_token());
+        let ended = self.workloads(index).filter(|it| it.opts_in() && !it.brings_azure_token());
         match ended.filter_map(|it| self.unread_maker(it)).next() {
             Some(maker) => Err(maker),
             None if self.knows_pods(index) => Ok(false),

@@ -43,6 +43,11 @@ impl Version {
         if self.reserves_names() { "token/azure-identity-token" } else { TOKEN_VOLUME }
     }
 
+    /// Where a container finds the token.
+    pub fn token_file(self) -> String {
+        format!("{}/{}", self.mount_path(), self.token_path())
+    }
+
     /// The name of a pod's volume.
     pub fn volume_name(self, pod: PodName<'_>) -> Option<String> {
         if !self.reserves_names() {
