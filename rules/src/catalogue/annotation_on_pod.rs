@@ -115,10 +115,13 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
             Some(Some(_)) => format!("remove `{field}`"),
             _ => format!("{}; then remove `{field}`", annotate(&workload.namespace, name, key, value)),
         };
-        let nothing = "nothing reads it";
+        let message = format!("`{key}` is `{value}` on the pod, where nothing reads it{but}");
         #[cfg(feature = "audit")]
-        let nothing = if workload.hands_on(key) { "only a variable reads it, of pods that get no token" } else { nothing };
-        let message = format!("`{key}` is `{value}` on the pod, where {nothing}{but}");
+        let message = if workload.hands_on(key) {
+            format!("`{key}` is `{value}` on the pod, where only a variable reads it, of pods that get no token{but}")
+        } else {
+            message
+        };
         finding =
             Some(Finding::new(severity, field, message).with("value", value).with("serviceAccount", name).fix(fix));
     }

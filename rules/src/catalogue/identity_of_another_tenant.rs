@@ -59,31 +59,7 @@
 //! spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_TENANT_ID, value: 99999999-9999-9999-9999-999999999999}]}]}
 //! ```
 //!
-//! ```yaml
-//! # a container is told another tenant by an annotation of the pod
-//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, principalId: 5a1e2c3d-0001-4000-8000-000000000002, tenantId: 11111111-1111-1111-1111-111111111111, type: Microsoft.ManagedIdentity/userAssignedIdentities}
-//! ---
-//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
-//! ---
-//! apiVersion: v1
-//! kind: Pod
-//! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}, annotations: {azure.workload.identity/tenant-id: 99999999-9999-9999-9999-999999999999}}
-//! spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_TENANT_ID, valueFrom: {fieldRef: {fieldPath: "metadata.annotations['azure.workload.identity/tenant-id']"}}}]}]}
-//! ```
-//!
 //! # Passes
-//!
-//! ```yaml
-//! # a container is told the identity's tenant by an annotation of the pod
-//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, clientId: 5a1e2c3d-0001-4000-8000-000000000001, principalId: 5a1e2c3d-0001-4000-8000-000000000002, tenantId: 11111111-1111-1111-1111-111111111111, type: Microsoft.ManagedIdentity/userAssignedIdentities}
-//! ---
-//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
-//! ---
-//! apiVersion: v1
-//! kind: Pod
-//! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}, annotations: {azure.workload.identity/tenant-id: 11111111-1111-1111-1111-111111111111}}
-//! spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_TENANT_ID, valueFrom: {fieldRef: {fieldPath: "metadata.annotations['azure.workload.identity/tenant-id']"}}}]}]}
-//! ```
 //!
 //! ```yaml
 //! # the cluster is in another tenant, and the container says which it means
