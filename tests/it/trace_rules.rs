@@ -329,6 +329,21 @@ fn the_labels_of_pods_decide_whether_the_webhook_is_asked() {
 }
 
 #[test]
+fn what_azure_sets_back_breaks_nothing() {
+    let with = |azure: &str| {
+        let kept_out = "matchConditions: [{name: not-of-the-shop, expression: \"request.namespace != 'shop'\"}]";
+        let registration = registration(kept_out).replace("azure-workload-identity-system", "kube-system");
+        let runner = RUNNER.replace("azure-workload-identity-system", "kube-system");
+        end(&documents(&deployment(LABELLED, ""), ACCOUNT, azure, &[&registration, &runner]))
+    };
+    let (link, text) = with(&here());
+    assert_eq!(link, "holds", "{text}");
+    let off = here().replace("workloadIdentity: {enabled: true}", "workloadIdentity: {enabled: false}");
+    let (link, text) = with(&off);
+    assert!(link.starts_with("webhook"), "{text}");
+}
+
+#[test]
 fn conditions_decide_whether_the_webhook_is_asked() {
     let with = |expressions: &[&str]| {
         let condition =

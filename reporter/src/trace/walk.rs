@@ -407,7 +407,8 @@ fn token_file(workload: &Workload, container: &Container, _: &Trust<'_>) -> Resu
 
 /// The identity of which no more than its service principal was read: Entra knows it.
 fn of_another_tenant(client_id: &ClientId) -> Step {
-    let message = "an application of which only the service principal was read, perhaps another tenant's";
-    Step::new("identity", State::Unknown, message)
-        .fix(format!("see in its own tenant what it trusts: az ad app federated-credential list --id {client_id}"))
+    let message = "only its service principal was read: of another tenant's application, or of a managed identity that no list holds";
+    Step::new("identity", State::Unknown, message).fix(format!(
+        "see in its own tenant what it trusts: az ad app federated-credential list --id {client_id}; of a managed identity, give the output of `az identity list` for its subscription"
+    ))
 }

@@ -14,6 +14,10 @@
 //! amiss, in a cluster that is not of AKS or Arc, the verdict is open until the Deployments are known. Admission
 //! does not see them: declare such an audience for it (`audiences`).
 //!
+//! An identity holds no two credentials of one issuer and subject. So where other pods of the ServiceAccount live by
+//! the credential with the audience that it accepts, the fix leaves it as it is, and says what to change at the
+//! workload; a running pod whose token is of before, and would be accepted now, is to be made anew.
+//!
 //! Where a Terraform plan or a template is still to make or correct the
 //! credential, as far as that is known, the finding is of medium severity and says what to apply; where it is
 //! known only later whose credential that is, it is named, and nobody is said to be trusted by another identity.

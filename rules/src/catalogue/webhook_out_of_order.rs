@@ -24,7 +24,8 @@
 //! `reinvocationPolicy` and `timeoutSeconds`, by which no pod that opts in loses its token unseen. Where
 //! workload identity is off on AKS or Arc, that is what `cluster-not-enabled` (AWI701) says. The operator of
 //! OpenShift registers the webhook under another name and its own rules, and sees to it; what pods are kept
-//! out of the webhook of AKS or Arc is not judged, whose registration Azure sets back. A list that holds
+//! out of the webhook of AKS or Arc is not judged, whose registration Azure sets back; one in `kube-system` is of AKS
+//! where the cluster is, and its workload identity is not off. A list that holds
 //! another live configuration is taken for the whole list: do not filter it. The policy leaves it to the
 //! audit.
 //!

@@ -547,3 +547,44 @@ fn rollout(name: &str, spec: &str) -> Manifest {
         r#"{{"apiVersion":"argoproj.io/v1alpha1","kind":"Rollout","metadata":{{"name":"{name}","namespace":"shop","uid":"1"}},"spec":{{"workloadRef":{{"apiVersion":"apps/v1","kind":"Deployment","name":"cart"}}{spec}}}}}"#
     ))
 }
+
+#[test]
+fn a_webhook_is_kept_up_by_azure_where_azure_installs_it() {
+    let of = |namespaces: &[&str], change: fn(&mut Inventory)| {
+        let mut inventory = two();
+        let called =
+            |namespace: &&str| Webhook { service: Some(((*namespace).into(), "x".into())), ..Webhook::default() };
+        let webhooks = namespaces.iter().map(called).collect();
+        inventory.registrations.push(Registration { webhooks, ..registration(HERE, "own") });
+        change(&mut inventory);
+        let parameters = Parameters::default();
+        Trust::join(&inventory, &parameters).calls_managed(HERE)
+    };
+    let aks = |it: &mut Inventory| it.clusters[0].platform = Platform::Aks;
+    let off = |it: &mut Inventory| {
+        it.clusters[0].platform = Platform::Aks;
+        it.clusters[0].workload_identity_enabled = Some(false);
+    };
+    let arc = |it: &mut Inventory| it.clusters[0].platform = Platform::Arc;
+    let own = |it: &mut Inventory| it.clusters[0].issuer = Some("https://oidc.example.com".into());
+    let azures = |it: &mut Inventory| {
+        it.clusters[0].issuer = Some("https://westeurope.oic.prod-aks.azure.com/1/2/".into());
+    };
+    let unread = |it: &mut Inventory| it.clusters[0].issuer = None;
+    let unknown = Err(Unknown(Key::Description(HERE)));
+    let system = &["kube-system"];
+    for (change, expected) in [
+        (aks as fn(&mut Inventory), Ok(true)),
+        (off, Ok(false)),
+        (arc, Ok(true)),
+        (own, Ok(false)),
+        (azures, unknown.clone()),
+        (unread, unknown),
+    ] {
+        assert_eq!(of(system, change), expected);
+    }
+    assert_eq!(of(&["arc-workload-identity"], own), Ok(true));
+    assert_eq!(of(&["kube-system", "arc-workload-identity"], unread), Ok(true));
+    assert_eq!(of(&["azure-workload-identity-system"], aks), Ok(false));
+    assert_eq!(of(&[], aks), Ok(false));
+}

@@ -4,7 +4,8 @@
 
 use crate::catalogue::outdated_injection::anew;
 use crate::exchange::{Refusal, client_ids, presented};
-use crate::near::{Field, Miss};
+use crate::model::DEFAULT_AUDIENCE;
+use crate::near::{Difference, Field, How, Miss};
 use crate::prelude::*;
 
 /// In words, what mends `workload` and leaves the credential as it is; `None` if nobody seen lives by that.
@@ -24,11 +25,23 @@ pub(super) fn repair(
         let anew = anew(workload, trust);
         return Some(format!("{leave}: it accepts what the webhook gives new pods; {anew}"));
     }
+    if is_misspelt(workload, difference, trust) {
+        return Some(format!("set the audience of the pods' projected token to `{wanted}`; {leave}"));
+    }
     let other = lives_by(workload, refusal, credential, trust)?;
     let (kind, namespace, name) = (other.kind.kind, &other.namespace, &other.name);
     Some(format!(
         "{leave}: {kind} `{namespace}/{name}` lives by its audience, and an identity holds no second credential of this issuer and subject; have these pods' token ask for `{wanted}` too, or run them under another ServiceAccount or with another identity"
     ))
+}
+
+/// Whether the pods themselves misspell the usual audience, which the credential accepts. Admission, whose cluster has
+/// no name, does not ask.
+fn is_misspelt(workload: &Workload, audience: &Difference, trust: &Trust<'_>) -> bool {
+    let is_named = trust.cluster(workload.cluster).is_some_and(|cluster| !cluster.name.is_empty());
+    let is_slip = matches!(audience.how, How::Case | How::Slash | How::Space | How::Typo);
+    let is_own = workload.own_audiences().any(|own| own.as_str() == audience.presented);
+    is_named && is_slip && is_own && audience.trusted == DEFAULT_AUDIENCE
 }
 
 /// Another workload of the ServiceAccount, which asks for the identity, or may, with a token that the credential
@@ -142,6 +155,29 @@ mod tests {
         };
         let said = of(accepts);
         assert!(said.contains(" update "), "{said}");
+    }
+
+    #[test]
+    fn what_the_pods_misspell_is_mended_there() {
+        let own = |audience: &str, file: &str| {
+            let env = format!(r#"{{"name":"AZURE_FEDERATED_TOKEN_FILE","value":"{file}"}}"#);
+            let mounts = r#""volumeMounts":[{"name":"own","mountPath":"/t"}]"#;
+            let containers = format!(r#","containers":[{{"name":"app","env":[{env}],{mounts}}}]"#);
+            pod("", &format!("{}{containers}", volume("own", audience)))
+        };
+        let fix = |audience: &str, accepted: &str, change: fn(&mut Inventory)| {
+            fix_of(own(audience, "/t/azure-identity-token"), accepted, vec![], change)
+        };
+        let slip = "api://AzureADTokenexchange";
+        let said = fix(slip, AUDIENCE, |_| {});
+        assert!(said.starts_with(&format!("set the audience of the pods' projected token to `{AUDIENCE}`; ")), "{said}");
+        assert!(fix("api://AzureADTokenExchang", AUDIENCE, |_| {}).starts_with("set "));
+        assert!(fix("api://AzureADTokenExchange/", AUDIENCE, |_| {}).starts_with("set "));
+        assert!(fix("api://AzureADTokenExchange ", AUDIENCE, |_| {}).starts_with("set "));
+        let nameless = |it: &mut Inventory| it.clusters.iter_mut().for_each(|it| it.name.clear());
+        assert!(fix(slip, AUDIENCE, nameless).contains(" update "), "as admission says");
+        assert!(fix(AUDIENCE, slip, |_| {}).contains(" update "), "the credential misspells it");
+        assert!(fix("api://orders", AUDIENCE, |_| {}).contains(" update "), "it may be meant");
     }
 
     #[test]
