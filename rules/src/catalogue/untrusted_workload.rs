@@ -205,7 +205,15 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
         if let Some(unread) = presented.unread_audience(refusal, workload, trust) {
             return Err(unread);
         }
-        return Ok(Some(refused(field, &presented, refusal, trust)));
+        let finding = refused(field, &presented, refusal, trust);
+        #[cfg(feature = "audit")]
+        if let Some(given) = would_be_accepted(workload, &presented, refusal, trust) {
+            let fix = format!(
+                "delete `AZURE_FEDERATED_TOKEN_FILE` from the containers: it is of a token for another system, and that of the webhook, for `{given}`, is trusted"
+            );
+            return Ok(Some(finding.fix(fix)));
+        }
+        return Ok(Some(finding));
     }
     let unknown = answers.into_iter().find_map(Result::err);
     match (presented.is_trusted_by_none(trust), unknown) {
@@ -214,6 +222,22 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
         (_, Some(unknown)) | (Err(unknown), None) => Err(unknown),
         (Ok(false), None) => Ok(None),
     }
+}
+
+/// The audience of the webhook's token, where that would be trusted, and the containers look for one of their own.
+#[cfg(feature = "audit")]
+fn would_be_accepted(
+    workload: &Workload,
+    presented: &Presented<'_>,
+    refusal: &Refusal<'_>,
+    trust: &Trust<'_>,
+) -> Option<Audience> {
+    let given = workload.opts_in().then(|| trust.audiences_of(workload).ok()).flatten()?;
+    let trusted = |audience: &Audience| {
+        let mut credentials = refusal.credentials.iter();
+        credentials.any(|it| it.trusts(presented.issuer, &presented.subject, audience) == Some(true))
+    };
+    given.into_iter().find(|audience| !presented.audiences.contains(audience) && trusted(audience))
 }
 
 fn refused(field: String, presented: &Presented<'_>, refusal: &Refusal<'_>, trust: &Trust<'_>) -> Finding {
