@@ -372,6 +372,24 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "audit")]
+    fn a_token_of_another_system_is_mended_where_it_is_named() {
+        let of = |labels: &str, trusted: FederatedIdentityCredential| {
+            let spec = r#","containers":[{"name":"app","env":[{"name":"AZURE_FEDERATED_TOKEN_FILE","value":"/own/token"}],"volumeMounts":[{"name":"own","mountPath":"/own"}]}],"volumes":[{"name":"own","projected":{"sources":[{"serviceAccountToken":{"path":"token","audience":"vault"}}]}}]"#;
+            let mut inventory =
+                Inventory { identities: vec![identity()], credentials: vec![trusted], ..cluster() };
+            inventory.service_accounts.push(account(CLIENT));
+            inventory.coverage.cluster(crate::model::ClusterIx(0)).deployments = crate::inventory::Extent::Everything;
+            let parameters = Parameters::default();
+            check(&pod(labels, spec), &Trust::join(&inventory, &parameters)).unwrap().unwrap().fix
+        };
+        let deletes = |fix: &str| fix.starts_with("delete `AZURE_FEDERATED_TOKEN_FILE`");
+        assert!(deletes(&of(OPTS_IN, credential("shop", "cart"))));
+        assert!(!deletes(&of("", credential("shop", "cart"))), "no webhook brings another");
+        assert!(!deletes(&of(OPTS_IN, credential("shop", "till"))), "nor would the webhook's be trusted");
+    }
+
+    #[test]
     fn entra_s_code_is_told_only_if_it_is_known() {
         let incomplete = || Identity { credentials_complete: false, ..identity() };
         let till = || vec![credential("shop", "till")];
