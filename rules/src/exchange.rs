@@ -51,14 +51,24 @@ pub struct Refusal<'a> {
 /// If the cluster's issuer is unknown, or the audience that its webhook asks for.
 pub fn presented<'a>(workload: &Workload, trust: &Trust<'a>) -> Result<Option<Presented<'a>>, Unknown> {
     let injected = workload.opts_in() && !skips_every_container(workload);
-    #[cfg(feature = "audit")]
-    let own = trust.brings_azure_token(workload).unwrap_or(true);
-    #[cfg(not(feature = "audit"))]
-    let own = workload.projects_azure_token();
-    if workload.uses_identity_binding() || !(injected || own) {
+    if workload.uses_identity_binding() || !(injected || brings_token(workload, trust)) {
         return Ok(None);
     }
-    let mut audiences = audiences(workload, injected, trust)?;
+    let mut audiences = Vec::new();
+    if injected {
+        #[cfg(feature = "audit")]
+        audiences.extend(trust.audiences_of(workload)?);
+        #[cfg(not(feature = "audit"))]
+        audiences.extend(trust.parameters().audiences.iter().cloned());
+    }
+    #[cfg(feature = "audit")]
+    let looked_for = trust.tells_own_tokens(workload).then(|| workload.looked_for(&audiences));
+    let exchanges = |audience: &&Audience| audience.as_str().starts_with(crate::model::DEFAULT_AUDIENCE);
+    audiences.extend(workload.own_audiences().filter(exchanges).cloned());
+    #[cfg(feature = "audit")]
+    if let Some(looked_for) = looked_for {
+        audiences = looked_for;
+    }
     if audiences.is_empty() {
         audiences.extend(workload.own_audiences().cloned());
     }
@@ -75,22 +85,15 @@ pub fn presented<'a>(workload: &Workload, trust: &Trust<'a>) -> Result<Option<Pr
     }))
 }
 
-/// The audiences of the webhook's tokens, and of the pods' own that are for Azure.
-fn audiences(workload: &Workload, injected: bool, trust: &Trust<'_>) -> Result<Vec<Audience>, Unknown> {
-    let mut audiences = Vec::new();
-    if injected {
-        #[cfg(feature = "audit")]
-        audiences.extend(trust.audiences_of(workload)?);
-        #[cfg(not(feature = "audit"))]
-        audiences.extend(trust.parameters().audiences.iter().cloned());
-    }
-    #[cfg(feature = "audit")]
-    if trust.tells_own_tokens(workload) {
-        return Ok(workload.looked_for(&audiences));
-    }
-    let exchanges = |audience: &&Audience| audience.as_str().starts_with(crate::model::DEFAULT_AUDIENCE);
-    audiences.extend(workload.own_audiences().filter(exchanges).cloned());
-    Ok(audiences)
+/// Whether the pods bring their own token for Azure; they do where that cannot be told.
+#[cfg(feature = "audit")]
+fn brings_token(workload: &Workload, trust: &Trust<'_>) -> bool {
+    trust.brings_azure_token(workload).unwrap_or(true)
+}
+
+#[cfg(not(feature = "audit"))]
+fn brings_token(workload: &Workload, _: &Trust<'_>) -> bool {
+    workload.projects_azure_token()
 }
 
 /// One answer for each client id that a workload asks for: refused, or not (which is also the

@@ -410,6 +410,9 @@ fn another_tenant_or_cloud_breaks_the_chain() {
     let (link, text) = with("{name: AZURE_AUTHORITY_HOST, value: \"https://login.microsoftonline.us/\"}", ACCOUNT);
     assert_eq!(link, "authority AWI113", "{text}");
     sides(&text, "https://login.microsoftonline.com/", "https://login.microsoftonline.us/");
+    let (link, text) = with("{name: AZURE_AUTHORITY_HOST, value: \"http://login.microsoftonline.com/\"}", ACCOUNT);
+    assert_eq!(link, "authority AWI113", "{text}");
+    sides(&text, "https://login.microsoftonline.com/", "http://login.microsoftonline.com/");
 }
 
 #[test]
@@ -447,6 +450,12 @@ fn a_token_that_is_not_where_it_is_looked_for_breaks_the_chain() {
     assert!(text.contains("  actual    /own/token\n"), "{text}");
     let mounted = format!("{file}, volumeMounts: [{{name: own, mountPath: /own}}]");
     assert_eq!(with(&mounted, ", volumes: [{name: own, emptyDir: {}}]").0, "holds");
+    let misspelt =
+        "env: [{name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/secrets/azure/tokens/azure-identity-toke}]";
+    assert_eq!(with(misspelt, "").0, "token AWI113");
+    let vault =
+        ", volumes: [{name: own, projected: {sources: [{serviceAccountToken: {path: token, audience: vault}}]}}]";
+    assert_eq!(with(file, vault).0, "token AWI113", "a token for a vault is none for Azure");
     let same = "env: [{name: AZURE_FEDERATED_TOKEN_FILE, value: /run/secrets/azure/tokens/azure-identity-token}]";
     assert_eq!(with(same, "").0, "holds", "`/run` is `/var/run` in most images");
 

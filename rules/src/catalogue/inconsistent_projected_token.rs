@@ -6,8 +6,9 @@
 //! where the SDK looks.
 //!
 //! An odd audience is none to tell of if a credential of the identity accepts it, or if the pods name no identity. Tokens for other systems, such as a
-//! vault, are not judged; nor is the file of a container that mounts none of these tokens, or of a pod that
-//! opts in, whose token the webhook brings. The policy leaves it to the audit, which sees the credentials.
+//! vault, are not judged, but where a container looks for one of them though the pods project one for Azure, and no
+//! credential of the identity accepts it. Nor is the file judged where something else is mounted that may bring it, or
+//! of a pod that opts in, whose token the webhook brings. The policy leaves it to the audit, which sees the credentials.
 //!
 //! # Fails
 //!
@@ -45,6 +46,21 @@
 //!   containers:
 //!   - name: app
 //!     env: [{name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/entra/azure-token}]
+//!     volumeMounts: [{name: entra, mountPath: /var/run/entra}]
+//!   volumes: [{name: entra, projected: {sources: [{serviceAccountToken: {path: token, audience: "api://AzureADTokenExchange"}}]}}]
+//! ```
+//!
+//! ```yaml
+//! # its sidecar alone mounts the token
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop}
+//! spec:
+//!   serviceAccountName: cart
+//!   containers:
+//!   - name: app
+//!     env: [{name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/entra/token}]
+//!   - name: sidecar
 //!     volumeMounts: [{name: entra, mountPath: /var/run/entra}]
 //!   volumes: [{name: entra, projected: {sources: [{serviceAccountToken: {path: token, audience: "api://AzureADTokenExchange"}}]}}]
 //! ```

@@ -11,6 +11,11 @@
 //! authority is compared with the cloud of the identity, as its region tells. What is set to nothing stays so, as the
 //! webhook sees that it is set: without a tenant no SDK asks. Of what is set twice the last value counts.
 //!
+//! A token of its own is one with an audience of Azure's exchange, or one in the volume in which a container looks for
+//! its token; those for a mesh or a vault are none. At the webhook's own paths no file is right but the webhook's,
+//! unless a volume is mounted there. An address that is none of Entra's breaks the chain where the identity's region
+//! tells what is.
+//!
 //! What a variable is filled with from an annotation of the pods (`fieldRef`) is judged like what they set, in pods
 //! that run too, as no webhook sets it so; where there is no such annotation, it is nothing.
 //!

@@ -212,10 +212,17 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
         if let Some(unread) = presented.unread_audience(refusal, workload, trust) {
             return Err(unread);
         }
-        let found = refused(field, &presented, refusal, trust);
+        let finding = refused(field, &presented, refusal, trust);
         #[cfg(feature = "audit")]
-        let found = spared(found, workload, &presented, refusal, trust);
-        return Ok(Some(found));
+        if let Some(given) = would_be_accepted(workload, &presented, refusal, trust) {
+            let fix = format!(
+                "delete `AZURE_FEDERATED_TOKEN_FILE` from the containers: it is of a token for another system, and that of the webhook, for `{given}`, is trusted"
+            );
+            return Ok(Some(finding.fix(fix)));
+        }
+        #[cfg(feature = "audit")]
+        let finding = spared(finding, workload, &presented, refusal, trust);
+        return Ok(Some(finding));
     }
     let unknown = answers.into_iter().find_map(Result::err);
     match (presented.is_trusted_by_none(trust), unknown) {
@@ -224,6 +231,22 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
         (_, Some(unknown)) | (Err(unknown), None) => Err(unknown),
         (Ok(false), None) => Ok(None),
     }
+}
+
+/// The audience of the webhook's token, where that would be trusted, and the containers look for one of their own.
+#[cfg(feature = "audit")]
+fn would_be_accepted(
+    workload: &Workload,
+    presented: &Presented<'_>,
+    refusal: &Refusal<'_>,
+    trust: &Trust<'_>,
+) -> Option<Audience> {
+    let given = workload.opts_in().then(|| trust.audiences_of(workload).ok()).flatten()?;
+    let trusted = |audience: &Audience| {
+        let mut credentials = refusal.credentials.iter();
+        credentials.any(|it| it.trusts(presented.issuer, &presented.subject, audience) == Some(true))
+    };
+    given.into_iter().find(|audience| !presented.audiences.contains(audience) && trusted(audience))
 }
 
 fn refused(field: String, presented: &Presented<'_>, refusal: &Refusal<'_>, trust: &Trust<'_>) -> Finding {
@@ -371,6 +394,24 @@ mod tests {
         inventory.coverage.trust_of.insert(Tokens::of(&ISSUER.into()));
         let parameters = Parameters::default();
         check(&pod(OPTS_IN, ""), &Trust::join(&inventory, &parameters)).unwrap().unwrap().message
+    }
+
+    #[test]
+    #[cfg(feature = "audit")]
+    fn a_token_of_another_system_is_mended_where_it_is_named() {
+        let of = |labels: &str, trusted: FederatedIdentityCredential| {
+            let spec = r#","containers":[{"name":"app","env":[{"name":"AZURE_FEDERATED_TOKEN_FILE","value":"/own/token"}],"volumeMounts":[{"name":"own","mountPath":"/own"}]}],"volumes":[{"name":"own","projected":{"sources":[{"serviceAccountToken":{"path":"token","audience":"vault"}}]}}]"#;
+            let mut inventory =
+                Inventory { identities: vec![identity()], credentials: vec![trusted], ..cluster() };
+            inventory.service_accounts.push(account(CLIENT));
+            inventory.coverage.cluster(crate::model::ClusterIx(0)).deployments = crate::inventory::Extent::Everything;
+            let parameters = Parameters::default();
+            check(&pod(labels, spec), &Trust::join(&inventory, &parameters)).unwrap().unwrap().fix
+        };
+        let deletes = |fix: &str| fix.starts_with("delete `AZURE_FEDERATED_TOKEN_FILE`");
+        assert!(deletes(&of(OPTS_IN, credential("shop", "cart"))));
+        assert!(!deletes(&of("", credential("shop", "cart"))), "no webhook brings another");
+        assert!(!deletes(&of(OPTS_IN, credential("shop", "till"))), "nor would the webhook's be trusted");
     }
 
     #[test]

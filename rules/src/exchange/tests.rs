@@ -30,7 +30,12 @@ fn audiences(metadata: &str, spec: &str) -> Option<Vec<String>> {
 fn a_workload_presents_the_webhook_s_token_or_its_own() {
     let vault = own_token("vault");
     let usgov = own_token("api://AzureADTokenExchangeUSGov");
-    let named = r#","containers":[{"name":"app","env":[{"name":"AZURE_FEDERATED_TOKEN_FILE","value":"/t"}]}]"#;
+    let looking_for = |file: &str| {
+        format!(
+            r#","containers":[{{"name":"app","env":[{{"name":"AZURE_FEDERATED_TOKEN_FILE","value":"{file}"}}],"volumeMounts":[{{"name":"own","mountPath":"/own"}}]}}]"#
+        )
+    };
+    let (named, elsewhere) = (looking_for("/own/token"), looking_for("/t"));
     let skipped = format!(r#"{OPTS_IN},"annotations":{{"azure.workload.identity/skip-containers":"app"}}"#);
     let bound = format!(r#"{OPTS_IN},"annotations":{{"azure.workload.identity/use-identity-binding":"true"}}"#);
     let (one, two) = (r#","containers":[{"name":"app"}]"#, r#","containers":[{"name":"app"},{"name":"log"}]"#);
@@ -41,6 +46,9 @@ fn a_workload_presents_the_webhook_s_token_or_its_own() {
         ("", vault.clone(), None),
         ("", usgov.clone(), some(&["api://AzureADTokenExchangeUSGov"])),
         ("", format!("{named}{vault}"), some(&["vault"])),
+        ("", format!("{elsewhere}{vault}"), None),
+        (OPTS_IN, format!("{named}{vault}"), some(&["vault"])),
+        (OPTS_IN, format!("{elsewhere}{vault}"), some(&[AUDIENCE])),
         (OPTS_IN, usgov, some(&[AUDIENCE, "api://AzureADTokenExchangeUSGov"])),
         (OPTS_IN, vault, some(&[AUDIENCE])),
         (&skipped, one.into(), None),
@@ -50,6 +58,34 @@ fn a_workload_presents_the_webhook_s_token_or_its_own() {
     ] {
         assert_eq!(audiences(metadata, &spec), expected, "{metadata} {spec}");
     }
+}
+
+#[test]
+fn where_no_cluster_was_read_whatever_file_is_named_is_of_an_own_token() {
+    let spec = format!(
+        r#","containers":[{{"name":"app","env":[{{"name":"AZURE_FEDERATED_TOKEN_FILE","value":"/t"}}]}}]{}"#,
+        own_token("vault")
+    );
+    let parameters = Parameters::default();
+    let unnamed = || {
+        let mut inventory = cluster();
+        inventory.clusters[0].name.clear();
+        inventory
+    };
+    for (inventory, metadata, presents, brings) in [
+        (cluster(), "", false, Some(false)),
+        (unnamed(), "", true, None),
+        (unnamed(), r#","uid":"5f0c""#, false, Some(false)),
+    ] {
+        let trust = Trust::join(&inventory, &parameters);
+        let pod = pod(metadata, &spec);
+        assert_eq!(presented(&pod, &trust).unwrap().is_some(), presents, "{metadata}");
+        assert_eq!(trust.brings_azure_token(&pod).ok(), brings, "{metadata}");
+    }
+    let inventory = unnamed();
+    let trust = Trust::join(&inventory, &parameters);
+    assert_eq!(trust.brings_azure_token(&pod("", &own_token("vault"))), Ok(false));
+    assert_eq!(trust.brings_azure_token(&pod("", &own_token(AUDIENCE))), Ok(true));
 }
 
 #[test]
