@@ -197,7 +197,7 @@ fn an_application_of_another_tenant_is_not_nobodys() {
     for principal in [principal, &principal.replace("servicePrincipalType: Application", "servicePrincipalNames: []")] {
         let (state, _, text) = traced(&[&labelled, &vendors, &azure(TRUSTED), principal]);
         assert_eq!(state, State::Unknown, "{text}");
-        assert!(text.contains("only the service principal was read"), "{text}");
+        assert!(text.contains("only its service principal was read"), "{text}");
         assert!(text.contains("az ad app federated-credential list --id 44444444"), "{text}");
     }
 }

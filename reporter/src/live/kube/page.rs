@@ -242,10 +242,13 @@ mod tests {
     #[test]
     fn an_object_without_a_template_bears_no_pods_and_is_not_broken() {
         let page = r#"{"kind":"RolloutList","items":[{"metadata":{"name":"a","namespace":"shop"},"spec":{"workloadRef":{"kind":"Deployment","name":"a"}}},
-            {"metadata":{"name":"b","namespace":"shop"},"spec":{"template":{"spec":{}}}}]}"#;
+            {"metadata":{"name":"b","namespace":"shop"},"spec":{"template":{"spec":{}}}},
+            {"metadata":{"name":"c","namespace":"shop"},"spec":{}}]}"#;
         let page = read(&kind("Rollout"), "v1alpha1", page.as_bytes()).unwrap();
-        let ids: Vec<_> = page.objects.iter().filter_map(Manifest::id).collect();
-        assert_eq!((ids.as_slice(), page.read, page.broken), ([("Rollout", "shop", "b")].as_slice(), 2, 0));
+        let [Manifest::Custom(scaler), Manifest::Workload(workload)] = page.objects.as_slice() else {
+            panic!("{page:?}")
+        };
+        assert_eq!((scaler.name.as_str(), workload.name.as_str(), page.read, page.broken), ("a", "b", 3, 0));
     }
 
     #[test]
