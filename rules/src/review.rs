@@ -31,7 +31,7 @@ pub fn review(
     let mut asked: Vec<Key> = Vec::new();
     loop {
         judgements.clear();
-        let trust = Trust::join(inventory, parameters);
+        let trust = Trust::join(inventory, parameters).at_admission();
         let mut wanted = None;
         let mut judged = 0;
         for rule in &open {

@@ -146,6 +146,9 @@ pub struct Trust<'a> {
     /// Whether every identity was listed, with all its credentials.
     #[cfg(feature = "audit")]
     knows_all_credentials: bool,
+    /// Whether only admission is judged.
+    #[cfg(feature = "audit")]
+    at_admission: bool,
 }
 
 // === impl Link ===
@@ -237,6 +240,8 @@ impl<'a> Trust<'a> {
             knows_all_credentials: inventory.coverage.managed_identities
                 && inventory.coverage.applications
                 && inventory.identities.iter().all(|identity| identity.credentials_complete),
+            #[cfg(feature = "audit")]
+            at_admission: false,
         };
         trust.credentials_of = Index::of(
             inventory
@@ -245,6 +250,15 @@ impl<'a> Trust<'a> {
                 .filter_map(|credential| Some((Name::number(trust.parent_index(credential)?), credential))),
         );
         trust
+    }
+
+    /// The same, where only admission is judged: what the policy module cannot see, nobody sees.
+    #[must_use]
+    pub fn at_admission(self) -> Self {
+        #[cfg(feature = "audit")]
+        return Self { at_admission: true, ..self };
+        #[cfg(not(feature = "audit"))]
+        self
     }
 
     /// What the user told the rules.

@@ -311,7 +311,7 @@ impl Case {
             _ => return found,
         };
         let (inventory, parameters) = (Inventory::default(), Parameters::default());
-        judge(object, &Trust::join(&inventory, &parameters), ADMISSION.iter(), |judgement| {
+        judge(object, &Trust::join(&inventory, &parameters).at_admission(), ADMISSION.iter(), |judgement| {
             found.extend(judgement.outcome.ok().map(|finding| (judgement.rule, finding)));
         });
         found

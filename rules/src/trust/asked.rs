@@ -48,7 +48,7 @@ impl Trust<'_> {
 
     /// Whether the pods of a workload ask for tokens of Azure, or a driver does that mounts for them.
     pub(super) fn asks(&self, workload: &Workload) -> Result<bool, Unknown> {
-        if workload.opts_in() || workload.brings_azure_token() {
+        if workload.opts_in() || workload.projects_azure_token() {
             Ok(true)
         } else {
             self.is_mounted_with_token(workload)

@@ -67,9 +67,10 @@ impl Trust<'_> {
     }
 
     /// Whether the tokens that pods bring are told apart by where containers look: those of pods that run, and of
-    /// workloads of a cluster that was read. Admission, whose cluster has no name, knows no mounts.
+    /// workloads of a cluster that was read. Admission knows no mounts.
     pub fn tells_own_tokens(&self, workload: &Workload) -> bool {
-        workload.template.live || self.cluster(workload.cluster).is_some_and(|it| !it.name.is_empty())
+        let is_of_cluster = || self.cluster(workload.cluster).is_some_and(|it| !it.name.is_empty());
+        !self.at_admission && (workload.template.live || is_of_cluster())
     }
 
     /// Whether the pods of a workload bring their own token for Azure.
@@ -77,9 +78,12 @@ impl Trust<'_> {
     /// # Errors
     /// If admission would say that they do, and of a cluster that was read it would be known that they do not.
     pub fn brings_azure_token(&self, workload: &Workload) -> Result<bool, Unknown> {
-        let brings = workload.brings_azure_token();
-        if brings == workload.projects_azure_token() || self.tells_own_tokens(workload) {
+        let (brings, projects) = (workload.brings_azure_token(), workload.projects_azure_token());
+        if brings == projects || self.tells_own_tokens(workload) {
             return Ok(brings);
+        }
+        if self.at_admission {
+            return Ok(projects);
         }
         Err(Unknown(Key::Description(workload.cluster)))
     }

@@ -64,7 +64,7 @@ fn verdict(entry: &'static Entry, text: &str) -> Option<bool> {
     };
     let (inventory, parameters) = (Inventory::default(), Parameters::default());
     let mut broken = false;
-    judge(object, &Trust::join(&inventory, &parameters), std::iter::once(entry), |judgement| {
+    judge(object, &Trust::join(&inventory, &parameters).at_admission(), std::iter::once(entry), |judgement| {
         broken |= judgement.outcome.is_ok();
     });
     Some(broken)
