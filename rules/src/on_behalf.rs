@@ -315,4 +315,17 @@ mod tests {
         inventory.service_accounts.clear();
         assert!(matches!(said(&inventory, true), Err(Unknown(Key::ServiceAccount(..)))));
     }
+
+    #[test]
+    fn an_operator_that_was_not_seen_may_look_in_a_tenant_of_its_own() {
+        let mut inventory = cluster();
+        let tenant = |inventory: &Inventory| {
+            let parameters = Parameters::default();
+            let trust = Trust::join(inventory, &parameters);
+            tenant_of_operator("operator", HERE, &trust).map(ToString::to_string)
+        };
+        assert_eq!(tenant(&inventory), Err(Unknown(Key::Deployments(HERE))));
+        inventory.coverage.cluster(HERE).deployments = Extent::Everything;
+        assert_eq!(tenant(&inventory), Ok(String::new()));
+    }
 }

@@ -1,4 +1,4 @@
-//! Runs all mutants of the rules: `.ci/mutants --all [NAME]`.
+//! Runs all mutants of the rules: `.ci/mutants --all [WORD]...`.
 //!
 //! cargo-mutants builds each mutant by itself, some ten seconds each. Here all of them are woven into
 //! one build, where an environment variable switches one on, so that a mutant costs the half second that
@@ -7,7 +7,7 @@
 //! and severities are changed. What the compiler does not take is left out, and counted.
 //!
 //! Arguments: the list of cargo-mutants as JSON, the copy of the tree to weave them into, and perhaps
-//! words that a mutant's name must have.
+//! words of which a mutant's name must have one.
 
 mod build;
 mod edit;
@@ -93,7 +93,7 @@ fn read(path: &Path) -> String {
 
 /// Runs the tests on each mutant, some at a time, and prints which none of them notices.
 fn report(names: &[String], words: &[String], tests: &Tests, refused: usize) {
-    let wanted = |name: &str| words.iter().all(|word| name.contains(word.as_str()));
+    let wanted = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word.as_str()));
     let chosen: Vec<usize> = (0..names.len()).filter(|at| wanted(&names[*at])).collect();
     let (next, outcomes) = (AtomicUsize::new(0), Mutex::new(Outcomes::new()));
     let workers = std::thread::available_parallelism().map_or(1, usize::from);

@@ -401,8 +401,8 @@ mod tests {
     fn a_token_of_another_system_is_mended_where_it_is_named() {
         let of = |labels: &str, trusted: FederatedIdentityCredential| {
             let spec = r#","containers":[{"name":"app","env":[{"name":"AZURE_FEDERATED_TOKEN_FILE","value":"/own/token"}],"volumeMounts":[{"name":"own","mountPath":"/own"}]}],"volumes":[{"name":"own","projected":{"sources":[{"serviceAccountToken":{"path":"token","audience":"vault"}}]}}]"#;
-            let mut inventory =
-                Inventory { identities: vec![identity()], credentials: vec![trusted], ..cluster() };
+            let credentials = vec![credential("shop", "other"), trusted];
+            let mut inventory = Inventory { identities: vec![identity()], credentials, ..cluster() };
             inventory.service_accounts.push(account(CLIENT));
             inventory.coverage.cluster(crate::model::ClusterIx(0)).deployments = crate::inventory::Extent::Everything;
             let parameters = Parameters::default();

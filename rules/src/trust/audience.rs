@@ -282,7 +282,8 @@ mod tests {
             let mut inventory = Inventory { workloads, ..cluster() };
             inventory.coverage.cluster(ClusterIx(0)).deployments = deployments;
             inventory.clusters.iter_mut().for_each(|it| it.platform = platform);
-            let parameters = Parameters { audiences: vec![declared.into()], ..Parameters::default() };
+            let audiences = declared.split(' ').map(Audience::from).collect();
+            let parameters = Parameters { audiences, ..Parameters::default() };
             let trust = Trust::join(&inventory, &parameters);
             let of = |it: &Workload| trust.unread_audience_of(it).is_some();
             let own = given("azure-identity-token", "before");
@@ -296,5 +297,6 @@ mod tests {
         assert!(!unread(vec![], Extent::Everything, Platform::Other));
         assert!(!unread(vec![usual("")], Extent::Nothing, Platform::Other));
         assert!(!unread_if(vec![], Extent::Nothing, Platform::Other, "declared"));
+        assert!(!unread_if(vec![], Extent::Nothing, Platform::Other, "api://AzureADTokenExchange declared"));
     }
 }

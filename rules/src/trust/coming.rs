@@ -12,8 +12,8 @@ impl<'a> Trust<'a> {
     /// The identity whose credential is declared, if it was seen.
     pub fn identity_of(&self, declared: &DeclaredCredential) -> Option<&'a Identity> {
         let name = Name::folded(&declared.identity);
-        let index = || self.identities.first(&name).or_else(|| self.identities_by_id.first(&name));
-        if declared.identity.is_empty() { None } else { self.inventory.identities.get(index()?) }
+        let index = self.identities.first(&name).or_else(|| self.identities_by_id.first(&name));
+        self.inventory.identities.get(index?)
     }
 
     /// What a declared credential is called: `IDENTITY/NAME`, as far as it is known.

@@ -61,7 +61,7 @@ impl<'a> Trust<'a> {
     #[cfg(feature = "audit")]
     pub fn volume_of(&self, workload: &Workload, claim: &str) -> Option<(&'a Custom, &'a Login)> {
         let is_its = |(namespace, name): &(String, String)| *namespace == workload.namespace && name == claim;
-        self.customs(workload.cluster).filter(|custom| custom.is_volume()).find_map(|custom| {
+        self.customs(workload.cluster).find_map(|custom| {
             let login = custom.logins().iter().find(|login| login.claim.as_ref().is_some_and(is_its))?;
             Some((custom, login))
         })

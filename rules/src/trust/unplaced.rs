@@ -119,7 +119,7 @@ mod tests {
     use super::*;
     use crate::inventory::{Extent, Inventory};
     use crate::parameters::Parameters;
-    use crate::sample::{CLIENT, OPTS_IN, account, cluster, pod};
+    use crate::sample::{CLIENT, OPTS_IN, account, cluster, custom, pod};
 
     const HERE: ClusterIx = ClusterIx(0);
 
@@ -168,6 +168,25 @@ mod tests {
         assert_eq!(trust.unplaced(HERE, &Subject::of("shop", "cart")), None);
         assert_eq!(trust.unplaced(ClusterIx(1), &Subject::of("default", "cart")), None);
         assert_eq!(trust.unplaced(HERE, &Subject::of("default", "other")), None);
+    }
+
+    #[test]
+    fn what_a_guess_lacks_it_may_have_elsewhere() {
+        let (mut inventory, parameters) = (estate("till", false), Parameters::default());
+        inventory.coverage.cluster(HERE).secrets = Extent::Everything;
+        let trust = Trust::join(&inventory, &parameters);
+        assert_eq!(trust.secret(&pod_of("shop", false), "it"), Link::Absent);
+        let unplaced = pod_of("default", true);
+        assert_eq!(trust.secret(&unplaced, "it"), Link::Unknown(unplaced.place()));
+        let store = |unplaced| Custom {
+            unplaced,
+            ..custom(
+                r#"{"apiVersion":"external-secrets.io/v1","kind":"SecretStore","metadata":{"name":"vault","namespace":"shop"},"spec":{}}"#,
+            )
+        };
+        assert_eq!(trust.account_for(&store(false), "shop", "cart"), Link::Absent);
+        assert_eq!(trust.account_for(&store(true), "shop", "cart"), Link::Unknown(store(true).place()));
+        assert_eq!(trust.account_for(&store(true), "other", "cart"), Link::Absent, "it names that one");
     }
 
     #[test]

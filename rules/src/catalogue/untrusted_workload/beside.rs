@@ -76,10 +76,11 @@ fn is_of_before(pod: &Workload, credential: &FederatedIdentityCredential, trust:
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+    use crate::declared::{Coming, Declared, DeclaredCredential};
     use crate::inventory::Inventory;
     use crate::model::{Life, Platform};
     use crate::parameters::Parameters;
-    use crate::sample::{AUDIENCE, CLIENT, OPTS_IN, account, cluster, credential, identity, pod, workload};
+    use crate::sample::{AUDIENCE, CLIENT, ISSUER, OPTS_IN, account, cluster, credential, declared, identity, pod, workload};
 
     const OTHER: &str = "api://AzureADTokenExchangeOrders";
     /// A pod that runs, which the webhook was asked about.
@@ -130,6 +131,12 @@ mod tests {
         };
         assert!(fix(vec![env(&format!(r#""value":"{CLIENT}""#))]).starts_with("leave "));
         assert!(fix(vec![env(r#""valueFrom":{"secretKeyRef":{"name":"a","key":"b"}}"#)]).starts_with("leave "));
+        let of = |name: &str, client: &str| {
+            format!(r#"{{"name":"{name}","env":[{{"name":"AZURE_CLIENT_ID","value":"{client}"}}]}}"#)
+        };
+        let (one, another) = (of("app", "44444444-4444-4444-4444-444444444444"), of("side", CLIENT));
+        let one_of_two = pod("", &format!(r#"{},"containers":[{one},{another}]"#, volume("own", OTHER)));
+        assert!(fix(vec![one_of_two]).starts_with("leave "), "one of its containers does");
         for lives_by_another in [
             env(r#""value":"44444444-4444-4444-4444-444444444444""#),
             env(r#""value":"""#),
@@ -155,6 +162,17 @@ mod tests {
         };
         let said = of(accepts);
         assert!(said.contains(" update "), "{said}");
+        let is_declared = |it: &mut Inventory| {
+            let to_come = DeclaredCredential {
+                coming: Coming::Changed,
+                issuer: Some(ISSUER.into()),
+                subject: Some(Subject::of("shop", "cart")),
+                audiences: Some(vec![AUDIENCE.into()]),
+                ..declared(CLIENT, "shop-cart")
+            };
+            it.declared = Declared::of(vec![to_come], false);
+        };
+        assert!(of(is_declared).starts_with("apply the configuration"), "{}", of(is_declared));
     }
 
     #[test]
@@ -178,6 +196,10 @@ mod tests {
         assert!(fix(slip, AUDIENCE, nameless).contains(" update "), "as admission says");
         assert!(fix(AUDIENCE, slip, |_| {}).contains(" update "), "the credential misspells it");
         assert!(fix("api://orders", AUDIENCE, |_| {}).contains(" update "), "it may be meant");
+        let mut beside_another = own(slip, "/t/azure-identity-token");
+        let vault = pod("", &volume("vault", "vault"));
+        beside_another.template.volumes.extend(vault.template.volumes);
+        assert!(fix_of(beside_another, AUDIENCE, vec![], |_| {}).starts_with("set "));
     }
 
     #[test]
