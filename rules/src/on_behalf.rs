@@ -128,7 +128,8 @@ pub fn unserved(
     let gets_token = |workload: &&Workload| workload.opts_in() || workload.brings_azure_token();
     let with_token: Vec<&Workload> = all.iter().copied().filter(gets_token).collect();
     let is_tokenless = with_token.is_empty();
-    if !is_tokenless && !(needs_id && is_told_nothing(&with_token, trust)?) {
+    let is_unserved = is_tokenless || (needs_id && is_told_nothing(&with_token, trust)?);
+    if !is_unserved {
         return Ok(None);
     }
     if !trust.knows_deployments(cluster) {

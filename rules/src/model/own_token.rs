@@ -167,7 +167,7 @@ mod tests {
     fn a_container_presents_the_token_that_it_looks_for() {
         let presents = |labels: &str, path: &str, tokens: &[(&str, &str)]| {
             let mounts: Vec<(&str, &str)> =
-                tokens.iter().map(|(name, _)| (*name, ["/a", "/b"][usize::from(*name == "b")])).collect();
+                tokens.iter().map(|(name, _)| (*name, if *name == "b" { "/b" } else { "/a" })).collect();
             let workload = of(labels, &file(path), &mounts, tokens);
             let audiences = workload.looked_for(&["given".into()]);
             audiences.iter().map(ToString::to_string).collect::<Vec<_>>()
