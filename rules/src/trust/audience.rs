@@ -268,6 +268,17 @@ mod tests {
     }
 
     #[test]
+    fn admission_knows_no_mounts() {
+        let env =
+            r#","containers":[{"name":"app","env":[{"name":"AZURE_FEDERATED_TOKEN_FILE","value":"/elsewhere"}]}]"#;
+        let beside_a_vault = pod("", &format!("{}{env}", spec_of("vault", "vault")));
+        let (inventory, parameters) = (Inventory::default(), Parameters::default());
+        let brings = |trust: Trust<'_>| trust.brings_azure_token(&beside_a_vault);
+        assert!(brings(Trust::join(&inventory, &parameters)).is_err(), "a cluster that was read may tell");
+        assert_eq!(brings(Trust::join(&inventory, &parameters).at_admission()), Ok(true));
+    }
+
+    #[test]
     fn each_cluster_has_its_own() {
         let elsewhere = |it: Workload| Workload { cluster: ClusterIx(1), ..it };
         let own = usual(r#","args":["--audience=a"]"#);
