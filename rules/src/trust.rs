@@ -7,8 +7,10 @@ mod access;
 mod asked;
 #[cfg(feature = "audit")]
 mod audience;
+mod azure;
 #[cfg(feature = "audit")]
 mod coming;
+mod key;
 #[cfg(feature = "audit")]
 mod life;
 mod mounted;
@@ -20,6 +22,7 @@ mod registered;
 mod unplaced;
 #[cfg(feature = "audit")]
 pub use access::CREDENTIAL_OF_BINDINGS;
+pub use key::{Key, Link, Unknown};
 #[cfg(feature = "audit")]
 pub use registered::{PassedOver, Unmet};
 #[cfg(feature = "audit")]
@@ -28,89 +31,18 @@ pub use unplaced::may_mean;
 mod tests;
 
 use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 
 use crate::declared::Declared;
 use crate::index::{Index, Name};
-use crate::inventory::{ClusterCoverage, Extent, Inventory, Namespace, SecretKeys, TokenRequester, Tokens};
+use crate::inventory::{ClusterCoverage, Extent, Inventory, Namespace, SecretKeys, TokenRequester};
 use crate::model::{
-    ClientId, Cluster, ClusterIx, FederatedIdentityCredential, Identity, Issuer, Parent, RoleAssignment,
-    ServiceAccount, Software, Subject, Workload,
+    ClientId, Cluster, ClusterIx, FederatedIdentityCredential, Identity, Issuer, RoleAssignment, ServiceAccount,
+    Software, Subject, Workload,
 };
 #[cfg(feature = "audit")]
 use crate::model::{Custom, Role, RoleBinding};
 use crate::parameters::Parameters;
-
-/// A hop of the chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Link<T, K = Key> {
-    /// It is there.
-    Found(T),
-    /// We looked, and it is not there.
-    Absent,
-    /// We could not look.
-    Unknown(K),
-}
-
-/// What would have to be known to judge: the evidence that was missing.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Unknown(pub Key);
-
-/// A fact to be fetched.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Key {
-    /// The issuer of a cluster.
-    Issuer(ClusterIx),
-    /// Whether a namespace exists.
-    Namespace(ClusterIx, String),
-    /// A ServiceAccount, by namespace and name.
-    ServiceAccount(ClusterIx, String, String),
-    /// The keys of a Secret, by namespace and name.
-    Secret(ClusterIx, String, String),
-    /// A SecretProviderClass, by namespace and name.
-    SecretProviderClass(ClusterIx, String, String),
-    /// The namespace of an object that states none, by kind and name.
-    #[cfg(feature = "audit")]
-    Place(&'static str, String),
-    /// A PersistentVolumeClaim, by namespace and name.
-    Claim(ClusterIx, String, String),
-    /// The custom resources by which operators ask for tokens.
-    TokenRequesters(ClusterIx),
-    /// The Deployments of a cluster.
-    Deployments(ClusterIx),
-    /// The Roles and ClusterRoles of a cluster, and who they are bound to.
-    #[cfg(feature = "audit")]
-    Access(ClusterIx),
-    /// The MutatingWebhookConfigurations of a cluster.
-    #[cfg(feature = "audit")]
-    Registrations(ClusterIx),
-    /// The ConfigMap of the webhook in a namespace.
-    #[cfg(feature = "audit")]
-    WebhookSettings(ClusterIx, String),
-    /// The identity bindings of a cluster of AKS.
-    #[cfg(feature = "audit")]
-    IdentityBindings(ClusterIx),
-    /// The identity of a client id.
-    Identity(String),
-    /// All credentials of an identity, by its name or client id.
-    Credentials(String),
-    /// All credentials that trust an issuer, whatever their identity.
-    Trusting(Issuer),
-    /// Which identity a credential belongs to.
-    Parent(String),
-    /// All clusters that could have this issuer.
-    Clusters(Issuer),
-    /// How Azure describes a cluster.
-    Description(ClusterIx),
-    /// What made a pod or a Job that has ended.
-    #[cfg(feature = "audit")]
-    Maker(String),
-    /// What has no kind of its own, in words: what an expression or a `valueFrom` evaluates to, or a list that was
-    /// not read.
-    Value(String),
-}
 
 /// The joined chain.
 pub struct Trust<'a> {
@@ -149,27 +81,6 @@ pub struct Trust<'a> {
     /// Whether only admission is judged.
     #[cfg(feature = "audit")]
     at_admission: bool,
-}
-
-// === impl Link ===
-
-impl<T> Link<T> {
-    /// What is there, if we could look. The whole three-valued logic is `.known()?`.
-    pub fn known(self) -> Result<Option<T>, Unknown> {
-        match self {
-            Self::Found(found) => Ok(Some(found)),
-            Self::Absent => Ok(None),
-            Self::Unknown(key) => Err(Unknown(key)),
-        }
-    }
-
-    fn look(found: Option<T>, covered: bool, key: impl FnOnce() -> Key) -> Self {
-        match found {
-            Some(found) => Self::Found(found),
-            None if covered => Self::Absent,
-            None => Self::Unknown(key()),
-        }
-    }
 }
 
 /// An index that rules of the audit alone look into; empty, and not linked, where only admission is judged.
@@ -416,70 +327,6 @@ impl<'a> Trust<'a> {
         all.find(|it| it.cluster == cluster && it.namespace == namespace && it.service_account == account)
     }
 
-    /// The identity of a client id. It is absent only if managed identities and app
-    /// registrations were both searched: either could have it.
-    pub fn identity(&self, client_id: &ClientId) -> Link<&'a Identity> {
-        let index = self.identities.first(&Name::folded(client_id.as_str()));
-        let found = index.and_then(|index| self.inventory.identities.get(index));
-        let coverage = &self.inventory.coverage;
-        let covered = (coverage.managed_identities && coverage.applications)
-            || coverage.no_identity.contains(client_id.folded().as_str());
-        Link::look(found, covered && !self.is_principal(client_id), || Key::Identity(client_id.0.clone()))
-    }
-
-    /// Whether a service principal of that client id was seen: it exists, whoever else was not listed.
-    #[cfg(feature = "audit")]
-    pub fn is_principal(&self, client_id: &ClientId) -> bool {
-        self.inventory.coverage.principals.contains(client_id.folded().as_str())
-    }
-
-    /// Never, where only admission is judged.
-    #[cfg(not(feature = "audit"))]
-    pub const fn is_principal(&self, _: &ClientId) -> bool {
-        false
-    }
-
-    /// The identity that has this resource id, object id or principal id.
-    pub fn identity_by_id(&self, id: &str) -> Option<&'a Identity> {
-        self.identities_by_id.first(&Name::folded(id)).and_then(|index| self.inventory.identities.get(index))
-    }
-
-    /// The managed identity or app registration of that name, if only one has it.
-    pub fn identity_by_name(&self, name: &str) -> Option<&'a Identity> {
-        let mut named = self.inventory.identities.iter().filter(|identity| identity.name.eq_ignore_ascii_case(name));
-        named.next().filter(|_| named.next().is_none())
-    }
-
-    /// The identity a credential belongs to.
-    pub fn parent(&self, credential: &FederatedIdentityCredential) -> Option<&'a Identity> {
-        self.parent_index(credential).and_then(|index| self.inventory.identities.get(index))
-    }
-
-    /// The identity of a credential that is in Azure, if anything is declared to compare it with.
-    pub fn compared(&self, credential: &FederatedIdentityCredential) -> Result<Option<&'a Identity>, Unknown> {
-        if credential.declared.is_some() || self.declared().is_empty() {
-            return Ok(None);
-        }
-        self.parent(credential).map(Some).ok_or_else(|| Unknown(Key::Identity(self.parent_name(credential))))
-    }
-
-    /// The name of the identity a credential belongs to, as far as it is known.
-    pub fn parent_name(&self, credential: &FederatedIdentityCredential) -> String {
-        match (self.parent(credential), &credential.parent) {
-            (Some(identity), _) => identity.name.clone(),
-            (None, Parent::Resource(id)) => id.rsplit('/').next().unwrap_or_default().into(),
-            (None, Parent::Id(id)) => id.clone(),
-            (None, Parent::Client(client_id)) => client_id.0.clone(),
-            (None, Parent::Unknown) => String::new(),
-        }
-    }
-
-    /// The credentials seen of an identity: perhaps not all.
-    pub fn credentials_seen(&self, identity: &Identity) -> &[&'a FederatedIdentityCredential] {
-        let index = self.identities.first(&Name::folded(identity.reference()));
-        index.map_or(&[], |index| self.credentials_of.get(&Name::number(index)))
-    }
-
     /// What would have to be read to know every ServiceAccount that could name an identity.
     pub fn unread_accounts(&self) -> Option<Unknown> {
         // The nameless cluster, of objects that nothing ties to one, counts only if there are such objects,
@@ -497,134 +344,13 @@ impl<'a> Trust<'a> {
         unread.or_else(unlisted)
     }
 
-    /// The role assignments seen of an identity.
-    pub fn roles_seen(&self, identity: &Identity) -> &[&'a RoleAssignment] {
-        if identity.principal_id.is_empty() { &[] } else { self.roles_of.get(&Name::folded(&identity.principal_id)) }
-    }
-
-    /// All credentials of an identity.
-    pub fn credentials(&self, identity: &Identity) -> Result<&[&'a FederatedIdentityCredential], Unknown> {
-        if identity.credentials_complete {
-            Ok(self.credentials_seen(identity))
-        } else {
-            Err(Unknown(Key::Credentials(identity.name.clone())))
-        }
-    }
-
-    /// The credentials that trust an issuer, whatever their identity, if all are known that trust
-    /// it and could trust this subject.
-    pub fn all_trusting(&self, issuer: &Issuer, subject: &Subject) -> Option<&[&'a FederatedIdentityCredential]> {
-        self.inventory.coverage.knows_trust_of(issuer, subject).then(|| self.trusting(issuer))
-    }
-
-    /// Whether all credentials that trust an issuer are known, whatever they trust of it.
-    pub fn knows_all_trusting(&self, issuer: &Issuer) -> bool {
-        self.inventory.coverage.trust_of.contains(&Tokens::of(issuer))
-    }
-
-    /// The credentials seen that trust an issuer.
-    pub fn trusting(&self, issuer: &Issuer) -> &[&'a FederatedIdentityCredential] {
-        self.trusting.get(&Name::exact(issuer.as_str()))
-    }
-
-    /// Whether an identity of that tenant was seen, so that its lists reach there.
-    pub fn sees_tenant(&self, tenant_id: &str) -> bool {
-        let here = |identity: &Identity| identity.tenant_id.eq_ignore_ascii_case(tenant_id);
-        self.inventory.identities.iter().any(here)
-            || self.inventory.coverage.tenants.contains(tenant_id.to_ascii_lowercase().as_str())
-    }
-
     /// The ServiceAccount a credential trusts, and its cluster, if both are known to exist.
     pub fn trusted_account(&self, cluster: ClusterIx, subject: &Subject) -> Option<&'a ServiceAccount> {
         let (namespace, name) = subject.service_account()?;
         self.service_accounts.get(&Name::within(cluster, namespace, name)).last().copied()
     }
 
-    fn parent_index(&self, credential: &FederatedIdentityCredential) -> Option<usize> {
-        match &credential.parent {
-            Parent::Resource(id) => self.identities_by_id.first(&Name::folded(id)),
-            Parent::Id(id) => {
-                let id = Name::folded(id);
-                self.identities_by_id.first(&id).or_else(|| self.identities.first(&id))
-            }
-            Parent::Client(client_id) => self.identities.first(&Name::folded(client_id.as_str())),
-            Parent::Unknown => None,
-        }
-    }
-
     fn extent(&self, cluster: ClusterIx, kind: fn(&ClusterCoverage) -> &Extent) -> &Extent {
         self.inventory.coverage.of(cluster).map_or(&Extent::Nothing, kind)
-    }
-}
-
-// === impl Key ===
-
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Issuer(_) => f.write_str("the cluster's issuer"),
-            Self::Namespace(_, name) => write!(f, "namespace {name}"),
-            Self::ServiceAccount(_, namespace, name) => write!(f, "ServiceAccount {namespace}/{name}"),
-            Self::Secret(_, namespace, name) => write!(f, "the keys of Secret {namespace}/{name}"),
-            Self::SecretProviderClass(_, namespace, name) => write!(f, "SecretProviderClass {namespace}/{name}"),
-            #[cfg(feature = "audit")]
-            Self::Place(kind, name) => write!(f, "the namespace in which {kind} {name} is installed"),
-            Self::Claim(_, namespace, name) => write!(f, "PersistentVolumeClaim {namespace}/{name}"),
-            Self::TokenRequesters(_) => f.write_str("the stores of External Secrets"),
-            Self::Deployments(_) => f.write_str("the cluster's Deployments"),
-            #[cfg(feature = "audit")]
-            Self::Access(_) => f.write_str("the cluster's roles and their bindings"),
-            #[cfg(feature = "audit")]
-            Self::Registrations(_) => f.write_str("the cluster's MutatingWebhookConfigurations"),
-            #[cfg(feature = "audit")]
-            Self::WebhookSettings(_, namespace) => {
-                write!(f, "ConfigMap {namespace}/{}", crate::model::registration::SETTINGS)
-            }
-            #[cfg(feature = "audit")]
-            Self::IdentityBindings(_) => f.write_str("the cluster's identity bindings"),
-            Self::Identity(client_id) => write!(f, "the identity of client id {client_id}"),
-            Self::Credentials(name) => write!(f, "all credentials of identity {name}"),
-            Self::Trusting(issuer) => write!(f, "every credential that trusts issuer {issuer}"),
-            Self::Parent(name) => write!(f, "the identity of credential {name}"),
-            Self::Clusters(issuer) => write!(f, "the cluster of issuer {issuer}"),
-            Self::Description(_) => f.write_str("the description of the cluster"),
-            #[cfg(feature = "audit")]
-            Self::Maker(what) => f.write_str(what),
-            Self::Value(what) => f.write_str(what),
-        }
-    }
-}
-
-impl Key {
-    /// What kind of evidence it is, for counting.
-    pub const fn kind(&self) -> &'static str {
-        match self {
-            Self::Issuer(_) => "issuer of the cluster",
-            Self::Namespace(..) => "list of namespaces",
-            Self::ServiceAccount(..) => "list of ServiceAccounts",
-            Self::Secret(..) => "keys of Secrets",
-            Self::SecretProviderClass(..) => "list of SecretProviderClasses",
-            #[cfg(feature = "audit")]
-            Self::Place(..) => "namespaces that no file states",
-            Self::Claim(..) => "PersistentVolumeClaims",
-            Self::TokenRequesters(_) => "stores of External Secrets",
-            Self::Deployments(_) => "list of Deployments",
-            #[cfg(feature = "audit")]
-            Self::Access(_) => "roles and their bindings",
-            #[cfg(feature = "audit")]
-            Self::Registrations(_) => "list of MutatingWebhookConfigurations",
-            #[cfg(feature = "audit")]
-            Self::WebhookSettings(..) => "ConfigMap of the webhook",
-            #[cfg(feature = "audit")]
-            Self::IdentityBindings(_) => "identity bindings of a cluster",
-            Self::Identity(_) => "lists of managed identities and app registrations",
-            Self::Credentials(_) | Self::Trusting(_) => "federated credentials of an identity",
-            Self::Parent(_) => "identity of a credential",
-            Self::Clusters(_) => "list of clusters",
-            Self::Description(_) => "description of the cluster",
-            #[cfg(feature = "audit")]
-            Self::Maker(_) => "makers of what has ended",
-            Self::Value(_) => "values set elsewhere",
-        }
     }
 }

@@ -1,14 +1,14 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec;
 
 use super::*;
 use crate::inventory::{Namespace, SecretProviderClass, Tokens};
 use crate::manifest::Manifest;
 use crate::model::{
-    Custom, Life, Operator, Origin, Pairs, Platform, Registration, Requirement, RoleAssignment, Selector, Software,
-    Webhook, WebhookSettings,
+    Custom, Life, Operator, Origin, Pairs, Parent, Platform, Registration, Requirement, RoleAssignment, Selector,
+    Software, Webhook, WebhookSettings,
 };
 use crate::sample::{CLIENT, ISSUER, OPTS_IN, account, cluster, credential, custom, declared, identity, pod, workload};
 
