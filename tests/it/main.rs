@@ -1,4 +1,4 @@
-//! The tests of wiguard, in three binaries.
+//! The tests of wiguard that need nothing but Rust, in one binary.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

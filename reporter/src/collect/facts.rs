@@ -344,7 +344,9 @@ fn defect(line: u32, text: &[u8], json: &[u8], reason: &str) -> (u32, String) {
         Some((object, types)) if !path.is_empty() => format!("{object}`{path}` has an invalid type: {types}"),
         _ => what,
     };
-    (line.saturating_add(further), format!("could not read {what}; correct it, or export it again"))
+    let what =
+        if what.starts_with("expected ") { format!("is not JSON: {what}") } else { format!("could not read {what}") };
+    (line.saturating_add(further), format!("{what}; correct it, or export it again"))
 }
 
 /// The path of the member at a place such as `3 column 14` of an object, and how many lines below

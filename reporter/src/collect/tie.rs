@@ -1,7 +1,7 @@
 //! Ties: which cluster a dump belongs to, and which identity a list of credentials. By the user's
 //! word, by folder, by issuer; never by guess.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Component, Path, PathBuf};
 
 use super::azure::signing::{self, Signing};
@@ -31,9 +31,13 @@ pub(super) struct Ties<'a> {
     nameless: BTreeMap<usize, ClusterIx>,
     /// The clusters that were read themselves, by uid or name.
     homes: BTreeMap<(String, String), ClusterIx>,
+    /// Those of which a discovery document told.
+    discovered: BTreeSet<usize>,
 }
 
 const UNDESCRIBED: &str = "its objects belong to no cluster that was described; put the output of `az aks show` or `az connectedk8s show` beside them, or say --cluster NAME=PATH";
+/// Of a discovery document of a cluster that has one already, with another issuer.
+const ANOTHER: &str = "names another issuer than the discovery document of the cluster that is described beside it; give each cluster a folder of its own, or leave out the one that is not meant";
 /// Of a discovery document whose issuer is no cluster's.
 const KEYLESS: &str = "its issuer is that of no cluster that was described; put the output of `az aks show` or `az connectedk8s show` beside it";
 /// Of keys that may be another service's.
@@ -75,6 +79,7 @@ impl<'a> Ties<'a> {
             key_sets: BTreeMap::new(),
             nameless: BTreeMap::new(),
             homes: BTreeMap::new(),
+            discovered: BTreeSet::new(),
         }
     }
 
@@ -88,14 +93,24 @@ impl<'a> Ties<'a> {
     /// Notes that the file at `path` is the discovery document of a cluster: of the one that has
     /// this issuer, else of the only one that is described beside it, else of one that nothing else
     /// describes.
-    pub(super) fn discovered(&mut self, path: &str, root: usize, issuer: &Issuer) {
-        let known = self.clusters.iter().position(|cluster| cluster.issuer.as_ref() == Some(issuer));
+    ///
+    /// # Errors
+    /// If another one has told of the cluster beside it.
+    pub(super) fn discovered(&mut self, path: &str, root: usize, issuer: &Issuer) -> Result<(), &'static str> {
+        let known = self.of_issuer(issuer).map(|it| it.0 as usize);
         let beside = || match self.described.get(&(scope(root), folder(path))).map(Vec::as_slice) {
             Some([one]) => Some(one.0 as usize),
             _ => None,
         };
-        let index = known.or_else(beside).inspect(|index| self.own_issuer(*index, issuer));
-        let index = index.unwrap_or_else(|| {
+        let found = known.or_else(beside);
+        if let Some(index) = found {
+            let is_first = self.discovered.insert(index);
+            if known.is_none() && !is_first {
+                return Err(ANOTHER);
+            }
+            self.own_issuer(index, issuer);
+        }
+        let index = found.unwrap_or_else(|| {
             let path = clean(Path::new(path));
             let folder = path.parent().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
             self.add(Cluster {
@@ -105,6 +120,7 @@ impl<'a> Ties<'a> {
             })
         });
         self.note(path, root, index);
+        Ok(())
     }
 
     /// Notes what the file at `path` says of a cluster's keys: of the one that has its issuer. A key set names
@@ -142,7 +158,7 @@ impl<'a> Ties<'a> {
         Ok(())
     }
 
-    fn of_issuer(&self, issuer: &Issuer) -> Option<ClusterIx> {
+    pub(super) fn of_issuer(&self, issuer: &Issuer) -> Option<ClusterIx> {
         self.clusters.iter().position(|cluster| cluster.issuers().any(|its| its == issuer)).map(ix)
     }
 

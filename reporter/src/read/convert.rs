@@ -123,7 +123,7 @@ fn explain(info: &str) -> String {
     if info.contains("recursion limit") {
         return "nests too deep; write it flatter".into();
     }
-    format!("is not YAML: {info}")
+    format!("is not YAML: {info}; correct it, or export it again")
 }
 
 impl Writer<'_> {

@@ -78,7 +78,7 @@ impl<R: Read> Zstd<R> {
                 Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame { length, .. })) => {
                     io::copy(&mut self.source.by_ref().take(u64::from(length)), &mut io::sink())?;
                 }
-                Err(error) => return Err(Error::other(error)),
+                Err(error) => return Err(damaged(&error)),
             }
         }
         Ok(false)
@@ -91,16 +91,33 @@ impl<R: Read> Read for Zstd<R> {
             while self.decoder.can_collect() == 0 && !self.decoder.is_finished() {
                 self.decoder
                     .decode_blocks(&mut self.source, BlockDecodingStrategy::UptoBlocks(1))
-                    .map_err(Error::other)?;
+                    .map_err(|error| damaged(&error))?;
             }
             let bytes = self.decoder.read(buffer)?;
             if bytes > 0 || buffer.is_empty() {
                 return Ok(bytes);
             }
+            if self
+                .decoder
+                .get_checksum_from_data()
+                .is_some_and(|said| Some(said) != self.decoder.get_calculated_checksum())
+            {
+                return Err(Error::new(ErrorKind::InvalidData, "its checksum does not match"));
+            }
             self.in_frame = false;
         }
         Ok(0)
     }
+}
+
+/// What the decoder says: the source ends early, or it is no zstd.
+fn damaged(error: &(dyn std::error::Error + 'static)) -> Error {
+    let early = |error: &Error| error.kind() == ErrorKind::UnexpectedEof;
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    if causes.any(|cause| cause.downcast_ref::<Error>().is_some_and(early)) {
+        return ErrorKind::UnexpectedEof.into();
+    }
+    Error::new(ErrorKind::InvalidData, format!("it is damaged, {error}"))
 }
 
 /// UTF-16 turned into UTF-8.
@@ -149,5 +166,44 @@ impl<R: Read> Read for Utf16<R> {
         let bytes = rest.read(buffer)?;
         self.taken += bytes;
         Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A frame of Zstandard with one raw block, `abc`, and its checksum (RFC 8878, 3.1.1): the low half of its XXH64.
+    const FRAME: [u8; 20] =
+        [0x28, 0xb5, 0x2f, 0xfd, 0xa4, 3, 0, 0, 0, 0x19, 0, 0, b'a', b'b', b'c', 0x99, 0x09, 0x77, 0xad, 0];
+
+    fn read(frame: &[u8]) -> io::Result<String> {
+        let mut text = String::new();
+        decoded(Box::new(frame))?.read_to_string(&mut text)?;
+        Ok(text)
+    }
+
+    #[test]
+    fn a_frame_is_what_its_checksum_says() {
+        let whole = &FRAME[..19];
+        assert_eq!(read(whole).ok().as_deref(), Some("abc"));
+        let mut flipped = whole.to_vec();
+        flipped[13] ^= 1;
+        let said = read(&flipped).map_err(|error| explain(&error));
+        let checked = "could not be read further: its checksum does not match; copy or export it again";
+        assert_eq!(said, Err(checked.into()));
+    }
+
+    #[test]
+    fn a_frame_that_ends_early_is_said_to() {
+        for end in [6, 11, 13, 17] {
+            let error = read(&FRAME[..end]).map_err(|error| explain(&error));
+            let said = error.as_ref().err().map(String::as_str).unwrap_or_default();
+            assert!(said.starts_with("ends early: "), "{end}: {error:?}");
+        }
+        let mut odd = FRAME;
+        odd[9] = 0x1f;
+        let error = read(&odd).map_err(|error| explain(&error));
+        assert!(error.as_ref().is_err_and(|said| said.contains("it is damaged, ")), "{error:?}");
     }
 }

@@ -84,7 +84,10 @@ impl Again {
 
     fn contradicts(&mut self, first: Origin, later: Origin, what: &str, paths: &[String]) {
         let known = paths.get(first.source as usize).map_or("a source", String::as_str);
-        tell(&mut self.contradicted, later, || format!("{what} than {known}, which is believed"));
+        tell(&mut self.contradicted, later, || match first.source == later.source {
+            true => format!("{what} than on line {} of it, which is believed", first.line),
+            false => format!("{what} than {known}, which is believed"),
+        });
     }
 
     /// What the user is told, source by source.
@@ -97,15 +100,16 @@ impl Again {
             let Told { line, what, .. } = told;
             let more = told.more(", and of ");
             let reason =
-                format!("says otherwise of {what}{more}; scan the two apart, or leave out the one that is not meant");
+                format!("says otherwise of {what}{more}; leave out the one that is not meant, or scan the two apart");
             gap(*source, Some(u64::from(*line)), reason)
         });
         let doubtful = self.doubtful.iter().map(|(source, told)| {
-            let (what, more) = (&told.what, told.more(" and "));
+            let Told { line, what, .. } = told;
+            let more = told.more(" and ");
             let reason = format!(
                 "holds {what}{more} that another file has by the same kind and name, and one of both states no namespace for them: they are taken for one; say --default-namespace NAMESPACE=PATH of each"
             );
-            gap(*source, None, reason)
+            gap(*source, Some(u64::from(*line)), reason)
         });
         contradicted.chain(doubtful).collect()
     }

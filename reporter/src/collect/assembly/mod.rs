@@ -262,9 +262,19 @@ impl<'a> Assembly<'a> {
                 ties.described(&source.path, source.root, cluster);
             }
         }
-        for (source, resource) in resources() {
-            if let Resource::Discovery(issuer) = resource {
-                ties.discovered(&source.path, source.root, issuer);
+        let mut said_to_no_use = |source: &Source, why: &str| {
+            let (path, reason) = (source.path.clone(), why.into());
+            self.collected.gaps.push(Gap { path, line: None, reason, extent: Missing::Use });
+        };
+        let discoveries = resources().filter_map(|(source, resource)| match resource {
+            Resource::Discovery(issuer) => Some((source, issuer)),
+            _ => None,
+        });
+        // Those whose cluster is known by its issuer go before those that merely lie beside one.
+        let (known, others): (Vec<_>, Vec<_>) = discoveries.partition(|(_, issuer)| ties.of_issuer(issuer).is_some());
+        for (source, issuer) in known.into_iter().chain(others) {
+            if let Err(why) = ties.discovered(&source.path, source.root, issuer) {
+                said_to_no_use(source, why);
             }
         }
         // What discovery documents say goes before the key sets that they name.
@@ -274,12 +284,7 @@ impl<'a> Assembly<'a> {
                 if signing.issuer.is_some() == discovered
                     && let Err(why) = ties.signed(&source.path, source.root, signing)
                 {
-                    self.collected.gaps.push(Gap {
-                        path: source.path.clone(),
-                        line: None,
-                        reason: why.into(),
-                        extent: Missing::Use,
-                    });
+                    said_to_no_use(source, why);
                 }
             }
         }

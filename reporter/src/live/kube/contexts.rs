@@ -92,14 +92,22 @@ fn user(kubeconfig: &Kubeconfig, context: &str) -> Option<String> {
 
 fn names(kubeconfig: &Kubeconfig, shown: &str, asked: &Asked<'_>) -> Result<Vec<String>, String> {
     let there: Vec<&str> = kubeconfig.contexts.iter().map(|context| context.name.as_str()).collect();
-    let these = || if there.is_empty() { "it has none".into() } else { format!("it has {}", there.join(", ")) };
+    let these = || {
+        if there.is_empty() {
+            "it has no context at all, perhaps it is empty: say --kubeconfig FILE".into()
+        } else {
+            format!("it has {}", there.join(", "))
+        }
+    };
     let mut names = Vec::new();
     if asked.all {
         names.extend(there.iter().map(ToString::to_string));
     } else if asked.contexts.is_empty() {
         let current = kubeconfig.current_context.as_deref().filter(|name| !name.is_empty());
-        let current =
-            current.ok_or_else(|| format!("{shown} has no current context; name one with --context: {}", these()))?;
+        let current = current.ok_or_else(|| match there.is_empty() {
+            true => format!("{shown} has no current context; {}", these()),
+            false => format!("{shown} has no current context; name one with --context: {}", these()),
+        })?;
         names.push(current.to_string());
     }
     for name in asked.contexts {
