@@ -174,8 +174,8 @@ mod tests {
     use super::*;
 
     /// A frame of Zstandard with one raw block, `abc`, and its checksum (RFC 8878, 3.1.1): the low half of its XXH64.
-    const FRAME: [u8; 20] =
-        [0x28, 0xb5, 0x2f, 0xfd, 0xa4, 3, 0, 0, 0, 0x19, 0, 0, b'a', b'b', b'c', 0x99, 0x09, 0x77, 0xad, 0];
+    const FRAME: [u8; 19] =
+        [0x28, 0xb5, 0x2f, 0xfd, 0xa4, 3, 0, 0, 0, 0x19, 0, 0, b'a', b'b', b'c', 0x99, 0x09, 0x77, 0xad];
 
     fn read(frame: &[u8]) -> io::Result<String> {
         let mut text = String::new();
@@ -185,10 +185,8 @@ mod tests {
 
     #[test]
     fn a_frame_is_what_its_checksum_says() {
-        let whole = &FRAME[..19];
-        assert_eq!(read(whole).ok().as_deref(), Some("abc"));
-        let mut flipped = whole.to_vec();
-        flipped[13] ^= 1;
+        assert_eq!(read(&FRAME).ok().as_deref(), Some("abc"));
+        let flipped = FRAME.map(|byte| if byte == b'a' { b'A' } else { byte });
         let said = read(&flipped).map_err(|error| explain(&error));
         let checked = "could not be read further: its checksum does not match; copy or export it again";
         assert_eq!(said, Err(checked.into()));
@@ -197,12 +195,11 @@ mod tests {
     #[test]
     fn a_frame_that_ends_early_is_said_to() {
         for end in [6, 11, 13, 17] {
-            let error = read(&FRAME[..end]).map_err(|error| explain(&error));
+            let error = read(FRAME.get(..end).unwrap_or_default()).map_err(|error| explain(&error));
             let said = error.as_ref().err().map(String::as_str).unwrap_or_default();
             assert!(said.starts_with("ends early: "), "{end}: {error:?}");
         }
-        let mut odd = FRAME;
-        odd[9] = 0x1f;
+        let odd = FRAME.map(|byte| if byte == 0x19 { 0x1f } else { byte });
         let error = read(&odd).map_err(|error| explain(&error));
         assert!(error.as_ref().is_err_and(|said| said.contains("it is damaged, ")), "{error:?}");
     }
