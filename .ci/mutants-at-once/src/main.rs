@@ -33,13 +33,7 @@ pub struct Listed {
     pub genre: String,
     pub name: String,
     pub replacement: String,
-    pub function: Option<Function>,
     pub span: Span,
-}
-
-#[derive(Deserialize)]
-pub struct Function {
-    pub return_type: String,
 }
 
 #[derive(Deserialize)]
@@ -65,6 +59,10 @@ fn main() {
         files(&listed).map(|file| (file.clone(), read(&copy.join(file)))).collect();
     build::add_switch(&copy);
     let mut refused = HashSet::new();
+    if chosen(&weave::weave(&sources, &listed, &refused).names, &words).is_empty() {
+        eprintln!("no mutant's name has one of {words:?}; names begin with paths such as rules/src/catalogue/NAME.rs");
+        std::process::exit(2);
+    }
     let woven = loop {
         let woven = weave::weave(&sources, &listed, &refused);
         for (file, text) in &woven.texts {
@@ -91,10 +89,15 @@ fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+/// Those whose names have one of the words, or all.
+fn chosen(names: &[String], words: &[String]) -> Vec<usize> {
+    let wanted = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word.as_str()));
+    (0..names.len()).filter(|at| wanted(&names[*at])).collect()
+}
+
 /// Runs the tests on each mutant, some at a time, and prints which none of them notices.
 fn report(names: &[String], words: &[String], tests: &Tests, refused: usize) {
-    let wanted = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word.as_str()));
-    let chosen: Vec<usize> = (0..names.len()).filter(|at| wanted(&names[*at])).collect();
+    let chosen = chosen(names, words);
     let (next, outcomes) = (AtomicUsize::new(0), Mutex::new(Outcomes::new()));
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
