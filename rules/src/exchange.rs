@@ -51,7 +51,7 @@ pub struct Refusal<'a> {
 /// If the cluster's issuer is unknown, or the audience that its webhook asks for.
 pub fn presented<'a>(workload: &Workload, trust: &Trust<'a>) -> Result<Option<Presented<'a>>, Unknown> {
     let injected = workload.opts_in() && !skips_every_container(workload);
-    if workload.uses_identity_binding() || !(injected || brings_token(workload, trust)) {
+    if workload.uses_identity_binding() || !(injected || brings_token(workload, trust)?) {
         return Ok(None);
     }
     let mut audiences = Vec::new();
@@ -85,15 +85,15 @@ pub fn presented<'a>(workload: &Workload, trust: &Trust<'a>) -> Result<Option<Pr
     }))
 }
 
-/// Whether the pods bring their own token for Azure; they do where that cannot be told.
+/// Whether the pods bring their own token for Azure.
 #[cfg(feature = "audit")]
-fn brings_token(workload: &Workload, trust: &Trust<'_>) -> bool {
-    trust.brings_azure_token(workload).unwrap_or(true)
+fn brings_token(workload: &Workload, trust: &Trust<'_>) -> Result<bool, Unknown> {
+    trust.brings_azure_token(workload)
 }
 
 #[cfg(not(feature = "audit"))]
-fn brings_token(workload: &Workload, _: &Trust<'_>) -> bool {
-    workload.projects_azure_token()
+fn brings_token(workload: &Workload, _: &Trust<'_>) -> Result<bool, Unknown> {
+    Ok(workload.projects_azure_token())
 }
 
 /// One answer for each client id that a workload asks for: refused, or not (which is also the

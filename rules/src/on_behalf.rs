@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::exchange::{client_ids, expression_of, trusts_one_like};
+use crate::exchange::{client_ids, expression_of, tenant, trusts_one_like};
 use crate::model::{
     Body, ClientId, ClusterIx, Identity, Life, ServiceAccount, Subject, Volume, Workload, annotation, label,
 };
@@ -33,7 +33,7 @@ pub fn trusts(identity: &Identity, cluster: ClusterIx, subject: &Subject, trust:
 
 /// The workloads seen that run a program, by its image: under whose ServiceAccounts an operator asks.
 pub fn running<'a>(program: &str, cluster: ClusterIx, trust: &Trust<'a>) -> impl Iterator<Item = &'a Workload> {
-    trust.workloads(cluster).filter(move |workload| workload.running(program).is_some())
+    trust.running_image(cluster, program).iter().copied()
 }
 
 /// Whether an identity trusts an operator: the ServiceAccount of a workload that runs its program, or one that
@@ -69,9 +69,9 @@ pub enum Asked<'a> {
 ///
 /// # Errors
 /// If not all that could have it was listed, or none of that tenant.
-pub fn whose<'a, 't>(
+pub fn whose<'a, T: AsRef<str>>(
     client_id: &str,
-    tenant: impl FnOnce() -> Result<&'t str, Unknown>,
+    tenant: impl FnOnce() -> Result<T, Unknown>,
     trust: &Trust<'a>,
 ) -> Result<Asked<'a>, Unknown> {
     let looked_up = trust.identity(&client_id.into());
@@ -88,7 +88,7 @@ pub fn whose<'a, 't>(
     }
     looked_up.known()?;
     let tenant = tenant()?;
-    if !tenant.is_empty() && !trust.sees_tenant(tenant) {
+    if !tenant.as_ref().is_empty() && !trust.sees_tenant(tenant.as_ref()) {
         return Err(Unknown(Key::Identity(client_id.into())));
     }
     let why = format!("client id `{client_id}` belongs to none of the managed identities and app registrations listed");
@@ -100,18 +100,20 @@ pub fn right(meant: Option<&Identity>) -> &str {
     meant.map_or("the client id of the identity that is meant", |identity| identity.client_id.as_str())
 }
 
-/// The tenant in which an operator looks for identities, if its ServiceAccount names one; else empty.
+/// The tenant in which an operator looks for identities, if its pods are told one, by a variable of their own or by their
+/// ServiceAccount; else empty.
 ///
 /// # Errors
-/// If not all Deployments were read, any of which may be the operator's, or its ServiceAccount was not.
-pub fn tenant_of_operator<'a>(program: &str, cluster: ClusterIx, trust: &Trust<'a>) -> Result<&'a str, Unknown> {
+/// If not all Deployments were read, any of which may be the operator's, or not what its pods are told.
+pub fn tenant_of_operator(program: &str, cluster: ClusterIx, trust: &Trust<'_>) -> Result<String, Unknown> {
     for workload in running(program, cluster, trust).filter(|workload| !workload.has_ended()) {
-        let account = trust.service_account(workload).known()?;
-        if let Some(tenant) = account.and_then(|account| account.annotations.get(annotation::TENANT_ID)) {
-            return Ok(tenant);
+        for (container, _) in workload.injected_containers() {
+            if let Some(tenant) = tenant(workload, container, trust)? {
+                return Ok(tenant);
+            }
         }
     }
-    if trust.knows_deployments(cluster) { Ok("") } else { Err(Unknown(Key::Deployments(cluster))) }
+    if trust.knows_deployments(cluster) { Ok(String::new()) } else { Err(Unknown(Key::Deployments(cluster))) }
 }
 
 /// Why an operator cannot ask as itself, and what to do: no pod of it gets a token, or, where the resource says no client
@@ -318,15 +320,23 @@ mod tests {
     }
 
     #[test]
-    fn an_operator_that_was_not_seen_may_look_in_a_tenant_of_its_own() {
+    fn an_operator_looks_in_the_tenant_that_its_pods_are_told() {
         let mut inventory = cluster();
         let tenant = |inventory: &Inventory| {
             let parameters = Parameters::default();
             let trust = Trust::join(inventory, &parameters);
-            tenant_of_operator("operator", HERE, &trust).map(ToString::to_string)
+            tenant_of_operator("operator", HERE, &trust)
         };
-        assert_eq!(tenant(&inventory), Err(Unknown(Key::Deployments(HERE))));
+        assert_eq!(tenant(&inventory), Err(Unknown(Key::Deployments(HERE))), "it was not seen");
         inventory.coverage.cluster(HERE).deployments = Extent::Everything;
         assert_eq!(tenant(&inventory), Ok(String::new()));
+        let with = |variable: &str| {
+            let env = format!(r#""env":[{{"name":"AZURE_TENANT_ID",{variable}}}]"#);
+            let spec = RUNS.replace(r#""name":"app","#, &format!(r#""name":"app",{env},"#));
+            Inventory { workloads: vec![pod(OPTS_IN, &spec)], ..inventory.clone() }
+        };
+        assert_eq!(tenant(&with(r#""value":"t""#)).as_deref(), Ok("t"));
+        let elsewhere = tenant(&with(r#""valueFrom":{"configMapKeyRef":{"name":"a","key":"b"}}"#));
+        assert!(elsewhere.is_err(), "{elsewhere:?}");
     }
 }

@@ -41,7 +41,7 @@ use crate::model::{
     Software, Subject, Workload,
 };
 #[cfg(feature = "audit")]
-use crate::model::{Custom, Role, RoleBinding};
+use crate::model::{Custom, Login, Role, RoleBinding};
 use crate::parameters::Parameters;
 
 /// The joined chain.
@@ -75,6 +75,12 @@ pub struct Trust<'a> {
     /// What says how many pods a workload has, by its own name and by that of the workload.
     #[cfg(feature = "audit")]
     scalers: Index<'a, &'a Custom>,
+    /// What is mounted with a token, by the claim that it is bound to.
+    #[cfg(feature = "audit")]
+    volumes: Index<'a, (&'a Custom, &'a Login)>,
+    /// Workloads by the name of an image that they run.
+    #[cfg(feature = "audit")]
+    running: Index<'a, &'a Workload>,
     /// Whether every identity was listed, with all its credentials.
     #[cfg(feature = "audit")]
     knows_all_credentials: bool,
@@ -147,6 +153,10 @@ impl<'a> Trust<'a> {
             wakers: Index::of(life::signs_of_keda(inventory)),
             #[cfg(feature = "audit")]
             scalers: Index::of(life::scalers(inventory)),
+            #[cfg(feature = "audit")]
+            volumes: Index::of(mounted::by_claim(inventory)),
+            #[cfg(feature = "audit")]
+            running: Index::of(mounted::by_image(inventory)),
             #[cfg(feature = "audit")]
             knows_all_credentials: inventory.coverage.managed_identities
                 && inventory.coverage.applications

@@ -234,12 +234,15 @@ fn by_container(workload: &Workload, container: &Container, place: Place, trust:
 fn told<'a>(cluster: ClusterIx, trust: &Trust<'a>) -> Result<Option<(&'a str, &'static str)>, Unknown> {
     let description = trust.cluster(cluster);
     let is_azures = description.is_some_and(|it| it.workload_identity_enabled == Some(true));
-    let mut webhooks = trust.webhooks(cluster).filter(|_| !is_azures);
-    let managed = |webhook: &Workload| match webhook.is_managed_webhook() {
-        true => trust.is_managed(cluster, &webhook.namespace),
-        false => Ok(false),
-    };
-    if let Some(webhook) = webhooks.find(|webhook| managed(webhook) == Ok(false)) {
+    let (mut own, mut unknown) = (None, None);
+    for webhook in trust.webhooks(cluster).filter(|_| !is_azures) {
+        match webhook.is_managed_webhook().then(|| trust.is_managed(cluster, &webhook.namespace)) {
+            None | Some(Ok(false)) => own = own.or(Some(webhook)),
+            Some(Ok(true)) => {}
+            Some(Err(missing)) => unknown = Some(missing),
+        }
+    }
+    if let Some(webhook) = own {
         const TELLS: &str = "the webhook tells pods of";
         match webhook.variable("AZURE_TENANT_ID").map(|variable| &variable.value) {
             Some(Value::Literal(Some(own))) => return Ok(Some((own, TELLS))),
@@ -249,6 +252,9 @@ fn told<'a>(cluster: ClusterIx, trust: &Trust<'a>) -> Result<Option<(&'a str, &'
         let unknown = || Unknown(Key::WebhookSettings(cluster, webhook.namespace.clone()));
         let settings = trust.webhook_settings(cluster, &webhook.namespace).known()?.ok_or_else(unknown)?;
         return Ok(Some((&settings.tenant_id, TELLS)));
+    }
+    if let Some(missing) = unknown {
+        return Err(missing);
     }
     if !is_azures && trust.webhooks(cluster).next().is_none() {
         return match description.and_then(|it| it.workload_identity_enabled) {

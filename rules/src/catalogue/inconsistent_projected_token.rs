@@ -5,10 +5,11 @@
 //! 600 seconds, and a token of more than a day is refused or cut short. `AZURE_FEDERATED_TOKEN_FILE` is
 //! where the SDK looks.
 //!
-//! An odd audience is none to tell of if a credential of the identity accepts it, or if the pods name no identity. Tokens for other systems, such as a
-//! vault, are not judged, but where a container looks for one of them though the pods project one for Azure, and no
-//! credential of the identity accepts it. Nor is the file judged where something else is mounted that may bring it, or
-//! of a pod that opts in, whose token the webhook brings. The policy leaves it to the audit, which sees the credentials.
+//! An odd audience is none to tell of if a credential of the identity accepts it, or if the pods name no identity.
+//! Tokens for other systems, such as a vault, are not judged, but where a container looks for one of them though the
+//! pods project one for Azure, and no credential of the identity accepts it. Nor is the file judged where something
+//! else is mounted that may bring it, where its path is relative, leads upwards or is filled in later, or of a pod that
+//! opts in, whose token the webhook brings. The policy leaves it to the audit, which sees the credentials.
 //!
 //! # Fails
 //!
@@ -125,7 +126,7 @@
 //!   containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: 5a1e2c3d-0001-4000-8000-000000000001}]}]
 //!   volumes: [{name: entra, projected: {sources: [{serviceAccountToken: {path: token, audience: "api://AzureAdTokenExchange"}}]}}]
 //! ```
-use crate::model::{DEFAULT_AUDIENCE, Mount, Token, is_placeholder, is_whole};
+use crate::model::{DEFAULT_AUDIENCE, Mount, Token, is_whole};
 use crate::prelude::*;
 use crate::trust::Unknown;
 
@@ -212,12 +213,10 @@ fn misplaced(workload: &Workload, tokens: &[&Token], trust: &Trust<'_>) -> Verdi
     let mut unknown = None;
     for (container, place) in workload.containers() {
         let Some(named) = container.literal(VARIABLE) else { continue };
-        let mounts_one = tokens.iter().any(|token| container.mounts.iter().any(|mount| mount.volume == token.volume));
         let is_token = |mount: &Mount| workload.own_tokens().any(|token| token.volume == mount.volume);
         // What else is mounted there may bring it.
         let may_be = container.mounts.iter().any(|mount| mount.may_hold(named) && !is_token(mount));
-        let is_open = is_placeholder(named) || named.contains("$(") || !(mounts_one || is_whole(named));
-        if is_open || may_be || tokens.iter().any(|token| container.finds(token)) {
+        if !is_whole(named) || may_be || tokens.iter().any(|token| container.finds(token)) {
             continue;
         }
         // It may be meant for Entra whatever its audience.

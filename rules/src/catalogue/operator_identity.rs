@@ -442,7 +442,7 @@ fn unserved(custom: &Custom, id: &str, trust: &Trust<'_>) -> Result<Option<Flaw>
 fn of_operator(custom: &Custom, login: &Login, trust: &Trust<'_>) -> Result<Option<Flaw>, Unknown> {
     let tenant = || match (login.tenant_id.as_str(), program(custom)) {
         ("", Some(program)) => on_behalf::tenant_of_operator(program, custom.cluster, trust),
-        (said, _) => Ok(said),
+        (said, _) => Ok(said.to_owned()),
     };
     let identity = match on_behalf::whose(&login.client_id, tenant, trust)? {
         Asked::Of(identity) => identity,

@@ -239,15 +239,18 @@ fn go_on(deployment: &Workload) -> String {
 /// Whether the pods get tokens for Azure by other means than the webhook: one that is known
 /// settles it, whatever is unknown beside it.
 fn served_otherwise(workload: &Workload, trust: &Trust<'_>) -> Result<bool, Unknown> {
-    let mounted = trust.is_mounted_with_token(workload);
     #[cfg(feature = "audit")]
-    let own = trust.brings_azure_token(workload)?;
+    let own = trust.brings_azure_token(workload);
     #[cfg(not(feature = "audit"))]
-    let own = workload.projects_azure_token();
-    if own || mounted == Ok(true) {
+    let own = Ok::<_, Unknown>(workload.projects_azure_token());
+    let mounted = trust.is_mounted_with_token(workload);
+    if own == Ok(true) || mounted == Ok(true) {
         return Ok(true);
     }
     let requested = trust.token_requester(workload).known().map(|requester| requester.is_some());
+    if requested != Ok(true) {
+        own?;
+    }
     if requested == Ok(false) { mounted } else { requested }
 }
 

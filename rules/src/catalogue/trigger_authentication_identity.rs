@@ -239,7 +239,7 @@ fn check(custom: &Custom, trust: &Trust<'_>) -> Verdict {
         "azure-workload" => {
             let tenant = || match said.tenant_id.as_str() {
                 "" => on_behalf::tenant_of_operator(OPERATOR, custom.cluster, trust),
-                said => Ok(said),
+                said => Ok(said.to_owned()),
             };
             let identity = match on_behalf::whose(id, tenant, trust)? {
                 Asked::Of(identity) => identity,

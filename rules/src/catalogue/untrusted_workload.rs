@@ -215,8 +215,9 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
         let finding = refused(field, &presented, refusal, trust);
         #[cfg(feature = "audit")]
         if let Some(given) = would_be_accepted(workload, &presented, refusal, trust) {
+            let own = presented.audiences.first().map_or("another system", Audience::as_str);
             let fix = format!(
-                "delete `AZURE_FEDERATED_TOKEN_FILE` from the containers: it is of a token for another system, and that of the webhook, for `{given}`, is trusted"
+                "delete `AZURE_FEDERATED_TOKEN_FILE` from the containers: it names a token for `{own}`, and that of the webhook, for `{given}`, is trusted"
             );
             return Ok(Some(finding.fix(fix)));
         }

@@ -103,7 +103,7 @@ impl Trust<'_> {
     /// The audiences of the tokens that the webhook of a cluster gives new pods: none where neither it was seen nor
     /// Azure keeps it, or where it takes them from elsewhere.
     pub fn given_now(&self, cluster: ClusterIx) -> Vec<Audience> {
-        if self.workloads(cluster).any(|it| it.runs_webhook() && it.replicas != Some(0)) {
+        if self.webhooks(cluster).any(|it| it.replicas != Some(0)) {
             return self.audiences(cluster).unwrap_or_default().to_vec();
         }
         if self.azure_keeps_webhook(cluster) { vec![DEFAULT_AUDIENCE.into()] } else { Vec::new() }

@@ -1,12 +1,16 @@
 //! What drivers mount for the pods of a workload, some of them by a token of the ServiceAccount's.
 
 #[cfg(feature = "audit")]
-use alloc::string::String;
+use alloc::vec::Vec;
 
 use super::{Key, Link, Trust, Unknown};
+#[cfg(feature = "audit")]
+use crate::index::Name;
+#[cfg(feature = "audit")]
+use crate::inventory::Inventory;
 use crate::inventory::SecretProviderClass;
 #[cfg(feature = "audit")]
-use crate::model::{Custom, Login};
+use crate::model::{ClusterIx, Custom, ImageReference, Login};
 use crate::model::{Volume, Workload};
 
 impl<'a> Trust<'a> {
@@ -60,10 +64,31 @@ impl<'a> Trust<'a> {
     /// one was seen that a driver mounts with a token.
     #[cfg(feature = "audit")]
     pub fn volume_of(&self, workload: &Workload, claim: &str) -> Option<(&'a Custom, &'a Login)> {
-        let is_its = |(namespace, name): &(String, String)| *namespace == workload.namespace && name == claim;
-        self.customs(workload.cluster).find_map(|custom| {
-            let login = custom.logins().iter().find(|login| login.claim.as_ref().is_some_and(is_its))?;
-            Some((custom, login))
-        })
+        self.volumes.get(&Name::within(workload.cluster, &workload.namespace, claim)).first().copied()
     }
+
+    /// The workloads seen of a cluster that run an image of that name, such as those of an operator.
+    #[cfg(feature = "audit")]
+    pub fn running_image(&self, cluster: ClusterIx, name: &str) -> &[&'a Workload] {
+        self.running.get(&Name::within(cluster, name, ""))
+    }
+}
+
+#[cfg(feature = "audit")]
+pub(super) fn by_claim(inventory: &Inventory) -> impl Iterator<Item = (Name<'_>, (&Custom, &Login))> {
+    inventory.customs.iter().flat_map(|custom| {
+        let claims = custom.logins().iter().filter_map(|login| Some((login.claim.as_ref()?, login)));
+        claims.map(move |((namespace, claim), login)| (Name::within(custom.cluster, namespace, claim), (custom, login)))
+    })
+}
+
+#[cfg(feature = "audit")]
+pub(super) fn by_image(inventory: &Inventory) -> impl Iterator<Item = (Name<'_>, &Workload)> {
+    inventory.workloads.iter().flat_map(|workload| {
+        let mut names: Vec<&str> =
+            workload.containers().filter_map(|(it, _)| Some(ImageReference::of(it.image.as_deref()?).name())).collect();
+        names.sort_unstable();
+        names.dedup();
+        names.into_iter().map(move |name| (Name::within(workload.cluster, name, ""), workload))
+    })
 }

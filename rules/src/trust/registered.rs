@@ -115,7 +115,7 @@ impl<'a> Trust<'a> {
     /// # Errors
     /// If it is not known whether the cluster is of AKS.
     pub fn is_managed(&self, index: ClusterIx, namespace: &str) -> Result<bool, Unknown> {
-        if !is_managed(namespace) || namespace != OF_AKS {
+        if namespace != OF_AKS {
             return Ok(is_managed(namespace));
         }
         let Some(cluster) = self.cluster(index) else { return Err(Unknown(Key::Description(index))) };

@@ -8,6 +8,9 @@ use crate::model::DEFAULT_AUDIENCE;
 use crate::near::{Difference, Field, How, Miss};
 use crate::prelude::*;
 
+/// How many workloads of a ServiceAccount are looked at, each at its price.
+const COMPARED: usize = 64;
+
 /// In words, what mends `workload` and leaves the credential as it is; `None` if nobody seen lives by that.
 pub(super) fn repair(
     workload: &Workload,
@@ -28,10 +31,9 @@ pub(super) fn repair(
     if is_misspelt(workload, difference, trust) {
         return Some(format!("set the audience of the pods' projected token to `{wanted}`; {leave}"));
     }
-    let other = lives_by(workload, refusal, credential, trust)?;
-    let (kind, namespace, name) = (other.kind.kind, &other.namespace, &other.name);
+    let who = lives_by(workload, refusal, credential, trust)?;
     Some(format!(
-        "{leave}: {kind} `{namespace}/{name}` lives by its audience, and an identity holds no second credential of this issuer and subject; have these pods' token ask for `{wanted}` too, or run them under another ServiceAccount or with another identity"
+        "{leave}: {who} by its audience, and an identity holds no second credential of this issuer and subject; have these pods' token ask for `{wanted}` too, or run them under another ServiceAccount or with another identity"
     ))
 }
 
@@ -44,32 +46,35 @@ fn is_misspelt(workload: &Workload, audience: &Difference, trust: &Trust<'_>) ->
     is_named && is_slip && is_own && audience.trusted == DEFAULT_AUDIENCE
 }
 
-/// Another workload of the ServiceAccount, which asks for the identity, or may, with a token that the credential
-/// accepts.
-fn lives_by<'t>(
+/// Who lives by a credential: another workload of the ServiceAccount, which asks for the identity, or may, with a token
+/// that the credential accepts.
+fn lives_by(
     workload: &Workload,
     refusal: &Refusal<'_>,
     credential: &FederatedIdentityCredential,
-    trust: &Trust<'t>,
-) -> Option<&'t Workload> {
+    trust: &Trust<'_>,
+) -> Option<String> {
     let asks = |other: &Workload| {
         let mut asked = client_ids(other, trust).into_iter();
         asked.any(|asked| asked.map_or(true, |id| id.is_some_and(|id| id == refusal.client_id)))
     };
     let lives = |other: &&&Workload| {
         let presented = presented(other, trust).ok().flatten();
-        let is_trusted = presented.is_some_and(|it| it.is_trusted_by(credential) == Some(true));
-        is_trusted && !other.has_ended() && asks(other)
+        presented.is_some_and(|it| it.is_trusted_by(credential) == Some(true)) && asks(other)
     };
-    trust.workloads_of(workload.cluster, &workload.namespace, workload.service_account()).iter().find(lives).copied()
+    let all = trust.workloads_of(workload.cluster, &workload.namespace, workload.service_account());
+    let mut others = all.iter().filter(|other| !other.has_ended());
+    if let Some(other) = others.by_ref().take(COMPARED).find(lives) {
+        return Some(format!("{} `{}/{}` lives", other.kind.kind, other.namespace, other.name));
+    }
+    others.next().map(|_| format!("one of the {} workloads of its ServiceAccount may live", all.len()))
 }
 
 /// Whether a pod was given a token by the webhook, which gives a new one that is accepted.
 fn is_of_before(pod: &Workload, credential: &FederatedIdentityCredential, trust: &Trust<'_>) -> bool {
-    let given_now = trust.given_now(pod.cluster);
     pod.template.live
         && pod.needs_webhook()
-        && given_now.iter().any(|audience| credential.audiences.contains(audience))
+        && trust.given_now(pod.cluster).iter().any(|audience| credential.audiences.contains(audience))
 }
 
 #[cfg(test)]
@@ -147,6 +152,9 @@ mod tests {
             let said = fix(vec![lives_by_another.clone()]);
             assert!(said.contains(" update "), "{said} {lives_by_another:?}");
         }
+        let many = |count: usize| fix(core::iter::repeat_n(own(AUDIENCE), count).collect());
+        assert!(many(COMPARED - 1).contains(" update "), "none of them does");
+        assert!(many(COMPARED).contains("one of the 65 workloads of its ServiceAccount may live"));
     }
 
     #[test]
