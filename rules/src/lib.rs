@@ -45,6 +45,7 @@ mod sample;
 pub mod spelling;
 pub mod trust;
 pub mod webhook;
+pub mod whose;
 
 pub use wiguard_json as json;
 

@@ -110,13 +110,14 @@ fn outputs_repeat() {
         ]
     );
     assert_eq!(folder.run(&["scan", "k.yaml", "-o", "csv"]).out, folder.read("sheets/findings.csv"));
+    assert_eq!(folder.run(&["scan", "k.yaml", "-o", "ndjson=-"]).out, folder.read("r.ndjson"));
 }
 
 #[test]
 fn outputs_that_make_no_sense_are_refused() {
     let folder = known();
     for (arguments, says) in [
-        (&["-o", "json", "-o", "table"][..], "only one format can go to standard output"),
+        (&["-o", "json", "-o", "table=-"][..], "only one format can go to standard output"),
         (&["-o", "xml"], "there is no format `xml`; there are table, json, ndjson, csv"),
         (&["-o", "json="], "`json=` names no path"),
         (&["-o", "csv=k.yaml"], "could not write `k.yaml`: it is a file, and csv is written to a folder"),

@@ -201,4 +201,10 @@ fn another_reading_of_an_object_is_not_passed_over() {
             .contains("line 1: says otherwise of ServiceAccount shop/cart than ./a.yaml, which is believed; leave out"),
         "{reason}"
     );
+    let folder = Folder::of(&[("a.yaml", &(account("a") + "---\n" + &account("b")))]);
+    let (status, reason) = folder.run(&["scan", ".", "-o", "json"]).coverage("./a.yaml");
+    assert_eq!(status, "partial");
+    let within =
+        "line 3: says otherwise of ServiceAccount shop/cart than on line 1 of it, which is believed; leave out";
+    assert!(reason.contains(within), "{reason}");
 }

@@ -216,6 +216,37 @@ fn dumps_are_tied_to_their_clusters() {
     );
 }
 
+/// A discovery document tells of the cluster that is described beside it; a second one replaces nothing.
+#[test]
+fn two_discovery_documents_are_not_one_cluster() {
+    let discovery = |issuer: &str| json!({"issuer": issuer, "jwks_uri": format!("{issuer}/keys")}).to_string();
+    let folder = Folder::of(&[("in/aks.json", &cluster("blue")), ("in/k.yaml", KNOWN)]);
+    folder.write("in/a.json", discovery("https://oidc.example/a"));
+    folder.write("in/b.json", discovery("https://oidc.example/b"));
+    assert_eq!(clusters(&folder, &["in"]), ["blue"]);
+    let ran = folder.run(&["scan", "in", "-o", "json"]);
+    assert_eq!(ran.coverage("in/a.json").0, "complete", "{ran:?}");
+    let (status, reason) = ran.coverage("in/b.json");
+    assert_eq!(status, "partial", "{ran:?}");
+    assert!(reason.contains("another issuer than the discovery document of the cluster"), "{reason}");
+    let report = ran.report();
+    let differs = report["findings"].as_array().unwrap().iter().find(|found| found["rule"] == "AWI704");
+    assert!(differs.is_some_and(|it| it["message"].to_string().contains("https://oidc.example/a")), "{report}");
+}
+
+/// An issuer that the configuration says is the cluster's too makes no second one.
+#[test]
+fn another_issuer_of_a_cluster_is_its_own() {
+    let discovery = json!({"issuer": "https://oidc.example/old", "jwks_uri": "https://oidc.example/old/keys"});
+    let folder = Folder::of(&[("in/blue/k.yaml", KNOWN), ("in/deep/k.yaml", KNOWN)]);
+    folder.write("in/deep/openid.json", discovery.to_string());
+    let declared = "[[clusters]]\nname = \"blue\"\nissuer = \"https://oidc.example/new\"\n";
+    folder.write("wiguard.toml", declared);
+    assert_eq!(clusters(&folder, &["in"]), ["blue", "deep"]);
+    folder.write("wiguard.toml", format!("{declared}otherIssuers = [\"https://oidc.example/old\"]\n"));
+    assert_eq!(clusters(&folder, &["in"]), ["blue"], "both say the same of one object");
+}
+
 #[test]
 fn a_key_set_is_a_clusters_if_something_says_so() {
     let folder = Folder::of(&[("in/aks.json", &cluster("blue"))]);

@@ -55,6 +55,7 @@ impl Corpus {
     pub fn new() -> Self {
         let mut corpus = Self::default();
         corpus.folder(&testdata("estate"), None);
+        corpus.moved();
         for (number, folder) in documents().unwrap_or_else(|error| panic!("{error}")).iter().enumerate() {
             corpus.folder(folder, Some(&format!("document-{number}")));
         }
@@ -120,6 +121,23 @@ impl Corpus {
             let place = format!("{from}: {operation} {} {namespace}/{name}", kind.1);
             self.cases.push(Case { name: place, request: request(self.cases.len(), kind, &object, operation) });
         }
+    }
+
+    /// Some of the estate with their ServiceAccounts in a namespace beside their own, where Azure trusts none of them.
+    fn moved(&mut self) {
+        let estate = self.cases.iter().filter(|case| case.name.contains("prod-weu/deployments"));
+        let mut objects = Vec::new();
+        for case in estate.take(8) {
+            let mut workload = case.request["object"].clone();
+            let own = workload["metadata"]["namespace"].as_str().unwrap_or_default().to_owned();
+            let named = workload["spec"]["template"]["spec"]["serviceAccountName"].as_str().unwrap_or("default");
+            let Some(mut account) = self.accounts.get(&(own.clone(), named.to_owned())).cloned() else { continue };
+            for object in [&mut account, &mut workload] {
+                object["metadata"]["namespace"] = json!(format!("{own}-blue"));
+            }
+            objects.extend([account, workload]);
+        }
+        self.take("moved", objects, None);
     }
 
     /// What an API server, or one of Kubewarden's or Gatekeeper's scanners, sends now and then.

@@ -34,7 +34,7 @@ pub enum Format {
 pub struct Output {
     /// The format.
     pub format: Format,
-    /// Where to; standard output if it is not said.
+    /// Where to; standard output if it is not said, or `-`.
     pub path: Option<PathBuf>,
 }
 
@@ -63,6 +63,7 @@ impl FromStr for Output {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (name, path) = match text.split_once('=') {
+            Some((name, "-")) => (name, None),
             Some((name, path)) if !path.is_empty() => (name, Some(PathBuf::from(path))),
             Some((name, _)) => return Err(format!("`{name}=` names no path")),
             None => (text, None),

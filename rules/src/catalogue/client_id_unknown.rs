@@ -104,7 +104,7 @@
 use crate::model::{is_guid, is_placeholder};
 use crate::near::annotate;
 use crate::prelude::*;
-use crate::trust::{Key, Unknown};
+use crate::whose::{Asked, whose};
 
 pub(super) static RULE: Rule = Rule {
     summary: "the client id of the ServiceAccount belongs to no identity",
@@ -124,30 +124,20 @@ fn check(account: &ServiceAccount, trust: &Trust<'_>) -> Verdict {
     };
     let field = format!("metadata.annotations[{}]", annotation::CLIENT_ID);
     let fix = |right: &str| annotate(&account.namespace, &account.name, annotation::CLIENT_ID, right);
-    let looked_up = trust.identity(&client_id);
-    if let Link::Found(_) = looked_up {
-        return Ok(None);
-    }
-    if let Some(identity) = trust.identity_by_id(client_id.as_str()) {
-        let which = if identity.principal_id.eq_ignore_ascii_case(client_id.as_str()) { "principal" } else { "object" };
-        let message = format!(
-            "`{client_id}` is the {which} id of `{}`, not its client id `{}`: no token can be had for it",
-            identity.name, identity.client_id
-        );
-        return Ok(Some(
-            Finding::new(RULE.severity, field, message)
-                .with("value", client_id.as_str())
-                .with("identity", identity.name.as_str())
-                .with("clientId", identity.client_id.as_str())
-                .fix(fix(identity.client_id.as_str())),
-        ));
-    }
-    looked_up.known()?;
-    if account.annotations.get(annotation::TENANT_ID).is_some_and(|tenant| !trust.sees_tenant(tenant)) {
-        return Err(Unknown(Key::Identity(client_id.0)));
-    }
-    let message =
-        format!("client id `{client_id}` belongs to none of the managed identities and app registrations listed");
-    let alike = trust.identity_by_name(&account.name).map_or("CLIENT_ID", |identity| identity.client_id.as_str());
-    Ok(Some(Finding::new(RULE.severity, field, message).with("value", client_id.as_str()).fix(fix(alike))))
+    let tenant = || Ok(account.annotations.get(annotation::TENANT_ID).unwrap_or_default());
+    let (message, meant) = match whose(client_id.as_str(), tenant, trust)? {
+        Asked::Of(_) => return Ok(None),
+        Asked::Nobody(message, meant) => (message, meant),
+    };
+    let finding = Finding::new(RULE.severity, field, message).with("value", client_id.as_str());
+    Ok(Some(match meant {
+        Some(identity) => finding
+            .with("identity", identity.name.as_str())
+            .with("clientId", identity.client_id.as_str())
+            .fix(fix(identity.client_id.as_str())),
+        None => {
+            let alike = trust.identity_by_name(&account.name);
+            finding.fix(fix(alike.map_or("CLIENT_ID", |identity| identity.client_id.as_str())))
+        }
+    }))
 }

@@ -104,9 +104,10 @@
 //! ```
 use crate::model::{is_guid, is_placeholder};
 use crate::near::annotate;
-use crate::on_behalf::{self, Asked};
+use crate::on_behalf;
 use crate::prelude::*;
 use crate::repair;
+use crate::whose::{Asked, whose};
 
 pub(super) static RULE: Rule = Rule {
     summary: "images are to be pulled by an identity that does not trust the ServiceAccount",
@@ -134,7 +135,7 @@ fn check(account: &ServiceAccount, trust: &Trust<'_>) -> Verdict {
     }
     let client_id = ClientId::from(id);
     let tenant = || Ok(account.annotations.get(annotation::ACR_TENANT_ID).unwrap_or_default());
-    let identity = match on_behalf::whose(id, tenant, trust)? {
+    let identity = match whose(id, tenant, trust)? {
         Asked::Of(identity) => identity,
         Asked::Nobody(why, meant) => {
             let right = meant.map_or("CLIENT_ID", |identity| identity.client_id.as_str());

@@ -351,10 +351,11 @@
 use crate::exchange::trusts_one_like;
 use crate::model::{Login, Means, is_guid, is_placeholder};
 use crate::near::annotate;
-use crate::on_behalf::{self, Asked};
+use crate::on_behalf;
 use crate::parameters::any_glob;
 use crate::prelude::*;
 use crate::trust::Unknown;
+use crate::whose::{Asked, right, whose};
 
 pub(super) static RULE: Rule = Rule {
     summary: "an operator is told to act by an identity that does not serve it, or by none",
@@ -444,7 +445,7 @@ fn of_operator(custom: &Custom, login: &Login, trust: &Trust<'_>) -> Result<Opti
         ("", Some(program)) => on_behalf::tenant_of_operator(program, custom.cluster, trust),
         (said, _) => Ok(said.to_owned()),
     };
-    let identity = match on_behalf::whose(&login.client_id, tenant, trust)? {
+    let identity = match whose(&login.client_id, tenant, trust)? {
         Asked::Of(identity) => identity,
         Asked::Nobody(why, meant) => return Ok(Some(nobodys(why, meant))),
     };
@@ -491,7 +492,7 @@ fn of_account(custom: &Custom, name: &str, id: &str, trust: &Trust<'_>) -> Resul
         return Ok(Some((message, annotate(namespace, name, annotation::CLIENT_ID, "CLIENT_ID"))));
     };
     let tenant = || Ok(account.annotations.get(annotation::TENANT_ID).unwrap_or_default());
-    let identity = match on_behalf::whose(client_id.as_str(), tenant, trust)? {
+    let identity = match whose(client_id.as_str(), tenant, trust)? {
         Asked::Of(identity) => identity,
         Asked::Nobody(why, meant) => return Ok(says_it.then(|| nobodys(why, meant))),
     };
@@ -501,7 +502,7 @@ fn of_account(custom: &Custom, name: &str, id: &str, trust: &Trust<'_>) -> Resul
 }
 
 fn nobodys(why: String, meant: Option<&Identity>) -> Flaw {
-    (why, format!("give {}", on_behalf::right(meant)))
+    (why, format!("give {}", right(meant)))
 }
 
 fn untrusted(identity: &Identity, subject: &Subject, what: &str) -> Flaw {

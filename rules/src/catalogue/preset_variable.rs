@@ -236,6 +236,7 @@ use crate::model::{is_guid, is_placeholder, may_lie_in};
 use crate::prelude::*;
 use crate::trust::{Key, Unknown};
 use crate::webhook::{self, MOUNT_PATHS, TOKEN_FILE, Version};
+use crate::whose::{Asked, whose};
 
 pub(super) static RULE: Rule = Rule {
     summary: "a manifest sets a variable to something else than the webhook would",
@@ -443,18 +444,15 @@ fn of_nobody(
     if !is_guid(client_id) {
         return Ok(Some("which is no client id".into()));
     }
-    let looked_up = trust.identity(&client_id.into());
-    if let (false, Some(meant)) = (matches!(looked_up, Link::Found(_)), trust.identity_by_id(client_id)) {
-        let (name, right) = (&meant.name, &meant.client_id);
-        return Ok(Some(format!("which is another id of identity `{name}` than its client id `{right}`")));
-    }
-    if looked_up.known()?.is_some() {
-        return Ok(None);
-    }
-    match tenant(workload, container, trust)? {
-        Some(tenant) if !trust.sees_tenant(&tenant) => Err(Unknown(Key::Identity(client_id.into()))),
-        _ => Ok(Some("which none of the managed identities and app registrations listed has".into())),
-    }
+    let tenant = || Ok(tenant(workload, container, trust)?.unwrap_or_default());
+    Ok(match whose(client_id, tenant, trust)? {
+        Asked::Of(_) => None,
+        Asked::Nobody(_, Some(meant)) => {
+            let (name, right) = (&meant.name, &meant.client_id);
+            Some(format!("which is another id of identity `{name}` than its client id `{right}`"))
+        }
+        Asked::Nobody(_, None) => Some("which none of the managed identities and app registrations listed has".into()),
+    })
 }
 
 /// The hosts of Entra in the cloud of the identity that a container asks for, if its region tells.

@@ -196,9 +196,10 @@
 //! ```
 use crate::model::{AzureParameters, Body, DEFAULT_AUDIENCE, Life, Volume, is_guid, is_placeholder};
 use crate::near::Token;
-use crate::on_behalf::{self, Asked};
+use crate::on_behalf;
 use crate::prelude::*;
 use crate::repair;
+use crate::whose::{Asked, right, whose};
 
 pub(super) static RULE: Rule = Rule {
     summary: "a SecretProviderClass does not say properly by which identity secrets are fetched",
@@ -253,10 +254,10 @@ fn untrusted(custom: &Custom, said: &AzureParameters, trust: &Trust<'_>) -> Verd
         return Ok(None);
     }
     let field = "spec.parameters.clientID";
-    let identity = match on_behalf::whose(client_id, || Ok(&said.tenant_id), trust)? {
+    let identity = match whose(client_id, || Ok(&said.tenant_id), trust)? {
         Asked::Of(identity) => identity,
         Asked::Nobody(why, meant) => {
-            let fix = format!("set `clientID` to {}", on_behalf::right(meant));
+            let fix = format!("set `clientID` to {}", right(meant));
             return Ok(Some(Finding::new(RULE.severity, field, why).with("clientId", client_id).fix(fix)));
         }
     };

@@ -194,8 +194,9 @@
 //! spec: {podIdentity: {provider: aws, identityId: cart}}
 //! ```
 use crate::model::{Body, is_guid, is_placeholder};
-use crate::on_behalf::{self, Asked};
+use crate::on_behalf;
 use crate::prelude::*;
+use crate::whose::{Asked, right, whose};
 
 pub(super) static RULE: Rule = Rule {
     summary: "KEDA is told to authenticate by an identity that does not serve it",
@@ -241,10 +242,10 @@ fn check(custom: &Custom, trust: &Trust<'_>) -> Verdict {
                 "" => on_behalf::tenant_of_operator(OPERATOR, custom.cluster, trust),
                 said => Ok(said.to_owned()),
             };
-            let identity = match on_behalf::whose(id, tenant, trust)? {
+            let identity = match whose(id, tenant, trust)? {
                 Asked::Of(identity) => identity,
                 Asked::Nobody(why, meant) => {
-                    return found(RULE.severity, "identityId", why, format!("set `identityId` to {}", on_behalf::right(meant)));
+                    return found(RULE.severity, "identityId", why, format!("set `identityId` to {}", right(meant)));
                 }
             };
             let operator = (OPERATOR, custom.cluster);

@@ -146,8 +146,9 @@
 //! ```
 use crate::exchange::trusts_one_like;
 use crate::model::{Life, Login, Volume, is_guid, is_placeholder};
-use crate::on_behalf::{self, Asked};
+use crate::on_behalf;
 use crate::prelude::*;
+use crate::whose::{Asked, right, whose};
 
 pub(super) static RULE: Rule = Rule {
     summary: "a volume is mounted by an identity that does not trust the pods that have it",
@@ -175,9 +176,9 @@ fn check(custom: &Custom, trust: &Trust<'_>) -> Verdict {
     if !is_guid(id) {
         return finding(format!("`{id}` is no client id"), "give the identity's client id, a GUID".to_owned());
     }
-    let identity = match on_behalf::whose(id, || Ok(&login.tenant_id), trust)? {
+    let identity = match whose(id, || Ok(&login.tenant_id), trust)? {
         Asked::Of(identity) => identity,
-        Asked::Nobody(why, meant) => return finding(why, format!("give {}", on_behalf::right(meant))),
+        Asked::Nobody(why, meant) => return finding(why, format!("give {}", right(meant))),
     };
     let add = format!("add a federated credential to identity `{}` for", identity.name);
     if custom.kind.kind == "StorageClass" {
