@@ -29,6 +29,8 @@ pub(super) struct Causes {
     pub(super) causes: Vec<Cause>,
     /// How many more there are.
     pub(super) more: usize,
+    /// How many findings lead elsewhere.
+    pub(super) others: usize,
     /// Sources that could not be read wholly: source and reason.
     pub(super) not_read: Vec<(String, String)>,
 }
@@ -82,8 +84,11 @@ pub(super) fn of(text: &Text, collected: &Collected, config: &Config) -> Causes 
             let otherwise = other || foreseen.is_none();
             Some((about, otherwise, rank, found))
         };
-        std::mem::take(&mut report.findings).into_iter().filter_map(leads).collect()
+        let all = std::mem::take(&mut report.findings);
+        causes.others = all.len();
+        all.into_iter().filter_map(leads).collect()
     });
+    causes.others -= found.len();
     // stable: what is alike stays in the report's order, the gravest first
     found.sort_by_key(|(about, otherwise, rank, _)| (std::cmp::Reverse(about.len()), *otherwise, *rank));
     if found.first().is_some_and(|(about, ..)| !about.is_empty()) {

@@ -109,6 +109,7 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
     use wiguard_rules::catalogue::CATALOGUE;
+    use wiguard_rules::rule::Breaks;
 
     #[test]
     fn every_row_is_told_by_its_sample() {
@@ -158,6 +159,14 @@ mod tests {
         }
         assert_eq!(Text::read("No matching federated identity record found for x").codes, ["70021"]);
         assert_eq!(Text::read("AADSTS700213: No matching federated identity record found").codes, ["700213"]);
+    }
+
+    #[test]
+    fn every_rule_that_breaks_the_chain_is_the_cause_of_an_error() {
+        for entry in CATALOGUE.iter().filter(|entry| entry.rule.breaks != Breaks::Nothing) {
+            let leads = all().any(|row| row.rules.contains(&entry.id));
+            assert!(leads || !entry.rule.aadsts.is_empty(), "{} {}", entry.id, entry.name());
+        }
     }
 
     #[test]

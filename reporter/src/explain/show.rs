@@ -36,7 +36,11 @@ pub(super) fn text(text: &Text, causes: Option<&Causes>) -> String {
     }
     out.push_str(&match causes {
         Some(causes) => {
-            of_estate(causes, "no finding leads to this error: what was read is right as far as it can be judged")
+            let elsewhere = match causes.others {
+                0 => "no finding leads to this error: what was read is right as far as it can be judged".into(),
+                others => format!("no finding leads to this error; `wiguard scan` shows what else was found ({others})"),
+            };
+            of_estate(causes, &elsewhere)
         }
         None if ruled => {
             "`wiguard explain RULE` says more of each; `wiguard scan`, or --from with your sources, finds which of them it is here.\n".into()

@@ -41,10 +41,18 @@ pub(super) struct Values {
 }
 
 /// Patterns by what they find; the first that matches counts.
-const ISSUER: &[&str] = &[r"issuer:?\s*['`]([^'`\s]{1,600})['`]", r#"\biss"?\s*[:=]\s*"?(https://[^"'\s,}]{1,600})"#];
-const SUBJECT: &[&str] =
-    &[r"subject:?\s*['`]([^'`]{1,600})['`]", r"(system:serviceaccount:[a-z0-9.-]{1,253}:[a-z0-9.-]{1,253})"];
-const AUDIENCE: &[&str] = &[r"audience:?\s*['`]([^'`]{1,600})['`]", r"token for audience (\S{1,600}) not found"];
+const ISSUER: &[&str] = &[
+    r"(?:^|[^'`\w])issuer:?\s*['`]([^'`\s]{1,600})['`]",
+    r#"['"`]issuer['"`]\s*[:=]\s*['"`]([^'"`\s]{1,600})['"`]"#,
+    r#"\biss"?\s*[:=]\s*"?(https://[^"'\s,}]{1,600})"#,
+];
+const SUBJECT: &[&str] = &[
+    r"(?:^|[^'`\w])subject:?\s*['`]([^'`]{1,600})['`]",
+    r#"['"`]subject['"`]\s*[:=]\s*['"`]([^'"`]{1,600})['"`]"#,
+    r"(system:serviceaccount:[a-z0-9.-]{1,253}:[a-z0-9.-]{1,253})",
+];
+const AUDIENCE: &[&str] =
+    &[r"(?:^|[^'`\w])audience:?\s*['`]([^'`]{1,600})['`]", r"token for audience (\S{1,600}) not found"];
 const CLIENT: &[&str] = &[
     r"application with identifier\s*['`]([^'`]{1,300})['`]",
     r"the client\s*['`]([^'`]{1,300})['`]",
@@ -233,5 +241,9 @@ mod tests {
             "what is blotted out is not known"
         );
         assert_eq!(read("subject '\u{1b}[31mred'").subject, None);
+        assert_eq!(read("must specify 'issuer', 'subject' and 'audience'"), Values::default(), "their names alone");
+        let of = read(r#"{"issuer": "https://oidc.example", "subject":"system:serviceaccount:shop:cart"}"#);
+        assert_eq!(of.issuer.as_deref(), Some("https://oidc.example"));
+        assert_eq!(of.subject.as_deref(), Some("system:serviceaccount:shop:cart"));
     }
 }

@@ -11,9 +11,15 @@
 //! `kubernetes.azure.com/acr-tenant-id` gives.
 //!
 //! Whether kubelets ask for such tokens is in a file of each node, which is not read, nor is what roles the
-//! identity has on the registry. A placeholder is not judged. The policy leaves it to the audit.
+//! identity has on the registry. With the parameter `templated` a placeholder is left for a later stage to fill in. The
+//! policy leaves it to the audit.
 //!
 //! # Fails
+//!
+//! ```yaml
+//! # a placeholder that nobody filled in
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {kubernetes.azure.com/acr-client-id: "${PULL_CLIENT_ID}"}}}
+//! ```
 //!
 //! ```yaml
 //! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {kubernetes.azure.com/acr-client-id: id-pull}}}
@@ -94,11 +100,6 @@
 //! ```
 //!
 //! ```yaml
-//! # a placeholder
-//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {kubernetes.azure.com/acr-client-id: "${PULL_CLIENT_ID}"}}}
-//! ```
-//!
-//! ```yaml
 //! # images are pulled otherwise
 //! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
 //! ```
@@ -123,13 +124,15 @@ pub(super) static RULE: Rule = Rule {
 
 fn check(account: &ServiceAccount, trust: &Trust<'_>) -> Verdict {
     let Some(id) = account.annotations.get(annotation::ACR_CLIENT_ID) else { return Ok(None) };
-    if is_placeholder(id) {
+    let is_left = is_placeholder(id);
+    if is_left && trust.parameters().templated {
         return Ok(None);
     }
     let field = format!("metadata.annotations[{}]", annotation::ACR_CLIENT_ID);
     let (namespace, name) = (account.namespace.as_str(), account.name.as_str());
-    if !is_guid(id) {
-        let message = format!("`{id}` is no client id");
+    if is_left || !is_guid(id) {
+        let what = if is_left { "a placeholder that nobody filled in" } else { "no client id" };
+        let message = format!("`{id}` is {what}");
         let fix = annotate(namespace, name, annotation::ACR_CLIENT_ID, "CLIENT_ID");
         return Ok(Some(Finding::new(RULE.severity, field, message).fix(fix)));
     }
@@ -159,4 +162,25 @@ fn check(account: &ServiceAccount, trust: &Trust<'_>) -> Verdict {
     };
     let finding = Finding::new(RULE.severity, field, message).with("clientId", id).with("identity", identity.name.as_str());
     Ok(Some(finding.fix(repair::repair(identity, None, &token))))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::inventory::Inventory;
+    use crate::parameters::Parameters;
+    use crate::sample::account;
+
+    #[test]
+    fn a_later_stage_may_fill_it_in() {
+        let inventory = Inventory::default();
+        let account = account(r#"","kubernetes.azure.com/acr-client-id":"${ID}"#);
+        for templated in [false, true] {
+            let parameters = Parameters { templated, ..Parameters::default() };
+            let verdict = check(&account, &Trust::join(&inventory, &parameters)).unwrap();
+            let message = "`${ID}` is a placeholder that nobody filled in".to_owned();
+            assert_eq!(verdict.map(|found| found.message), (!templated).then_some(message));
+        }
+    }
 }

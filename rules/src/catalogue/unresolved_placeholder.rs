@@ -2,7 +2,8 @@
 //!
 //! `${CLIENT_ID}`, `<client-id>`, `{{ … }}`, a GUID of zeros or `changeme` stands where a value of
 //! workload identity belongs, as templates and guides leave it. Kubernetes and Azure store it as it
-//! is, and what depends on it fails later and elsewhere.
+//! is, and what depends on it fails later and elsewhere. The client ids and tenants of custom resources are read
+//! too: those of SecretProviderClasses, stores, triggers, issuers, volumes and other operators.
 //!
 //! With the parameter `templated` a later stage fills them in, and nothing is said. Names and
 //! namespaces are not read, as they may be anything; nor is `$(NAME)` in a container's variable,
@@ -38,6 +39,38 @@
 //! spec: {containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: 5a1e2c3d-0001-4000-8000-000000000001}, {name: AZURE_CLIENT_ID, value: "<client-id>"}]}]}
 //! ```
 //!
+//! ```yaml
+//! # what a driver is to ask with
+//! apiVersion: secrets-store.csi.x-k8s.io/v1
+//! kind: SecretProviderClass
+//! metadata: {name: vault, namespace: shop}
+//! spec: {provider: azure, parameters: {clientID: "<client-id>", tenantID: 11111111-1111-1111-1111-111111111111, keyvaultName: kv-shop}}
+//! ```
+//!
+//! ```yaml
+//! # where an operator is to ask
+//! apiVersion: external-secrets.io/v1
+//! kind: SecretStore
+//! metadata: {name: vault, namespace: shop}
+//! spec: {provider: {azurekv: {authType: WorkloadIdentity, tenantId: "${TENANT_ID}", vaultUrl: "https://kv-shop.vault.azure.net", serviceAccountRef: {name: cart}}}}
+//! ```
+//!
+//! ```yaml
+//! # as whom KEDA is to ask
+//! apiVersion: keda.sh/v1alpha1
+//! kind: TriggerAuthentication
+//! metadata: {name: bus, namespace: shop}
+//! spec: {podIdentity: {provider: azure-workload, identityId: 00000000-0000-0000-0000-000000000000}}
+//! ```
+//!
+//! ```yaml
+//! # as whom cert-manager is to ask
+//! apiVersion: cert-manager.io/v1
+//! kind: ClusterIssuer
+//! metadata: {name: letsencrypt}
+//! spec: {acme: {solvers: [{dns01: {azureDNS: {hostedZoneName: example.com, managedIdentity: {clientID: "{{ .Values.clientId }}"}}}}]}}
+//! ```
+//!
 //! # Passes
 //!
 //! ```yaml
@@ -69,6 +102,14 @@
 //! spec: {containers: [{name: todo}, {name: app}]}
 //! ```
 //!
+//! ```yaml
+//! # of another provider than Azure's
+//! apiVersion: external-secrets.io/v1
+//! kind: SecretStore
+//! metadata: {name: vault, namespace: shop}
+//! spec: {provider: {vault: {server: "https://<vault>"}}}
+//! ```
+//!
 //! # As CEL
 //!
 //! ```cel
@@ -86,6 +127,8 @@
 //!           .map(own, own[?size(own) - 1].?literal.orValue(""))
 //!           .exists(value, !value.contains("$(") && value.matches(variables.placeholder)))))
 //! ```
+#[cfg(feature = "audit")]
+use crate::model::{Body, Login};
 use crate::model::{is_guid, is_placeholder};
 use crate::prelude::*;
 use crate::spelling::KEYS;
@@ -99,7 +142,13 @@ pub(super) static RULE: Rule = Rule {
     frameworks: &[],
     yields_to: &[],
     since: "0.1.0",
-    checks: &[Check::Workload(on_workload), Check::ServiceAccount(on_account), Check::Credential(on_credential)],
+    checks: &[
+        Check::Workload(on_workload),
+        Check::ServiceAccount(on_account),
+        Check::Credential(on_credential),
+        #[cfg(feature = "audit")]
+        Check::Custom(on_custom),
+    ],
 };
 
 fn on_workload(workload: &Workload, trust: &Trust<'_>) -> Verdict {
@@ -136,6 +185,32 @@ fn on_credential(credential: &FederatedIdentityCredential, trust: &Trust<'_>) ->
     let audiences = credential.audiences.iter().enumerate();
     values.extend(audiences.map(|(index, audience)| (format!("audiences[{index}]"), audience.as_str())));
     Ok(check(values, trust))
+}
+
+/// What custom resources say of client ids and tenants.
+#[cfg(feature = "audit")]
+fn on_custom(custom: &Custom, trust: &Trust<'_>) -> Verdict {
+    let values = match &custom.body {
+        Body::ProviderClass(said) => vec![
+            ("spec.parameters.clientID".to_owned(), said.client_id.as_str()),
+            ("spec.parameters.tenantID".to_owned(), said.tenant_id.as_str()),
+        ],
+        Body::Store(store) if store.azure => {
+            vec![("spec.provider.azurekv.tenantId".to_owned(), store.tenant_id.as_str())]
+        }
+        Body::Trigger(said) => vec![
+            (format!("{}.identityId", said.path), said.identity_id.as_str()),
+            (format!("{}.identityTenantId", said.path), said.tenant_id.as_str()),
+        ],
+        _ => custom.logins().iter().flat_map(of_login).collect(),
+    };
+    Ok(check(values, trust))
+}
+
+#[cfg(feature = "audit")]
+fn of_login(login: &Login) -> [(String, &str); 2] {
+    let (parent, _) = login.path.rsplit_once('.').unwrap_or_default();
+    [(login.path.clone(), login.client_id.as_str()), (format!("{parent}.tenantID"), login.tenant_id.as_str())]
 }
 
 fn check(values: Vec<(String, &str)>, trust: &Trust<'_>) -> Option<Finding> {

@@ -18,7 +18,7 @@ pub(super) static ROWS: &[Known] = &[
             "`no endpoints`: none is; `x509`: its certificate does not fit its configuration, restart it; `deadline exceeded`, `i/o timeout`: a firewall or network policy keeps the API server from port 9443",
             "it must not be installed twice, as add-on and by Helm",
         ],
-        rules: &["AWI701"],
+        rules: &["AWI702", "AWI703", "AWI701"],
         sample: "Internal error occurred: failed calling webhook \"mutation.azure-workload-identity.io\": failed to call webhook: Post \"https://azure-wi-webhook-webhook-service.kube-system.svc:443/mutate-v1-pod?timeout=10s\": context deadline exceeded",
     },
     Known {
@@ -40,7 +40,7 @@ pub(super) static ROWS: &[Known] = &[
         link: Link::Webhook,
         meaning: "the webhook refuses the pod: azure.workload.identity/proxy-sidecar-port is no port",
         check: &["write a number from 1 to 65535 in quotes, or leave it out for 8000"],
-        rules: &[],
+        rules: &["AWI109"],
         sample: "admission webhook denied the request: failed to parse proxy sidecar port: strconv.ParseInt: parsing \"http\": invalid syntax",
     },
     Known {
@@ -52,7 +52,7 @@ pub(super) static ROWS: &[Known] = &[
         check: &[
             "set azure.workload.identity/service-account-token-expiration and proxy-sidecar-port to plain numbers in quotes, without unit or space",
         ],
-        rules: &["AWI501"],
+        rules: &["AWI501", "AWI109"],
         sample: "admission webhook \"mutation.azure-workload-identity.io\" denied the request: strconv.ParseInt: parsing \"1h\": invalid syntax",
     },
     Known {
@@ -64,7 +64,7 @@ pub(super) static ROWS: &[Known] = &[
         check: &[
             "take azure.workload.identity/inject-proxy-sidecar off, and use a library that knows workload identity",
         ],
-        rules: &[],
+        rules: &["AWI110", "AWI109"],
         sample: "admission webhook \"mutation.azure-workload-identity.io\" denied the request: hostNetwork is set to true, cannot inject proxy sidecar",
     },
     Known {
@@ -81,7 +81,7 @@ pub(super) static ROWS: &[Known] = &[
             "create the ServiceAccount in the pod's namespace, before what makes the pod; one of another namespace does not count",
             "compare serviceAccountName of the pod with the ServiceAccount's name: charts put their own name before both, or before one",
         ],
-        rules: &["AWI203", "AWI311", "AWI303"],
+        rules: &["AWI114", "AWI804", "AWI303", "AWI311", "AWI203"],
         sample: "Error creating: pods \"cart-7d9f-\" is forbidden: error looking up service account shop/cart: serviceaccount \"cart\" not found",
     },
     Known {
@@ -130,7 +130,10 @@ pub(super) static ROWS: &[Known] = &[
             "a pod on a virtual node gets no projected volume",
             "a pod that was made before the webhook was ready has neither volume nor variables: make it anew",
         ],
-        rules: &["AWI101", "AWI102", "AWI103", "AWI104", "AWI111"],
+        rules: &[
+            "AWI503", "AWI113", "AWI105", "AWI505", "AWI504", "AWI112", "AWI208", "AWI101", "AWI102", "AWI103",
+            "AWI104", "AWI111", "AWI706", "AWI702",
+        ],
         sample: "open /var/run/secrets/azure/tokens/azure-identity-token: no such file or directory",
     },
     Known {
@@ -176,7 +179,7 @@ pub(super) static ROWS: &[Known] = &[
         check: &[
             "annotate the ServiceAccount with azure.workload.identity/client-id, or have the program say client_id",
         ],
-        rules: &["AWI203", "AWI201", "AWI205"],
+        rules: &["AWI203", "AWI201", "AWI205", "AWI113"],
         sample: "The client_id parameter or AZURE_CLIENT_ID environment variable must be set",
     },
     Known {
@@ -188,7 +191,7 @@ pub(super) static ROWS: &[Known] = &[
         check: &[
             "the webhook's configuration must name the tenant (azureTenantID), or the ServiceAccount its tenant-id",
         ],
-        rules: &["AWI204"],
+        rules: &["AWI703", "AWI113", "AWI204"],
         sample: "failed to create proxy: AZURE_TENANT_ID not set",
     },
     Known {
@@ -198,7 +201,7 @@ pub(super) static ROWS: &[Known] = &[
         link: Link::Elsewhere,
         meaning: "the NMI of the retired AAD Pod Identity still answers in place of the metadata service",
         check: &["delete its DaemonSet and the label aadpodidbinding of the pod"],
-        rules: &["AWI601"],
+        rules: &["AWI604", "AWI603", "AWI601", "AWI602"],
         sample: "getting assigned identities for pod shop/cart in CREATED state failed after 16 attempts, retry duration [5]s, error: no azure identity found for request clientID 3333",
     },
 ];

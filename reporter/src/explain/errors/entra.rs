@@ -187,7 +187,7 @@ pub(super) static ROWS: &[Known] = &[
         link: Link::Issuer,
         meaning: "the issuer's keys could not be understood",
         check: &["the keys must be RSA, in a JSON Web Key Set; RS256 is what Microsoft supports"],
-        rules: &[],
+        rules: &["AWI704"],
         sample: "AADSTS900612: Failed to parse external OIDC provider signing keys.",
     },
     Known {
@@ -227,7 +227,7 @@ pub(super) static ROWS: &[Known] = &[
         sample: "AADSTS7002381: The token is missing the required enterprise claim.",
     },
     Known {
-        codes: &["90002", "900439", "900432", "900382"],
+        codes: &["90002"],
         said: &[],
         name: "",
         link: Link::Tenant,
@@ -236,8 +236,21 @@ pub(super) static ROWS: &[Known] = &[
             "AZURE_TENANT_ID comes from the annotation azure.workload.identity/tenant-id, else from the webhook's configuration",
             "AZURE_AUTHORITY_HOST must be that of the tenant's cloud",
         ],
-        rules: &["AWI204"],
+        rules: &["AWI204", "AWI207", "AWI113", "AWI703"],
         sample: "AADSTS90002: Tenant '11111111-1111-1111-1111-111111111111' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud.",
+    },
+    Known {
+        codes: &["900439", "900432", "900382"],
+        said: &[],
+        name: "",
+        link: Link::Tenant,
+        meaning: "the application is of another cloud than the one that was asked",
+        check: &[
+            "AZURE_AUTHORITY_HOST must be that of the identity's cloud: the webhook takes it from AZURE_ENVIRONMENT of its configuration, unless the container sets its own",
+            "AZURE_TENANT_ID must be a tenant of that cloud",
+        ],
+        rules: &["AWI703", "AWI113", "AWI204", "AWI207"],
+        sample: "AADSTS900432: Confidential Client is not supported in Cross Cloud request.",
     },
     Known {
         codes: &["70011", "500011", "901002"],

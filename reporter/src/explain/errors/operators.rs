@@ -25,7 +25,7 @@ pub(super) static ROWS: &[Known] = &[
         check: &[
             "add the audience to tokenRequests of its CSIDriver object; it is api://AzureADTokenExchange unless the credential says otherwise",
         ],
-        rules: &["AWI307"],
+        rules: &["AWI307", "AWI803"],
         sample: "rpc error: code = Unknown desc = failed to parse workload identity tokens, error: token for audience api://AzureADTokenExchange not found",
     },
     Known {
@@ -35,7 +35,7 @@ pub(super) static ROWS: &[Known] = &[
         link: Link::Operator,
         meaning: "the SecretProviderClass names no identity, so that the driver looks for a service principal's secret",
         check: &["set spec.parameters.clientID (so written) to the identity's client id, and tenantId"],
-        rules: &[],
+        rules: &["AWI803"],
         sample: "rpc error: code = Unknown desc = failed to mount objects, error: failed to get keyvault client: failed to get credentials, nodePublishSecretRef secret is not set",
     },
     Known {
@@ -45,7 +45,7 @@ pub(super) static ROWS: &[Known] = &[
         link: Link::Operator,
         meaning: "the SecretProviderClass names several ways to authenticate",
         check: &["keep clientID alone, and set usePodIdentity and useVMManagedIdentity to \"false\" or leave them out"],
-        rules: &[],
+        rules: &["AWI803"],
         sample: "only one identity mode can be enabled at a time: usePodIdentity, useVMManagedIdentity, clientID",
     },
     Known {
@@ -58,7 +58,7 @@ pub(super) static ROWS: &[Known] = &[
             "label the controller's pod azure.workload.identity/use: \"true\" and annotate its ServiceAccount",
             "or give the store a serviceAccountRef, whose ServiceAccount then counts",
         ],
-        rules: &["AWI101", "AWI103", "AWI203"],
+        rules: &["AWI804", "AWI104", "AWI101", "AWI103", "AWI203", "AWI105", "AWI702", "AWI706"],
         sample: "missing environment variables. AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_FEDERATED_TOKEN_FILE must be set",
     },
     Known {
@@ -68,7 +68,7 @@ pub(super) static ROWS: &[Known] = &[
         link: Link::ServiceAccount,
         meaning: "the ServiceAccount that a store of External Secrets names has no client id",
         check: &["annotate it with azure.workload.identity/client-id, spelt exactly so"],
-        rules: &["AWI201", "AWI203", "AWI202"],
+        rules: &["AWI804", "AWI201", "AWI203", "AWI202"],
         sample: "missing clientID: either serviceAccountRef or service account annotation 'azure.workload.identity/client-id' is missing",
     },
     Known {
@@ -80,7 +80,7 @@ pub(super) static ROWS: &[Known] = &[
         check: &[
             "set spec.provider.azurekv.tenantId, or annotate the ServiceAccount with azure.workload.identity/tenant-id",
         ],
-        rules: &["AWI204"],
+        rules: &["AWI804", "AWI204"],
         sample: "missing tenantID in store config or service account annotation: serviceAccount shop/cart",
     },
     Known {
@@ -90,7 +90,7 @@ pub(super) static ROWS: &[Known] = &[
         link: Link::Operator,
         meaning: "tenant or client id is said in several places at once, and External Secrets takes neither",
         check: &["say it once: in the store, in the secret, or on the ServiceAccount"],
-        rules: &[],
+        rules: &["AWI804"],
         sample: "multiple tenantID found. Check secretRef, 'spec.provider.azurekv.tenantId', and serviceAccountRef",
     },
     Known {
@@ -106,7 +106,7 @@ pub(super) static ROWS: &[Known] = &[
             "provider must be azure-workload: azure was removed in KEDA 2.15",
             "whatever identityId says, the token is that of keda-operator: the identity must trust system:serviceaccount:NAMESPACE:keda-operator",
         ],
-        rules: &["AWI301"],
+        rules: &["AWI805", "AWI301"],
         sample: "error parsing azure queue metadata: pod identity azure not supported for azure storage queues",
     },
     Known {
@@ -121,7 +121,7 @@ pub(super) static ROWS: &[Known] = &[
         check: &[
             "set dns01.azureDNS.managedIdentity.clientID; it must trust system:serviceaccount:cert-manager:cert-manager, and the controller's pod needs the label",
         ],
-        rules: &["AWI301", "AWI101"],
+        rules: &["AWI806", "AWI104", "AWI101", "AWI203"],
         sample: "error instantiating azuredns challenge solver: ClientID was omitted without providing one of `--cluster-issuer-ambient-credentials` or `--issuer-ambient-credentials`",
     },
     Known {
@@ -137,7 +137,7 @@ pub(super) static ROWS: &[Known] = &[
         check: &[
             "its azure.json must say useWorkloadIdentityExtension: true, its pod carry the label, and its ServiceAccount the client id",
         ],
-        rules: &["AWI101", "AWI103", "AWI203"],
+        rules: &["AWI808", "AWI104", "AWI101", "AWI103", "AWI203", "AWI105"],
         sample: "time=\"2024-05-01T10:00:00Z\" level=fatal msg=\"external-dns: failed to read Azure config file '/etc/kubernetes/azure.json': open /etc/kubernetes/azure.json: no such file or directory\"",
     },
     Known {
@@ -154,7 +154,7 @@ pub(super) static ROWS: &[Known] = &[
             "the secret that serviceoperator.azure.com/credential-from, aso-credential or aso-controller-settings names must hold AZURE_SUBSCRIPTION_ID, AZURE_TENANT_ID, AZURE_CLIENT_ID and no secret",
             "every client id must trust system:serviceaccount:azureserviceoperator-system:azureserviceoperator-default",
         ],
-        rules: &["AWI301"],
+        rules: &["AWI808", "AWI301"],
         sample: "credential Secret \"shop/aso-credential\" does not contain key \"AZURE_CLIENT_ID\"",
     },
 ];

@@ -4,8 +4,17 @@
 use super::{Known, Link};
 
 /// What leads to an environment without the variables that the webhook injects.
-const NOT_INJECTED: &[&str] =
-    &["AWI101", "AWI102", "AWI103", "AWI104", "AWI203", "AWI201", "AWI205", "AWI111", "AWI108", "AWI701"];
+const NOT_INJECTED: &[&str] = &[
+    "AWI101", "AWI102", "AWI103", "AWI104", "AWI105", "AWI107", "AWI203", "AWI201", "AWI205", "AWI111", "AWI108",
+    "AWI702", "AWI706", "AWI701", "AWI113", "AWI208", "AWI112", "AWI707", "AWI708", "AWI601", "AWI603", "AWI808",
+];
+
+/// What leads to a library that looks for other ways, or knows no other.
+const NO_WORKLOAD_IDENTITY: &[&str] = &[
+    "AWI101", "AWI102", "AWI103", "AWI104", "AWI105", "AWI801", "AWI607", "AWI107", "AWI203", "AWI201", "AWI205",
+    "AWI111", "AWI108", "AWI702", "AWI706", "AWI701", "AWI113", "AWI208", "AWI112", "AWI707", "AWI708", "AWI705",
+    "AWI601", "AWI603", "AWI604", "AWI808",
+];
 
 pub(super) static ROWS: &[Known] = &[
     Known {
@@ -23,7 +32,10 @@ pub(super) static ROWS: &[Known] = &[
             "if it is not, the pod's label is: in spec.template.metadata.labels, \"true\" in quotes",
             "a container in azure.workload.identity/skip-containers gets nothing",
         ],
-        rules: &["AWI203", "AWI201", "AWI205", "AWI101", "AWI102", "AWI103", "AWI104", "AWI111"],
+        rules: &[
+            "AWI203", "AWI201", "AWI205", "AWI113", "AWI208", "AWI707", "AWI101", "AWI102", "AWI103", "AWI104",
+            "AWI105", "AWI111", "AWI706", "AWI702", "AWI701",
+        ],
         sample: "WorkloadIdentityCredential: no client ID specified. Check pod configuration or set ClientID in the options",
     },
     Known {
@@ -108,7 +120,7 @@ pub(super) static ROWS: &[Known] = &[
             "the environment of workload identity is missing: look at the pod's label first",
             "a library that is too old knows managed identities only",
         ],
-        rules: NOT_INJECTED,
+        rules: NO_WORKLOAD_IDENTITY,
         sample: "ManagedIdentityCredential authentication unavailable. The requested identity has not been assigned to this resource.",
     },
     Known {
@@ -120,7 +132,7 @@ pub(super) static ROWS: &[Known] = &[
         check: &[
             "do not name one of the node's: mend the pod's label and the ServiceAccount's annotation, so that the pod has its own",
         ],
-        rules: NOT_INJECTED,
+        rules: NO_WORKLOAD_IDENTITY,
         sample: "Multiple user assigned identities exist, please specify the clientId / resourceId of the identity in the token request",
     },
     Known {
@@ -148,7 +160,7 @@ pub(super) static ROWS: &[Known] = &[
         check: &[
             "look at the pod's label and the ServiceAccount's annotation: the environment of workload identity is missing",
         ],
-        rules: NOT_INJECTED,
+        rules: NO_WORKLOAD_IDENTITY,
         sample: "ManagedIdentityCredential authentication unavailable. No response received from the managed identity endpoint.",
     },
     Known {
@@ -163,7 +175,7 @@ pub(super) static ROWS: &[Known] = &[
         link: Link::Library,
         meaning: "every credential of the chain failed; the line of WorkloadIdentityCredential says why, the others only that they are not meant",
         check: &["read the line of WorkloadIdentityCredential, and explain that"],
-        rules: NOT_INJECTED,
+        rules: NO_WORKLOAD_IDENTITY,
         sample: "DefaultAzureCredential failed to retrieve a token from the included credentials.",
     },
     Known {
@@ -193,7 +205,7 @@ pub(super) static ROWS: &[Known] = &[
             "is the object id in the message the identity that was meant? A token of the node's identity looks the same",
             "assign a role at the resource to the identity's principal id; it takes some minutes to count",
         ],
-        rules: &["AWI104"],
+        rules: &["AWI104", "AWI705", "AWI607"],
         sample: "AuthorizationFailed: The client '3333' with object id '4444' does not have authorization to perform action 'Microsoft.KeyVault/vaults/read'",
     },
 ];
