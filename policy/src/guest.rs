@@ -45,10 +45,10 @@ unsafe extern "C" {
 }
 
 /// What Kubewarden wants to know of the policy, where it looks for it (Kubewarden,
-/// `crates/policy-evaluator/src/constants.rs`); `deploy/kubewarden/metadata.yml` is the same for people.
-#[used]
+/// `crates/policy-evaluator/src/constants.rs`); `deploy/kubewarden/metadata.yml` is the same for people. Public, for that
+/// keeps the section; `#[used]` would keep the bytes among the data as well.
 #[unsafe(link_section = "io.kubewarden.metadata")]
-static METADATA: [u8; include_bytes!("metadata.json").len()] = *include_bytes!("metadata.json");
+pub static METADATA: [u8; include_bytes!("metadata.json").len()] = *include_bytes!("metadata.json");
 
 /// The host, through waPC.
 struct Wapc;

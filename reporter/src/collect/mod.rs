@@ -9,6 +9,7 @@ mod extent;
 pub(crate) mod facts;
 mod feed;
 pub(crate) mod iac;
+mod mentioned;
 pub(crate) mod placing;
 mod software;
 mod tie;

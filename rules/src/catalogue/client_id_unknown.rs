@@ -2,7 +2,7 @@
 //!
 //! Entra looks for the application of that id and finds none. Often it is another id of the right
 //! identity: its principal id, or the object id of the app registration, which look alike and are
-//! not what tokens are asked for by. Else the identity was deleted, or made anew with another id.
+//! not what tokens are asked for by, which is critical. Else the identity was deleted, or made anew with another id.
 //!
 //! An unknown client id is accused only if managed identities and app registrations are both listed,
 //! as either could have it (at admission: if the published trust inventory lists every client id);
@@ -129,7 +129,9 @@ fn check(account: &ServiceAccount, trust: &Trust<'_>) -> Verdict {
         Asked::Of(_) => return Ok(None),
         Asked::Nobody(message, meant) => (message, meant),
     };
-    let finding = Finding::new(RULE.severity, field, message).with("value", client_id.as_str());
+    // What is known to be another id was not merely overlooked in a list.
+    let severity = if meant.is_some() { Severity::Critical } else { RULE.severity };
+    let finding = Finding::new(severity, field, message).with("value", client_id.as_str());
     Ok(Some(match meant {
         Some(identity) => finding
             .with("identity", identity.name.as_str())

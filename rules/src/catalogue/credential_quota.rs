@@ -138,7 +138,9 @@ fn check(identity: &Identity, trust: &Trust<'_>) -> Verdict {
         let matters = open.filter(|(_, many)| total + many >= threshold);
         return unknown.or(matters.map(|(key, _)| key)).map_or(Ok(None), Err);
     }
-    let (severity, what) = if total > limit {
+    let (severity, what) = if used > limit {
+        (Severity::Critical, format!("{used} credentials are declared, and an identity takes {limit}"))
+    } else if total > limit {
         (
             Severity::Critical,
             format!(

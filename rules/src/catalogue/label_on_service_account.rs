@@ -5,10 +5,11 @@
 //! label, `pod-not-opted-in` tells.
 //!
 //! The labels and annotations of workload identity, spelt right or wrong, are as idle on a Service, a
-//! Namespace, a Secret or a ConfigMap, and somebody meant something by them: there the finding is low.
-//! Charts that give one set of labels to all their objects do no harm by it; whether the pods have what they
-//! need is for the rules about pods. A label of a Namespace is left alone if a `namespaceSelector` of the
-//! webhook asks for its key, and nothing is said of it while the webhook's registration is not known.
+//! Namespace, a Secret or a ConfigMap, and somebody meant something by them: an annotation there names an identity
+//! to nobody, and the finding is medium. Labels alone are low: charts that give one set of them to all their objects
+//! do no harm by it, and whether the pods have what they need is for the rules about pods. A label of a Namespace is
+//! left alone if a `namespaceSelector` of the webhook asks for its key, and nothing is said of it while the webhook's
+//! registration is not known.
 //! `azure-workload-identity.io/…` marks the webhook's own objects.
 //!
 //! The policy leaves it to the audit, which reads these kinds in files and snapshots, and not live.
@@ -121,5 +122,6 @@ fn bystander(custom: &Custom, trust: &Trust<'_>) -> Verdict {
     }
     let message = format!("`{field}` stands on a {kind}, where nothing of workload identity is read");
     let fix = "remove it; `azure.workload.identity/use` belongs to the labels of pods, client id and tenant id to the annotations of their ServiceAccount";
-    Ok(Some(Finding::new(Severity::Low, field, message).with("fields", fields).fix(fix)))
+    let severity = if annotations.is_empty() { Severity::Low } else { Severity::Medium };
+    Ok(Some(Finding::new(severity, field, message).with("fields", fields).fix(fix)))
 }

@@ -12,7 +12,7 @@
 //! that no identity trusts it, the finding is low where the cluster's Deployments were all read; the policy leaves
 //! that to the audit as well.
 //!
-//! A template that projects its own token, and one that opts out with the value `false`, are left alone.
+//! A template that projects its own token is left alone, and so is who opts out with the value `false`, there or here.
 //! So is one that has the label with a wrong value, which is for `label-value-not-true` to tell: a
 //! ReplicaSet's own labels are a copy of its template's.
 //!
@@ -86,11 +86,28 @@
 //!         projected: {sources: [{serviceAccountToken: {path: token, audience: "api://AzureADTokenExchange"}}]}
 //! ```
 //!
+//! ```yaml
+//! # opts out, if in the wrong place
+//! apiVersion: apps/v1
+//! kind: Deployment
+//! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "false"}}
+//! spec: {template: {spec: {serviceAccountName: cart}}}
+//! ```
+//!
+//! ```yaml
+//! # as do the Jobs
+//! apiVersion: batch/v1
+//! kind: CronJob
+//! metadata: {name: nightly, namespace: shop}
+//! spec: {jobTemplate: {metadata: {labels: {azure.workload.identity/use: "false"}}, spec: {template: {spec: {serviceAccountName: cart}}}}}
+//! ```
+//!
 //! # As CEL
 //!
 //! ```cel
 //! object.kind != "Pod"
 //!   && "azure.workload.identity/use" in variables.ownLabels
+//!   && !(variables.ownLabels["azure.workload.identity/use"] in [dyn("false"), dyn(false)])
 //!   && !("azure.workload.identity/use" in variables.labels)
 //!   && !variables.audiences.exists(volume, volume.exists(a, a.startsWith("api://AzureADTokenExchange")))
 //!   && !(size(variables.audiences) > 0

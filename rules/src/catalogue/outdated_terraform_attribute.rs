@@ -154,39 +154,48 @@ pub(super) static RULE: Rule = Rule {
     frameworks: &[],
     yields_to: &[],
     since: "0.1.0",
-    checks: &[Check::Identity(check)],
+    checks: &[Check::Declared(check)],
 };
 
 /// What azurerm 5.0 takes away (azurerm, 5.0 upgrade guide).
 const OLD: [&str; 2] = ["parent_id", "resource_group_name"];
 
-fn check(identity: &Identity, trust: &Trust<'_>) -> Verdict {
-    let old = |it: &DeclaredCredential| -> Option<&'static str> {
-        let Tool::Terraform { written, .. } = &it.tool else { return None };
-        let applies = !it.is_deleted() && it.tool.is_at_least(4, 65);
-        OLD.into_iter().find(|name| applies && written.iter().any(|own| own == name))
-    };
-    let declared = trust.declared().of_identity(identity);
-    let Some((one, attribute)) = declared.iter().find_map(|it| Some((it, old(it)?))) else {
-        let Some(old) = declared.iter().find(|it| it.tool.is_below(3, 40)) else { return Ok(None) };
-        let all = || declared.iter().map(|it| collides(it, declared));
-        if all().any(|it| it == Some(true)) {
+fn check(one: &DeclaredCredential, trust: &Trust<'_>) -> Verdict {
+    let all = trust.declared().of_owner(&one.identity);
+    let all = if all.is_empty() { core::slice::from_ref(one) } else { all };
+    // Told once, at the first of an identity.
+    let is_first = |found: &DeclaredCredential| core::ptr::eq(found, one);
+    let Some((first, attribute)) = all.iter().find_map(|it| Some((it, old(it)?))) else {
+        let Some(first) = all.iter().find(|it| it.tool.is_below(3, 40)).filter(|first| is_first(first)) else {
+            return Ok(None);
+        };
+        let colliding = || all.iter().map(|it| collides(it, all));
+        if colliding().any(|it| it == Some(true)) {
             return Ok(None);
         }
-        if all().any(|it| it.is_none()) {
-            return Err(Unknown(Key::Value(format!("what {} waits for", old.address))));
+        if colliding().any(|it| it.is_none()) {
+            return Err(Unknown(Key::Value(format!("what {} waits for", first.address))));
         }
-        return Ok(Some(too_old(old)));
+        return Ok(Some(too_old(first)));
     };
-    let gone = one.tool.is_at_least(5, 0);
+    if !is_first(first) {
+        return Ok(None);
+    }
+    let gone = first.tool.is_at_least(5, 0);
     let (severity, what) = if gone { (Severity::High, "does not know") } else { (RULE.severity, "is about to drop") };
-    let message = format!("{} sets `{attribute}`, which its version of the provider {what}", one.address);
+    let message = format!("{} sets `{attribute}`, which its version of the provider {what}", first.address);
     Ok(Some(
-        Finding::new(severity, "federatedIdentityCredentials", message)
-            .with("declaredAs", one.address.as_str())
+        Finding::new(severity, attribute, message)
             .with("attribute", attribute)
             .fix("set user_assigned_identity_id to the id of the identity, and take out parent_id and resource_group_name"),
     ))
+}
+
+/// An attribute that the version of its provider drops.
+fn old(it: &DeclaredCredential) -> Option<&'static str> {
+    let Tool::Terraform { written, .. } = &it.tool else { return None };
+    let applies = !it.is_deleted() && it.tool.is_at_least(4, 65);
+    OLD.into_iter().find(|name| applies && written.iter().any(|own| own == name))
 }
 
 /// Of a credential that a provider writes which does not wait for others (azurerm, changelog of 3.40.0).
@@ -194,6 +203,5 @@ fn too_old(it: &DeclaredCredential) -> Finding {
     let message =
         format!("{} is held to a provider below 3.40.0, which writes credentials of an identity all at once", it.address);
     Finding::new(Severity::Medium, "federatedIdentityCredentials", message)
-        .with("declaredAs", it.address.as_str())
         .fix("require version 3.40.0 or later of the azurerm provider")
 }

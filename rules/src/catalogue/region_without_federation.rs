@@ -3,8 +3,8 @@
 //! Azure Resource Manager answers 405 to every attempt to add one. It is the region of the identity that
 //! counts, not that of the cluster: an identity elsewhere serves just as well.
 //!
-//! Judged are identities that a ServiceAccount names and that have no credential yet; one that has some
-//! has shown that it can. The regions are a parameter, `regionsWithoutFederation`, since their list
+//! Judged are identities that a ServiceAccount names, or for which a credential is declared, and that have none yet;
+//! one that has some has shown that it can. The regions are a parameter, `regionsWithoutFederation`, since their list
 //! changes.
 //!
 //! # Fails
@@ -27,7 +27,34 @@
 //! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 33333333-3333-3333-3333-333333333333}}}
 //! ```
 //!
+//! ```yaml
+//! # a template makes both
+//! $schema: https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#
+//! contentVersion: 1.0.0.0
+//! resources:
+//! - {type: Microsoft.ManagedIdentity/userAssignedIdentities, apiVersion: "2024-11-30", name: id-cart, location: malaysiasouth}
+//! - type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials
+//!   apiVersion: "2024-11-30"
+//!   name: id-cart/prod
+//!   properties: {issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audiences: ["api://AzureADTokenExchange"]}
+//! ```
+//!
 //! # Passes
+//!
+//! ```yaml
+//! # the declared one is there already
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart, name: id-cart, location: malaysiasouth, clientId: 33333333-3333-3333-3333-333333333333, resourceGroup: rg, type: Microsoft.ManagedIdentity/userAssignedIdentities}
+//! ---
+//! - {id: /subscriptions/s/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cart/federatedIdentityCredentials/prod, name: prod, issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audiences: ["api://AzureADTokenExchange"], type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials}
+//! ---
+//! $schema: https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#
+//! contentVersion: 1.0.0.0
+//! resources:
+//! - type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials
+//!   apiVersion: "2024-11-30"
+//!   name: id-cart/prod
+//!   properties: {issuer: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/", subject: "system:serviceaccount:shop:cart", audiences: ["api://AzureADTokenExchange"]}
+//! ```
 //!
 //! ```yaml
 //! # another region
@@ -73,26 +100,26 @@ pub(super) static RULE: Rule = Rule {
 fn check(identity: &Identity, trust: &Trust<'_>) -> Verdict {
     let region = folded(&identity.location);
     let without = |known: &String| !region.is_empty() && folded(known) == region;
-    if !trust.parameters().regions_without_federation.iter().any(without)
-        || !trust.credentials_seen(identity).is_empty()
-    {
+    let has_one = || trust.credentials_seen(identity).iter().any(|credential| credential.declared.is_none());
+    if !trust.parameters().regions_without_federation.iter().any(without) || has_one() {
         return Ok(None);
     }
-    trust.credentials(identity)?;
-    let Some(account) = trust.accounts_naming(&identity.client_id).first() else {
-        return trust.unread_accounts().map_or(Ok(None), Err);
+    if identity.declared.is_none() {
+        trust.credentials(identity)?;
+    }
+    let declared = || trust.declared().of_identity(identity).iter().find(|it| !it.is_deleted());
+    let who = match trust.accounts_naming(&identity.client_id).first() {
+        Some(account) => format!("ServiceAccount `{}/{}` names this identity", account.namespace, account.name),
+        None => match declared() {
+            Some(it) => format!("{} is to be a credential of this identity", it.address),
+            None => return trust.unread_accounts().map_or(Ok(None), Err),
+        },
     };
+    let message = format!("{who}, but in region `{}` no identity can have a federated credential", identity.location);
     Ok(Some(
-        Finding::new(
-            RULE.severity,
-            "location",
-            format!(
-                "ServiceAccount `{}/{}` names this identity, but in region `{}` no identity can have a federated credential",
-                account.namespace, account.name, identity.location
-            ),
-        )
-        .with("location", identity.location.as_str())
-        .fix("create the identity in another region, give it the same roles, and name its client id on the ServiceAccount"),
+        Finding::new(RULE.severity, "location", message)
+            .with("location", identity.location.as_str())
+            .fix("create the identity in another region, give it the same roles, and name its client id on the ServiceAccount"),
     ))
 }
 

@@ -317,10 +317,11 @@ impl Workload {
         self.template.labels.get(label::USE) == Some("false")
     }
 
-    /// Whether the label stands on the object itself and nowhere on its pod template, which needs it.
+    /// Whether the label stands on the object itself and nowhere on its pod template, which needs it. That it wants no
+    /// identity is true wherever it says so.
     pub fn has_misplaced_label(&self) -> bool {
         self.kind.shape != Shape::Pod
-            && self.labels.get(label::USE).is_some()
+            && self.labels.get(label::USE).is_some_and(|value| value != "false")
             && self.template.labels.get(label::USE).is_none()
             && !self.projects_azure_token()
     }
@@ -328,7 +329,7 @@ impl Workload {
     /// Whether the label stands on the Jobs that a CronJob makes, and nowhere on their pod template.
     #[cfg(feature = "audit")]
     pub fn labels_its_jobs(&self) -> bool {
-        self.job_labels.get(label::USE).is_some()
+        self.job_labels.get(label::USE).is_some_and(|value| value != "false")
             && self.template.labels.get(label::USE).is_none()
             && !self.projects_azure_token()
     }

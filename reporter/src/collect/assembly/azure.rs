@@ -114,8 +114,14 @@ impl Assembly<'_> {
                 }
             }
             let owner = owners.owner(&credential.parent);
-            if let (true, Some(owner)) = (whole, owner) {
-                complete.insert(owner);
+            match (whole, owner, &credential.parent) {
+                (true, Some(owner), _) => {
+                    complete.insert(owner);
+                }
+                (true, None, Parent::Resource(id)) => {
+                    self.whole.insert(id.to_ascii_lowercase());
+                }
+                _ => {}
             }
             let key =
                 format!("{:?}\u{0}{}\u{0}{}", credential.parent, credential.id, credential.name).to_ascii_lowercase();

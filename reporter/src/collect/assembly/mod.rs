@@ -12,7 +12,9 @@ use wiguard_rules::model::ClusterIx;
 
 use super::extent::{self, Lists};
 use super::facts::{Facts, Read};
-use super::{Collected, Feed, Gap, Home, Missing, Proof, Reading, Resource, Said, Wanted, iac, software, tie};
+use super::{
+    Collected, Feed, Gap, Home, Missing, Proof, Reading, Resource, Said, Wanted, iac, mentioned, software, tie,
+};
 use crate::read::{Defect, Source};
 use crate::snapshot::{self, Section};
 pub(super) use azure::same_cluster;
@@ -57,6 +59,8 @@ struct Assembly<'a> {
     foreign: Vec<Foreign>,
     /// Paths of which something could not be read: their lists prove no absence.
     broken: BTreeSet<String>,
+    /// Resource ids, in lower case, of identities that no list has and whose credentials were all read.
+    whole: BTreeSet<String>,
     lists: Lists,
 }
 
@@ -88,6 +92,7 @@ impl<'a> Assembly<'a> {
             snapshots: BTreeSet::new(),
             foreign: Vec::new(),
             broken: BTreeSet::new(),
+            whole: BTreeSet::new(),
             lists: Lists::default(),
         }
     }
@@ -143,6 +148,7 @@ impl<'a> Assembly<'a> {
         self.kubernetes(sources, &ties);
         let Collected { inventory, gaps, .. } = &mut self.collected;
         extent::settle(&self.lists, inventory, gaps, self.wanted.assume_complete);
+        mentioned::add(inventory, &self.whole);
         iac::add(declared, inventory, self.wanted.assume_complete);
         self.collected.gaps.sort();
         self.collected.gaps.dedup();

@@ -12,8 +12,8 @@ use wiguard_rules::model::{
 };
 
 use super::beside::Beside;
-use super::{Declarations, DeclaredBinding, DeclaredIdentity, Key, Whose};
-use crate::collect::{Resource, Sourced, same_cluster};
+use super::{Declaration, Declarations, DeclaredBinding, DeclaredIdentity, Key, Whose};
+use crate::collect::{Resource, Sourced, mentioned, same_cluster};
 
 /// Declarations by the source they were read from.
 pub(in crate::collect) type Sources = Vec<(u32, Declarations)>;
@@ -86,6 +86,9 @@ pub(in crate::collect) fn add(sources: Sources, inventory: &mut Inventory, assum
         owners.identity(document, declared, replaced, inventory);
     }
     owners.bindings(bindings, inventory, assume_complete);
+    for (document, declaration) in &credentials {
+        owners.mentioned(*document, declaration, inventory);
+    }
     let mut beside = Beside::new(&owners, inventory);
     let mut all = Vec::new();
     for (document, declaration) in credentials {
@@ -181,6 +184,30 @@ impl Owners {
             known = Some(index);
         }
         self.by_declaration.insert(key, known);
+    }
+
+    /// The managed identity that a credential names and nothing describes, unless all are listed.
+    fn mentioned(&mut self, document: u32, declaration: &Declaration, inventory: &mut Inventory) {
+        let Declaration { credential, parent } = declaration;
+        if inventory.coverage.managed_identities || self.owner(document, parent, inventory).is_some() {
+            return;
+        }
+        let mentioned = match parent {
+            Whose::Id(id) => mentioned::of_id(id, credential.origin),
+            Whose::Name { name, resource_group, subscription }
+                if self
+                    .named(IdentityKind::UserAssigned, name, [resource_group, subscription], inventory)
+                    .is_empty() =>
+            {
+                let place = [subscription, resource_group, name].map(String::as_str);
+                let id = place.into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>().join("/");
+                Some(Identity { id, ..mentioned::named(name, resource_group, credential.origin) })
+            }
+            _ => None,
+        };
+        let Some(identity) = mentioned else { return };
+        self.note(inventory.identities.len(), &identity);
+        inventory.identities.push(Identity { declared: Some(credential.address.clone()), ..identity });
     }
 
     /// What stands for the id of an identity that has none yet: its address, which another document

@@ -144,17 +144,6 @@ fn filled(value: Option<&Value>) -> Option<&str> {
 
 /// An identity of which nothing is known but its kind, its name and its declaration.
 fn identity(kind: wiguard_rules::model::IdentityKind, name: &str, address: &str, line: u32) -> Identity {
-    Identity {
-        kind,
-        name: name.into(),
-        client_id: "".into(),
-        id: String::new(),
-        principal_id: String::new(),
-        tenant_id: String::new(),
-        resource_group: String::new(),
-        location: String::new(),
-        credentials_complete: false,
-        declared: Some(address.into()),
-        origin: wiguard_rules::model::Origin { source: 0, line },
-    }
+    let origin = wiguard_rules::model::Origin { source: 0, line };
+    Identity { kind, declared: Some(address.into()), ..super::mentioned::named(name, "", origin) }
 }
