@@ -19,8 +19,12 @@
 //! workload; a running pod whose token is of before, and would be accepted now, is to be made anew.
 //!
 //! Where a Terraform plan or a template is still to make or correct the
-//! credential, as far as that is known, the finding is of medium severity and says what to apply; where it is
+//! credential, as far as that is known, the finding says what to apply; where it is
 //! known only later whose credential that is, it is named, and nobody is said to be trusted by another identity.
+//! It is of medium severity where a plan does so: a plan is made against what is there in order to be applied, and who
+//! reads it has the remedy in hand. A template does not say whether it was deployed or ever is; it makes it medium for
+//! manifests, of which nothing says that they are applied either, but not for a workload that was read from a cluster,
+//! or a pod of which was: that one is refused now.
 //!
 //! A file that states no namespace is installed in `default` unless whoever installs it says otherwise. Where the
 //! identity trusts the ServiceAccount of that name in another namespace, or may, nothing is accused: give
@@ -185,7 +189,7 @@ use crate::exchange::{Presented, Refusal, exchanges, presented};
 use crate::near::{self, Token};
 use crate::prelude::*;
 #[cfg(feature = "audit")]
-use crate::remedy::{Remedy, remedy};
+use crate::remedy::remedy;
 use crate::repair;
 
 #[cfg(feature = "audit")]
@@ -213,6 +217,8 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
             return Err(unread);
         }
         let finding = refused(field, &presented, refusal, trust);
+        #[cfg(feature = "audit")]
+        let finding = pending(finding, workload, &presented, refusal, trust);
         #[cfg(feature = "audit")]
         if let Some(given) = would_be_accepted(workload, &presented, refusal, trust) {
             let own = presented.audiences.first().map_or("another system", Audience::as_str);
@@ -295,15 +301,22 @@ fn refused(field: String, presented: &Presented<'_>, refusal: &Refusal<'_>, trus
     if let Some(other) = presented.trusted_by(trust) {
         finding = elsewhere(finding, other, trust);
     }
-    #[cfg(feature = "audit")]
-    if let Some(remedy) = remedy(refusal, presented, trust) {
-        finding.message.push_str(&format!("; {}", remedy.words()));
-        if let Remedy::Mends(_) = remedy {
-            finding.severity = Severity::Medium;
-        }
-        return finding.with("pending", remedy.address()).fix(remedy.fix(presented));
-    }
     finding
+}
+
+/// The finding, with what is under way.
+#[cfg(feature = "audit")]
+fn pending(
+    mut finding: Finding,
+    workload: &Workload,
+    presented: &Presented<'_>,
+    refusal: &Refusal<'_>,
+    trust: &Trust<'_>,
+) -> Finding {
+    let Some(remedy) = remedy(refusal, presented, trust) else { return finding };
+    finding.message.push_str(&format!("; {}", remedy.words()));
+    finding.severity = remedy.severity(finding.severity, workload, refusal, trust);
+    finding.with("pending", remedy.address()).fix(remedy.fix(presented))
 }
 
 /// The finding, whose fix takes the credential from nobody who lives by it.
