@@ -7,7 +7,8 @@ use alloc::vec::Vec;
 
 use crate::exchange::{client_ids, expression_of, tenant, trusts_one_like};
 use crate::model::{
-    Body, ClientId, ClusterIx, Identity, Life, ServiceAccount, Subject, Volume, Workload, annotation, label,
+    Body, ClientId, ClusterIx, Custom, Identity, Life, Means, ServiceAccount, Subject, Volume, Workload, annotation,
+    label,
 };
 use crate::near::annotate;
 use crate::trust::{Key, Link, Trust, Unknown};
@@ -29,6 +30,38 @@ pub fn trusts(identity: &Identity, cluster: ClusterIx, subject: &Subject, trust:
     trust.credentials(identity)?;
     trust.placed((cluster, subject), issuer, trust.credentials_seen(identity))?;
     open.map_or(Ok(false), Err)
+}
+
+/// The image of the operator that acts by a custom resource, where it is known by that.
+pub fn program(custom: &Custom) -> Option<&'static str> {
+    match custom.kind.group {
+        "cert-manager.io" => Some("cert-manager-controller"),
+        "source.toolkit.fluxcd.io" => Some("source-controller"),
+        "image.toolkit.fluxcd.io" => Some("image-reflector-controller"),
+        "generators.external-secrets.io" | "external-secrets.io" => Some("external-secrets"),
+        "keda.sh" => Some("keda"),
+        _ => None,
+    }
+}
+
+/// The client ids for which a custom resource has its operator ask as itself; an empty one where what the operator
+/// is told is meant.
+pub fn as_itself(custom: &Custom) -> impl Iterator<Item = &str> {
+    let said = match &custom.body {
+        Body::Trigger(trigger) if trigger.provider == "azure-workload" => Some(trigger.identity_id.as_str()),
+        Body::Store(store) if store.azure && store.auth_type == "WorkloadIdentity" && store.account.is_none() => {
+            Some("")
+        }
+        _ => None,
+    };
+    let logins = custom.logins().iter().filter(|_| !custom.is_volume());
+    let own = logins.filter(|login| login.means == Means::Workload && login.account.is_none());
+    said.into_iter().chain(own.map(|login| login.client_id.as_str()))
+}
+
+/// Whether a workload runs the operator that acts by a custom resource; `None` if that is not told by an image.
+pub fn runs_operator_of(workload: &Workload, custom: &Custom) -> Option<bool> {
+    program(custom).map(|program| workload.running(program).is_some())
 }
 
 /// The workloads seen that run a program, by its image: under whose ServiceAccounts an operator asks.

@@ -351,7 +351,7 @@
 use crate::exchange::trusts_one_like;
 use crate::model::{Login, Means, is_guid, is_placeholder};
 use crate::near::annotate;
-use crate::on_behalf::{self, Asked};
+use crate::on_behalf::{self, Asked, program};
 use crate::parameters::any_glob;
 use crate::prelude::*;
 use crate::trust::Unknown;
@@ -417,17 +417,6 @@ fn flaw(custom: &Custom, login: &Login, trust: &Trust<'_>) -> Result<Option<Flaw
                 }
             }
         },
-    }
-}
-
-/// The image of the operator, where it is known by that.
-fn program(custom: &Custom) -> Option<&'static str> {
-    match custom.kind.group {
-        "cert-manager.io" => Some("cert-manager-controller"),
-        "source.toolkit.fluxcd.io" => Some("source-controller"),
-        "image.toolkit.fluxcd.io" => Some("image-reflector-controller"),
-        "generators.external-secrets.io" => Some("external-secrets"),
-        _ => None,
     }
 }
 

@@ -16,7 +16,11 @@
 //!
 //! An identity holds no two credentials of one issuer and subject. So where other pods of the ServiceAccount live by
 //! the credential with the audience that it accepts, the fix leaves it as it is, and says what to change at the
-//! workload; a running pod whose token is of before, and would be accepted now, is to be made anew.
+//! workload. So it does where a credential of the usual audience feeds what is not the programs in the pods: a
+//! SecretProviderClass or a volume that a driver mounts for any of them, the workload itself among them, what a custom
+//! resource tells to ask with the tokens of the ServiceAccount, an operator that one tells whose tokens to ask for, and
+//! kubelets that pull images by it. A claim of which no PersistentVolume with a client id was read counts as none.
+//! A running pod whose token is of before, and would be accepted now, is to be made anew.
 //!
 //! Where a Terraform plan or a template is still to make or correct the
 //! credential, as far as that is known, the finding says what to apply; where it is
@@ -194,6 +198,8 @@ use crate::repair;
 
 #[cfg(feature = "audit")]
 mod beside;
+#[cfg(feature = "audit")]
+mod others;
 
 pub(super) static RULE: Rule = Rule {
     summary: "no federated credential trusts this workload",
