@@ -8,7 +8,8 @@ use crate::catalogue::{CATALOGUE, Entry};
 use crate::exchange::client_ids;
 use crate::finding::{Finding, Hop};
 use crate::judge::{Object, judge};
-use crate::model::{Workload, annotation};
+use crate::model::{Custom, Workload, annotation};
+use crate::on_behalf::runs_operator_of;
 use crate::rule::Breaks;
 use crate::trust::Trust;
 
@@ -55,6 +56,9 @@ fn objects<'a>(workload: &'a Workload, trust: &Trust<'a>) -> Vec<Object<'a>> {
         .extend(asked.filter_map(|client_id| trust.identity(&client_id).known().ok().flatten()).map(Object::Identity));
     objects.push(Object::Workload(workload));
     objects.extend(trust.run_by(workload).map(Object::Software));
+    // What an operator of that image is told by, which asks as itself.
+    let told_by = |custom: &&Custom| runs_operator_of(workload, custom) == Some(true);
+    objects.extend(trust.customs(cluster).filter(told_by).map(Object::Custom));
     objects
 }
 

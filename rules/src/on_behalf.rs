@@ -6,6 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::exchange::{client_ids, expression_of, tenant, trusts_one_like};
+use crate::finding::Hop;
 use crate::model::{
     Body, ClientId, ClusterIx, Custom, Identity, Life, Means, ServiceAccount, Subject, Volume, Workload, annotation,
     label,
@@ -149,6 +150,16 @@ pub fn tenant_of_operator(program: &str, cluster: ClusterIx, trust: &Trust<'_>) 
     if trust.knows_deployments(cluster) { Ok(String::new()) } else { Err(Unknown(Key::Deployments(cluster))) }
 }
 
+/// An operator that cannot ask as itself.
+pub struct Unserved {
+    /// The link of its own chain that is broken.
+    pub breaks: Hop,
+    /// Why.
+    pub message: String,
+    /// What to do.
+    pub fix: String,
+}
+
 /// Why an operator cannot ask as itself, and what to do: no pod of it gets a token, or, where the resource says no client
 /// id, none that gets one is told whose. Of an operator that was not seen nothing is said.
 ///
@@ -158,7 +169,7 @@ pub fn unserved(
     (program, cluster): (&str, ClusterIx),
     needs_id: bool,
     trust: &Trust<'_>,
-) -> Result<Option<(String, String)>, Unknown> {
+) -> Result<Option<Unserved>, Unknown> {
     let all: Vec<&Workload> = running(program, cluster, trust).filter(|workload| !workload.has_ended()).collect();
     let gets_token = |workload: &&Workload| workload.opts_in() || workload.brings_azure_token();
     let with_token: Vec<&Workload> = all.iter().copied().filter(gets_token).collect();
@@ -186,13 +197,14 @@ pub fn unserved(
             workload.name,
             annotation::CLIENT_ID
         );
-        return Ok(Some((message, fix)));
+        return Ok(Some(Unserved { breaks: Hop::Label, message, fix }));
     }
     let message = format!(
         "no client id is said, and ServiceAccount `{namespace}/{account}`, as which `{program}` asks, has no annotation `{}`",
         annotation::CLIENT_ID
     );
-    Ok(Some((message, annotate(namespace, account, annotation::CLIENT_ID, "CLIENT_ID"))))
+    let fix = annotate(namespace, account, annotation::CLIENT_ID, "CLIENT_ID");
+    Ok(Some(Unserved { breaks: Hop::ClientId, message, fix }))
 }
 
 /// Whether none of an operator's pods is told a client id. A ServiceAccount that does not exist is another rule's.
@@ -335,7 +347,7 @@ mod tests {
         let parameters = Parameters::default();
         let said = |inventory: &Inventory, needs_id| {
             let flaw = unserved(("operator", HERE), needs_id, &Trust::join(inventory, &parameters));
-            flaw.map(|flaw| flaw.map(|(_, fix)| fix))
+            flaw.map(|flaw| flaw.map(|flaw| flaw.fix))
         };
         assert_eq!(said(&inventory, true), Ok(None), "it was not seen");
         inventory.workloads = vec![named("operator-webhook", ""), named("operator", ""), named("operatos", "")];

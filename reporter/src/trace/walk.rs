@@ -206,6 +206,7 @@ impl<'a> Walker<'_, 'a> {
         self.unbroken(Hop::Token)?;
         self.told_elsewhere("token", token_file)?;
         self.add(self.account(&account))?;
+        self.unbroken(Hop::ClientId)?;
         let asked = self.client_ids()?;
         let out_of_sight = self.asks_out_of_sight();
         for client_id in &asked {
