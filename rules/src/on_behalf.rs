@@ -45,14 +45,11 @@ pub fn program(custom: &Custom) -> Option<&'static str> {
     }
 }
 
-/// The client ids for which a custom resource has its operator ask as itself; an empty one where what the operator
-/// is told is meant.
+/// The client ids for which a custom resource of KEDA or of what else has [`Login`]s has its operator ask as itself; an empty
+/// one where what the operator is told is meant.
 pub fn as_itself(custom: &Custom) -> impl Iterator<Item = &str> {
     let said = match &custom.body {
         Body::Trigger(trigger) if trigger.provider == "azure-workload" => Some(trigger.identity_id.as_str()),
-        Body::Store(store) if store.azure && store.auth_type == "WorkloadIdentity" && store.account.is_none() => {
-            Some("")
-        }
         _ => None,
     };
     let logins = custom.logins().iter().filter(|_| !custom.is_volume());
@@ -347,17 +344,17 @@ mod tests {
         let parameters = Parameters::default();
         let said = |inventory: &Inventory, needs_id| {
             let flaw = unserved(("operator", HERE), needs_id, &Trust::join(inventory, &parameters));
-            flaw.map(|flaw| flaw.map(|flaw| flaw.fix))
+            flaw.map(|flaw| flaw.map(|flaw| format!("{:?}: {}", flaw.breaks, flaw.fix)))
         };
         assert_eq!(said(&inventory, true), Ok(None), "it was not seen");
         inventory.workloads = vec![named("operator-webhook", ""), named("operator", ""), named("operatos", "")];
         let fix = said(&inventory, false).ok().flatten().unwrap_or_default();
-        assert!(fix.contains("Pod `shop/operator` to"), "{fix}");
+        assert!(fix.starts_with("Label: ") && fix.contains("Pod `shop/operator` to"), "{fix}");
 
         inventory.workloads.push(named("operator-with-a-token", OPTS_IN));
         assert_eq!(said(&inventory, false), Ok(None));
         let fix = said(&inventory, true).ok().flatten().unwrap_or_default();
-        assert!(fix.starts_with("kubectl annotate serviceaccount cart --namespace shop"), "{fix}");
+        assert!(fix.starts_with("ClientId: kubectl annotate serviceaccount cart --namespace shop"), "{fix}");
         inventory.coverage.cluster(HERE).deployments = Extent::Nothing;
         assert_eq!(said(&inventory, true), Err(Unknown(Key::Deployments(HERE))));
         inventory.service_accounts.clear();

@@ -123,6 +123,8 @@ fn an_operator_that_is_to_ask_as_itself_is_to_be_told_whose_tokens() {
         assert!(text.contains(&format!("wiguard explain {rule}")), "{text}");
         assert!(text.contains("kubectl annotate serviceaccount cart --namespace shop"), "{text}");
         assert_eq!(traced(&[&operator, ACCOUNT, &azure(TRUSTED), told_by]).0, State::Holds, "{image} is told");
+        let (_, link, text) = traced(&[&operator.replace(LABELLED, ""), BARE, &azure(TRUSTED), told_by]);
+        assert!(link == "pod label" && text.contains(&format!("wiguard explain {rule}")), "{text}");
         // What another operator is told by is not for this one.
         let another = running("ghcr.io/example/operator:1");
         let text = traced(&[&another, BARE, &azure(TRUSTED), told_by]).2;

@@ -224,17 +224,7 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
         }
         let finding = refused(field, &presented, refusal, trust);
         #[cfg(feature = "audit")]
-        let finding = pending(finding, workload, &presented, refusal, trust);
-        #[cfg(feature = "audit")]
-        if let Some(given) = would_be_accepted(workload, &presented, refusal, trust) {
-            let own = presented.audiences.first().map_or("another system", Audience::as_str);
-            let fix = format!(
-                "delete `AZURE_FEDERATED_TOKEN_FILE` from the containers: it names a token for `{own}`, and that of the webhook, for `{given}`, is trusted"
-            );
-            return Ok(Some(finding.fix(fix)));
-        }
-        #[cfg(feature = "audit")]
-        let finding = spared(finding, workload, &presented, refusal, trust);
+        let finding = mended(finding, workload, &presented, refusal, trust);
         return Ok(Some(finding));
     }
     let unknown = answers.into_iter().find_map(Result::err);
@@ -310,35 +300,46 @@ fn refused(field: String, presented: &Presented<'_>, refusal: &Refusal<'_>, trus
     finding
 }
 
-/// The finding, with what is under way.
+/// The finding, with what is under way, and what mends it.
 #[cfg(feature = "audit")]
-fn pending(
+fn mended(
     mut finding: Finding,
     workload: &Workload,
     presented: &Presented<'_>,
     refusal: &Refusal<'_>,
     trust: &Trust<'_>,
 ) -> Finding {
-    let Some(remedy) = remedy(refusal, presented, trust) else { return finding };
-    finding.message.push_str(&format!("; {}", remedy.words()));
-    finding.severity = remedy.severity(finding.severity, workload, refusal, trust);
-    finding.with("pending", remedy.address()).fix(remedy.fix(presented))
+    if let Some(remedy) = remedy(refusal, presented, trust) {
+        finding.message.push_str(&format!("; {}", remedy.words()));
+        finding.severity = remedy.severity(finding.severity, workload, refusal, trust);
+        finding = finding.with("pending", remedy.address());
+    }
+    match mending(workload, presented, refusal, trust) {
+        Some(said) => finding.fix(said),
+        None => finding,
+    }
 }
 
-/// The finding, whose fix takes the credential from nobody who lives by it.
+/// What mends a refusal other than that the identity is given or corrected a credential: where the containers look,
+/// what is under way, or what takes the credential from nobody who lives by it.
 #[cfg(feature = "audit")]
-fn spared(
-    finding: Finding,
+pub fn mending(
     workload: &Workload,
     presented: &Presented<'_>,
     refusal: &Refusal<'_>,
     trust: &Trust<'_>,
-) -> Finding {
-    let nearest = near::nearest(&presented.token(&refusal.credentials), &refusal.credentials);
-    match nearest.and_then(|miss| beside::repair(workload, refusal, &miss, trust)) {
-        Some(said) if remedy(refusal, presented, trust).is_none() => finding.fix(said),
-        _ => finding,
+) -> Option<String> {
+    if let Some(given) = would_be_accepted(workload, presented, refusal, trust) {
+        let own = presented.audiences.first().map_or("another system", Audience::as_str);
+        return Some(format!(
+            "delete `AZURE_FEDERATED_TOKEN_FILE` from the containers: it names a token for `{own}`, and that of the webhook, for `{given}`, is trusted"
+        ));
     }
+    if let Some(remedy) = remedy(refusal, presented, trust) {
+        return Some(remedy.fix(presented));
+    }
+    let miss = near::nearest(&presented.token(&refusal.credentials), &refusal.credentials)?;
+    beside::repair(workload, refusal, &miss, trust)
 }
 
 /// What trusts the token and is not known to be of the identity that is asked for.

@@ -217,6 +217,11 @@ mod tests {
         let app = "AzureAppConfigurationProvider `app` of namespace `shop` lives";
         assert_eq!(said(CLIENT, &configuration("shop", "cart", "")), app);
         assert_eq!(said(ANOTHER, &configuration("shop", "cart", "")), "nobody");
+        let id = |id: &str| format!(r#","managedIdentityClientId":"{id}""#);
+        assert_eq!(said("", &configuration("shop", "cart", &id(CLIENT))), app);
+        assert_eq!(said("", &configuration("shop", "cart", &id(ANOTHER))), "nobody");
+        assert_eq!(said(ANOTHER, &configuration("shop", "cart", &id(CLIENT))), "nobody", "the annotation says it");
+        assert_eq!(said("", &configuration("shop", "till", &id(CLIENT))), "nobody");
         assert_eq!(said(CLIENT, &configuration("till", "cart", "")), "nobody");
         assert_eq!(said(CLIENT, &configuration("shop", "till", "")), "nobody");
     }
@@ -266,5 +271,19 @@ mod tests {
         assert_eq!(fix(operator("cert-manager-controller"), "", by(&issuer(ANOTHER))), "nobody");
         let crossplane = r#"{"apiVersion":"azure.upbound.io/v1beta1","kind":"ProviderConfig","metadata":{"name":"it"},"spec":{"credentials":{"source":"OIDCTokenFile"},"clientID":"33333333-3333-3333-3333-333333333333"}}"#;
         assert_eq!(fix(operator("whatever"), "", by(crossplane)), lives, "any may be its provider");
+        let principal = issuer(CLIENT)
+            .replace("managedIdentity\":{", "")
+            .replace(&format!("\"{CLIENT}\"}}"), &format!(r#""{CLIENT}","clientSecretSecretRef":{{"name":"a","key":"b"}}"#));
+        assert_eq!(fix(operator("cert-manager-controller"), "", by(&principal)), "nobody", "by a secret: {principal}");
+        let secret = crossplane.replace("OIDCTokenFile", "Secret");
+        assert_eq!(fix(operator("whatever"), "", by(&secret)), "nobody");
+        let of_account = format!(
+            r#"{{"apiVersion":"azconfig.io/v1","kind":"AzureAppConfigurationProvider","metadata":{{"name":"app","namespace":"shop"}},"spec":{{"auth":{{"workloadIdentity":{{"serviceAccountName":"till","managedIdentityClientId":"{CLIENT}"}}}}}}}}"#
+        );
+        assert_eq!(fix(operator("whatever"), "", by(&of_account)), "nobody", "by another's token");
+        let volume = format!(
+            r#"{{"apiVersion":"v1","kind":"PersistentVolume","metadata":{{"name":"pv"}},"spec":{{"csi":{{"driver":"file.csi.azure.com","volumeAttributes":{{"clientID":"{CLIENT}","mountWithWorkloadIdentityToken":"true"}}}}}}}}"#
+        );
+        assert_eq!(fix(operator("whatever"), "", by(&volume)), "nobody", "by that of the pods that mount it");
     }
 }
