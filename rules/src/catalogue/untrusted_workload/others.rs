@@ -271,10 +271,10 @@ mod tests {
         assert_eq!(fix(operator("cert-manager-controller"), "", by(&issuer(ANOTHER))), "nobody");
         let crossplane = r#"{"apiVersion":"azure.upbound.io/v1beta1","kind":"ProviderConfig","metadata":{"name":"it"},"spec":{"credentials":{"source":"OIDCTokenFile"},"clientID":"33333333-3333-3333-3333-333333333333"}}"#;
         assert_eq!(fix(operator("whatever"), "", by(crossplane)), lives, "any may be its provider");
-        let principal = issuer(CLIENT)
-            .replace("managedIdentity\":{", "")
-            .replace(&format!("\"{CLIENT}\"}}"), &format!(r#""{CLIENT}","clientSecretSecretRef":{{"name":"a","key":"b"}}"#));
-        assert_eq!(fix(operator("cert-manager-controller"), "", by(&principal)), "nobody", "by a secret: {principal}");
+        let managed = format!(r#""managedIdentity":{{"clientID":"{CLIENT}"}}"#);
+        let secret = format!(r#""clientID":"{CLIENT}","clientSecretSecretRef":{{"name":"a","key":"b"}}"#);
+        let principal = issuer(CLIENT).replace(&managed, &secret);
+        assert_eq!(fix(operator("cert-manager-controller"), "", by(&principal)), "nobody", "{principal}");
         let secret = crossplane.replace("OIDCTokenFile", "Secret");
         assert_eq!(fix(operator("whatever"), "", by(&secret)), "nobody");
         let of_account = format!(
