@@ -55,10 +55,10 @@ impl Remedy<'_> {
     /// How grave it is until then, if it is as grave as `usual` where nothing is under way. A plan is made to be applied.
     /// A template may lie there for years: what it says mends nothing for a workload that is there, while the
     /// identity as Azure has it refuses.
-    pub fn severity(&self, usual: Severity, workload: &Workload, refusal: &Refusal<'_>, trust: &Trust<'_>) -> Severity {
+    pub fn severity(&self, usual: Severity, workload: &Workload, refusal: &Refusal<'_>) -> Severity {
         let Self::Mends(declared) = self else { return usual };
         let is_of_azure = refusal.identity.is_some_and(|identity| identity.declared.is_none());
-        let is_refused_now = !declared.is_pending() && is_of_azure && trust.is_there(workload);
+        let is_refused_now = !declared.is_pending() && is_of_azure && workload.is_live();
         if is_refused_now { usual } else { usual.min(Severity::Medium) }
     }
 
@@ -118,10 +118,6 @@ mod tests {
         ))
     }
 
-    fn by(kind: &str, name: &str) -> String {
-        format!(r#","ownerReferences":[{{"kind":"{kind}","name":"{name}","controller":true}}]"#)
-    }
-
     /// How grave it is of the first of these, where a template declares the credential.
     fn severity(workloads: Vec<Workload>, coming: Coming, known_to_azure: bool) -> Severity {
         let identity = Identity { declared: (!known_to_azure).then(|| "at".into()), ..identity() };
@@ -140,7 +136,7 @@ mod tests {
         let workload = inventory.workloads.first().unwrap();
         let presented = presented(workload, &trust).unwrap().unwrap();
         let refusal = Refusal { client_id: CLIENT.into(), identity: inventory.identities.first(), credentials: vec![] };
-        remedy(&refusal, &presented, &trust).unwrap().severity(Severity::Critical, workload, &refusal, &trust)
+        remedy(&refusal, &presented, &trust).unwrap().severity(Severity::Critical, workload, &refusal)
     }
 
     #[test]
@@ -155,19 +151,6 @@ mod tests {
         assert_eq!(of(vec![manifest()]), Severity::Medium);
         assert_eq!(severity(vec![runs("")], Coming::Made, true), Severity::Medium, "a plan is about to be applied");
         assert_eq!(severity(vec![runs("")], Coming::Nothing, false), Severity::Medium, "Azure was not asked");
-
-        let set = || made("ReplicaSet", "cart-5c4d", &by("Deployment", "cart"));
-        let its = |more: &str| pod(&format!("{OPTS_IN}{}{more}", by("ReplicaSet", "cart-5c4d")), "");
-        assert_eq!(of(vec![manifest(), set(), its(UID)]), Severity::Critical, "a pod of it runs");
-        assert_eq!(of(vec![manifest(), set(), its("")]), Severity::Medium);
-        assert_eq!(of(vec![manifest(), its(UID)]), Severity::Medium, "a pod of something else");
-        let ended = Workload { life: crate::model::Life::Ended, ..its(UID) };
-        assert_eq!(of(vec![manifest(), set(), ended]), Severity::Medium);
-        let other = || made("StatefulSet", "cart", "");
-        assert_eq!(of(vec![other(), manifest(), set(), its(UID)]), Severity::Medium, "of another kind");
-        assert_eq!(of(vec![made("Deployment", "carts", ""), manifest(), set(), its(UID)]), Severity::Medium);
-        let loops = made("ReplicaSet", "cart-5c4d", &by("ReplicaSet", "cart-5c4d"));
-        assert_eq!(of(vec![manifest(), loops, its(UID)]), Severity::Medium);
     }
 
     #[test]
@@ -176,11 +159,9 @@ mod tests {
         let planned = declared(CLIENT, "fc");
         let miss = Miss { credential: &miss, differences: vec![] };
         let refusal = Refusal { client_id: CLIENT.into(), identity: Some(&identity), credentials: vec![] };
-        let (inventory, parameters) = (cluster(), Parameters::default());
-        let trust = Trust::join(&inventory, &parameters);
-        let severity = |usual| Remedy::Misses(&planned, miss.clone()).severity(usual, &pod("", ""), &refusal, &trust);
+        let severity = |usual| Remedy::Misses(&planned, miss.clone()).severity(usual, &pod("", ""), &refusal);
         assert_eq!([Severity::Critical, Severity::Low].map(severity), [Severity::Critical, Severity::Low]);
-        let severity = |usual| Remedy::Mends(&planned).severity(usual, &pod("", ""), &refusal, &trust);
+        let severity = |usual| Remedy::Mends(&planned).severity(usual, &pod("", ""), &refusal);
         assert_eq!([Severity::Critical, Severity::Low].map(severity), [Severity::Medium, Severity::Low]);
     }
 

@@ -220,7 +220,7 @@ fn near_miss(
     let finding = match (&remedy, &miss.credential.declared) {
         (Some(mends @ Remedy::Mends(_)), _) => {
             let message = format!("{}; {}", finding.message, mends.words());
-            let severity = mends.severity(finding.severity, workload, refusal, trust);
+            let severity = mends.severity(finding.severity, workload, refusal);
             let finding = Finding { severity, message, ..finding };
             finding.with("pending", mends.address()).fix(mends.fix(presented))
         }

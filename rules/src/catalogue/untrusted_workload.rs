@@ -27,8 +27,8 @@
 //! known only later whose credential that is, it is named, and nobody is said to be trusted by another identity.
 //! It is of medium severity where a plan does so: a plan is made against what is there in order to be applied, and who
 //! reads it has the remedy in hand. A template does not say whether it was deployed or ever is; it makes it medium for
-//! manifests, of which nothing says that they are applied either, but not for a workload that was read from a cluster,
-//! or a pod of which was: that one is refused now.
+//! manifests, of which nothing says that they are applied either, but not for what was read from a cluster: that is
+//! refused now.
 //!
 //! A file that states no namespace is installed in `default` unless whoever installs it says otherwise. Where the
 //! identity trusts the ServiceAccount of that name in another namespace, or may, nothing is accused: give
@@ -311,7 +311,7 @@ fn mended(
 ) -> Finding {
     if let Some(remedy) = remedy(refusal, presented, trust) {
         finding.message.push_str(&format!("; {}", remedy.words()));
-        finding.severity = remedy.severity(finding.severity, workload, refusal, trust);
+        finding.severity = remedy.severity(finding.severity, workload, refusal);
         finding = finding.with("pending", remedy.address());
     }
     match mending(workload, presented, refusal, trust) {

@@ -1,15 +1,11 @@
 //! What wakes a workload that asks for no replicas.
 
 use alloc::format;
-use core::iter::successors;
 
 use super::{Key, Trust, Unknown};
 use crate::index::Name;
 use crate::inventory::Inventory;
 use crate::model::{Body, ClusterIx, Custom, Life, Workload};
-
-/// How many owners of a pod are looked at.
-const MAKERS: usize = 4;
 
 impl<'a> Trust<'a> {
     /// What controls a workload, if it was read. Of what a Rollout with `workloadRef` controls, that is the workload
@@ -33,18 +29,6 @@ impl<'a> Trust<'a> {
         let rests = workload.life == Life::Dormant && workload.replicas == Some(0);
         let is_woken = rests && (self.is_scaled(workload) || self.may_be_woken(workload.cluster));
         if is_woken { Life::Active } else { workload.life }
-    }
-
-    /// Whether pods of a workload run or are made now, for all that is known: it was read from a cluster, or a pod that it
-    /// made was. Nothing says of a manifest that it is applied.
-    pub fn is_there(&self, workload: &Workload) -> bool {
-        let is_read = |it: &Workload| it.live || it.template.live;
-        let is_it = |it: &Workload| it.kind == workload.kind && it.name == workload.name;
-        // A pod, its Job, its CronJob; a loop of owners ends here too.
-        let makers = |pod: &Workload| successors(self.maker(pod), |it| self.maker(it)).take(MAKERS);
-        let account = workload.service_account();
-        let mut pods = self.workloads_of(workload.cluster, &workload.namespace, account).iter();
-        is_read(workload) || pods.any(|it| it.template.live && !it.has_ended() && makers(it).any(is_it))
     }
 
     /// What made a pod or a Job that has ended, where that was not read: it may make others. A Job that nothing controls
