@@ -189,7 +189,10 @@ fn fold<'a>(findings: Vec<Found<'a>>, controllers: &Controllers<'a>, trust: &Tru
             if trust.life(controller) != Life::Active && workload.life == Life::Active {
                 break;
             }
-            if let Some(&same) = place.get(&(address(controller), found.rule.id)) {
+            // Nor does one that is milder: that of a manifest, for a pod that runs.
+            let stands =
+                |same: &&usize| findings.get(**same).is_some_and(|of| of.finding.severity >= found.finding.severity);
+            if let Some(&same) = place.get(&(address(controller), found.rule.id)).filter(stands) {
                 top = Some(same);
             }
             at = controller;

@@ -159,6 +159,9 @@ catalogue! {
     audit AWI906 => planned_change_breaks_trust,
 }
 
+#[cfg(feature = "audit")]
+pub use untrusted_workload::mending;
+
 // === impl Entry ===
 
 impl Entry {

@@ -8,7 +8,8 @@ use crate::catalogue::{CATALOGUE, Entry};
 use crate::exchange::client_ids;
 use crate::finding::{Finding, Hop};
 use crate::judge::{Object, judge};
-use crate::model::{Workload, annotation};
+use crate::model::{Custom, Workload, annotation};
+use crate::on_behalf::runs_operator_of;
 use crate::rule::Breaks;
 use crate::trust::Trust;
 
@@ -55,6 +56,9 @@ fn objects<'a>(workload: &'a Workload, trust: &Trust<'a>) -> Vec<Object<'a>> {
         .extend(asked.filter_map(|client_id| trust.identity(&client_id).known().ok().flatten()).map(Object::Identity));
     objects.push(Object::Workload(workload));
     objects.extend(trust.run_by(workload).map(Object::Software));
+    // What an operator of that image is told by, which asks as itself.
+    let told_by = |custom: &&Custom| runs_operator_of(workload, custom) == Some(true);
+    objects.extend(trust.customs(cluster).filter(told_by).map(Object::Custom));
     objects
 }
 
@@ -80,5 +84,40 @@ fn concerns(object: Object<'_>, hop: Hop, workload: &Workload, trust: &Trust<'_>
         (_, Hop::Tenant) => is_told("AZURE_TENANT_ID") || says_the_same(),
         (_, Hop::Authority) => is_told("AZURE_AUTHORITY_HOST"),
         _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use alloc::format;
+    use alloc::vec;
+
+    use super::*;
+    use crate::inventory::{Extent, Inventory};
+    use crate::model::ClusterIx;
+    use crate::parameters::Parameters;
+    use crate::sample::{OPTS_IN, account, cluster, custom, pod};
+
+    /// The links that are broken of a pod of this image, where KEDA is to ask as itself.
+    fn links(labels: &str, image: &str, annotated: &str) -> Vec<(Hop, &'static str)> {
+        let spec = format!(r#","containers":[{{"name":"app","image":"example.com/{image}:1"}}]"#);
+        let mut inventory = Inventory { workloads: vec![pod(labels, &spec)], ..cluster() };
+        inventory.service_accounts.push(account(annotated));
+        inventory.customs.push(custom(
+            r#"{"apiVersion":"keda.sh/v1alpha1","kind":"TriggerAuthentication","metadata":{"name":"bus","namespace":"till"},"spec":{"podIdentity":{"provider":"azure-workload"}}}"#,
+        ));
+        inventory.coverage.cluster(ClusterIx(0)).deployments = Extent::Everything;
+        let parameters = Parameters::default();
+        let trust = Trust::join(&inventory, &parameters);
+        broken(inventory.workloads.first().unwrap(), &trust).iter().map(|it| (it.hop, it.rule.id)).collect()
+    }
+
+    #[test]
+    fn what_an_operator_is_told_by_breaks_its_own_chain() {
+        assert_eq!(links(OPTS_IN, "keda", ""), [(Hop::ClientId, "AWI805")]);
+        assert_eq!(links("", "keda", ""), [(Hop::Label, "AWI805")]);
+        assert_eq!(links(OPTS_IN, "keda", crate::sample::CLIENT), []);
+        assert_eq!(links(OPTS_IN, "keda-of-another-name", ""), []);
     }
 }

@@ -44,6 +44,8 @@ pub enum Hop {
     Webhook,
     /// The token lies where the containers look for it.
     Token,
+    /// It is said which identity is meant.
+    ClientId,
     /// They are told the tenant of the identity.
     Tenant,
     /// They are told the address of Entra in the cloud of the identity.

@@ -6,8 +6,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::exchange::{client_ids, expression_of, tenant, trusts_one_like};
+use crate::finding::Hop;
 use crate::model::{
-    Body, ClientId, ClusterIx, Identity, Life, ServiceAccount, Subject, Volume, Workload, annotation, label,
+    Body, ClientId, ClusterIx, Custom, Identity, Life, Means, ServiceAccount, Subject, Volume, Workload, annotation,
+    label,
 };
 use crate::near::annotate;
 use crate::trust::{Key, Trust, Unknown};
@@ -29,6 +31,35 @@ pub fn trusts(identity: &Identity, cluster: ClusterIx, subject: &Subject, trust:
     trust.credentials(identity)?;
     trust.placed((cluster, subject), issuer, trust.credentials_seen(identity))?;
     open.map_or(Ok(false), Err)
+}
+
+/// The image of the operator that acts by a custom resource, where it is known by that.
+pub fn program(custom: &Custom) -> Option<&'static str> {
+    match custom.kind.group {
+        "cert-manager.io" => Some("cert-manager-controller"),
+        "source.toolkit.fluxcd.io" => Some("source-controller"),
+        "image.toolkit.fluxcd.io" => Some("image-reflector-controller"),
+        "generators.external-secrets.io" | "external-secrets.io" => Some("external-secrets"),
+        "keda.sh" => Some("keda"),
+        _ => None,
+    }
+}
+
+/// The client ids for which a custom resource of KEDA or of what else has [`Login`]s has its operator ask as itself; an empty
+/// one where what the operator is told is meant.
+pub fn as_itself(custom: &Custom) -> impl Iterator<Item = &str> {
+    let said = match &custom.body {
+        Body::Trigger(trigger) if trigger.provider == "azure-workload" => Some(trigger.identity_id.as_str()),
+        _ => None,
+    };
+    let logins = custom.logins().iter().filter(|_| !custom.is_volume());
+    let own = logins.filter(|login| login.means == Means::Workload && login.account.is_none());
+    said.into_iter().chain(own.map(|login| login.client_id.as_str()))
+}
+
+/// Whether a workload runs the operator that acts by a custom resource; `None` if that is not told by an image.
+pub fn runs_operator_of(workload: &Workload, custom: &Custom) -> Option<bool> {
+    program(custom).map(|program| workload.running(program).is_some())
 }
 
 /// The workloads seen that run a program, by its image: under whose ServiceAccounts an operator asks.
@@ -72,6 +103,16 @@ pub fn tenant_of_operator(program: &str, cluster: ClusterIx, trust: &Trust<'_>) 
     if trust.knows_deployments(cluster) { Ok(String::new()) } else { Err(Unknown(Key::Deployments(cluster))) }
 }
 
+/// An operator that cannot ask as itself.
+pub struct Unserved {
+    /// The link of its own chain that is broken.
+    pub breaks: Hop,
+    /// Why.
+    pub message: String,
+    /// What to do.
+    pub fix: String,
+}
+
 /// Why an operator cannot ask as itself, and what to do: no pod of it gets a token, or, where the resource says no client
 /// id, none that gets one is told whose. Of an operator that was not seen nothing is said.
 ///
@@ -81,7 +122,7 @@ pub fn unserved(
     (program, cluster): (&str, ClusterIx),
     needs_id: bool,
     trust: &Trust<'_>,
-) -> Result<Option<(String, String)>, Unknown> {
+) -> Result<Option<Unserved>, Unknown> {
     let all: Vec<&Workload> = running(program, cluster, trust).filter(|workload| !workload.has_ended()).collect();
     let gets_token = |workload: &&Workload| workload.opts_in() || workload.brings_azure_token();
     let with_token: Vec<&Workload> = all.iter().copied().filter(gets_token).collect();
@@ -109,13 +150,14 @@ pub fn unserved(
             workload.name,
             annotation::CLIENT_ID
         );
-        return Ok(Some((message, fix)));
+        return Ok(Some(Unserved { breaks: Hop::Label, message, fix }));
     }
     let message = format!(
         "no client id is said, and ServiceAccount `{namespace}/{account}`, as which `{program}` asks, has no annotation `{}`",
         annotation::CLIENT_ID
     );
-    Ok(Some((message, annotate(namespace, account, annotation::CLIENT_ID, "CLIENT_ID"))))
+    let fix = annotate(namespace, account, annotation::CLIENT_ID, "CLIENT_ID");
+    Ok(Some(Unserved { breaks: Hop::ClientId, message, fix }))
 }
 
 /// Whether none of an operator's pods is told a client id. A ServiceAccount that does not exist is another rule's.
@@ -218,17 +260,17 @@ mod tests {
         let parameters = Parameters::default();
         let said = |inventory: &Inventory, needs_id| {
             let flaw = unserved(("operator", HERE), needs_id, &Trust::join(inventory, &parameters));
-            flaw.map(|flaw| flaw.map(|(_, fix)| fix))
+            flaw.map(|flaw| flaw.map(|flaw| format!("{:?}: {}", flaw.breaks, flaw.fix)))
         };
         assert_eq!(said(&inventory, true), Ok(None), "it was not seen");
         inventory.workloads = vec![named("operator-webhook", ""), named("operator", ""), named("operatos", "")];
         let fix = said(&inventory, false).ok().flatten().unwrap_or_default();
-        assert!(fix.contains("Pod `shop/operator` to"), "{fix}");
+        assert!(fix.starts_with("Label: ") && fix.contains("Pod `shop/operator` to"), "{fix}");
 
         inventory.workloads.push(named("operator-with-a-token", OPTS_IN));
         assert_eq!(said(&inventory, false), Ok(None));
         let fix = said(&inventory, true).ok().flatten().unwrap_or_default();
-        assert!(fix.starts_with("kubectl annotate serviceaccount cart --namespace shop"), "{fix}");
+        assert!(fix.starts_with("ClientId: kubectl annotate serviceaccount cart --namespace shop"), "{fix}");
         inventory.coverage.cluster(HERE).deployments = Extent::Nothing;
         assert_eq!(said(&inventory, true), Err(Unknown(Key::Deployments(HERE))));
         inventory.service_accounts.clear();

@@ -7,7 +7,8 @@ use alloc::vec::Vec;
 
 use crate::declared::DeclaredCredential;
 use crate::exchange::{Presented, Refusal};
-use crate::model::FederatedIdentityCredential;
+use crate::finding::Severity;
+use crate::model::{FederatedIdentityCredential, Workload};
 use crate::near::{self, Miss};
 use crate::repair;
 use crate::trust::Trust;
@@ -51,9 +52,22 @@ fn mends(declared: &DeclaredCredential, presented: &Presented<'_>) -> bool {
 // === impl Remedy ===
 
 impl Remedy<'_> {
+    /// How grave it is until then, if it is as grave as `usual` where nothing is under way. A plan is made to be applied.
+    /// A template may lie there for years: what it says mends nothing for a workload that is there, while the
+    /// identity as Azure has it refuses.
+    pub fn severity(&self, usual: Severity, workload: &Workload, refusal: &Refusal<'_>) -> Severity {
+        let Self::Mends(declared) = self else { return usual };
+        let is_of_azure = refusal.identity.is_some_and(|identity| identity.declared.is_none());
+        let is_refused_now = !declared.is_pending() && is_of_azure && workload.is_live();
+        if is_refused_now { usual } else { usual.min(Severity::Medium) }
+    }
+
     /// In words, after what is wrong today.
     pub fn words(&self) -> String {
         match self {
+            Self::Mends(declared) if !declared.is_pending() => {
+                format!("{}, which is not deployed as it stands, trusts it", declared.address)
+            }
             Self::Mends(declared) => format!("{}, which is still to be applied, trusts it", declared.address),
             Self::Misses(declared, miss) => format!(
                 "{}, which is still to be applied, does not trust it either: the {}",
@@ -66,7 +80,10 @@ impl Remedy<'_> {
     /// What to do.
     pub fn fix(&self, presented: &Presented<'_>) -> String {
         match self {
-            Self::Mends(declared) => format!("apply the configuration: {} declares the credential", declared.address),
+            Self::Mends(declared) => {
+                let what = if declared.is_pending() { "apply the configuration" } else { "deploy the template" };
+                format!("{what}: {} declares the credential", declared.address)
+            }
             Self::Misses(_, miss) => {
                 let token = presented.token(&[miss.credential]);
                 format!("{}, then apply it", repair::at_declaration(miss, &token).unwrap_or_default())
@@ -87,11 +104,82 @@ mod tests {
     use alloc::vec;
 
     use super::*;
-    use crate::declared::{Coming, Declared};
+    use crate::declared::{Coming, Declared, Tool};
     use crate::exchange::presented;
     use crate::inventory::Inventory;
+    use crate::model::Identity;
     use crate::parameters::Parameters;
-    use crate::sample::{CLIENT, OPTS_IN, cluster, credential, declared, identity, pod};
+    use crate::sample::{AUDIENCE, CLIENT, ISSUER, OPTS_IN, cluster, credential, declared, identity, pod, workload};
+
+    /// A workload that opts in, with more of its metadata.
+    fn made(kind: &str, name: &str, more: &str) -> Workload {
+        workload(&format!(
+            r#"{{"apiVersion":"apps/v1","kind":"{kind}","metadata":{{"name":"{name}","namespace":"shop"{more}}},"spec":{{"template":{{"metadata":{{"labels":{{"azure.workload.identity/use":"true"}}}},"spec":{{"serviceAccountName":"cart"}}}}}}}}"#
+        ))
+    }
+
+    /// How grave it is of the first of these, where a template declares the credential.
+    fn severity(workloads: Vec<Workload>, coming: Coming, known_to_azure: bool) -> Severity {
+        let identity = Identity { declared: (!known_to_azure).then(|| "at".into()), ..identity() };
+        let template = DeclaredCredential {
+            coming,
+            issuer: Some(ISSUER.into()),
+            subject: credential("shop", "cart").subject,
+            audiences: Some(vec![AUDIENCE.into()]),
+            tool: Tool::Template { copied: false, in_turn: false },
+            ..declared(CLIENT, "fc")
+        };
+        let declared = Declared::of(vec![template], false);
+        let inventory = Inventory { workloads, identities: vec![identity], declared, ..cluster() };
+        let parameters = Parameters::default();
+        let trust = Trust::join(&inventory, &parameters);
+        let workload = inventory.workloads.first().unwrap();
+        let presented = presented(workload, &trust).unwrap().unwrap();
+        let refusal = Refusal { client_id: CLIENT.into(), identity: inventory.identities.first(), credentials: vec![] };
+        remedy(&refusal, &presented, &trust).unwrap().severity(Severity::Critical, workload, &refusal)
+    }
+
+    #[test]
+    fn a_template_mends_nothing_for_what_is_there() {
+        const UID: &str = r#","uid":"5f0c""#;
+        let runs = |more: &str| pod(&format!("{UID}{OPTS_IN}{more}"), "");
+        let of = |workloads: Vec<Workload>| severity(workloads, Coming::Nothing, true);
+        assert_eq!(of(vec![runs("")]), Severity::Critical);
+        assert_eq!(of(vec![pod(OPTS_IN, "")]), Severity::Medium, "a manifest");
+        assert_eq!(of(vec![made("Deployment", "cart", UID)]), Severity::Critical);
+        let manifest = || made("Deployment", "cart", "");
+        assert_eq!(of(vec![manifest()]), Severity::Medium);
+        assert_eq!(severity(vec![runs("")], Coming::Made, true), Severity::Medium, "a plan is about to be applied");
+        assert_eq!(severity(vec![runs("")], Coming::Nothing, false), Severity::Medium, "Azure was not asked");
+    }
+
+    #[test]
+    fn what_misses_too_is_as_grave_as_before() {
+        let (identity, miss) = (identity(), credential("shop", "carts"));
+        let planned = declared(CLIENT, "fc");
+        let miss = Miss { credential: &miss, differences: vec![] };
+        let refusal = Refusal { client_id: CLIENT.into(), identity: Some(&identity), credentials: vec![] };
+        let severity = |usual| Remedy::Misses(&planned, miss.clone()).severity(usual, &pod("", ""), &refusal);
+        assert_eq!([Severity::Critical, Severity::Low].map(severity), [Severity::Critical, Severity::Low]);
+        let severity = |usual| Remedy::Mends(&planned).severity(usual, &pod("", ""), &refusal);
+        assert_eq!([Severity::Critical, Severity::Low].map(severity), [Severity::Medium, Severity::Low]);
+    }
+
+    #[test]
+    fn a_template_is_deployed_and_a_plan_is_applied() {
+        let planned = |coming| DeclaredCredential { coming, ..declared(CLIENT, "fc") };
+        let (template, plan) = (planned(Coming::Nothing), planned(Coming::Made));
+        let (inventory, parameters) = (cluster(), Parameters::default());
+        let trust = Trust::join(&inventory, &parameters);
+        let presented = presented(&pod(OPTS_IN, ""), &trust).unwrap().unwrap();
+        let said = |it| (Remedy::Mends(it).words(), Remedy::Mends(it).fix(&presented));
+        let (words, fix) = said(&template);
+        assert_eq!(words, "fc, which is not deployed as it stands, trusts it");
+        assert_eq!(fix, "deploy the template: fc declares the credential");
+        let (words, fix) = said(&plan);
+        assert_eq!(words, "fc, which is still to be applied, trusts it");
+        assert_eq!(fix, "apply the configuration: fc declares the credential");
+    }
 
     #[test]
     fn of_what_is_to_come_the_one_that_misses_is_named() {

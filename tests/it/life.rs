@@ -57,6 +57,31 @@ fn what_is_suspended_does_not_stand_for_what_runs() {
 }
 
 #[test]
+fn what_is_milder_of_a_manifest_does_not_stand_for_what_runs() {
+    let azure = azure("system:serviceaccount:staging:cart");
+    let issuer = azure.split("issuerUrl: ").nth(1).unwrap().split('}').next().unwrap();
+    let declared = format!(
+        "{{$schema: \"https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#\", contentVersion: 1.0.0.0, resources: [{{type: Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials, apiVersion: \"2024-11-30\", name: id-cart/shop, properties: {{issuer: {issuer}, subject: \"system:serviceaccount:shop:cart\", audiences: [\"api://AzureADTokenExchange\"]}}}}]}}\n"
+    );
+    let manifest = "metadata: {name: cart, namespace: shop}";
+    let deployment = format!("{{apiVersion: apps/v1, kind: Deployment, {manifest}, spec: {{{TEMPLATE}}}}}\n");
+    let set = format!(
+        "{{apiVersion: apps/v1, kind: ReplicaSet, metadata: {{name: cart-5c4d, namespace: shop, uid: 5f10, ownerReferences: [{{kind: Deployment, name: cart, controller: true}}]}}, spec: {{replicas: 1, {TEMPLATE}}}}}\n"
+    );
+    let runs = pod("Running").replace("kind: Job, name: cart-1", "kind: ReplicaSet, name: cart-5c4d");
+    let with = |deployment: &str| scanned(&[deployment.to_owned(), set.clone(), runs.clone(), declared.clone()]);
+    assert_eq!(with(&deployment), ["critical ReplicaSet/cart-5c4d", "medium Deployment/cart"]);
+    let is_there = deployment.replace(manifest, "metadata: {name: cart, namespace: shop, uid: 5f0e}");
+    assert_eq!(with(&is_there), ["critical Deployment/cart"]);
+    assert_eq!(scanned(&[deployment, declared.clone()]), ["medium Deployment/cart"]);
+
+    let folder = estate(&[is_there, declared]);
+    assert_eq!(folder.run(&["collect", "all.yaml", "-o", "all.gz"]).status, 0);
+    let ran = folder.run(&["scan", "all.gz", "--assume-complete", "-o", "json"]);
+    assert_eq!(untrusted(&ran), ["critical Deployment/cart"], "snapshots keep that it was read from a cluster");
+}
+
+#[test]
 fn what_rests_is_so_in_snapshots_too() {
     let folder = estate(&[cron_job(true), job("done", "", "", DONE)]);
     assert_eq!(folder.run(&["collect", "all.yaml", "-o", "all.gz"]).status, 0);

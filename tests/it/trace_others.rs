@@ -106,6 +106,36 @@ fn an_operator_asks_for_what_its_resources_name() {
     assert_eq!(traced(&both).0, State::Unknown);
 }
 
+#[test]
+fn an_operator_that_is_to_ask_as_itself_is_to_be_told_whose_tokens() {
+    let store = "{apiVersion: external-secrets.io/v1, kind: ClusterSecretStore, metadata: {name: vault}, spec: {provider: {azurekv: {authType: WorkloadIdentity}}}}\n";
+    let repository = "{apiVersion: source.toolkit.fluxcd.io/v1, kind: GitRepository, metadata: {name: fleet, namespace: flux-system}, spec: {provider: azure}}\n";
+    let (issuer, trigger) = (issuer(""), trigger("azure-workload", ""));
+    for (image, told_by, rule) in [
+        ("ghcr.io/kedacore/keda:2.16.0", trigger.as_str(), "AWI805"),
+        ("ghcr.io/external-secrets/external-secrets:v0.14.0", store, "AWI804"),
+        ("quay.io/jetstack/cert-manager-controller:v1.16.2", issuer.as_str(), "AWI806"),
+        ("ghcr.io/fluxcd/source-controller:v1.6.0", repository, "AWI806"),
+    ] {
+        let operator = running(image);
+        let (state, link, text) = traced(&[&operator, BARE, &azure(TRUSTED), told_by]);
+        assert_eq!((state, link.as_str()), (State::Broken, "client id"), "{image}: {text}");
+        assert!(text.contains(&format!("wiguard explain {rule}")), "{text}");
+        assert!(text.contains("kubectl annotate serviceaccount cart --namespace shop"), "{text}");
+        assert_eq!(traced(&[&operator, ACCOUNT, &azure(TRUSTED), told_by]).0, State::Holds, "{image} is told");
+        let (_, link, text) = traced(&[&operator.replace(LABELLED, ""), BARE, &azure(TRUSTED), told_by]);
+        assert!(link == "pod label" && text.contains(&format!("wiguard explain {rule}")), "{text}");
+        // What another operator is told by is not for this one.
+        let another = running("ghcr.io/example/operator:1");
+        let text = traced(&[&another, BARE, &azure(TRUSTED), told_by]).2;
+        assert!(!text.contains("AWI80"), "{text}");
+    }
+    // Beside what names an identity, too.
+    let named = trigger.replace("identityId: \"\"", &format!("identityId: {CLIENT}")).replace("name: queue", "name: a");
+    let keda = running("ghcr.io/kedacore/keda:2.16.0");
+    assert_eq!(traced(&[&keda, BARE, &azure(TRUSTED), &named, &trigger]).0, State::Broken);
+}
+
 const MOUNTS: &str = ", volumes: [{name: vault, csi: {driver: secrets-store.csi.k8s.io, volumeAttributes: {secretProviderClass: vault}}}]";
 
 fn class(parameters: &str) -> String {

@@ -9,6 +9,7 @@ use wiguard_rules::catalogue::CATALOGUE;
 use wiguard_rules::finding::{Finding, Hop, Severity};
 use wiguard_rules::judge::{Object, audit, judge};
 use wiguard_rules::model::Workload;
+use wiguard_rules::on_behalf::runs_operator_of;
 use wiguard_rules::parameters::Parameters;
 use wiguard_rules::rule::{Breaks, Rule};
 use wiguard_rules::trust::{Link, Trust};
@@ -38,6 +39,9 @@ fn is_on_chain(object: Object<'_>, workload: &Workload, trust: &Trust<'_>) -> bo
         Object::ServiceAccount(account) => trust.service_account(workload) == Link::Found(account),
         Object::Cluster(cluster) => trust.cluster(workload.cluster).is_some_and(|its| std::ptr::eq(its, cluster)),
         Object::Software(software) => software.is_run_by(workload),
+        Object::Custom(custom) => {
+            custom.cluster == workload.cluster && runs_operator_of(workload, custom) == Some(true)
+        }
         _ => false,
     }
 }

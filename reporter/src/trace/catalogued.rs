@@ -28,6 +28,7 @@ const fn link(hop: Hop) -> &'static str {
         Hop::Label => "pod label",
         Hop::Webhook => "webhook",
         Hop::Token => "token",
+        Hop::ClientId => "client id",
         Hop::Tenant => "tenant",
         Hop::Authority => "authority",
         Hop::Binding => "binding",

@@ -2,10 +2,9 @@
 //! what only the program itself can know.
 
 use wiguard_rules::exchange::client_ids;
-use wiguard_rules::model::{
-    Body, ClientId, Container, Custom, Means, Value, Workload, annotation, is_guid, is_placeholder,
-};
+use wiguard_rules::model::{ClientId, Container, Custom, Value, Workload, annotation, is_guid, is_placeholder};
 use wiguard_rules::near::{annotate, shell};
+use wiguard_rules::on_behalf::as_itself;
 use wiguard_rules::parameters::any_glob;
 use wiguard_rules::spelling::misspelt;
 use wiguard_rules::trust::{Link, Trust};
@@ -212,7 +211,7 @@ fn named(workload: &Workload, trust: &Trust<'_>) -> Vec<(ClientId, String)> {
     let Some(program) = program(workload).filter(|program| !program.group.is_empty()) else { return Vec::new() };
     let mut all: Vec<(ClientId, String)> = Vec::new();
     for custom in trust.customs(workload.cluster).filter(|custom| custom.kind.group == program.group) {
-        for client_id in said(custom) {
+        for client_id in as_itself(custom) {
             let is_new = all.iter().all(|(known, _)| !known.as_str().eq_ignore_ascii_case(client_id));
             if is_new && !client_id.is_empty() && !is_placeholder(client_id) {
                 all.push((client_id.into(), reference(custom)));
@@ -220,17 +219,6 @@ fn named(workload: &Workload, trust: &Trust<'_>) -> Vec<(ClientId, String)> {
         }
     }
     all
-}
-
-fn said(custom: &Custom) -> Vec<&str> {
-    if let Body::Trigger(trigger) = &custom.body {
-        return Some(trigger.identity_id.as_str())
-            .filter(|_| trigger.provider == "azure-workload")
-            .into_iter()
-            .collect();
-    }
-    let as_itself = custom.logins().iter().filter(|login| login.means == Means::Workload && login.account.is_none());
-    as_itself.map(|login| login.client_id.as_str()).collect()
 }
 
 /// Kind, namespace and name.

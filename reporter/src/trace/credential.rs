@@ -1,5 +1,6 @@
 //! The last link of a walk: does a credential trust the token that the pods present?
 
+use wiguard_rules::catalogue::mending;
 use wiguard_rules::exchange::{Presented, Refusal, presented};
 use wiguard_rules::model::{ClientId, Identity};
 use wiguard_rules::near::{self, Field};
@@ -79,12 +80,10 @@ impl Walker<'_, '_> {
                 self.trust.parent_name(other)
             ));
         }
-        let remedy = remedy(refusal, presented, self.trust);
-        if let Some(remedy) = &remedy {
+        if let Some(remedy) = remedy(refusal, presented, self.trust) {
             step = step.detail(remedy.words());
         }
-        step.fix(
-            remedy.map_or_else(|| refusal.repair(&token, nearest.as_ref(), self.trust), |remedy| remedy.fix(presented)),
-        )
+        let fix = mending(self.workload, presented, refusal, self.trust);
+        step.fix(fix.unwrap_or_else(|| refusal.repair(&token, nearest.as_ref(), self.trust)))
     }
 }

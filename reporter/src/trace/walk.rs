@@ -192,7 +192,7 @@ impl<'a> Walker<'_, 'a> {
         if self.is_left_to(&others) {
             return self.by_others(&others);
         }
-        self.add(self.label())?;
+        self.add(self.named(self.label(), Hop::Label))?;
         self.unbroken(Hop::Label)?;
         if let Some(step) = self.annotation() {
             self.add(step)?;
@@ -200,12 +200,13 @@ impl<'a> Walker<'_, 'a> {
         let account = self.trust.service_account(self.workload);
         let webhook = self.workload.opts_in().then(|| webhook::step(self.workload, &account, self.trust));
         match webhook.filter(|step| step.state == State::Broken || self.is_unbroken(Hop::Webhook)) {
-            Some(step) => self.add(self.named(step))?,
+            Some(step) => self.add(self.named(step, Hop::Webhook))?,
             None => self.unbroken(Hop::Webhook)?,
         }
         self.unbroken(Hop::Token)?;
         self.told_elsewhere("token", token_file)?;
         self.add(self.account(&account))?;
+        self.unbroken(Hop::ClientId)?;
         let asked = self.client_ids()?;
         let out_of_sight = self.asks_out_of_sight();
         for client_id in &asked {
@@ -240,10 +241,15 @@ impl<'a> Walker<'_, 'a> {
         Some(())
     }
 
-    /// The link, with the rule of the catalogue that finds the workload itself broken there.
-    fn named(&self, step: Step) -> Step {
-        let own = |it: &&Broken<'_>| matches!(it.object, Judged::Workload(own) if std::ptr::eq(own, self.workload));
-        let broken = self.broken.iter().filter(|it| it.hop == Hop::Webhook && step.state == State::Broken).find(own);
+    /// The link, with the rule of the catalogue that finds the workload itself broken there, or an operator where a
+    /// resource tells it to ask.
+    fn named(&self, step: Step, hop: Hop) -> Step {
+        let own = |it: &&Broken<'_>| match it.object {
+            Judged::Workload(own) => std::ptr::eq(own, self.workload),
+            Judged::Custom(_) => true,
+            _ => false,
+        };
+        let broken = self.broken.iter().filter(|it| it.hop == hop && step.state == State::Broken).find(own);
         match broken.map(|broken| broken.rule) {
             Some(rule) => step.detail(format!("{} {}: wiguard explain {}", rule.id, rule.name(), rule.id)),
             None => step,

@@ -5,7 +5,7 @@
 //! pen. Entra answers with AADSTS700213. This explains why `untrusted-workload` finds no match:
 //! where a credential trusts the workload, no near miss is reported, whatever else stands beside it. What a
 //! Terraform plan or a template is about to make is looked at too; if it trusts the workload, the near miss is of
-//! medium severity. Where no file states the namespace of the workload (give `--default-namespace`), a credential for
+//! medium severity, but where a template alone says so of a workload that a cluster has already. Where no file states the namespace of the workload (give `--default-namespace`), a credential for
 //! its ServiceAccount in another is no near miss.
 //!
 //! # Fails
@@ -220,7 +220,8 @@ fn near_miss(
     let finding = match (&remedy, &miss.credential.declared) {
         (Some(mends @ Remedy::Mends(_)), _) => {
             let message = format!("{}; {}", finding.message, mends.words());
-            let finding = Finding { severity: Severity::Medium, message, ..finding };
+            let severity = mends.severity(finding.severity, workload, refusal);
+            let finding = Finding { severity, message, ..finding };
             finding.with("pending", mends.address()).fix(mends.fix(presented))
         }
         (_, Some(address)) if to_come.contains(&miss.credential) => Finding {

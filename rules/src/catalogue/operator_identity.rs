@@ -351,7 +351,7 @@
 use crate::exchange::trusts_one_like;
 use crate::model::{Login, Means, is_guid, is_placeholder};
 use crate::near::annotate;
-use crate::on_behalf;
+use crate::on_behalf::{self, Unserved, program};
 use crate::parameters::any_glob;
 use crate::prelude::*;
 use crate::trust::Unknown;
@@ -361,7 +361,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "an operator is told to act by an identity that does not serve it, or by none",
     severity: Severity::Medium,
     confidence: Confidence::Medium,
-    breaks: Breaks::Nothing,
+    breaks: Breaks::Named,
     aadsts: &["700213", "700016"],
     frameworks: &["MCSB IM-3"],
     yields_to: &[],
@@ -372,6 +372,9 @@ pub(super) static RULE: Rule = Rule {
 /// What is wrong, and what to do.
 type Flaw = (String, String);
 
+/// The same, with the link of the operator's own chain that is broken by it.
+type Broken = (Flaw, Option<Hop>);
+
 fn check(custom: &Custom, trust: &Trust<'_>) -> Verdict {
     if custom.is_volume() {
         return Ok(None);
@@ -380,12 +383,15 @@ fn check(custom: &Custom, trust: &Trust<'_>) -> Verdict {
     for login in custom.logins() {
         match flaw(custom, login, trust) {
             Ok(None) => {}
-            Ok(Some((message, fix))) => {
+            Ok(Some(((message, fix), breaks))) => {
                 let finding = Finding::new(RULE.severity, login.path.as_str(), message);
                 let account = login.account.as_deref().unwrap_or_default();
-                return Ok(Some(
-                    finding.with("clientId", login.client_id.as_str()).with("serviceAccount", account).fix(fix),
-                ));
+                let finding =
+                    finding.with("clientId", login.client_id.as_str()).with("serviceAccount", account).fix(fix);
+                return Ok(Some(match breaks {
+                    Some(hop) => finding.breaks(hop),
+                    None => finding,
+                }));
             }
             Err(missing) => unknown = unknown.or(Some(missing)),
         }
@@ -393,7 +399,21 @@ fn check(custom: &Custom, trust: &Trust<'_>) -> Verdict {
     unknown.map_or(Ok(None), Err)
 }
 
-fn flaw(custom: &Custom, login: &Login, trust: &Trust<'_>) -> Result<Option<Flaw>, Unknown> {
+fn flaw(custom: &Custom, login: &Login, trust: &Trust<'_>) -> Result<Option<Broken>, Unknown> {
+    let id = login.client_id.as_str();
+    if login.means != Means::Workload || login.account.is_some() || (!id.is_empty() && !is_guid(id)) {
+        return said(custom, login, trust).map(|flaw| flaw.map(|flaw| (flaw, None)));
+    }
+    let trusted = if id.is_empty() { Ok(None) } else { of_operator(custom, login, trust) };
+    match unserved(custom, id, trust) {
+        Ok(None) => trusted.map(|flaw| flaw.map(|flaw| (flaw, None))),
+        Ok(Some(it)) => Ok(Some(((it.message, it.fix), Some(it.breaks)))),
+        Err(missing) => trusted.and_then(|flaw| flaw.map(|flaw| Some((flaw, None))).ok_or(missing)),
+    }
+}
+
+/// What is wrong with what is said, where it is not the operator itself that asks.
+fn said(custom: &Custom, login: &Login, trust: &Trust<'_>) -> Result<Option<Flaw>, Unknown> {
     let instead = "use workload identity, by a client id whose identity trusts the operator's ServiceAccount";
     let id = login.client_id.as_str();
     match login.means {
@@ -405,36 +425,17 @@ fn flaw(custom: &Custom, login: &Login, trust: &Trust<'_>) -> Result<Option<Flaw
         Means::Workload if is_placeholder(id) => Ok(None),
         Means::Workload => match &login.account {
             Some(name) => of_account(custom, name, id, trust),
-            None if !id.is_empty() && !is_guid(id) => {
+            None => {
                 let fix = "give the identity's client id, a GUID".to_owned();
                 Ok(Some((format!("`{id}` is no client id"), fix)))
-            }
-            None => {
-                let trusted = if id.is_empty() { Ok(None) } else { of_operator(custom, login, trust) };
-                match unserved(custom, id, trust) {
-                    Ok(None) => trusted,
-                    Err(missing) => trusted.and_then(|flaw| flaw.map(Some).ok_or(missing)),
-                    flaw => flaw,
-                }
             }
         },
     }
 }
 
-/// The image of the operator, where it is known by that.
-fn program(custom: &Custom) -> Option<&'static str> {
-    match custom.kind.group {
-        "cert-manager.io" => Some("cert-manager-controller"),
-        "source.toolkit.fluxcd.io" => Some("source-controller"),
-        "image.toolkit.fluxcd.io" => Some("image-reflector-controller"),
-        "generators.external-secrets.io" => Some("external-secrets"),
-        _ => None,
-    }
-}
-
 /// An operator that is known by its image and gets no token, or, where none is said here, no client id: it takes
 /// what its node has, or nothing.
-fn unserved(custom: &Custom, id: &str, trust: &Trust<'_>) -> Result<Option<Flaw>, Unknown> {
+fn unserved(custom: &Custom, id: &str, trust: &Trust<'_>) -> Result<Option<Unserved>, Unknown> {
     let Some(program) = program(custom) else { return Ok(None) };
     on_behalf::unserved((program, custom.cluster), id.is_empty(), trust)
 }

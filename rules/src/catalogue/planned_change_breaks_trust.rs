@@ -7,6 +7,10 @@
 //! Azure Resource Manager that says otherwise than what is there does the same once it is deployed; whether it ever
 //! is, it does not say, so that this is of medium severity.
 //!
+//! A template of another file that declares what a plan deletes keeps nothing: it says of no day that it is deployed,
+//! and from the apply until then Entra refuses, as it does until an operator of Kubernetes makes its credential anew. The
+//! finding is as grave, and names what else declares it: who hands a credential over to that has Terraform forget it.
+//!
 //! What is applied together counts together: a credential of another name that trusts the same workloads makes
 //! up for one that goes, and workloads whose cluster is deleted with it lose nothing. A credential whose ServiceAccount does not exist, or that is a pipeline's, is no workload's
 //! loss; nor is it that of what has ended, and of low severity where no pod of any of them is made until somebody
@@ -463,8 +467,10 @@ fn loss(after: &After<'_, '_>, now: &FederatedIdentityCredential, account: &Serv
     // then nobody has the client id that is asked for
     let code = if with_identity { Some(UNKNOWN_CLIENT) } else { after.credentials().map(|all| near::aadsts(&token, &all)) };
     let answer = code.map_or_else(String::new, |code| format!(" with {code}"));
+    let other = after.elsewhere(&token).filter(|_| !with_identity);
+    let again = other.map_or_else(String::new, again);
     let message = format!(
-        "{what}; after that no credential of identity `{}` trusts `{}`, and Entra {tense} refuse {}{answer}",
+        "{what}; after that no credential of identity `{}` trusts `{}`, and Entra {tense} refuse {}{answer}{again}",
         identity.name,
         token.subject,
         listed(&names),
@@ -473,7 +479,10 @@ fn loss(after: &After<'_, '_>, now: &FederatedIdentityCredential, account: &Serv
     let fix = match &difference {
         Some((field, _, is)) => format!("at {address} leave {field} at `{is}`; if the change is meant, have the workloads follow it first"),
         None if with_identity => format!("keep {address} until no workload needs it; one that replaces it has another client id, which the ServiceAccounts have to name"),
-        None => format!("keep {address} until no workload needs it, or declare another credential for `{}` with the same apply", token.subject),
+        None => match other {
+            Some(other) => format!("if {} is to keep it, have Terraform forget {address} instead: a `removed` block with `destroy = false`, or `terraform state rm`; else keep {address} until no workload needs it", other.address),
+            None => format!("keep {address} until no workload needs it, or declare another credential for `{}` with the same apply", token.subject),
+        },
     };
     let (field, declared, actual) = difference.unwrap_or(("name", String::new(), String::new()));
     let finding = Finding::new(severity, field, message)
@@ -484,7 +493,17 @@ fn loss(after: &After<'_, '_>, now: &FederatedIdentityCredential, account: &Serv
         .with("workloads", names)
         .with("aadsts", code)
         .fix(fix);
+    let finding = match other {
+        Some(other) => finding.with("elsewhere", other.address.as_str()),
+        None => finding,
+    };
     if declared.is_empty() { finding } else { finding.with("declared", declared).with("actual", actual) }
+}
+
+/// In words, what else declares the credential, and what comes of that.
+fn again(other: &DeclaredCredential) -> String {
+    let when = if other.tool == Tool::Operator { "some time after" } else { "when it is deployed, not before" };
+    format!("; {} declares it too, and brings it back {when}", other.address)
 }
 
 /// The workloads by kind and name: those that nothing else made, if they were seen.

@@ -157,7 +157,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "a store of External Secrets does not reach its key vault by workload identity",
     severity: Severity::High,
     confidence: Confidence::High,
-    breaks: Breaks::Nothing,
+    breaks: Breaks::Named,
     aadsts: &["700213"],
     frameworks: &["MCSB IM-3"],
     yields_to: &[],
@@ -214,7 +214,7 @@ fn check(custom: &Custom, trust: &Trust<'_>) -> Verdict {
 /// A store that names no ServiceAccount: External Secrets asks as itself.
 fn as_itself(custom: &Custom, trust: &Trust<'_>) -> Verdict {
     let flaw = on_behalf::unserved((OPERATOR, custom.cluster), true, trust)?;
-    Ok(flaw.map(|(message, fix)| Finding::new(Severity::Medium, REFERENCE, message).fix(fix)))
+    Ok(flaw.map(|it| Finding::new(Severity::Medium, REFERENCE, it.message).fix(it.fix).breaks(it.breaks)))
 }
 
 fn other_kind(store: &Store) -> Option<Finding> {

@@ -202,7 +202,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "KEDA is told to authenticate by an identity that does not serve it",
     severity: Severity::High,
     confidence: Confidence::High,
-    breaks: Breaks::Nothing,
+    breaks: Breaks::Named,
     aadsts: &["700213", "700016"],
     frameworks: &["MCSB IM-3"],
     yields_to: &[],
@@ -224,7 +224,10 @@ fn check(custom: &Custom, trust: &Trust<'_>) -> Verdict {
     let unserved = |needs_id| {
         let member = if needs_id { "provider" } else { "identityId" };
         let flaw = on_behalf::unserved((OPERATOR, custom.cluster), needs_id, trust)?;
-        flaw.map_or(Ok(None), |(message, fix)| found(Severity::Medium, member, message, fix))
+        let told = |it: on_behalf::Unserved| {
+            found(Severity::Medium, member, it.message, it.fix).map(|found| found.map(|found| found.breaks(it.breaks)))
+        };
+        flaw.map_or(Ok(None), told)
     };
     let (member, message, fix) = match said.provider.as_str() {
         "azure" => {

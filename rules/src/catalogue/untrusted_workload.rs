@@ -16,11 +16,19 @@
 //!
 //! An identity holds no two credentials of one issuer and subject. So where other pods of the ServiceAccount live by
 //! the credential with the audience that it accepts, the fix leaves it as it is, and says what to change at the
-//! workload; a running pod whose token is of before, and would be accepted now, is to be made anew.
+//! workload. So it does where a credential of the usual audience feeds what is not the programs in the pods: a
+//! SecretProviderClass or a volume that a driver mounts for any of them, the workload itself among them, what a custom
+//! resource tells to ask with the tokens of the ServiceAccount, an operator that one tells whose tokens to ask for, and
+//! kubelets that pull images by it. A claim of which no PersistentVolume with a client id was read counts as none.
+//! A running pod whose token is of before, and would be accepted now, is to be made anew.
 //!
 //! Where a Terraform plan or a template is still to make or correct the
-//! credential, as far as that is known, the finding is of medium severity and says what to apply; where it is
+//! credential, as far as that is known, the finding says what to apply; where it is
 //! known only later whose credential that is, it is named, and nobody is said to be trusted by another identity.
+//! It is of medium severity where a plan does so: a plan is made against what is there in order to be applied, and who
+//! reads it has the remedy in hand. A template does not say whether it was deployed or ever is; it makes it medium for
+//! manifests, of which nothing says that they are applied either, but not for what was read from a cluster: that is
+//! refused now.
 //!
 //! A file that states no namespace is installed in `default` unless whoever installs it says otherwise. Where the
 //! identity trusts the ServiceAccount of that name in another namespace, or may, nothing is accused: give
@@ -185,11 +193,13 @@ use crate::exchange::{Presented, Refusal, exchanges, presented};
 use crate::near::{self, Token};
 use crate::prelude::*;
 #[cfg(feature = "audit")]
-use crate::remedy::{Remedy, remedy};
+use crate::remedy::remedy;
 use crate::repair;
 
 #[cfg(feature = "audit")]
 mod beside;
+#[cfg(feature = "audit")]
+mod others;
 
 pub(super) static RULE: Rule = Rule {
     summary: "no federated credential trusts this workload",
@@ -214,15 +224,7 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
         }
         let finding = refused(field, &presented, refusal, trust);
         #[cfg(feature = "audit")]
-        if let Some(given) = would_be_accepted(workload, &presented, refusal, trust) {
-            let own = presented.audiences.first().map_or("another system", Audience::as_str);
-            let fix = format!(
-                "delete `AZURE_FEDERATED_TOKEN_FILE` from the containers: it names a token for `{own}`, and that of the webhook, for `{given}`, is trusted"
-            );
-            return Ok(Some(finding.fix(fix)));
-        }
-        #[cfg(feature = "audit")]
-        let finding = spared(finding, workload, &presented, refusal, trust);
+        let finding = mended(finding, workload, &presented, refusal, trust);
         return Ok(Some(finding));
     }
     let unknown = answers.into_iter().find_map(Result::err);
@@ -295,31 +297,49 @@ fn refused(field: String, presented: &Presented<'_>, refusal: &Refusal<'_>, trus
     if let Some(other) = presented.trusted_by(trust) {
         finding = elsewhere(finding, other, trust);
     }
-    #[cfg(feature = "audit")]
-    if let Some(remedy) = remedy(refusal, presented, trust) {
-        finding.message.push_str(&format!("; {}", remedy.words()));
-        if let Remedy::Mends(_) = remedy {
-            finding.severity = Severity::Medium;
-        }
-        return finding.with("pending", remedy.address()).fix(remedy.fix(presented));
-    }
     finding
 }
 
-/// The finding, whose fix takes the credential from nobody who lives by it.
+/// The finding, with what is under way, and what mends it.
 #[cfg(feature = "audit")]
-fn spared(
-    finding: Finding,
+fn mended(
+    mut finding: Finding,
     workload: &Workload,
     presented: &Presented<'_>,
     refusal: &Refusal<'_>,
     trust: &Trust<'_>,
 ) -> Finding {
-    let nearest = near::nearest(&presented.token(&refusal.credentials), &refusal.credentials);
-    match nearest.and_then(|miss| beside::repair(workload, refusal, &miss, trust)) {
-        Some(said) if remedy(refusal, presented, trust).is_none() => finding.fix(said),
-        _ => finding,
+    if let Some(remedy) = remedy(refusal, presented, trust) {
+        finding.message.push_str(&format!("; {}", remedy.words()));
+        finding.severity = remedy.severity(finding.severity, workload, refusal);
+        finding = finding.with("pending", remedy.address());
     }
+    match mending(workload, presented, refusal, trust) {
+        Some(said) => finding.fix(said),
+        None => finding,
+    }
+}
+
+/// What mends a refusal other than that the identity is given or corrected a credential: where the containers look,
+/// what is under way, or what takes the credential from nobody who lives by it.
+#[cfg(feature = "audit")]
+pub fn mending(
+    workload: &Workload,
+    presented: &Presented<'_>,
+    refusal: &Refusal<'_>,
+    trust: &Trust<'_>,
+) -> Option<String> {
+    if let Some(given) = would_be_accepted(workload, presented, refusal, trust) {
+        let own = presented.audiences.first().map_or("another system", Audience::as_str);
+        return Some(format!(
+            "delete `AZURE_FEDERATED_TOKEN_FILE` from the containers: it names a token for `{own}`, and that of the webhook, for `{given}`, is trusted"
+        ));
+    }
+    if let Some(remedy) = remedy(refusal, presented, trust) {
+        return Some(remedy.fix(presented));
+    }
+    let miss = near::nearest(&presented.token(&refusal.credentials), &refusal.credentials)?;
+    beside::repair(workload, refusal, &miss, trust)
 }
 
 /// What trusts the token and is not known to be of the identity that is asked for.

@@ -7,7 +7,8 @@
 //! Other systems (GitHub, GitLab, Terraform) choose their own audience, identity bindings have
 //! theirs, and audiences that you declare for your webhook are right too. So is that of its flag `--audience`, where
 //! its Deployment was read, and of a token that a running pod was given. Of one that the pods of the subject project
-//! themselves a note tells. A webhook that you installed outside of AKS and Arc may have that flag until it is known not to: the
+//! themselves a note tells, and of the usual one, where the webhook asks for another and a driver that mounts a
+//! SecretProviderClass for them or a store of External Secrets lives by it. A webhook that you installed outside of AKS and Arc may have that flag until it is known not to: the
 //! verdict is open until the Deployments are read. A placeholder is `unresolved-placeholder`'s.
 //!
 //! The operators of OpenShift project tokens for the audience `openshift`, which `ccoctl` writes into their
@@ -65,6 +66,7 @@
 //! ```
 use crate::model::{ClusterIx, DEFAULT_AUDIENCE, is_placeholder};
 use crate::near::{self, Token};
+use crate::on_behalf;
 use crate::prelude::*;
 use crate::repair;
 use crate::trust::{Key, Unknown};
@@ -102,6 +104,11 @@ fn check(credential: &FederatedIdentityCredential, trust: &Trust<'_>) -> Verdict
         Some(index) if is_presented(credential, &trusted.subject, index, trust)? => {
             return Ok(projected(credential, &audiences));
         }
+        Some(index) => {
+            if let Some(by) = feeds(credential, &trusted.subject, index, trust) {
+                return Ok(Some(presented_by(&by, credential, &audiences)));
+            }
+        }
         None if !credential.issuer.is_azure_kubernetes() => {
             let unknown = Unknown(Key::Clusters(credential.issuer.clone()));
             return if trust.knows_all_clusters() { Ok(None) } else { Err(unknown) };
@@ -132,6 +139,28 @@ fn projected(credential: &FederatedIdentityCredential, audiences: &[Audience]) -
         .with("expected", audiences.iter().map(Audience::as_str).collect::<Vec<_>>())
         .fix("leave it, as long as they do");
     (!is_openshift(credential)).then_some(finding)
+}
+
+/// What a driver or an operator lives by, which present the usual audience whatever the webhook asks for.
+fn presented_by(by: &str, credential: &FederatedIdentityCredential, audiences: &[Audience]) -> Finding {
+    let message = format!("audience `{DEFAULT_AUDIENCE}` is what {by} presents, and not what the webhook asks for");
+    Finding::new(Severity::Info, "audiences", message)
+        .with("audiences", credential.audiences.iter().map(Audience::as_str).collect::<Vec<_>>())
+        .with("expected", audiences.iter().map(Audience::as_str).collect::<Vec<_>>())
+        .fix("leave it, as long as it does")
+}
+
+/// Who lives by a credential of the usual audience with the tokens of the ServiceAccount, beside its pods.
+fn feeds(
+    credential: &FederatedIdentityCredential,
+    subject: &Subject,
+    cluster: ClusterIx,
+    trust: &Trust<'_>,
+) -> Option<String> {
+    let is_usual = accepts(credential, &[DEFAULT_AUDIENCE.into()]);
+    let identity = trust.parent(credential).filter(|_| is_usual)?;
+    let account = trust.trusted_account(cluster, subject)?;
+    on_behalf::of(identity, account, trust).into_iter().next()
 }
 
 fn accepts(credential: &FederatedIdentityCredential, audiences: &[Audience]) -> bool {

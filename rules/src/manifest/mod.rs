@@ -341,6 +341,8 @@ fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest 
         life,
         #[cfg(feature = "audit")]
         stalled,
+        #[cfg(feature = "audit")]
+        live: kind.shape != Shape::Pod && metadata.live,
         selects_label,
         labels,
         annotations,

@@ -50,6 +50,12 @@ impl Workload {
         self.life == Life::Ended
     }
 
+    /// Whether it was read from a cluster, which runs it or makes pods by it now. Nothing says of a manifest that it is
+    /// applied.
+    pub const fn is_live(&self) -> bool {
+        self.live || self.template.live
+    }
+
     /// Whether it is of KEDA, or a Job that only KEDA makes pods of. Mirrors and builds of others call its image
     /// `keda-operator` or `kedacore-keda`, Red Hat's is the Custom Metrics Autoscaler; its charts name the
     /// Deployment `keda-operator`, perhaps behind the release.

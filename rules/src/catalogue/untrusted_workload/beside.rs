@@ -2,6 +2,7 @@
 //! holds no second one of its issuer and subject (Microsoft Learn, "Important considerations and restrictions for
 //! federated identity credentials"), so that to correct it would cut those off.
 
+use super::others;
 use crate::catalogue::outdated_injection::anew;
 use crate::exchange::{Refusal, client_ids, presented};
 use crate::model::DEFAULT_AUDIENCE;
@@ -31,7 +32,7 @@ pub(super) fn repair(
     if is_misspelt(workload, difference, trust) {
         return Some(format!("set the audience of the pods' projected token to `{wanted}`; {leave}"));
     }
-    let who = lives_by(workload, refusal, credential, trust)?;
+    let who = lives_by(workload, refusal, credential, trust).or_else(|| fed_by(workload, refusal, credential, trust))?;
     Some(format!(
         "{leave}: {who} by its audience, and an identity holds no second credential of this issuer and subject; have these pods' token ask for `{wanted}` too, or run them under another ServiceAccount or with another identity"
     ))
@@ -57,6 +58,7 @@ fn lives_by(
     let asks = |other: &Workload| {
         let mut asked = client_ids(other, trust).into_iter();
         asked.any(|asked| asked.map_or(true, |id| id.is_some_and(|id| id == refusal.client_id)))
+            || others::is_told(other, &refusal.client_id, trust)
     };
     let lives = |other: &&&Workload| {
         let presented = presented(other, trust).ok().flatten();
@@ -68,6 +70,24 @@ fn lives_by(
         return Some(format!("{} `{}/{}` lives", other.kind.kind, other.namespace, other.name));
     }
     others.next().map(|_| format!("one of the {} workloads of its ServiceAccount may live", all.len()))
+}
+
+/// What else lives by a credential that accepts the usual audience: what is asked for with the tokens of the
+/// ServiceAccount, for its pods or in their place.
+fn fed_by(
+    workload: &Workload,
+    refusal: &Refusal<'_>,
+    credential: &FederatedIdentityCredential,
+    trust: &Trust<'_>,
+) -> Option<String> {
+    if credential.audiences.iter().all(|audience| audience.as_str() != DEFAULT_AUDIENCE) {
+        return None;
+    }
+    let all = trust.workloads_of(workload.cluster, &workload.namespace, workload.service_account());
+    let mut mounting = all.iter().filter(|it| !it.has_ended() && !it.template.volumes.is_empty());
+    let mounts = |it: &&Workload| others::mounts(it, &refusal.client_id, trust);
+    let other = mounting.find_map(mounts).or_else(|| others::told(workload, &refusal.client_id, trust))?;
+    Some(format!("{} {}", other.who, if other.is_known { "lives" } else { "may live" }))
 }
 
 /// Whether a pod was given a token by the webhook, which gives a new one that is accepted.
