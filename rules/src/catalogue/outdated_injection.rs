@@ -224,6 +224,7 @@
 //!   containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: 5a1e2c3d-0001-4000-8000-000000000001}, {name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/secrets/azure/tokens/azure-identity-token}], volumeMounts: [{name: azure-identity-token, mountPath: /var/run/secrets/azure/tokens}]}]
 //!   volumes: [{name: token, projected: {sources: [{serviceAccountToken: {path: token, audience: api://AzureADTokenExchange}}]}}]
 //! ```
+use super::tenant_id_malformed::may_be_tenant;
 use crate::model::{Controller, Value};
 use crate::prelude::*;
 use crate::webhook::{self, RESERVED, TOKEN_VOLUME};
@@ -242,7 +243,6 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
-    #[cfg(feature = "audit")]
     if workload.has_ended() {
         return Ok(None);
     }
@@ -261,7 +261,7 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
         }
     }
     // The walk of a chain asks for the client id of each container.
-    let untold = outdated.iter().any(|(what, then, _)| *what == "AZURE_TENANT_ID" && then.is_empty());
+    let untold = outdated.iter().any(|(what, then, _)| *what == "AZURE_TENANT_ID" && !may_be_tenant(then));
     if let (Some(then), Ok(now)) = (lifetime(workload), webhook::lifetime(&workload.template, account))
         && then != now
     {
@@ -319,7 +319,7 @@ fn told<'a>(container: &'a Container, variable: &str) -> Option<&'a str> {
 
 /// Whether a variable of a pod is the webhook's: what makes the pod sets none. Of a pod that nothing
 /// makes it cannot be told.
-fn is_injected(pod: &Workload, variable: &str, trust: &Trust<'_>) -> Result<bool, Unknown> {
+pub(super) fn is_injected(pod: &Workload, variable: &str, trust: &Trust<'_>) -> Result<bool, Unknown> {
     let Some(controller) = &pod.controller else { return Ok(false) };
     let mut makers = makers(pod, controller, trust).peekable();
     if makers.peek().is_none() {
