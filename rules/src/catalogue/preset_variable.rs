@@ -18,7 +18,8 @@
 //! tells what is.
 //!
 //! What a variable is filled with from an annotation of the pods (`fieldRef`) is judged like what they set, in pods
-//! that run too, as no webhook sets it so; where there is no such annotation, it is nothing.
+//! that run too, as no webhook sets it so; where there is no such annotation, it is nothing. With a key that is not the
+//! webhook's, one that a manifest lacks may still be put on the pods, and nothing is said of it.
 //!
 //! The same value is as it should be, and of one that is set from elsewhere nothing is said. So is a second identity on
 //! purpose: one that trusts this workload. Of pods that run it is judged whether a tenant is one, the cloud, and whether
