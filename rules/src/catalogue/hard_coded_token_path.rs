@@ -267,12 +267,46 @@ fn is_known(path: &str) -> bool {
     const NEW: [&str; 4] = ["/token", "/token/azure-identity-token", "/ca-cert", "/ca-cert/ca.crt"];
     let [old, new] = MOUNT_PATHS;
     let path = path.trim_end_matches('/');
+    let is_folder = |step: &str| step.rfind('/').unwrap_or_default() == 0;
     match path.strip_prefix(new) {
-        Some(within) => within.is_empty() || NEW.iter().any(|end| within.ends_with(end)),
+        Some(within) => {
+            within.is_empty() || NEW.iter().any(|end| within.strip_suffix(end).is_some_and(is_folder))
+        }
         None => path == old || path == Version::V1_5_1.token_file(),
     }
 }
 
 fn lies_in(path: &str, folder: &str) -> bool {
     path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_known;
+
+    #[test]
+    fn a_path_is_known_if_a_version_puts_something_there() {
+        for path in [
+            "/var/run/secrets/azure/tokens",
+            "/var/run/secrets/azure/tokens/",
+            "/var/run/secrets/azure/tokens/azure-identity-token",
+            "/var/run/secrets/azure/wi",
+            "/var/run/secrets/azure/wi/token",
+            "/var/run/secrets/azure/wi/token/azure-identity-token",
+            "/var/run/secrets/azure/wi/ca-cert",
+            "/var/run/secrets/azure/wi/ca-cert/ca.crt",
+            "/var/run/secrets/azure/wi/0a1b/token/azure-identity-token",
+        ] {
+            assert!(is_known(path), "{path}");
+        }
+        for path in [
+            "/var/run/secrets/azure/tokens/azure-identity-toke",
+            "/var/run/secrets/azure/tokens/token/azure-identity-token",
+            "/var/run/secrets/azure/wi/azure-identity-token",
+            "/var/run/secrets/azure/wi/token/azure-identity-token/token",
+            "/var/run/secrets/azure/wi/0a/1b/token/azure-identity-token",
+        ] {
+            assert!(!is_known(path), "{path}");
+        }
+    }
 }
