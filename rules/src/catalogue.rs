@@ -74,6 +74,7 @@ catalogue! {
     admission AWI206 => client_id_unknown,
     #[cfg(feature = "audit")]
     audit AWI207 => identity_of_another_tenant,
+    #[cfg(feature = "audit")]
     audit AWI208 => outdated_injection,
     admission AWI301 => untrusted_workload,
     audit AWI302 => credential_differs_in_case,

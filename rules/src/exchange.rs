@@ -7,6 +7,8 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
+#[cfg(feature = "audit")]
+use crate::model::EnvFrom;
 use crate::model::{
     Audience, ClientId, ClusterIx, Container, FederatedIdentityCredential, Identity, Issuer, Subject, Value, Workload,
     annotation, is_guid, is_placeholder,
@@ -130,7 +132,7 @@ pub fn client_id(workload: &Workload, container: &Container, trust: &Trust<'_>) 
     let unclear = || Err(Unknown(Key::Value(format!("variable AZURE_CLIENT_ID of container {}", container.name))));
     match container.variable("AZURE_CLIENT_ID").map(|variable| &variable.value) {
         None => match annotated(workload, trust)? {
-            None if !container.env_from.is_empty() => unclear(),
+            None if may_come("AZURE_CLIENT_ID", workload, container, trust) => unclear(),
             annotated => Ok(annotated),
         },
         // `$(NAME)` is what the container's variable of that name is.
@@ -143,6 +145,24 @@ pub fn client_id(workload: &Workload, container: &Container, trust: &Trust<'_>) 
         }
         Some(_) => unclear(),
     }
+}
+
+/// Whether `envFrom` may bring a container a variable. It does not from Secrets that were read and have no such key;
+/// what ConfigMaps hold is not read.
+#[cfg(feature = "audit")]
+pub fn may_come(variable: &str, workload: &Workload, container: &Container, trust: &Trust<'_>) -> bool {
+    container.env_from.iter().any(|from| match from {
+        EnvFrom::ConfigMap(_) => true,
+        EnvFrom::Secret(name, prefix) => trust.secret(workload, name).known().map_or(true, |secret| {
+            let key = variable.strip_prefix(prefix.as_str());
+            secret.is_some_and(|secret| secret.keys.iter().any(|own| Some(own.as_str()) == key))
+        }),
+    })
+}
+
+#[cfg(not(feature = "audit"))]
+pub(crate) fn may_come(_: &str, _: &Workload, container: &Container, _: &Trust<'_>) -> bool {
+    !container.env_from.is_empty()
 }
 
 /// The tenant that a container is told by its own variable, else by the annotation; `None` if it is told the

@@ -33,8 +33,9 @@ struct Case {
 /// Rules that count. What is seen is a lower bound: the more is seen, the graver the finding, and
 /// the other way round it would be dropped where it is certain that an identity fills up. What the webhook's
 /// ConfigMap says is graver than its version, a proxy that the namespace refuses than one that it admits, and
-/// a path of the token is known to be wrong already only where the version is.
-const COUNTING: [&str; 4] = ["AWI110", "AWI401", "AWI503", "AWI703"];
+/// a path of the token is known to be wrong already only where the version is. A client id may come from a Secret
+/// that was not read.
+const COUNTING: [&str; 5] = ["AWI110", "AWI203", "AWI401", "AWI503", "AWI703"];
 
 /// A rule that stays a finding either way: of the subjects that share an identity those that are not
 /// seen may be the same ServiceAccount on another cluster, which is milder, or another.

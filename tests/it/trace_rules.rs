@@ -401,6 +401,19 @@ fn another_tenant_or_cloud_breaks_the_chain() {
     sides(&text, "a GUID, or no annotation", "(empty)");
     assert_eq!(with("", &tenant("${TENANT}")).0, "tenant AWI902");
 
+    let (link, text) = with(&format!("{{name: AZURE_TENANT_ID, value: \"{OWN} \"}}"), ACCOUNT);
+    assert_eq!(link, "tenant AWI113", "{text}");
+    sides(&text, "the tenant of the identity", &format!("{OWN} "));
+    let running = |tenant: &str, account: &str| {
+        let pod = format!(
+            "{{apiVersion: v1, kind: Pod, metadata: {{name: cart, namespace: shop, uid: 5f0c, {LABELLED}}}, spec: {{serviceAccountName: cart, containers: [{{name: app, env: [{{name: AZURE_CLIENT_ID, value: 33333333-3333-3333-3333-333333333333}}, {{name: AZURE_TENANT_ID, value: \"{tenant}\"}}]}}]}}}}\n"
+        );
+        end(&documents(&pod, account, &here(), &[]))
+    };
+    assert_eq!(running(OWN, ACCOUNT).0, "holds");
+    assert_eq!(running("", ACCOUNT).0, "tenant AWI113", "no annotation says it");
+    assert_eq!(running("", &tenant("")).0, "tenant AWI204", "the annotation says it");
+
     // Whose containers all say their tenant themselves are not told the annotation's.
     let each = |tenant: &str| {
         let env = format!("env: [{{name: AZURE_TENANT_ID, value: {tenant}}}]");
@@ -463,6 +476,20 @@ fn a_token_that_is_not_where_it_is_looked_for_breaks_the_chain() {
     assert_eq!(with(file, vault).0, "token AWI113", "a token for a vault is none for Azure");
     let same = "env: [{name: AZURE_FEDERATED_TOKEN_FILE, value: /run/secrets/azure/tokens/azure-identity-token}]";
     assert_eq!(with(same, "").0, "holds", "`/run` is `/var/run` in most images");
+    let relative = "env: [{name: AZURE_FEDERATED_TOKEN_FILE, value: run/secrets/azure/tokens/azure-identity-token}]";
+    let (state, text) = with(relative, "");
+    assert_eq!(state, "unknown", "{text}");
+    assert!(text.contains("the folder in which container app starts"), "{text}");
+    let windows =
+        "env: [{name: AZURE_FEDERATED_TOKEN_FILE, value: \"C:/var/run/secrets/azure/tokens/azure-identity-token\"}]";
+    assert_eq!(with(windows, "").0, "holds");
+
+    let passed_over = format!("{LABELLED}, annotations: {{azure.workload.identity/skip-containers: app}}");
+    let reads = "{name: app, args: [/var/run/secrets/azure/tokens/azure-identity-token]}";
+    let passed_over = deployment(&passed_over, "").replace("{name: app}", reads);
+    let (link, text) = end(&documents(&passed_over, ACCOUNT, &here(), &[]));
+    assert_eq!(link, "token AWI503", "{text}");
+    sides(&text, "a file of a mounted volume", "/var/run/secrets/azure/tokens/azure-identity-token");
 
     let running = |folder: &str| {
         let file = "env: [{name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/secrets/azure/tokens/azure-identity-token}, {name: AZURE_CLIENT_ID, value: 33333333-3333-3333-3333-333333333333}, {name: AZURE_TENANT_ID, value: 11111111-1111-1111-1111-111111111111}]";

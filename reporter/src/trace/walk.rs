@@ -405,10 +405,14 @@ impl<'a> Walker<'_, 'a> {
 /// Whether the manifest says where a container looks for its token.
 fn token_file(workload: &Workload, container: &Container, _: &Trust<'_>) -> Result<(), Unknown> {
     let said = workload.told(container, TOKEN_FILE);
-    if container.variable(TOKEN_FILE).is_none() || said.is_some_and(|said| !said.contains("$(")) {
-        return Ok(());
-    }
-    Err(Unknown(Key::Value(format!("variable {TOKEN_FILE} of container {}", container.name))))
+    let lacking = match said.filter(|said| !said.contains("$(")) {
+        // Windows writes drives, or backslashes.
+        Some(said) if said.starts_with('/') || said.contains([':', '\\']) => return Ok(()),
+        Some(said) => format!("the folder in which container {} starts, where it looks for {said}", container.name),
+        None if container.variable(TOKEN_FILE).is_none() => return Ok(()),
+        None => format!("variable {TOKEN_FILE} of container {}", container.name),
+    };
+    Err(Unknown(Key::Value(lacking)))
 }
 
 /// The identity of which no more than its service principal was read: Entra knows it.

@@ -6,7 +6,8 @@
 //!
 //! A program may pass a client id of its own, which nothing here shows, so that the finding is medium.
 //! A container that has `AZURE_CLIENT_ID`, from wherever, is content; one with `envFrom` may have it
-//! from there, and the finding is for information. The parameter `operators` names ServiceAccounts of operators,
+//! from there, and the finding is for information, unless that names nothing but Secrets which were read and have no such
+//! key. ConfigMaps are not read. The parameter `operators` names ServiceAccounts of operators,
 //! which are told the client id by custom resources.
 //!
 //! # Fails
@@ -63,6 +64,7 @@
 //! metadata: {name: keda, namespace: keda, labels: {azure.workload.identity/use: "true"}}
 //! spec: {serviceAccountName: keda-operator}
 //! ```
+use crate::exchange::may_come;
 use crate::model::Value;
 use crate::near::annotate;
 use crate::parameters::any_glob;
@@ -94,7 +96,8 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     if account.client_id().is_some() {
         return Ok(None);
     }
-    let (severity, but) = if workload.containers().any(|(container, _)| !container.env_from.is_empty()) {
+    let may_come = |container: &Container| may_come("AZURE_CLIENT_ID", workload, container, trust);
+    let (severity, but) = if workload.containers().any(|(container, _)| may_come(container)) {
         (Severity::Info, "; `AZURE_CLIENT_ID` must come from `envFrom`")
     } else {
         (RULE.severity, ", so the pods get no `AZURE_CLIENT_ID`")

@@ -10,8 +10,11 @@
 //! of one that is set from elsewhere nothing is said. So a cluster may be in another tenant than its identities as long as
 //! whoever uses them says so. A webhook of your own tells what its ConfigMap says instead of the cluster's.
 //!
+//! Beside an identity binding of AKS what annotation and containers say is judged, and not the cluster's: it is not
+//! published whether AKS binds identities of other tenants.
+//!
 //! App registrations may serve many tenants and are not judged. Nor is a tenant that is given as a
-//! domain, or a malformed one, which is for `tenant-id-malformed` to tell. The policy leaves it to the audit,
+//! domain, or a malformed one, which is for `tenant-id-malformed` and `preset-variable` to tell. The policy leaves it to the audit,
 //! which sees the identities and the cluster.
 //!
 //! # Fails
@@ -181,7 +184,7 @@ fn annotated(account: &ServiceAccount, trust: &Trust<'_>) -> Verdict {
 }
 
 fn asked(workload: &Workload, trust: &Trust<'_>) -> Verdict {
-    if !(workload.opts_in() || workload.brings_azure_token()) || workload.uses_identity_binding() {
+    if !(workload.opts_in() || workload.brings_azure_token()) {
         return Ok(None);
     }
     let mut unknown = None;
@@ -196,6 +199,9 @@ fn asked(workload: &Workload, trust: &Trust<'_>) -> Verdict {
 }
 
 fn by_container(workload: &Workload, container: &Container, place: Place, trust: &Trust<'_>) -> Verdict {
+    if workload.uses_identity_binding() && container.variable("AZURE_TENANT_ID").is_none() {
+        return Ok(None);
+    }
     let Some(client_id) = client_id(workload, container, trust)? else { return Ok(None) };
     let Some(identity) = placed(&client_id, trust)? else { return Ok(None) };
     let annotate = annotate(&workload.namespace, workload.service_account(), annotation::TENANT_ID, &identity.tenant_id);

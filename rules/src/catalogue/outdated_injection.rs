@@ -6,6 +6,9 @@
 //! and those that start get the new one: the same Deployment is two identities at once, until it is
 //! restarted.
 //!
+//! Without an annotation the webhook tells a tenant of its own, and does not start without one. A pod that was told none
+//! is from a time when the annotation was there and said nothing.
+//!
 //! Variables that the manifest sets itself are no business of the annotation, so a pod is judged only
 //! if what makes it was read and sets none. A pod that has ended asks for nobody any more; the next one of its
 //! CronJob is told what the annotation says then. The policy leaves it to the audit.
@@ -30,7 +33,7 @@
 //!   ownerReferences: [{kind: ReplicaSet, name: cart, controller: true}]
 //! spec:
 //!   serviceAccountName: cart
-//!   containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: 5a1e2c3d-0001-4000-8000-000000000001}, {name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/secrets/azure/tokens/azure-identity-token}], volumeMounts: [{name: azure-identity-token, mountPath: /var/run/secrets/azure/tokens}]}]
+//!   containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: 5a1e2c3d-0001-4000-8000-000000000001}, {name: AZURE_TENANT_ID, value: 11111111-1111-1111-1111-111111111111}, {name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/secrets/azure/tokens/azure-identity-token}], volumeMounts: [{name: azure-identity-token, mountPath: /var/run/secrets/azure/tokens}]}]
 //! ```
 //!
 //! ```yaml
@@ -58,7 +61,29 @@
 //! apiVersion: v1
 //! kind: Pod
 //! metadata: {name: cart-x, namespace: shop, uid: 5f0c, labels: {azure.workload.identity/use: "true"}, ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: cart, controller: true}]}
-//! spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/secrets/azure/tokens/azure-identity-token}], volumeMounts: [{name: azure-identity-token, mountPath: /var/run/secrets/azure/tokens}]}]}
+//! spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_TENANT_ID, value: 11111111-1111-1111-1111-111111111111}, {name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/secrets/azure/tokens/azure-identity-token}], volumeMounts: [{name: azure-identity-token, mountPath: /var/run/secrets/azure/tokens}]}]}
+//! ```
+//!
+//! ```yaml
+//! # it was told no tenant when the annotation was empty, and the annotation is gone
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}}
+//! ---
+//! apiVersion: apps/v1
+//! kind: ReplicaSet
+//! metadata: {name: cart, namespace: shop}
+//! spec: {template: {metadata: {labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: cart, containers: [{name: app}]}}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: cart-x
+//!   namespace: shop
+//!   uid: 5f0c
+//!   labels: {azure.workload.identity/use: "true"}
+//!   ownerReferences: [{kind: ReplicaSet, name: cart, controller: true}]
+//! spec:
+//!   serviceAccountName: cart
+//!   containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: 5a1e2c3d-0001-4000-8000-000000000001}, {name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/secrets/azure/tokens/azure-identity-token}], volumeMounts: [{name: azure-identity-token, mountPath: /var/run/secrets/azure/tokens}]}]
 //! ```
 //!
 //! # Passes
@@ -156,7 +181,7 @@
 //!   ownerReferences: [{kind: ReplicaSet, name: cart, controller: true}]
 //! spec:
 //!   serviceAccountName: cart
-//!   containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: 5a1e2c3d-0001-4000-8000-000000000001}, {name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/secrets/azure/tokens/azure-identity-token}], volumeMounts: [{name: azure-identity-token, mountPath: /var/run/secrets/azure/tokens}]}]
+//!   containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: 5a1e2c3d-0001-4000-8000-000000000001}, {name: AZURE_TENANT_ID, value: 11111111-1111-1111-1111-111111111111}, {name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/secrets/azure/tokens/azure-identity-token}], volumeMounts: [{name: azure-identity-token, mountPath: /var/run/secrets/azure/tokens}]}]
 //! ```
 //!
 //! ```yaml
@@ -224,6 +249,7 @@
 //!   containers: [{name: app, env: [{name: AZURE_CLIENT_ID, value: 5a1e2c3d-0001-4000-8000-000000000001}, {name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/secrets/azure/tokens/azure-identity-token}], volumeMounts: [{name: azure-identity-token, mountPath: /var/run/secrets/azure/tokens}]}]
 //!   volumes: [{name: token, projected: {sources: [{serviceAccountToken: {path: token, audience: api://AzureADTokenExchange}}]}}]
 //! ```
+use super::tenant_id_malformed::may_be_tenant;
 use crate::model::{Controller, Value};
 use crate::prelude::*;
 use crate::webhook::{self, RESERVED, TOKEN_VOLUME};
@@ -241,8 +267,9 @@ pub(super) static RULE: Rule = Rule {
     checks: &[Check::Workload(check)],
 };
 
+const TENANT: &str = "AZURE_TENANT_ID";
+
 fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
-    #[cfg(feature = "audit")]
     if workload.has_ended() {
         return Ok(None);
     }
@@ -251,7 +278,7 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     }
     let Some(account) = trust.service_account(workload).known()? else { return Ok(None) };
     let mut outdated: Vec<(&str, String, String)> = Vec::new();
-    for (variable, key) in [("AZURE_CLIENT_ID", annotation::CLIENT_ID), ("AZURE_TENANT_ID", annotation::TENANT_ID)] {
+    for (variable, key) in [("AZURE_CLIENT_ID", annotation::CLIENT_ID), (TENANT, annotation::TENANT_ID)] {
         let Some(now) = account.annotations.get(key).filter(|value| !value.is_empty()) else { continue };
         let values = || workload.injected_containers().filter_map(|(container, _)| told(container, variable));
         if let Some(then) = values().find(|then| !then.eq_ignore_ascii_case(now))
@@ -260,20 +287,41 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
             outdated.push((variable, then.into(), now.into()));
         }
     }
-    // The walk of a chain asks for the client id of each container.
-    let untold = outdated.iter().any(|(what, then, _)| *what == "AZURE_TENANT_ID" && then.is_empty());
     if let (Some(then), Ok(now)) = (lifetime(workload), webhook::lifetime(&workload.template, account))
         && then != now
     {
         outdated.push(("the token's lifetime", then.to_string(), now.to_string()));
     }
+    match is_untold(workload, account, trust) {
+        Ok(true) => outdated.push((TENANT, String::new(), String::new())),
+        Err(unknown) if outdated.is_empty() => return Err(unknown),
+        _ => {}
+    }
+    // The walk of a chain asks for the client id of each container.
+    let untold = outdated.iter().any(|(what, then, _)| *what == TENANT && !may_be_tenant(then));
     let Some((what, ..)) = outdated.first() else { return Ok(None) };
     let field = if what.starts_with("AZURE") { "containers" } else { "volumes" };
-    let said: Vec<String> =
-        outdated.iter().map(|(what, then, now)| format!("{what} is `{then}`, and the annotations now say `{now}`")).collect();
-    let said: Vec<String> = said.into_iter().map(|said| said.replace("``", "nothing")).collect();
+    let said = outdated.iter().map(|(what, then, now)| {
+        let then = if then.is_empty() { "nothing".into() } else { format!("`{then}`") };
+        match now.as_str() {
+            "" => format!("{what} is {then}, and the webhook now tells its own"),
+            now => format!("{what} is {then}, and the annotations now say `{now}`"),
+        }
+    });
+    let said: Vec<String> = said.collect();
     let finding = Finding::new(RULE.severity, format!("{}.{field}", workload.kind.spec_path()), said.join("; "));
     Ok(Some(finding.with("outdated", said).fix(anew(workload, trust)).breaks_if(untold, Hop::Tenant)))
+}
+
+/// Whether a container lacks the tenant that the webhook tells where no annotation does: it does not start without one
+/// (azure-workload-identity, `pkg/config/config.go`).
+fn is_untold(workload: &Workload, account: &ServiceAccount, trust: &Trust<'_>) -> Result<bool, Unknown> {
+    let lacks = |container: &Container| container.variable(TENANT).is_none() && told(container, TENANT).is_some();
+    let is_annotated = account.annotations.get(annotation::TENANT_ID).is_some();
+    if is_annotated || !workload.injected_containers().any(|(container, _)| lacks(container)) {
+        return Ok(false);
+    }
+    is_injected(workload, TENANT, trust)
 }
 
 /// What has a pod made anew. `kubectl rollout restart` knows Deployments, DaemonSets and StatefulSets alone
@@ -319,7 +367,7 @@ fn told<'a>(container: &'a Container, variable: &str) -> Option<&'a str> {
 
 /// Whether a variable of a pod is the webhook's: what makes the pod sets none. Of a pod that nothing
 /// makes it cannot be told.
-fn is_injected(pod: &Workload, variable: &str, trust: &Trust<'_>) -> Result<bool, Unknown> {
+pub(super) fn is_injected(pod: &Workload, variable: &str, trust: &Trust<'_>) -> Result<bool, Unknown> {
     let Some(controller) = &pod.controller else { return Ok(false) };
     let mut makers = makers(pod, controller, trust).peekable();
     if makers.peek().is_none() {

@@ -6,8 +6,9 @@
 //!
 //! A client id that is no GUID, or that no managed identity and no app registration has, is of high
 //! severity, as it is on a ServiceAccount (`client-id-unknown`): no token can be had for it. So it is
-//! in a pod that brings a token of its own, of which the cloud is judged besides and nothing else. A tenant is
-//! compared with the annotation's; whether it is the identity's is for `identity-of-another-tenant` to tell. The
+//! in a pod that brings a token of its own, of which tenant and cloud are judged besides and nothing else. A tenant that
+//! is neither a GUID nor a domain is of high severity too, as Entra knows none such; any other is
+//! compared with the annotation's, and whether it is the identity's is for `identity-of-another-tenant` to tell. The
 //! authority is compared with the cloud of the identity, as its region tells. What is set to nothing stays so, as the
 //! webhook sees that it is set: without a tenant no SDK asks. Of what is set twice the last value counts.
 //!
@@ -17,11 +18,13 @@
 //! tells what is.
 //!
 //! What a variable is filled with from an annotation of the pods (`fieldRef`) is judged like what they set, in pods
-//! that run too, as no webhook sets it so; where there is no such annotation, it is nothing.
+//! that run too, as no webhook sets it so; where there is no such annotation, it is nothing. With a key that is not the
+//! webhook's, one that a manifest lacks may still be put on the pods, and nothing is said of it.
 //!
 //! The same value is as it should be, and of one that is set from elsewhere nothing is said. So is a second identity on
-//! purpose: one that trusts this workload. Of pods that run the cloud is judged, and whether the token can be where a
-//! container looks for it, because there the variables are mostly the webhook's. All mounts of such a pod are in its
+//! purpose: one that trusts this workload. Of pods that run it is judged whether a tenant is one, the cloud, and whether
+//! the token can be where a container looks for it, because there the variables are mostly the webhook's: a tenant that
+//! the annotation says, or said, is for `tenant-id-malformed` and `outdated-injection` to tell. All mounts of such a pod are in its
 //! manifest, so that where none holds the file there is none, unless the program writes it: at the webhook's own path, where
 //! nobody else writes, that is of high severity. It comes from other webhooks, which copy the variables of a container and
 //! not its mounts, or move these. `/run` and `/var/run` are one folder in most images, and Windows writes paths otherwise: what
@@ -102,7 +105,47 @@
 //!   volumes: [{name: azure-identity-token, projected: {sources: [{serviceAccountToken: {path: azure-identity-token, audience: "api://AzureADTokenExchange"}}]}}]
 //! ```
 //!
+//! ```yaml
+//! # a space too many: Entra knows no such tenant
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}
+//! spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_TENANT_ID, value: "11111111-1111-1111-1111-111111111111 "}]}]}
+//! ```
+//!
+//! ```yaml
+//! # it runs without a tenant, of which no annotation says anything
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, uid: 5f0c, labels: {azure.workload.identity/use: "true"}}
+//! spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_TENANT_ID, value: ""}]}]}
+//! ```
+//!
 //! # Passes
+//!
+//! ```yaml
+//! # a domain names a tenant too
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}
+//! spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_TENANT_ID, value: contoso.onmicrosoft.com}]}]}
+//! ```
+//!
+//! ```yaml
+//! # it runs with what the annotation says, which `tenant-id-malformed` tells
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/tenant-id: contoso}}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, uid: 5f0c, labels: {azure.workload.identity/use: "true"}}
+//! spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_TENANT_ID, value: contoso}]}]}
+//! ```
 //!
 //! ```yaml
 //! # an identity of the tenant that the container names, which is not listed
@@ -231,6 +274,8 @@
 //! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}
 //! spec: {serviceAccountName: cart, containers: [{name: app, env: [{name: AZURE_AUTHORITY_HOST, value: "${AUTHORITY}"}]}]}
 //! ```
+use super::outdated_injection::is_injected;
+use super::tenant_id_malformed::may_be_tenant;
 use crate::exchange::{client_id, presented, tenant};
 use crate::model::{is_guid, is_placeholder, may_lie_in};
 use crate::prelude::*;
@@ -287,9 +332,9 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     }
     let injected = webhook::has_seen(&workload.template);
     let judged: &[&str] = match (injected, own_token) {
-        (true, true) => &[AUTHORITY],
-        (true, false) => &[TOKEN_FILE, AUTHORITY],
-        (false, true) => &[CLIENT_ID, AUTHORITY],
+        (true, true) => &[TENANT_ID, AUTHORITY],
+        (true, false) => &[TENANT_ID, TOKEN_FILE, AUTHORITY],
+        (false, true) => &[CLIENT_ID, TENANT_ID, AUTHORITY],
         (false, false) => &[CLIENT_ID, TENANT_ID, TOKEN_FILE, AUTHORITY],
     };
     let (mut presets, mut unknown) = (Vec::new(), None);
@@ -297,7 +342,7 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
         for variable in [CLIENT_ID, TENANT_ID, TOKEN_FILE, AUTHORITY] {
             let by = workload.handed_on(container, variable);
             // What an annotation says is never the webhook's.
-            let is_own = by.is_some() && [CLIENT_ID, TENANT_ID].contains(&variable);
+            let is_own = by.is_some() && variable == CLIENT_ID;
             if !(is_own || judged.contains(&variable)) {
                 continue;
             }
@@ -337,6 +382,9 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
             "let nothing but the webhook set {TOKEN_FILE} and mount the token, and create pod {} anew",
             workload.name
         ),
+        (true, _) if first.variable == TENANT_ID && first.by.is_none() && !own_token => {
+            format!("let nothing but the webhook set {TENANT_ID}, and create pod {} anew", workload.name)
+        }
         (true, _) => match first.by.map(|key| workload.annotation_path(key)) {
             Some(path) if workload.template.live => format!("set `{path}` to what is meant, and create pod {} anew", workload.name),
             Some(path) => format!("set `{path}` to what is meant"),
@@ -354,14 +402,9 @@ fn wrong(
     trust: &Trust<'_>,
 ) -> Result<Option<Wrong>, Unknown> {
     let instead = |what: &str| (RULE.severity, format!("where the webhook would put {what}"), None);
-    let annotated = |key: &str| -> Result<Option<&str>, Unknown> {
-        let account = trust.service_account(workload).known()?;
-        Ok(account.and_then(|account| account.annotations.get(key)).filter(|said| !said.is_empty()))
-    };
-    let other = |said: &&str| !said.eq_ignore_ascii_case(value);
     Ok(match variable {
         CLIENT_ID => {
-            let said = annotated(annotation::CLIENT_ID)?;
+            let said = annotated(annotation::CLIENT_ID, workload, trust)?.filter(|said| !said.is_empty());
             if said.is_some_and(|said| said.eq_ignore_ascii_case(value)) {
                 return Ok(None);
             }
@@ -379,12 +422,7 @@ fn wrong(
             let is_other = said.is_some() && !is_meant(workload, value, trust)?;
             said.filter(|_| is_other).map(|said| instead(&format!("`{said}`")))
         }
-        TENANT_ID if value.is_empty() => {
-            let why = if workload.opts_in() { instead("a tenant").1 } else { "and nothing else says a tenant".into() };
-            Some((Severity::High, why, Some((Hop::Tenant, "the tenant of the identity".into()))))
-        }
-        TENANT_ID if workload.brings_azure_token() => None,
-        TENANT_ID => annotated(annotation::TENANT_ID)?.filter(other).map(|said| instead(&format!("`{said}`"))),
+        TENANT_ID => wrong_tenant(workload, container, value, trust)?,
         TOKEN_FILE if !value.is_empty() && webhook::has_seen(&workload.template) => nowhere(container, value),
         TOKEN_FILE => {
             let mut files = [Version::V1_5_1, Version::V1_6_0].into_iter().map(Version::token_file);
@@ -416,6 +454,45 @@ fn wrong(
             })
         }
     })
+}
+
+/// What is wrong with the tenant that a container is told.
+fn wrong_tenant(
+    workload: &Workload,
+    container: &Container,
+    value: &str,
+    trust: &Trust<'_>,
+) -> Result<Option<Wrong>, Unknown> {
+    let own_token = workload.brings_azure_token();
+    let runs = webhook::has_seen(&workload.template) && workload.handed_on(container, TENANT_ID).is_none();
+    if may_be_tenant(value) {
+        let said = if own_token || runs { None } else { annotated(annotation::TENANT_ID, workload, trust)? };
+        let other = said.filter(|said| !said.is_empty() && !said.eq_ignore_ascii_case(value));
+        return Ok(other.map(|said| (RULE.severity, format!("where the webhook would put `{said}`"), None)));
+    }
+    if runs && !own_token && is_of_annotation(workload, value, trust)? {
+        return Ok(None);
+    }
+    let why = match (value.is_empty(), workload.opts_in()) {
+        (false, _) => "which is neither a GUID nor a domain, so that Entra knows no such tenant",
+        (true, true) => "where the webhook would put a tenant",
+        (true, false) => "and nothing else says a tenant",
+    };
+    Ok(Some((Severity::High, why.into(), Some((Hop::Tenant, "the tenant of the identity".into())))))
+}
+
+/// Whether a pod that runs has its tenant from the annotation as it is, or as it was once, which other rules tell.
+fn is_of_annotation(workload: &Workload, value: &str, trust: &Trust<'_>) -> Result<bool, Unknown> {
+    let Some(said) = annotated(annotation::TENANT_ID, workload, trust)? else { return Ok(false) };
+    if said.eq_ignore_ascii_case(value) {
+        return Ok(true);
+    }
+    Ok(!said.is_empty() && workload.template.live && is_injected(workload, TENANT_ID, trust)?)
+}
+
+/// What an annotation of the ServiceAccount says.
+fn annotated<'a>(key: &str, workload: &Workload, trust: &Trust<'a>) -> Result<Option<&'a str>, Unknown> {
+    Ok(trust.service_account(workload).known()?.and_then(|account| account.annotations.get(key)))
 }
 
 /// Where a container looks for the token, if there can be none.

@@ -93,6 +93,12 @@ fn check(account: &ServiceAccount, _: &Trust<'_>) -> Verdict {
     Ok(Some(finding.breaks_if(is_none, Hop::Tenant).expected("a GUID, or no annotation", Some(value)).fix(fix)))
 }
 
+/// Whether Entra may know a tenant by this: a GUID, or a domain.
+#[cfg(feature = "audit")]
+pub(super) fn may_be_tenant(text: &str) -> bool {
+    is_guid(text) || is_domain(text)
+}
+
 fn is_domain(text: &str) -> bool {
     let label =
         |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');

@@ -3,7 +3,7 @@
 use alloc::string::ToString;
 
 use super::*;
-use crate::inventory::{Inventory, Tokens};
+use crate::inventory::{Inventory, SecretKeys, Tokens};
 use crate::model::{Parent, ServiceAccount, Workload};
 use crate::near;
 use crate::parameters::Parameters;
@@ -135,6 +135,33 @@ fn a_config_map_may_bring_what_no_annotation_says() {
     assert_eq!(asked(r#"{"name":"a"}"#), [Ok(None)]);
     let open = asked(r#"{"name":"a","envFrom":[{"configMapRef":{"name":"c"}}]}"#);
     assert!(open[0].is_err(), "{open:?}");
+}
+
+#[test]
+fn a_secret_may_bring_it_unless_it_was_read_and_does_not() {
+    let may_come = |secrets: &[(&str, &str)], env_from: &str| {
+        let secret = |(name, key): &(&str, &str)| SecretKeys {
+            cluster: ClusterIx(0),
+            namespace: "shop".into(),
+            name: (*name).into(),
+            keys: vec![(*key).into()],
+        };
+        let inventory = Inventory { secrets: secrets.iter().map(secret).collect(), ..cluster() };
+        let parameters = Parameters::default();
+        let pod = pod(OPTS_IN, &format!(r#","containers":[{{"name":"a","envFrom":[{env_from}]}}]"#));
+        let (container, _) = pod.containers().next().unwrap();
+        may_come("AZURE_CLIENT_ID", &pod, container, &Trust::join(&inventory, &parameters))
+    };
+    let (one, two) = (r#"{"secretRef":{"name":"one"}}"#, r#"{"prefix":"AZURE_","secretRef":{"name":"two"}}"#);
+    let both = format!("{one},{two}");
+    assert!(!may_come(&[], ""));
+    assert!(may_come(&[], one), "nobody read it");
+    assert!(may_come(&[("one", "AZURE_CLIENT_ID")], one));
+    assert!(!may_come(&[("one", "OTHER")], one));
+    assert!(may_come(&[("one", "OTHER")], &both), "nobody read the other");
+    assert!(may_come(&[("one", "OTHER"), ("two", "CLIENT_ID")], &both));
+    assert!(!may_come(&[("one", "OTHER"), ("two", "AZURE_CLIENT_ID")], &both), "by its prefix it is another");
+    assert!(may_come(&[("one", "OTHER")], &format!(r#"{one},{{"configMapRef":{{"name":"c"}}}}"#)));
 }
 
 #[test]

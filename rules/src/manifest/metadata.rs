@@ -29,6 +29,9 @@ pub(super) struct Metadata<'a> {
     /// The labels of pods that do not bear on the chain.
     #[cfg(feature = "audit")]
     pub(super) other_labels: Pairs,
+    /// The annotations of pods that do not bear on the chain, with which variables may be filled.
+    #[cfg(feature = "audit")]
+    pub(super) other_annotations: Pairs,
     /// What wakes it.
     #[cfg(feature = "audit")]
     pub(super) waking: Waking,
@@ -51,7 +54,8 @@ pub(super) enum Kept {
     /// Those that bear on the chain.
     #[default]
     OfTheChain,
-    /// Those that bear on the chain, and the other labels apart: selectors may name any of a pod.
+    /// Those that bear on the chain, and the others apart: selectors may name any label of a pod, and variables be
+    /// filled with any annotation.
     OfPods,
     /// All of them: selectors may name any of a namespace.
     All,
@@ -86,14 +90,15 @@ impl<'a> Metadata<'a> {
             ("namespace", &mut |json| json.text().map(|text| self.namespace = text)),
             #[cfg(feature = "audit")]
             ("labels", &mut |json| match self.kept {
-                Kept::OfPods => labels(&mut self.labels, &mut self.other_labels, json),
+                Kept::OfPods => pairs_of_pods(&mut self.labels, &mut self.other_labels, json),
                 Kept::OfTheChain => self.waking.read(&mut self.labels, json),
                 Kept::All => pairs(&mut self.labels, all, json),
             }),
             #[cfg(feature = "audit")]
             ("annotations", &mut |json| match self.kept {
                 Kept::OfTheChain => self.waking.read(&mut self.annotations, json),
-                Kept::OfPods | Kept::All => pairs(&mut self.annotations, all, json),
+                Kept::OfPods => pairs_of_pods(&mut self.annotations, &mut self.other_annotations, json),
+                Kept::All => pairs(&mut self.annotations, all, json),
             }),
             #[cfg(not(feature = "audit"))]
             ("labels", &mut |json| pairs(&mut self.labels, all, json)),
@@ -146,13 +151,13 @@ fn pair(pairs: &mut Pairs, key: &str, json: &mut dyn Json<'_>) -> Result<(), Fau
     Ok(())
 }
 
-/// Labels of pods, those that do not bear on the chain apart. What is no text the API server refuses, and
+/// Labels or annotations of pods, those that do not bear on the chain apart. What is no text the API server refuses, and
 /// in a template of manifests it stands for one: nobody knows for which.
 #[cfg(feature = "audit")]
-fn labels(labels: &mut Pairs, others: &mut Pairs, json: &mut dyn Json<'_>) -> Result<(), Fault> {
+fn pairs_of_pods(pairs: &mut Pairs, others: &mut Pairs, json: &mut dyn Json<'_>) -> Result<(), Fault> {
     json.members(&mut |key, json| {
         if is_relevant_key(key) {
-            return pair(labels, key, json);
+            return pair(pairs, key, json);
         }
         let text = json.loose_if_scalar()?.filter(|value| value.is_string).map(|value| value.text);
         let value = text.map_or_else(|| "<no text>".into(), Cow::into_owned);

@@ -213,6 +213,8 @@ fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest 
     #[cfg(feature = "audit")]
     let (mut job_labels, mut other_labels) = (Pairs::default(), metadata.other_labels);
     #[cfg(feature = "audit")]
+    let mut other_annotations = metadata.other_annotations;
+    #[cfg(feature = "audit")]
     let (mut is_suspended, mut stalled) = (false, false);
     #[cfg(feature = "audit")]
     let waking = metadata.waking;
@@ -229,6 +231,7 @@ fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest 
             #[cfg(feature = "audit")]
             {
                 (job_labels, other_labels) = (job.labels, metadata.other_labels);
+                other_annotations = metadata.other_annotations;
                 stalled = kind.kind == "Deployment" && (paused || overdue);
                 is_suspended = suspended
                     && match kind.kind {
@@ -314,7 +317,8 @@ fn manifest(object: Object<'_>, cluster: ClusterIx, origin: Origin) -> Manifest 
     let template = {
         let opts_in = template.labels.get(label::USE) == Some("true");
         let other_labels = if opts_in { other_labels } else { Pairs::default() };
-        PodTemplate { live: kind.shape == Shape::Pod && metadata.live, other_labels, ..template }
+        let live = kind.shape == Shape::Pod && metadata.live;
+        pod::fill(PodTemplate { live, other_labels, ..template }, &other_annotations)
     };
     let controller = metadata.controller;
     #[cfg(feature = "audit")]

@@ -250,6 +250,11 @@ fn variable(json: &mut dyn Json<'_>, paths: &mut Vec<TokenPath>) -> Result<Optio
     }
     let is_ours = |name: &Cow<'_, str>| name.starts_with("AZURE_") || name.starts_with("ARM_");
     #[cfg(feature = "audit")]
+    let source = source.map(|value| match value {
+        Value::Annotation(key) if !is_like_ours(&key) && !name.as_deref().is_some_and(is_filled) => Value::Elsewhere,
+        value => value,
+    });
+    #[cfg(feature = "audit")]
     if let (Some(Value::Annotation(_)), false) = (&source, name.as_ref().is_some_and(is_ours)) {
         return Ok(source.map(|value| EnvVar { name: String::new(), value }));
     }
@@ -300,12 +305,37 @@ fn value_from(json: &mut dyn Json<'_>) -> Result<Option<Value>, Fault> {
     Ok(is_there.then_some(value))
 }
 
-/// The key in a field path that is one of the pod's annotations and bears on the chain
-/// (`metadata.annotations['KEY']`; Kubernetes, `pkg/fieldpath/fieldpath.go`).
+/// The key in a field path that is one of the pod's annotations (`metadata.annotations['KEY']`; Kubernetes,
+/// `pkg/fieldpath/fieldpath.go`).
 #[cfg(feature = "audit")]
 fn own_annotation(path: &str) -> Option<String> {
-    let key = path.strip_prefix("metadata.annotations['")?.strip_suffix("']")?;
-    is_like_ours(key).then(|| key.into())
+    path.strip_prefix("metadata.annotations['")?.strip_suffix("']").map(Into::into)
+}
+
+/// Whether it is read what an annotation of whatever key fills a variable of that name with.
+#[cfg(feature = "audit")]
+fn is_filled(name: &str) -> bool {
+    ["AZURE_CLIENT_ID", "AZURE_TENANT_ID"].contains(&name)
+}
+
+/// Fills variables with what annotations say that do not bear on the chain, of which no rule hears otherwise. What a
+/// template does not annotate, others may annotate the pods with.
+#[cfg(feature = "audit")]
+pub(super) fn fill(mut template: PodTemplate, others: &Pairs) -> PodTemplate {
+    let live = template.live;
+    let containers = template.init_containers.iter_mut().chain(&mut template.containers);
+    for variable in containers.flat_map(|container| &mut container.env) {
+        let Value::Annotation(key) = &variable.value else { continue };
+        if is_like_ours(key) {
+            continue;
+        }
+        variable.value = match others.get(key) {
+            Some(text) => Value::Literal(Some(text.into())),
+            None if live => Value::Literal(Some(String::new())),
+            None => Value::Elsewhere,
+        };
+    }
+    template
 }
 
 fn env_from(json: &mut dyn Json<'_>) -> Result<Option<EnvFrom>, Fault> {

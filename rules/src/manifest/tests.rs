@@ -332,6 +332,50 @@ fn a_variable_may_hold_an_annotation_of_the_pod() {
     assert_eq!(read("CART_ID", "metadata.name"), None);
 }
 
+#[cfg(feature = "audit")]
+#[test]
+fn a_variable_is_filled_with_what_any_annotation_of_the_pod_says() {
+    let filled = |metadata: &str, name: &str, list: &str| {
+        let spec = alloc::format!(
+            r#""spec":{{"{list}":[{{"name":"c","env":[{{"name":"{name}","valueFrom":{{"fieldRef":{{"fieldPath":"metadata.annotations['example.com/id']"}}}}}}]}}]}}"#
+        );
+        let pods = [
+            alloc::format!(r#"{{"apiVersion":"v1","kind":"Pod",{metadata},{spec}}}"#),
+            alloc::format!(r#"{{{spec},{metadata},"kind":"Pod","apiVersion":"v1"}}"#),
+        ]
+        .map(|json| workload(&json));
+        let values = pods.map(|pod| {
+            let template = pod.template;
+            let kept = template.annotations.0.len();
+            let env = template.init_containers.into_iter().chain(template.containers).next().unwrap().env;
+            (env.into_iter().next().map(|it| it.value), kept)
+        });
+        assert_eq!(values[0], values[1], "in whatever order");
+        assert_eq!(values[0].1, 0, "the annotation itself is not kept");
+        values[0].0.clone()
+    };
+    let said = r#""metadata":{"name":"p","annotations":{"example.com/id":"x"}}"#;
+    let literal = |text: &str| Some(Value::Literal(Some(text.into())));
+    for name in ["AZURE_CLIENT_ID", "AZURE_TENANT_ID"] {
+        assert_eq!(filled(said, name, "containers"), literal("x"));
+        assert_eq!(filled(said, name, "initContainers"), literal("x"));
+    }
+    assert_eq!(filled(said, "AZURE_CLIENT_SECRET", "containers"), Some(Value::Elsewhere), "no secret is kept");
+    assert_eq!(filled(said, "CART_ID", "containers"), None);
+    let unsaid = r#""metadata":{"name":"p","annotations":{"example.com/other":"x"}}"#;
+    assert_eq!(filled(unsaid, "AZURE_CLIENT_ID", "containers"), Some(Value::Elsewhere), "others may say it");
+    let live = r#""metadata":{"name":"p","uid":"5f0c"}"#;
+    assert_eq!(filled(live, "AZURE_CLIENT_ID", "containers"), literal(""));
+    let template = workload(
+        r#"{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"p","uid":"1","annotations":{"example.com/id":"y"}},"spec":{"template":{"metadata":{"annotations":{"example.com/id":"x"}},"spec":{"containers":[{"name":"c","env":[{"name":"AZURE_CLIENT_ID","valueFrom":{"fieldRef":{"fieldPath":"metadata.annotations['example.com/id']"}}}]}]}}}}"#,
+    );
+    assert_eq!(
+        template.template.containers[0].env[0].value,
+        literal("x").unwrap(),
+        "of the pods, not of what makes them"
+    );
+}
+
 #[test]
 fn a_namespace_keeps_all_its_labels_in_whatever_order() {
     let metadata = r#""metadata":{"name":"shop","labels":{"tier":"front","azure.workload.identity/use":"true"}}"#;
