@@ -72,8 +72,7 @@ const TENANT: &[&str] = &[
 impl Text {
     /// Looks through a text.
     pub(super) fn read(text: &str) -> Self {
-        // what is quoted in JSON in a log is escaped, perhaps twice
-        let plain: String = text.chars().filter(|letter| *letter != '\\').collect();
+        let plain = unescaped(text);
         let values = Values {
             issuer: first(ISSUER, &plain),
             subject: first(SUBJECT, &plain),
@@ -131,6 +130,29 @@ impl Values {
     }
 }
 
+/// What was quoted in JSON in a log, perhaps twice, without its escapes. Letters and marks of ASCII are all that errors
+/// are told by; .NET writes its quotation marks as `\u0027`, others as `\x27`.
+fn unescaped(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut pieces = text.split('\\');
+    plain.push_str(pieces.next().unwrap_or_default());
+    for piece in pieces {
+        let escaped = [("u00", 5), ("x", 3)].into_iter().find_map(|(mark, length)| {
+            let digits = piece.get(..length)?.strip_prefix(mark)?;
+            let letter = u8::from_str_radix(digits, 16).ok().filter(|byte| byte.is_ascii_graphic())?;
+            Some((char::from(letter), piece.get(length..)?))
+        });
+        match escaped {
+            Some((letter, rest)) => {
+                plain.push(letter);
+                plain.push_str(rest);
+            }
+            None => plain.push_str(piece),
+        }
+    }
+    plain
+}
+
 /// What the first pattern that matches finds, unless it is blotted out.
 fn first(patterns: &[&str], text: &str) -> Option<String> {
     let found = patterns.iter().find_map(|pattern| {
@@ -180,7 +202,7 @@ fn matches<'a>(pattern: &str, text: &'a str) -> Vec<(usize, &'a str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Text, Values, codes};
+    use super::{Text, Values, codes, unescaped};
 
     #[test]
     fn codes_are_found_in_log_lines() {
@@ -215,6 +237,15 @@ mod tests {
             }
         );
         assert_eq!(text.codes, ["70021"]);
+    }
+
+    #[test]
+    fn quotation_marks_are_read_as_loggers_escape_them() {
+        for mark in ["'", r"\u0027", r"\\u0027", r"\x27", r"\'"] {
+            let said = format!("assertion subject {mark}system:serviceaccount:shop:cart{mark}. Please check");
+            assert_eq!(Text::read(&said).values.subject.as_deref(), Some("system:serviceaccount:shop:cart"), "{mark}");
+        }
+        assert_eq!(unescaped(r"C:\x \u00 \u00e9 \xzz \u0009"), "C:x u00 u00e9 xzz u0009");
     }
 
     #[test]

@@ -37,7 +37,10 @@ pub(super) static ROWS: &[Known] = &[
             "compare issuer, subject and audience in the message with the credential, byte for byte",
             "if the credential is new, wait some minutes and try again",
         ],
-        rules: &["AWI301", "AWI303", "AWI302", "AWI304", "AWI305", "AWI307", "AWI306", "AWI308", "AWI903", "AWI904"],
+        rules: &[
+            "AWI301", "AWI303", "AWI302", "AWI304", "AWI305", "AWI307", "AWI306", "AWI308", "AWI903", "AWI904",
+            "AWI803", "AWI804", "AWI805", "AWI806", "AWI809", "AWI810",
+        ],
         sample: "AADSTS70021: No matching federated identity record found for presented assertion. Assertion Issuer: 'https://oidc.prod-aks.azure.com/2c5e/'. Assertion Subject: 'system:serviceaccount:shop:cart'. Assertion Audience: 'api://AzureADTokenExchange'.",
     },
     Known {
@@ -51,7 +54,10 @@ pub(super) static ROWS: &[Known] = &[
             "a cluster that was rebuilt has another issuer; its credentials have to follow",
             "az aks show --query oidcIssuerProfile.issuerUrl says which issuer the cluster has",
         ],
-        rules: &["AWI304", "AWI305", "AWI301", "AWI302", "AWI306", "AWI704", "AWI903"],
+        rules: &[
+            "AWI304", "AWI305", "AWI301", "AWI302", "AWI306", "AWI704", "AWI903", "AWI803", "AWI804", "AWI805",
+            "AWI806", "AWI809", "AWI810",
+        ],
         sample: "AADSTS700211: No matching federated identity record found for presented assertion issuer 'https://eastus2.oic.prod-aks.azure.com/7f/c1/'. Please check your federated identity credential Subject, Audience and Issuer against the presented assertion.",
     },
     Known {
@@ -64,7 +70,7 @@ pub(super) static ROWS: &[Known] = &[
             "the credential's audience must be that of the projected token, api://AzureADTokenExchange unless somebody changed it",
             "a token for the API server (audience https://kubernetes.default.svc…) or for identity bindings was presented: read the file that AZURE_FEDERATED_TOKEN_FILE names",
         ],
-        rules: &["AWI307", "AWI301"],
+        rules: &["AWI307", "AWI301", "AWI505"],
         sample: "AADSTS700212: No matching federated identity record found for presented assertion audience 'https://kubernetes.default.svc.cluster.local'. Please check your federated identity credential Subject, Audience and Issuer against the presented assertion.",
     },
     Known {
@@ -78,7 +84,10 @@ pub(super) static ROWS: &[Known] = &[
             "if the message names the ServiceAccount `default`, the pod does not say serviceAccountName where it counts",
             "operators present tokens of their own ServiceAccount, or of the one their custom resource names",
         ],
-        rules: &["AWI301", "AWI303", "AWI308", "AWI108", "AWI302", "AWI903", "AWI904"],
+        rules: &[
+            "AWI301", "AWI303", "AWI308", "AWI108", "AWI302", "AWI903", "AWI904", "AWI803", "AWI804", "AWI805",
+            "AWI806", "AWI809", "AWI810",
+        ],
         sample: "AADSTS700213: No matching federated identity record found for presented assertion subject 'system:serviceaccount:shop:default'. Please check your federated identity credential Subject, Audience and Issuer against the presented assertion.",
     },
     Known {
@@ -113,7 +122,7 @@ pub(super) static ROWS: &[Known] = &[
             "is the client id the one that was meant? Those of the nodes and of add-ons have no credentials",
             "if its first credential is new, wait some minutes and try again",
         ],
-        rules: &["AWI301", "AWI206", "AWI904"],
+        rules: &["AWI301", "AWI206", "AWI904", "AWI803", "AWI804", "AWI805", "AWI806", "AWI809", "AWI810"],
         sample: "AADSTS70025: The client '33333333-3333-3333-3333-333333333333'(id-cart) has no configured federated identity credentials.",
     },
     Known {
@@ -127,7 +136,7 @@ pub(super) static ROWS: &[Known] = &[
             "an identity that was made anew has another client id",
             "is it the identity's own tenant that was asked?",
         ],
-        rules: &["AWI206", "AWI202", "AWI204", "AWI902"],
+        rules: &["AWI206", "AWI202", "AWI204", "AWI902", "AWI803", "AWI804", "AWI805", "AWI806", "AWI809", "AWI810"],
         sample: "AADSTS700016: Application with identifier '33333333-3333-3333-3333-333333333333' was not found in the directory 'Contoso'. This can happen if the application has not been installed by the administrator of the tenant.",
     },
     Known {
@@ -151,7 +160,7 @@ pub(super) static ROWS: &[Known] = &[
             "use a current library, and no `az login` that lasts longer than the token",
             "compare the clocks of node and Entra",
         ],
-        rules: &["AWI501"],
+        rules: &["AWI501", "AWI502", "AWI801"],
         sample: "AADSTS700024: Client assertion is not within its valid time range. Current time: 2024-04-11T09:59:34Z, assertion valid from 2024-04-09T04:41:30Z, expiry time of assertion 2024-04-09T05:41:30Z.",
     },
     Known {
@@ -211,7 +220,7 @@ pub(super) static ROWS: &[Known] = &[
         check: &[
             "trust the cluster's issuer, not login.microsoftonline.com or sts.windows.net; tokens of managed identities are for app registrations alone, where the tenant allows it",
         ],
-        rules: &["AWI306"],
+        rules: &["AWI306", "AWI313"],
         sample: "AADSTS700222: AAD-issued tokens may not be used for federated identity flows.",
     },
     Known {
