@@ -10,6 +10,7 @@ use wiguard::collect::Collected;
 use wiguard::read::{Limits, Place, Root, read_all};
 use wiguard_policy::Reviewed;
 use wiguard_rules::catalogue::{ADMISSION, CATALOGUE};
+use wiguard_rules::finding::Severity;
 use wiguard_rules::inventory::Tokens;
 use wiguard_rules::judge::{Object, judge};
 use wiguard_rules::model::{ClusterIx, is_guid};
@@ -212,9 +213,11 @@ fn same(object: Object<'_>, trust: &Trust<'_>, reviewed: &Reviewed, place: &str,
         let of_azure = ["AWI206", "AWI301", "AWI303"].contains(&entry.id);
         if COMPARED.contains(&entry.id) && !covered && (!of_azure || told.contains(&entry.id)) {
             let audit = audit.and_then(|audit| audit.as_ref().ok());
+            // Principal ids are not published, so that one is to a policy an id that nobody has.
+            let severity = |own| if entry.id == "AWI206" { Severity::High } else { own };
             assert_eq!(
                 found.map(|found| (found.severity, &found.field)),
-                audit.map(|finding| (finding.severity, &finding.field)),
+                audit.map(|finding| (severity(finding.severity), &finding.field)),
                 "{place}: {}: the policy says {found:?}, the audit {audit:?}",
                 entry.id
             );

@@ -406,7 +406,7 @@ fn another_tenant_or_cloud_breaks_the_chain() {
     sides(&text, "the tenant of the identity", &format!("{OWN} "));
     let running = |tenant: &str, account: &str| {
         let pod = format!(
-            "{{apiVersion: v1, kind: Pod, metadata: {{name: cart, namespace: shop, uid: 5f0c, {LABELLED}}}, spec: {{serviceAccountName: cart, containers: [{{name: app, env: [{{name: AZURE_CLIENT_ID, value: 33333333-3333-3333-3333-333333333333}}, {{name: AZURE_TENANT_ID, value: \"{tenant}\"}}]}}]}}}}\n"
+            "{{apiVersion: v1, kind: Pod, metadata: {{name: cart, namespace: shop, uid: 5f0c, {LABELLED}}}, spec: {{serviceAccountName: cart, containers: [{{name: app, env: [{{name: AZURE_CLIENT_ID, value: 33333333-3333-3333-3333-333333333333}}, {{name: AZURE_TENANT_ID, value: \"{tenant}\"}}, {{name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/secrets/azure/tokens/azure-identity-token}}], volumeMounts: [{{name: azure-identity-token, mountPath: /var/run/secrets/azure/tokens}}]}}], volumes: [{{name: azure-identity-token, projected: {{sources: [{{serviceAccountToken: {{path: azure-identity-token, audience: \"api://AzureADTokenExchange\"}}}}]}}}}]}}}}\n"
         );
         end(&documents(&pod, account, &here(), &[]))
     };

@@ -168,6 +168,17 @@ impl Owners {
             certain = named.len() < 2;
             known = named.first().copied().filter(|_| certain);
         }
+        // What credentials named and nothing described is as it is declared.
+        if let Some(mention) = known.and_then(|index| inventory.identities.get_mut(index)).filter(|it| is_mention(it)) {
+            let Identity { id, credentials_complete, .. } = mention.clone();
+            *mention = Identity { id, credentials_complete, ..identity };
+            let client_id = mention.client_id.0.to_ascii_lowercase();
+            if let (Some(index), false) = (known, client_id.is_empty()) {
+                self.by_id.entry(client_id).or_insert(index);
+            }
+            self.by_declaration.insert(key, known);
+            return;
+        }
         let searched = match identity.kind {
             IdentityKind::UserAssigned => inventory.coverage.managed_identities,
             IdentityKind::Application => inventory.coverage.applications,
@@ -303,6 +314,11 @@ fn deleted_with(end: &Identity, identity: &Identity, it: &FederatedIdentityCrede
 /// What tells the credentials of one source apart.
 fn named(it: &DeclaredCredential) -> (u32, String, String) {
     (it.origin.source, it.identity.to_ascii_lowercase(), it.name.to_ascii_lowercase())
+}
+
+/// Whether nothing describes an identity of which there are credentials.
+fn is_mention(identity: &Identity) -> bool {
+    identity.client_id.as_str().is_empty() && identity.declared.is_none()
 }
 
 /// The one cluster that is meant, with its resource id.
