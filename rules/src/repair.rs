@@ -43,6 +43,12 @@ pub fn annotate(namespace: &str, account: &str, key: &str, value: &str) -> Strin
     )
 }
 
+/// The command that lets the service principal of a client id sign in again.
+#[cfg(feature = "audit")]
+pub fn enable(client_id: &ClientId) -> String {
+    format!("az ad sp update --id {} --set accountEnabled=true", shell(client_id.as_str()))
+}
+
 /// The command that makes `identity` trust `token`: it corrects the credential called `correct`,
 /// or adds one.
 pub fn repair(identity: &Identity, correct: Option<&FederatedIdentityCredential>, token: &Token) -> String {
