@@ -58,7 +58,7 @@ pub fn create(identity: &Identity, token: &Token, trust: &Trust<'_>) -> String {
         return command;
     }
     format!(
-        "`{}` has {used} credentials, and an identity takes {limit}: delete those that nothing needs (AWI311 names those whose ServiceAccount does not exist), or give this workload an identity of its own; then: {command}",
+        "`{}` has {used} credentials, and an identity takes {limit}: delete those that nothing needs (AWI311 names those whose ServiceAccount does not exist), then: {command}; or give this workload an identity of its own",
         identity.name
     )
 }

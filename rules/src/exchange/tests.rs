@@ -343,7 +343,7 @@ fn an_identity_that_takes_no_more_credentials_has_to_lose_some_first() {
     for used in [3, 4] {
         let said = fix(used, till());
         assert!(said.starts_with(&format!("`id` has {used} credentials, and an identity takes 3: delete")), "{said}");
-        assert!(said.contains("; then: az identity federated-credential create "), "{said}");
+        assert!(said.contains(", then: az identity federated-credential create "), "{said}");
     }
     assert!(fix(3, credential("cart", "shop")).starts_with("az identity federated-credential update "));
 }
