@@ -211,6 +211,10 @@ impl DeclaredCredential {
             (None, Some(expression)) => expression::holds(expression, |claim| match claim {
                 "iss" => Some(issuer.as_str()),
                 "sub" => Some(subject.as_str()),
+                "aud" => match self.audiences.as_deref() {
+                    Some([audience]) => Some(audience.as_str()),
+                    _ => None,
+                },
                 _ => None,
             }),
             (None, None) => None,
@@ -308,6 +312,13 @@ mod tests {
         assert_eq!(flexible("claims['sub'] matches 'system:serviceaccount:shop:*'"), Some(true));
         assert_eq!(flexible("claims['sub'] eq 'x'"), Some(false));
         assert_eq!(flexible("claims['job'] eq 'x'"), None);
+        assert_eq!(flexible("claims['aud'] eq 'a'"), None, "which of the two it is only its token says");
+        it.audiences = Some(alloc::vec!["a".into()]);
+        let flexible = |expression: &str| {
+            will(&DeclaredCredential { subject: None, expression: Some(expression.into()), ..it.clone() })
+        };
+        assert_eq!(flexible("claims['aud'] eq 'a'"), Some(true));
+        assert_eq!(flexible("claims['aud'] eq 'b'"), Some(false));
     }
 
     #[test]

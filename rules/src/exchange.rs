@@ -361,9 +361,10 @@ impl Refusal<'_> {
         {
             return said;
         }
-        match self.identity {
-            Some(identity) => repair::repair(identity, correct.map(|miss| miss.credential), token),
-            None => repair::addition(&self.client_id, token),
+        match (self.identity, correct) {
+            (Some(identity), Some(miss)) => repair::repair(identity, Some(miss.credential), token),
+            (Some(identity), None) => repair::create(identity, token, trust),
+            (None, _) => repair::addition(&self.client_id, token),
         }
     }
 }

@@ -177,6 +177,10 @@ pub struct Coverage {
     #[cfg(feature = "audit")]
     #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
     pub principals: Set<String>,
+    /// Those of them whose service principals may not sign in, wherever one was seen.
+    #[cfg(feature = "audit")]
+    #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
+    pub disabled: Set<String>,
     /// Tenants, in lower case, whose identities were seen, beside those of the inventory's own.
     #[cfg_attr(feature = "facts", serde(skip_serializing_if = "is_default"))]
     pub tenants: Set<String>,

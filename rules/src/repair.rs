@@ -43,6 +43,32 @@ pub fn annotate(namespace: &str, account: &str, key: &str, value: &str) -> Strin
     )
 }
 
+/// The command that lets the service principal of a client id sign in again.
+#[cfg(feature = "audit")]
+pub fn enable(client_id: &ClientId) -> String {
+    format!("az ad sp update --id {} --set accountEnabled=true", shell(client_id.as_str()))
+}
+
+/// The command that adds a credential to an identity, and what has to come first where it takes no more.
+#[cfg(feature = "audit")]
+pub fn create(identity: &Identity, token: &Token, trust: &Trust<'_>) -> String {
+    let command = repair(identity, None, token);
+    let (used, limit) = (trust.credentials_seen(identity).len(), trust.parameters().credential_limit as usize);
+    if used < limit {
+        return command;
+    }
+    format!(
+        "`{}` has {used} credentials, and an identity takes {limit}: delete those that nothing needs (AWI311 names those whose ServiceAccount does not exist), then: {command}; or give this workload an identity of its own",
+        identity.name
+    )
+}
+
+/// The command that adds a credential to an identity.
+#[cfg(not(feature = "audit"))]
+pub fn create(identity: &Identity, token: &Token, _: &Trust<'_>) -> String {
+    repair(identity, None, token)
+}
+
 /// The command that makes `identity` trust `token`: it corrects the credential called `correct`,
 /// or adds one.
 pub fn repair(identity: &Identity, correct: Option<&FederatedIdentityCredential>, token: &Token) -> String {

@@ -58,6 +58,18 @@ fn that_there_is_no_configuration_takes_a_whole_list_of_a_cluster() {
 }
 
 #[test]
+fn manifests_do_not_hold_what_azure_installs() {
+    let with = |shop: &str, metadata: &str| found(&format!("{shop}- {}\n", other(metadata)), true);
+    assert_eq!(with(SHOP, ""), [""; 0], "the add-on is in nobody's manifests");
+    assert_eq!(with(SHOP, ", uid: 5f0c"), ["AWI702"]);
+    let (_, rest) = SHOP.split_once("---\n").unwrap();
+    let of = |issuer: &str| format!("{{issuer: \"{issuer}\", jwks_uri: \"{issuer}jwks\"}}\n---\n{rest}");
+    let aks = "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/";
+    assert_eq!(with(&of(aks), ""), [""; 0], "nobody says whether it has the add-on");
+    assert_eq!(with(&of("https://oidc.example.com/prod/"), ""), ["AWI702"]);
+}
+
+#[test]
 fn a_namespace_is_seen_or_not_by_its_labels() {
     let seen = |selector: &str| found(&format!("{SHOP}{}", own(selector)), false);
     assert_eq!(seen("{}"), [""; 0]);

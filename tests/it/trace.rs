@@ -212,6 +212,21 @@ fn links(text: &str) -> Vec<(&str, &str)> {
 }
 
 #[test]
+fn a_service_principal_that_is_disabled_breaks_the_chain() {
+    let of = |enabled: &str| {
+        let principal = format!(
+            "- {{appId: {CLIENT}, id: 5a1e2c3d-0001-4000-8000-000000000005, displayName: id-cart, servicePrincipalType: ManagedIdentity, accountEnabled: {enabled}}}\n"
+        );
+        traced(&[&deployment(LABELLED, ""), ACCOUNT, &azure("system:serviceaccount:shop:cart"), &principal])
+    };
+    let text = of("false");
+    assert_eq!(links(&text).last(), Some(&("BROKEN", "identity")), "{text}");
+    assert!(text.contains(&format!("az ad sp update --id {CLIENT} --set accountEnabled=true")), "{text}");
+    let text = of("true");
+    assert!(links(&text).iter().all(|(state, _)| *state != "BROKEN"), "{text}");
+}
+
+#[test]
 fn a_chain_through_an_identity_binding() {
     let azure = azure_with("aks-identity-binding", CREDENTIAL);
     let text = traced(&[&deployment(BOUND, ""), ACCOUNT, &azure, &binding(CLIENT), &permission(CLIENT)]);

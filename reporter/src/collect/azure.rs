@@ -30,6 +30,8 @@ pub enum Resource {
     Binding(IdentityBinding),
     /// A service principal, by the client id of its application, of whatever tenant.
     Principal(ClientId),
+    /// One that may not sign in.
+    Disabled(ClientId),
     /// An OpenID discovery document: the issuer an API server says it has.
     Discovery(Issuer),
     /// By which algorithms an API server says that it signs.
@@ -52,6 +54,7 @@ impl Resource {
             }
             Self::Role(role) => (4, role.id.to_ascii_lowercase(), role.principal_id.clone()),
             Self::Principal(client_id) => (7, client_id.folded(), String::new()),
+            Self::Disabled(client_id) => (8, client_id.folded(), String::new()),
         }
     }
 }
@@ -112,10 +115,11 @@ pub fn recognise(value: &Value) -> Result<Resource, Unrecognised> {
         // What only a service principal has (Microsoft Graph v1.0, `servicePrincipal`).
         let is_principal = !view.text("servicePrincipalType").is_empty()
             || ["servicePrincipalNames", "appOwnerOrganizationId"].iter().any(|name| view.has(name));
-        return Ok(if is_principal {
-            Resource::Principal(view.text("appId").into())
-        } else {
-            Resource::Identity(application(view))
+        let is_disabled = view.get("accountEnabled").and_then(Value::as_bool) == Some(false);
+        return Ok(match (is_principal, is_disabled) {
+            (true, true) => Resource::Disabled(view.text("appId").into()),
+            (true, false) => Resource::Principal(view.text("appId").into()),
+            (false, _) => Resource::Identity(application(view)),
         });
     }
     if view.has("oidcIssuerProfile") && view.has("name") {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use wiguard_rules::inventory::{Coverage, Extent, Inventory};
-use wiguard_rules::model::{Cluster, ClusterIx, IdentityKind, Registration, Workload, is_guid};
+use wiguard_rules::model::{Cluster, ClusterIx, IdentityKind, Platform, Registration, Workload, is_guid};
 
 use super::Gap;
 use super::ended::Ended;
@@ -29,8 +29,8 @@ pub(super) struct Lists {
     provider_classes: BTreeSet<ClusterIx>,
     /// Roles and their bindings, by kind.
     access: BTreeMap<(ClusterIx, &'static str, ListId), Access>,
-    /// Clusters of which MutatingWebhookConfigurations were given, and whether a whole list of live ones was.
-    registrations: BTreeMap<ClusterIx, Seen>,
+    /// Clusters of which MutatingWebhookConfigurations were given.
+    registrations: BTreeMap<ClusterIx, Registrations>,
     /// ServiceAccounts that running pods use, and namespaces that live objects are in.
     used: BTreeSet<(ClusterIx, String, String)>,
     lived_in: BTreeSet<(ClusterIx, String)>,
@@ -55,6 +55,15 @@ enum Seen {
     /// Something of the kind, but not all.
     Some,
     All,
+}
+
+/// What was seen of a cluster's MutatingWebhookConfigurations.
+#[derive(Debug, Default)]
+struct Registrations {
+    /// Whether any was read from its API server.
+    live: bool,
+    /// Whether a list of such was.
+    listed: bool,
 }
 
 /// What a list holds of a kind of roles or bindings.
@@ -169,10 +178,9 @@ impl Lists {
     /// A MutatingWebhookConfiguration, of whatever webhooks. A list of manifests tells what somebody
     /// installs, and nothing of the rest of the cluster.
     pub(super) fn registration(&mut self, cluster: ClusterIx, list: Option<ListId>, registration: &Registration) {
-        let seen = self.registrations.entry(cluster).or_insert(Seen::Some);
-        if list.is_some() && registration.live {
-            *seen = Seen::All;
-        }
+        let seen = self.registrations.entry(cluster).or_default();
+        seen.live |= registration.live;
+        seen.listed |= list.is_some() && registration.live;
     }
 
     pub(super) fn identity_binding(&mut self, cluster: &str, whole: bool) {
@@ -268,6 +276,12 @@ fn tenant_of(cluster: &Cluster) -> Option<String> {
     told.or_else(named).map(str::to_ascii_lowercase)
 }
 
+/// Whether the webhook of a cluster is the add-on of AKS or the extension of Arc, for all that is known.
+fn may_be_kept_by_azure(cluster: &Cluster) -> bool {
+    let is_ones_own = || cluster.issuer.as_ref().is_some_and(|issuer| !issuer.is_azure_kubernetes());
+    cluster.workload_identity_enabled.unwrap_or_else(|| cluster.platform != Platform::Other || !is_ones_own())
+}
+
 /// Writes into the inventory's coverage what the lists prove.
 pub(super) fn settle(lists: &Lists, inventory: &mut Inventory, gaps: &[Gap], assume_complete: bool) {
     let described = super::iac::any_is_described(inventory);
@@ -352,7 +366,10 @@ pub(super) fn settle(lists: &Lists, inventory: &mut Inventory, gaps: &[Gap], ass
     }
     access(lists, coverage);
     for (cluster, seen) in &lists.registrations {
-        if all(*seen) {
+        // The one that Azure keeps is in nobody's manifests.
+        let is_there = seen.live || inventory.registrations.iter().any(|it| it.cluster == *cluster);
+        let told = is_there || !inventory.clusters.get(cluster.0 as usize).is_some_and(may_be_kept_by_azure);
+        if seen.listed || (assume_complete && told) {
             coverage.cluster(*cluster).registrations = Extent::Everything;
         }
     }

@@ -113,11 +113,13 @@ impl<'a> Ties<'a> {
         let index = found.unwrap_or_else(|| {
             let path = clean(Path::new(path));
             let folder = path.parent().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
-            self.add(Cluster {
+            let added = self.add(Cluster {
                 name: folder.unwrap_or_else(|| issuer.host().into()),
                 issuer: Some(issuer.clone()),
                 ..Cluster::default()
-            })
+            });
+            self.own_issuer(added, issuer);
+            added
         });
         self.note(path, root, index);
         Ok(())
@@ -204,10 +206,13 @@ impl<'a> Ties<'a> {
     /// Notes what a cluster's API server says of itself. Its own word counts: that is what its
     /// tokens carry.
     fn own_issuer(&mut self, index: usize, own: &Issuer) {
-        if let Some(cluster) = self.clusters.get_mut(index)
-            && !cluster.issuers().any(|known| known == own)
-        {
+        let Some(cluster) = self.clusters.get_mut(index) else { return };
+        if !cluster.issuers().any(|known| known == own) {
             cluster.profile_issuer = cluster.issuer.replace(own.clone());
+        }
+        // What is served is on, whatever nobody said of it.
+        if own.is_ones_own() || own.is_azure_kubernetes() {
+            cluster.oidc_issuer_enabled.get_or_insert(true);
         }
     }
 

@@ -14,7 +14,7 @@ impl Redactor {
             Resource::Identity(identity) => self.identity(identity),
             Resource::Credential(credential) => self.credential(credential),
             Resource::Cluster(cluster) => self.cluster(cluster),
-            Resource::Principal(client_id) => self.text(&mut client_id.0),
+            Resource::Principal(client_id) | Resource::Disabled(client_id) => self.text(&mut client_id.0),
             Resource::Discovery(issuer) => self.text(&mut issuer.0),
             Resource::Signing(signing) => {
                 signing.issuer.iter_mut().for_each(|issuer| self.text(&mut issuer.0));

@@ -9,6 +9,7 @@ use wiguard_rules::model::{
     ClientId, Container, IdentityKind, Life, Origin, ServiceAccount, Shape, Workload, annotation, label,
 };
 use wiguard_rules::near::{self, annotate};
+use wiguard_rules::repair;
 use wiguard_rules::trust::{Key, Link, Trust, Unknown};
 use wiguard_rules::webhook::TOKEN_FILE;
 
@@ -354,6 +355,14 @@ impl<'a> Walker<'_, 'a> {
             Link::Unknown(_) if self.trust.is_principal(client_id) => return of_another_tenant(client_id),
             Link::Unknown(key) => return Step::unknown("identity", &Unknown(key)),
         };
+        let account = self.trust.service_account(self.workload).known().ok().flatten();
+        let tenant = account.and_then(|account| account.annotations.get(annotation::TENANT_ID)).unwrap_or_default();
+        if self.trust.is_disabled(client_id, tenant) {
+            let message =
+                format!("the service principal of {} is disabled; Entra will answer AADSTS7000112", identity.name);
+            let step = Step::new("identity", State::Broken, message).compare("accountEnabled", "true", Some("false"));
+            return step.fix(repair::enable(client_id));
+        }
         let kind = match identity.kind {
             IdentityKind::UserAssigned => "managed identity",
             IdentityKind::Application => "app registration",

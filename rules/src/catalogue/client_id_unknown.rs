@@ -7,8 +7,11 @@
 //! An unknown client id is accused only if managed identities and app registrations are both listed,
 //! as either could have it (at admission: if the published trust inventory lists every client id);
 //! and not if the ServiceAccount names a tenant from which none of those listed comes, or if a service
-//! principal of the client id was read, such as that of another tenant's application. A value that is
-//! no GUID is for `client-id-not-a-guid` to tell, a placeholder for `unresolved-placeholder`.
+//! principal of the client id was read, such as that of another tenant's application. The audit also accuses the client
+//! id of an identity whose service principal may not sign in, as the lists of them have it (`accountEnabled`: false):
+//! of every list that holds it, as one application has one in each tenant, and not where the ServiceAccount names another
+//! tenant than the identity's. That an app registration has none is not judged: no list of them says that it is whole
+//! and of which tenant. A value that is no GUID is for `client-id-not-a-guid` to tell, a placeholder for `unresolved-placeholder`.
 //!
 //! # Fails
 //!
@@ -38,7 +41,25 @@
 //! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0009-4000-8000-000000000009}}}
 //! ```
 //!
+//! ```yaml
+//! # Entra knows it and signs nobody in by it
+//! - {appId: 5a1e2c3d-0001-4000-8000-000000000003, id: 5a1e2c3d-0001-4000-8000-000000000004, displayName: web}
+//! ---
+//! - {appId: 5a1e2c3d-0001-4000-8000-000000000003, id: 5a1e2c3d-0001-4000-8000-000000000005, displayName: web, servicePrincipalType: Application, accountEnabled: false}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000003}}}
+//! ```
+//!
 //! # Passes
+//!
+//! ```yaml
+//! # its service principal may sign in
+//! - {appId: 5a1e2c3d-0001-4000-8000-000000000003, id: 5a1e2c3d-0001-4000-8000-000000000004, displayName: web}
+//! ---
+//! - {appId: 5a1e2c3d-0001-4000-8000-000000000003, id: 5a1e2c3d-0001-4000-8000-000000000005, displayName: web, servicePrincipalType: Application, accountEnabled: true}
+//! ---
+//! {apiVersion: v1, kind: ServiceAccount, metadata: {name: cart, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000003}}}
+//! ```
 //!
 //! ```yaml
 //! # an app registration has it
@@ -111,7 +132,7 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::High,
     confidence: Confidence::High,
     breaks: Breaks::Modelled,
-    aadsts: &["700016"],
+    aadsts: &["700016", "7000112"],
     frameworks: &["MCSB IM-3"],
     yields_to: &[],
     since: "0.1.0",
@@ -125,6 +146,10 @@ fn check(account: &ServiceAccount, trust: &Trust<'_>) -> Verdict {
     let field = format!("metadata.annotations[{}]", annotation::CLIENT_ID);
     let fix = |right: &str| annotate(&account.namespace, &account.name, annotation::CLIENT_ID, right);
     let tenant = || Ok(account.annotations.get(annotation::TENANT_ID).unwrap_or_default());
+    #[cfg(feature = "audit")]
+    if let Some(found) = disabled(&client_id, tenant()?, &field, trust) {
+        return Ok(Some(found));
+    }
     let (message, meant) = match whose(client_id.as_str(), tenant, trust)? {
         Asked::Of(_) => return Ok(None),
         Asked::Nobody(message, meant) => (message, meant),
@@ -142,4 +167,14 @@ fn check(account: &ServiceAccount, trust: &Trust<'_>) -> Verdict {
             finding.fix(fix(alike.map_or("CLIENT_ID", |identity| identity.client_id.as_str())))
         }
     }))
+}
+
+/// What Entra answers for an identity whose service principal may not sign in.
+#[cfg(feature = "audit")]
+fn disabled(client_id: &ClientId, tenant: &str, field: &str, trust: &Trust<'_>) -> Option<Finding> {
+    let identity = trust.identity(client_id).known().ok().flatten().filter(|_| trust.is_disabled(client_id, tenant))?;
+    let message = format!("the service principal of `{}` is disabled: no token can be had for `{client_id}`", identity.name);
+    let finding = Finding::new(RULE.severity, field, message).with("identity", identity.name.as_str());
+    let finding = finding.with("clientId", client_id.as_str());
+    Some(finding.fix(format!("see who disabled it and why, then: {}", crate::repair::enable(client_id))))
 }

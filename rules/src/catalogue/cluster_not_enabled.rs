@@ -21,7 +21,9 @@
 //! alike, where none of the cluster's Deployments runs the webhook,
 //! under whatever name; a list of them without those of Arc's own agents (namespace `azure-arc`) is not whole, and
 //! nothing is said. That is of high severity: the webhook may still run as something else than a Deployment.
-//! Of clusters that Azure does not know, `webhook-out-of-order` (AWI702) tells by their registrations.
+//! Of clusters that Azure does not know, `webhook-out-of-order` (AWI702) tells by their registrations. A discovery
+//! document that such a cluster serves under a public issuer says that it is on, and of its version enough: what
+//! workload identity needs of one is that. `kubernetes.default.svc` is no issuer that Entra reaches.
 //!
 //! Workload identity that is declared on with the issuer off is of medium severity, where the cluster is not there
 //! yet: `az` and azurerm refuse that ("Enabling workload identity requires enabling OIDC issuer", "`oidc_issuer_enabled`
@@ -172,6 +174,13 @@
 //! ```
 //!
 //! ```yaml
+//! # no cluster of Azure, and it publishes its keys
+//! {issuer: "https://oidc.eks.eu-west-1.amazonaws.com/id/0123456789ABCDEF", jwks_uri: "https://oidc.eks.eu-west-1.amazonaws.com/id/0123456789ABCDEF/keys"}
+//! ---
+//! {apiVersion: apps/v1, kind: Deployment, metadata: {name: cart, namespace: shop}, spec: {template: {metadata: {labels: {azure.workload.identity/use: "true"}}, spec: {serviceAccountName: cart, containers: [{name: app}]}}}}
+//! ```
+//!
+//! ```yaml
 //! # off as AKS has it by default, and no pod opts in
 //! {id: /subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/prod, name: prod, type: Microsoft.ContainerService/ManagedClusters, resourceGroup: rg, kubernetesVersion: "1.34", oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: false}}}
 //! ---
@@ -248,7 +257,7 @@ fn check(cluster: &Cluster, trust: &Trust<'_>) -> Verdict {
         return Ok(Some(found));
     } else if cluster.oidc_issuer_enabled.is_none() {
         return Err(unsaid("whether the cluster's OIDC issuer is enabled"));
-    } else if old.is_none() {
+    } else if old.is_none() && !publishes(cluster) {
         return Err(unsaid("the cluster's Kubernetes version"));
     } else {
         return Ok(None);
@@ -274,6 +283,11 @@ fn check(cluster: &Cluster, trust: &Trust<'_>) -> Verdict {
             .expected(expected, Some(actual))
             .fix(fix),
     ))
+}
+
+/// Whether a cluster that Azure does not describe has an issuer of its own: what older versions lack.
+fn publishes(cluster: &Cluster) -> bool {
+    cluster.platform == Platform::Other && cluster.issuer.as_ref().is_some_and(Issuer::is_ones_own)
 }
 
 /// What is declared of a cluster that is not there, and refused.
@@ -433,6 +447,30 @@ mod tests {
             verdict(Cluster { kubernetes_version: String::new(), ..whole() }),
             unsaid("the cluster's Kubernetes version")
         );
+    }
+
+    #[test]
+    fn of_a_cluster_elsewhere_a_served_issuer_says_enough() {
+        let verdict = |platform: Platform, issuer: &str, enabled: Option<bool>| {
+            let mut inventory = Inventory::default();
+            inventory.clusters.push(Cluster {
+                name: "prod".into(),
+                platform,
+                issuer: Some(issuer.into()),
+                oidc_issuer_enabled: enabled,
+                workload_identity_enabled: Some(true),
+                ..Cluster::default()
+            });
+            let parameters = Parameters::default();
+            let trust = Trust::join(&inventory, &parameters);
+            trust.clusters().map(|(_, cluster)| check(cluster, &trust)).next()
+        };
+        let own = "https://oidc.example.com/prod";
+        let version = || Some(Err(unsaid("the cluster's Kubernetes version")));
+        assert_eq!(verdict(Platform::Other, own, Some(true)), Some(Ok(None)));
+        assert_eq!(verdict(Platform::Other, own, None), Some(Err(unsaid("whether the cluster's OIDC issuer is enabled"))));
+        assert_eq!(verdict(Platform::Arc, own, Some(true)), version());
+        assert_eq!(verdict(Platform::Other, "https://a.oic.prod-aks.azure.com/t/u/", Some(true)), version());
     }
 
     #[test]

@@ -6,7 +6,8 @@
 //!
 //! A client id in a variable counts where a container opts in; of a running pod, where its ServiceAccount
 //! does not name the same, which would be accused instead. Without a description of the cluster
-//! by Azure nothing is said; a cluster of Azure Arc has no such identities. The policy leaves it to the
+//! by Azure nothing is said; a cluster of Azure Arc has no such identities, nor has one whose issuer is that of neither.
+//! The policy leaves it to the
 //! audit, which sees that description.
 //!
 //! # Fails
@@ -84,6 +85,15 @@
 //! ```
 //!
 //! ```yaml
+//! # a cluster that is not of Azure has none
+//! {issuer: "https://oidc.eks.eu-west-1.amazonaws.com/id/0123456789ABCDEF", jwks_uri: "https://oidc.eks.eu-west-1.amazonaws.com/id/0123456789ABCDEF/keys"}
+//! ---
+//! apiVersion: v1
+//! kind: ServiceAccount
+//! metadata: {name: cart, namespace: shop, annotations: {azure.workload.identity/client-id: 5a1e2c3d-0001-4000-8000-000000000001}}
+//! ```
+//!
+//! ```yaml
 //! # which identities are the cluster's is not said
 //! {name: prod, type: Microsoft.ContainerService/ManagedClusters, oidcIssuerProfile: {enabled: true, issuerUrl: "https://westeurope.oic.prod-aks.azure.com/11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222/"}, securityProfile: {workloadIdentity: {enabled: true}}}
 //! ---
@@ -142,7 +152,8 @@ fn injected(client_id: &str, account: Option<&ServiceAccount>) -> bool {
 fn own<'a>(cluster: ClusterIx, client_id: &str, trust: &Trust<'a>) -> Result<Option<&'a OwnIdentity>, Unknown> {
     let unknown = || Unknown(Key::Description(cluster));
     let described = trust.cluster(cluster).ok_or_else(unknown)?;
-    if described.own_identities.is_empty() && described.platform != Platform::Arc {
+    let is_elsewhere = described.platform == Platform::Other && described.issuer.as_ref().is_some_and(Issuer::is_ones_own);
+    if described.own_identities.is_empty() && described.platform != Platform::Arc && !is_elsewhere {
         return Err(unknown());
     }
     Ok(described.own_identities.iter().find(|own| own.client_id.as_str().eq_ignore_ascii_case(client_id)))

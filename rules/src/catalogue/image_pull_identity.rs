@@ -161,7 +161,7 @@ fn check(account: &ServiceAccount, trust: &Trust<'_>) -> Verdict {
         audience: crate::model::DEFAULT_AUDIENCE.into(),
     };
     let finding = Finding::new(RULE.severity, field, message).with("clientId", id).with("identity", identity.name.as_str());
-    Ok(Some(finding.fix(repair::repair(identity, None, &token))))
+    Ok(Some(finding.fix(repair::create(identity, &token, trust))))
 }
 
 #[cfg(test)]

@@ -277,6 +277,6 @@ fn untrusted(custom: &Custom, said: &AzureParameters, trust: &Trust<'_>) -> Verd
         Finding::new(severity, field, message)
             .with("clientId", client_id)
             .with("subject", token.subject.as_str())
-            .fix(repair::repair(identity, None, &token)),
+            .fix(repair::create(identity, &token, trust)),
     ))
 }

@@ -4,7 +4,7 @@
 //! them needs, and Azure's logs cannot tell them apart. It also fills the identity's twenty places.
 //!
 //! The same namespace and name on several clusters is most often one application: that is mere
-//! information, until you declare it. Groups of subjects that you declare for an identity count as one (the same application on many
+//! information, until you declare it. Several issuers of one cluster, as you declare them (`otherIssuers`), are one. Groups of subjects that you declare for an identity count as one (the same application on many
 //! clusters, say), and operators that serve others by design do not count. Pipelines and other
 //! issuers are no workloads of Kubernetes, nor are identity bindings. Of an identity that is there, credentials
 //! that a plan or a template is still to make do not count yet.
@@ -109,8 +109,9 @@ fn check(identity: &Identity, trust: &Trust<'_>) -> Verdict {
             continue;
         }
         let group = groups.iter().position(|group| any_glob(&group.subjects, &subject));
-        // what differs in case or slash alone is one issuer, misspelt
-        let issuer = credential.issuer.as_str().trim_end_matches('/').to_ascii_lowercase();
+        // a cluster may have had several issuers, and what differs in case or slash alone is one, misspelt
+        let of_cluster = trust.cluster_of(&credential.issuer).and_then(|(_, cluster)| cluster.issuers().next());
+        let issuer = of_cluster.unwrap_or(&credential.issuer).as_str().trim_end_matches('/').to_ascii_lowercase();
         let user = group.map_or_else(
             || (None, issuer, subject.to_ascii_lowercase()),
             |group| (Some(group), String::new(), String::new()),
@@ -166,6 +167,28 @@ mod tests {
     use crate::model::Parent;
     use crate::parameters::{Parameters, SharedIdentity};
     use crate::sample;
+
+    #[test]
+    fn a_cluster_that_had_another_issuer_is_one() {
+        let mut inventory = sample::cluster();
+        inventory.identities.push(sample::identity());
+        let former = "https://former.example.com/";
+        for (name, issuer) in [("now", sample::ISSUER), ("then", former)] {
+            inventory.credentials.push(FederatedIdentityCredential {
+                name: name.into(),
+                issuer: issuer.into(),
+                ..sample::credential("shop", "cart")
+            });
+        }
+        let parameters = Parameters::default();
+        let found = |inventory: &Inventory| {
+            let trust = Trust::join(inventory, &parameters);
+            check(inventory.identities.first().unwrap(), &trust).unwrap().map(|found| found.severity)
+        };
+        assert_eq!(found(&inventory), Some(Severity::Info));
+        inventory.clusters.first_mut().unwrap().other_issuers.push(former.into());
+        assert_eq!(found(&inventory), None);
+    }
 
     #[test]
     fn a_declared_group_counts_as_one() {

@@ -1,4 +1,4 @@
-//! A container that workload identity does not reach holds a static credential of Azure.
+//! A container lives by a static credential of Azure in place of workload identity.
 //!
 //! A client secret, certificate or password works from anywhere, for whoever has read it, until
 //! somebody changes it; workload identity was made to do without. Written as a literal it stands in
@@ -7,7 +7,8 @@
 //! An empty value counts as none, and so does a user name without password. Of a variable that is set twice the
 //! last counts, as the container is started with it; a literal that it hides stands in the manifest all the same.
 //! Containers into which the webhook
-//! injects a token are for `static-credential-shadows` to judge. What a ConfigMap of `envFrom` holds is not read. A
+//! injects a token are for `static-credential-shadows` to judge, all but for `ARM_CLIENT_SECRET`: the Azure SDKs do not
+//! know it, and Terraform's providers of Azure take it before any token. What a ConfigMap of `envFrom` holds is not read. A
 //! variable from a key of a Secret with `optional: true` is none where the audit knows that the Secret has no such key.
 //!
 //! # Fails
@@ -61,6 +62,17 @@
 //! spec: {containers: [{name: app, env: [{name: AZURE_CLIENT_SECRET, value: ""}, {name: AZURE_CLIENT_SECRET, value: x}]}]}
 //! ```
 //!
+//! ```yaml
+//! # Terraform goes on by it beside the token
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, labels: {azure.workload.identity/use: "true"}}
+//! spec:
+//!   containers:
+//!   - {name: app}
+//!   - {name: terraform, env: [{name: ARM_CLIENT_SECRET, valueFrom: {secretKeyRef: {name: sp, key: secret}}}]}
+//! ```
+//!
 //! # Passes
 //!
 //! ```yaml
@@ -109,14 +121,14 @@
 //!
 //! ```cel
 //! variables.containers.exists(c,
-//!   (!variables.optsIn || c.name in variables.skipped)
-//!     && [
-//!       ["AZURE_CLIENT_SECRET"],
-//!       ["AZURE_CLIENT_CERTIFICATE_PATH"],
-//!       ["AZURE_PASSWORD", "AZURE_USERNAME"],
-//!       ["ARM_CLIENT_SECRET"]
-//!     ].exists(credential,
-//!       credential.all(name, [c.env.filter(e, e.name == name)].exists(own,
+//!   [
+//!     ["ARM_CLIENT_SECRET"],
+//!     ["AZURE_CLIENT_SECRET"],
+//!     ["AZURE_CLIENT_CERTIFICATE_PATH"],
+//!     ["AZURE_PASSWORD", "AZURE_USERNAME"]
+//!   ].exists(credential,
+//!     (credential[0] == "ARM_CLIENT_SECRET" || !variables.optsIn || c.name in variables.skipped)
+//!       && credential.all(name, [c.env.filter(e, e.name == name)].exists(own,
 //!         own[?size(own) - 1].?filled.orValue(false)))))
 //! ```
 use crate::model::{EnvFrom, EnvVar, Value};
@@ -124,7 +136,7 @@ use crate::prelude::*;
 use crate::trust::Unknown;
 
 pub(super) static RULE: Rule = Rule {
-    summary: "a container that workload identity does not reach holds a static credential of Azure",
+    summary: "a container lives by a static credential of Azure in place of workload identity",
     severity: Severity::High,
     confidence: Confidence::Medium,
     breaks: Breaks::Nothing,
@@ -139,6 +151,9 @@ pub(super) static RULE: Rule = Rule {
 pub(super) const CREDENTIALS: [&[&str]; 3] =
     [&["AZURE_CLIENT_SECRET"], &["AZURE_CLIENT_CERTIFICATE_PATH"], &["AZURE_PASSWORD", "AZURE_USERNAME"]];
 
+/// What Terraform's providers of Azure take first (go-azure-sdk, `auth.NewAuthorizerFromCredentials`).
+const OF_TERRAFORM: &[&str] = &["ARM_CLIENT_SECRET"];
+
 /// A variable with a static credential.
 pub(super) struct Held {
     pub(super) field: String,
@@ -151,17 +166,20 @@ pub(super) struct Held {
 }
 
 fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
-    let missed = |container: &Container| !workload.opts_in() || workload.skipped().any(|name| name == container.name);
-    let containers: Vec<_> = workload.containers().filter(|(container, _)| missed(container)).collect();
+    let missed = |name: &str| !workload.opts_in() || workload.skipped().any(|skipped| skipped == name);
+    let containers: Vec<_> = workload.containers().collect();
     let mut names = CREDENTIALS.to_vec();
-    names.push(&["ARM_CLIENT_SECRET"]);
-    let held = held(workload, &containers, &names, trust)?;
+    names.push(OF_TERRAFORM);
+    let is_judged = |container: &Container, names: &[&str]| names == OF_TERRAFORM || missed(&container.name);
+    let held = held(workload, &containers, &names, &is_judged, trust)?;
     let Some(worst) = held.iter().find(|held| held.bare).or_else(|| held.first()) else { return Ok(None) };
     let severity = if worst.bare { Severity::Critical } else { RULE.severity };
     let message =
         format!("container `{}` has `{}` from {}, a credential that lasts", worst.container, worst.name, worst.source);
     let revoke = if worst.bare { "revoke the credential, for it stands in the manifest; " } else { "" };
-    let switch = if workload.opts_in() {
+    let switch = if !missed(&worst.container) {
+        "set `ARM_USE_AKS_WORKLOAD_IDENTITY` to \"true\" beside it".to_owned()
+    } else if workload.opts_in() {
         format!("take `{}` out of `{}`", worst.container, workload.annotation_path(annotation::SKIP_CONTAINERS))
     } else {
         format!(
@@ -175,18 +193,19 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
     Ok(Some(Finding::new(severity, worst.field.as_str(), message).with_made("variables", || evidence(&held)).fix(fix)))
 }
 
-/// The static credentials that these containers hold for certain; unknown only if there are none
-/// and a Secret that could hold one was not seen.
+/// The static credentials that these containers hold for certain, of those that are judged in them; unknown only if
+/// there are none and a Secret that could hold one was not seen.
 pub(super) fn held(
     workload: &Workload,
     containers: &[(&Container, Place)],
     credentials: &[&'static [&'static str]],
+    is_judged: &dyn Fn(&Container, &[&str]) -> bool,
     trust: &Trust<'_>,
 ) -> Result<Vec<Held>, Unknown> {
     let mut all = Vec::new();
     let mut unknown = None;
     for (container, place) in containers {
-        for names in credentials {
+        for names in credentials.iter().filter(|names| is_judged(container, names)) {
             let sources: Vec<_> = names.iter().map(|name| source(workload, container, *place, name, trust)).collect();
             if sources.iter().any(|source| matches!(source, Ok(None))) {
                 continue;

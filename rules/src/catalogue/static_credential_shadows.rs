@@ -8,7 +8,7 @@
 //! counts. A container that names
 //! `WorkloadIdentityCredential` in `AZURE_TOKEN_CREDENTIALS` tries nothing else. A container that
 //! `skip-containers` names has no token, and is for `static-credential` to judge, as are pods that
-//! do not opt in. What a ConfigMap of `envFrom` holds is not read. A variable from a key of a Secret with
+//! do not opt in; so is `ARM_CLIENT_SECRET`, which the SDKs do not read. What a ConfigMap of `envFrom` holds is not read. A variable from a key of a Secret with
 //! `optional: true` is none where the audit knows that the Secret has no such key.
 //!
 //! # Fails
@@ -133,8 +133,8 @@ fn check(workload: &Workload, trust: &Trust<'_>) -> Verdict {
             .literal("AZURE_TOKEN_CREDENTIALS")
             .is_some_and(|name| name.eq_ignore_ascii_case("WorkloadIdentityCredential"))
     };
-    let containers: Vec<_> = workload.injected_containers().filter(|(container, _)| !chosen(container)).collect();
-    let held = held(workload, &containers, &CREDENTIALS, trust)?;
+    let containers: Vec<_> = workload.injected_containers().collect();
+    let held = held(workload, &containers, &CREDENTIALS, &|container, _| !chosen(container), trust)?;
     let Some(first) = held.first() else { return Ok(None) };
     let message = format!(
         "container `{}` has `{}` from {}, which the Azure SDKs prefer to the token of workload identity",

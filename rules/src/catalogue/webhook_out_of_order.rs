@@ -26,8 +26,9 @@
 //! OpenShift registers the webhook under another name and its own rules, and sees to it; what pods are kept
 //! out of the webhook of AKS or Arc is not judged, whose registration Azure sets back; one in `kube-system` is of AKS
 //! where the cluster is, and its workload identity is not off. A list that holds
-//! another live configuration is taken for the whole list: do not filter it. The policy leaves it to the
-//! audit.
+//! another live configuration is taken for the whole list: do not filter it. Manifests, even where they are said to
+//! be all there is (`--assume-complete`), do not hold what Azure installs: that they lack the webhook is known to
+//! matter only of a cluster whose workload identity Azure does not run. The policy leaves it to the audit.
 //!
 //! # Fails
 //!

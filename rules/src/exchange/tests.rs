@@ -311,6 +311,44 @@ fn any_audience_will_do() {
 }
 
 #[test]
+fn a_token_s_audience_is_the_credential_s_own() {
+    let of = |value: &str| format!("claims['aud'] eq '{value}' and {READABLE}");
+    let admits = |it: &FederatedIdentityCredential| it.admits(&Subject::of("shop", "cart"));
+    assert_eq!(admits(&flexible(&of(AUDIENCE))), Some(true));
+    assert_eq!(admits(&flexible(&of("api://x"))), Some(false));
+    let two = vec![AUDIENCE.into(), "api://x".into()];
+    let either = FederatedIdentityCredential { audiences: two, ..flexible(&of(AUDIENCE)) };
+    assert_eq!(admits(&either), None, "which of the two it is only its token says");
+}
+
+#[test]
+#[cfg(feature = "audit")]
+fn an_identity_that_takes_no_more_credentials_has_to_lose_some_first() {
+    let fix = |used: usize, nearest: FederatedIdentityCredential| {
+        let others = (1..used).map(|at| FederatedIdentityCredential {
+            name: format!("other-{at}"),
+            issuer: "https://token.actions.githubusercontent.com".into(),
+            ..credential("of", "others")
+        });
+        let inventory = with(Some(identity()), others.chain([nearest]).collect());
+        let parameters = Parameters { credential_limit: 3, ..Parameters::default() };
+        let trust = Trust::join(&inventory, &parameters);
+        let presented = presented(&pod(OPTS_IN, ""), &trust).unwrap().unwrap();
+        let refusal = presented.answer(CLIENT.into(), &trust).unwrap().unwrap();
+        let token = presented.token(&refusal.credentials);
+        refusal.repair(&token, near::nearest(&token, &refusal.credentials).as_ref(), &trust)
+    };
+    let till = || credential("shop", "till");
+    assert!(fix(2, till()).starts_with("az "), "there is room");
+    for used in [3, 4] {
+        let said = fix(used, till());
+        assert!(said.starts_with(&format!("`id` has {used} credentials, and an identity takes 3: delete")), "{said}");
+        assert!(said.contains(", then: az identity federated-credential create "), "{said}");
+    }
+    assert!(fix(3, credential("cart", "shop")).starts_with("az identity federated-credential update "));
+}
+
+#[test]
 fn only_a_credential_that_nobody_lives_by_is_corrected() {
     let parameters = Parameters::default();
     let repair = |identity: Option<Identity>, credential: FederatedIdentityCredential, lives: bool| {

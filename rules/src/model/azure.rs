@@ -289,6 +289,11 @@ impl FederatedIdentityCredential {
             (None, Some(expression)) => expression::holds(expression, |claim| match claim {
                 "iss" => Some(self.issuer.as_str()),
                 "sub" => Some(subject.as_str()),
+                // Azure takes exactly one, and a token of another audience does not come as far.
+                "aud" => match self.audiences.as_slice() {
+                    [audience] => Some(audience.as_str()),
+                    _ => None,
+                },
                 _ => None,
             }),
             (None, None) => Some(false),

@@ -98,6 +98,16 @@ impl Issuer {
         })
     }
 
+    /// Whether it is a public one of neither AKS nor Arc. The tokens of a cluster of AKS that has no issuer name its
+    /// API server, under the hosts of the AKS resource provider.
+    pub fn is_ones_own(&self) -> bool {
+        let host = self.host();
+        let of_a_server = [".azmk8s.", ".azk8s.", ".containerservice.azure."];
+        let is_inner = host.starts_with("kubernetes.default") || !host.contains('.');
+        let is_public = self.0.starts_with("https://") && !is_inner;
+        is_public && !self.is_azure_kubernetes() && !of_a_server.iter().any(|infix| host.contains(infix))
+    }
+
     /// Whether this is the issuer shared by all AKS identity bindings of one identity
     /// (`https://ib.oic.prod-aks.azure.com/TENANT/CLIENT`, without trailing slash).
     pub fn is_identity_binding(&self) -> bool {
@@ -221,6 +231,25 @@ mod tests {
             "3600",
         ] {
             assert!(!is_placeholder(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_issuer_of_ones_own_is_public_and_not_of_azure() {
+        for (text, is) in [
+            ("https://oidc.eks.eu-west-1.amazonaws.com/id/0123456789ABCDEF", true),
+            ("https://store.blob.core.windows.net/oidc/", true),
+            ("https://oidc.example.com:8443/prod", true),
+            ("http://oidc.example.com/prod", false),
+            ("https://localhost:6443", false),
+            ("https://kubernetes.default.svc.cluster.local", false),
+            ("https://westeurope.oic.prod-aks.azure.com/t/u/", false),
+            ("https://europe.oic.prod-arc.azure.com/t/u/", false),
+            ("https://prod-dns-0a1b2c3d.hcp.westeurope.azmk8s.io", false),
+            ("https://prod-dns-0a1b2c3d.hcp.chinaeast2.cx.prod.service.azk8s.cn", false),
+            ("https://prod-dns-0a1b2c3d.hcp.usgovvirginia.cx.aks.containerservice.azure.us", false),
+        ] {
+            assert_eq!(Issuer::from(text).is_ones_own(), is, "{text}");
         }
     }
 

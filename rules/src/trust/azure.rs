@@ -25,6 +25,15 @@ impl<'a> Trust<'a> {
         self.inventory.coverage.principals.contains(client_id.folded().as_str())
     }
 
+    /// Whether the service principal of an identity that was seen may not sign in, wherever one was seen, and a tenant
+    /// that is asked for, if any is named, is the identity's own.
+    #[cfg(feature = "audit")]
+    pub fn is_disabled(&self, client_id: &ClientId, tenant: &str) -> bool {
+        let is_asked = |identity: &Identity| tenant.is_empty() || identity.tenant_id.eq_ignore_ascii_case(tenant);
+        let identity = self.identity(client_id).known().ok().flatten();
+        identity.is_some_and(is_asked) && self.inventory.coverage.disabled.contains(client_id.folded().as_str())
+    }
+
     /// Never, where only admission is judged.
     #[cfg(not(feature = "audit"))]
     pub const fn is_principal(&self, _: &ClientId) -> bool {

@@ -20,6 +20,7 @@ impl Assembly<'_> {
         let mut seen_identities: BTreeMap<String, usize> = BTreeMap::new();
         let mut seen_credentials: BTreeMap<String, usize> = BTreeMap::new();
         let mut loose = Vec::new();
+        let mut disabled: BTreeSet<String> = BTreeSet::new();
         for Sourced { index, source, facts, .. } in sources.iter_mut() {
             let whole = |list: Option<u32>| -> Option<&Ended> {
                 let ended = facts.lists.iter().find(|ended| Some(ended.id) == list)?;
@@ -46,6 +47,9 @@ impl Assembly<'_> {
                     Resource::Discovery(_) | Resource::Signing(_) => kept.push((line, list, resource)),
                     Resource::Principal(client_id) => {
                         inventory.coverage.principals.insert(client_id.folded());
+                    }
+                    Resource::Disabled(client_id) => {
+                        disabled.insert(client_id.folded());
                     }
                     Resource::Role(role) => inventory.role_assignments.push(role),
                     Resource::Binding(binding) => {
@@ -88,6 +92,14 @@ impl Assembly<'_> {
                 }
             }
             facts.resources = kept;
+        }
+        let coverage = &mut inventory.coverage;
+        // One application has a service principal in each tenant that it is used in.
+        for client_id in disabled {
+            if !coverage.principals.contains(client_id.as_str()) {
+                coverage.disabled.insert(client_id.clone());
+                coverage.principals.insert(client_id);
+            }
         }
         // What is inherited is in the list of every subscription.
         once(&mut inventory.role_assignments, |role| &role.id);

@@ -90,7 +90,7 @@ pub(in crate::collect) fn faults(value: &Value, resource: &Resource) -> Vec<Faul
         Resource::Cluster(_) => ("cluster", CLUSTER),
         Resource::Role(_) => ("role assignment", ROLE),
         Resource::Binding(_) => ("identity binding", BINDING),
-        Resource::Principal(_) => ("service principal", PRINCIPAL),
+        Resource::Principal(_) | Resource::Disabled(_) => ("service principal", PRINCIPAL),
         Resource::Discovery(_) => ("discovery document", DISCOVERY),
         Resource::Signing(_) => return Vec::new(),
     };
@@ -122,7 +122,7 @@ pub(in crate::collect) fn is_fit(value: &Value, resource: &Resource) -> bool {
     };
     match resource {
         Resource::Identity(_) | Resource::Cluster(_) => true,
-        Resource::Principal(_) => sound(PRINCIPAL),
+        Resource::Principal(_) | Resource::Disabled(_) => sound(PRINCIPAL),
         Resource::Credential(_) => lacks(view, resource).is_none() && sound(CREDENTIAL),
         Resource::Role(_) => lacks(view, resource).is_none() && sound(ROLE),
         Resource::Binding(_) => lacks(view, resource).is_none() && sound(BINDING),
@@ -139,7 +139,11 @@ fn lacks(view: View<'_>, resource: &Resource) -> Option<&'static str> {
         Resource::Identity(identity) if identity.client_id.0.is_empty() => {
             first(&["clientId"]).filter(|_| view.get("appId").is_none())
         }
-        Resource::Identity(_) | Resource::Discovery(_) | Resource::Signing(_) | Resource::Principal(_) => None,
+        Resource::Identity(_)
+        | Resource::Discovery(_)
+        | Resource::Signing(_)
+        | Resource::Principal(_)
+        | Resource::Disabled(_) => None,
         Resource::Credential(_) if view.get("claimsMatchingExpression").is_some() => first(&["issuer", "audiences"]),
         Resource::Credential(_) => first(&["issuer", "subject", "audiences"]),
         Resource::Role(_) => first(&["principalId", "roleDefinitionId", "scope"]),

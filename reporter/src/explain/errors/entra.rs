@@ -290,7 +290,7 @@ pub(super) static ROWS: &[Known] = &[
         link: Link::Identity,
         meaning: "the application is disabled",
         check: &["enable its service principal in the tenant, or ask who disabled it and why"],
-        rules: &[],
+        rules: &["AWI206"],
         sample: "AADSTS7000112: Application '33333333-3333-3333-3333-333333333333'(id-cart) is disabled.",
     },
     Known {
