@@ -280,6 +280,45 @@ fn a_key_set_is_a_clusters_if_something_says_so() {
     assert!(!accused(&folder, &[]), "a service that signs users in is no API server");
 }
 
+/// An identity that no source describes is known by its credentials, unless all identities are listed: then it is gone.
+#[test]
+fn an_identity_is_known_by_its_credentials() {
+    let owner = |name: &str| {
+        format!("/subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{name}")
+    };
+    let credential = |number: u32| {
+        json!({"id": format!("{}/federatedIdentityCredentials/c{number}", owner("id-cart")), "name": format!("c{number}"),
+            "issuer": "https://token.actions.githubusercontent.com", "subject": format!("repo:shop/r{number}"),
+            "audiences": ["api://AzureADTokenExchange"],
+            "type": "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials"})
+    };
+    let of = |count: u32| Value::Array((0..count).map(credential).collect()).to_string();
+    let judged = |folder: &Folder| {
+        let report = folder.run(&["scan", "in", "-o", "json"]).report();
+        let quota = report["findings"].as_array().unwrap().iter().find(|found| found["rule"] == "AWI401");
+        let undecided = report["coverage"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|row| row["rulesNotEvaluated"].as_array().unwrap().contains(&json!("AWI402")));
+        let named: Vec<String> =
+            report["identities"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap().to_owned()).collect();
+        (quota.map(|found| found["severity"].as_str().unwrap().to_owned()), undecided, named)
+    };
+    let folder = Folder::of(&[("in/credentials.json", &of(20))]);
+    assert_eq!(judged(&folder), (Some("high".into()), false, vec!["id-cart".into()]));
+    folder.write("in/credentials.json", of(2));
+    assert_eq!(judged(&folder), (None, false, vec!["id-cart".into()]), "the list is whole");
+    folder.write("in/credentials.json", credential(0).to_string());
+    assert_eq!(judged(&folder), (None, true, vec!["id-cart".into()]), "there may be more");
+    let other = json!([{"id": owner("id-till"), "name": "id-till", "clientId": "33333333-3333-3333-3333-333333333333",
+        "type": "Microsoft.ManagedIdentity/userAssignedIdentities"}]);
+    folder.write("in/identities.json", other.to_string());
+    folder.write("in/credentials.json", of(20));
+    assert_eq!(judged(&folder).0, None, "it is gone");
+    assert_eq!(judged(&folder).2, ["id-till"]);
+}
+
 /// Lists of Azure that have nothing to do with the chain are no defects; what somebody took out of a list is.
 #[test]
 fn azure_s_other_resources_are_passed_over() {
