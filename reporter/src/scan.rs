@@ -169,8 +169,8 @@ pub fn assess<R>(
 ) -> R {
     let trust = Trust::join(&collected.inventory, &config.parameters);
     let controllers = Controllers::of_all(&collected.inventory);
-    let evaluation = evaluate(&collected.inventory, &trust, &controllers);
     let mut triage = Triage::new(&config.suppressions, &config.ignore, namespace, clock::today());
+    let evaluation = evaluate(&collected.inventory, &trust, &controllers, &triage.ignored());
     with(&mut Report::new(collected, &trust, &controllers, evaluation, &mut triage))
 }
 

@@ -252,6 +252,22 @@ impl Object<'_> {
         }
     }
 
+    /// Whether a rule has something to say about it.
+    #[cfg(feature = "audit")]
+    pub fn is_judged_by(&self, rule: &Rule) -> bool {
+        rule.checks.iter().any(|check| match check {
+            Check::Workload(_) => matches!(self, Self::Workload(_)),
+            Check::ServiceAccount(_) => matches!(self, Self::ServiceAccount(_)),
+            Check::Credential(_) => matches!(self, Self::Credential(_) | Self::Declared(_)),
+            Check::Declared(_) => matches!(self, Self::Declared(_)),
+            Check::Identity(_) => matches!(self, Self::Identity(_)),
+            Check::Custom(_) => matches!(self, Self::Custom(_)),
+            Check::RoleBinding(_) => matches!(self, Self::RoleBinding(_)),
+            Check::Cluster(_) => matches!(self, Self::Cluster(_)),
+            Check::Software(_) => matches!(self, Self::Software(_)),
+        })
+    }
+
     /// Its resource or object id, empty for objects of Kubernetes.
     pub fn id(&self) -> String {
         match self {
