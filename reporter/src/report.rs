@@ -242,7 +242,8 @@ fn reported(
     };
     let cluster = cluster.map(|cluster| cluster.name.clone()).unwrap_or_default();
     let (namespace, name, id) = (object.namespace().to_string(), object.name(trust), object.id());
-    let origin = object.origin();
+    // What was read live has no line, and neither has the object of which a cluster is accused then.
+    let origin = found.finding.origin.filter(|origin| origin.line > 0).unwrap_or_else(|| object.origin());
     let fingerprint =
         fingerprint(&[found.rule.id, &cluster, object.kind(), &namespace, &name, &id, &found.finding.field]);
     Reported {

@@ -122,12 +122,12 @@ fn hosts(inventory: &Inventory, trust: &Trust<'_>, controllers: &Controllers<'_>
 /// What is above a workload and under nothing itself.
 fn root<'a>(workload: &Workload, controllers: &Controllers<'a>) -> Option<&'a Workload> {
     let mut top = controllers.of(workload)?;
-    // A pod, its ReplicaSet, its Deployment; a loop of owners ends here too.
-    for _ in 0..4 {
-        let Some(controller) = controllers.of(top) else { break };
+    // A pod, its ReplicaSet, its Deployment; in a loop of owners each stands for itself.
+    for _ in 0..8 {
+        let Some(controller) = controllers.of(top) else { return Some(top) };
         top = controller;
     }
-    Some(top)
+    None
 }
 
 /// The credential that a declaration makes, changes or deletes.
