@@ -29,9 +29,6 @@ pub(super) const TABLES: [(&str, Table); 7] = [
 
 /// Writes every table into a folder.
 pub(super) fn folder(report: &Report<'_>, folder: &Path) -> io::Result<()> {
-    if folder.is_file() {
-        return Err(io::Error::other("it is a file, and csv is written to a folder; name another"));
-    }
     std::fs::create_dir_all(folder)?;
     for (name, table) in TABLES {
         let mut file = BufWriter::new(File::create(folder.join(name))?);
