@@ -30,6 +30,7 @@ fn expect(rows: &BTreeMap<String, String>, expected: &[(&str, &str)]) {
     assert_eq!(rows, expected);
 }
 
+const ESTATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../testdata/estate");
 const WORKLOADS: (&str, &[&str]) = ("workloads", &["namespace", "name"]);
 const NAMESPACES: (&str, &[&str]) = ("namespaces", &["namespace"]);
 
@@ -122,4 +123,24 @@ fn a_credential_counts_what_is_found_of_its_declaration() {
     assert!(row["id-cart/prod"].starts_with("findings 0 1 "), "{row:?}");
     let row = rows(&folder, CREDENTIALS.0, CREDENTIALS.1, &[&sources[..], &["--ignore", "AWI906"]].concat());
     assert!(row["id-cart/prod"].starts_with("not evaluated wholly 0 0 "), "{row:?}");
+}
+
+#[test]
+fn every_finding_is_counted_in_a_row() {
+    let folder = Folder::new();
+    let report = folder.run(&["scan", "-q", ESTATE, "-o", "json", "-o", "csv=csv"]).report();
+    let objects = || report["findings"].as_array().unwrap().iter().map(|found| &found["object"]);
+    let of_kinds =
+        |kinds: &[&str]| objects().filter(|object| kinds.contains(&object["kind"].as_str().unwrap())).count();
+    let counted = |table: &str| -> usize {
+        let text = folder.read(&format!("csv/{table}.csv"));
+        let counts = text.lines().skip(1).flat_map(|line| line.rsplit(',').skip(1).take(5));
+        counts.map(|count| count.parse::<usize>().unwrap()).sum()
+    };
+    assert_eq!(counted("service-accounts"), of_kinds(&["ServiceAccount"]));
+    assert_eq!(counted("identities"), of_kinds(&["ManagedIdentity", "Application"]));
+    assert_eq!(counted("credentials"), of_kinds(&["FederatedIdentityCredential"]));
+    let within = objects().filter(|object| object["namespace"].is_string()).count();
+    assert!(within > counted("workloads"), "there are custom resources");
+    assert_eq!(counted("namespaces"), within);
 }
