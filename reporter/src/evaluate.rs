@@ -59,8 +59,13 @@ struct Share<'a> {
 /// Objects that one task judges: enough to outweigh handing it out.
 const TASK: usize = 256;
 
-/// Judges every object of an inventory.
-pub fn evaluate<'a>(inventory: &'a Inventory, trust: &Trust<'a>, controllers: &Controllers<'a>) -> Evaluation<'a> {
+/// Judges every object of an inventory, by every rule but those ignored, by id.
+pub fn evaluate<'a>(
+    inventory: &'a Inventory,
+    trust: &Trust<'a>,
+    controllers: &Controllers<'a>,
+    ignored: &[&'static str],
+) -> Evaluation<'a> {
     let objects: Vec<(u32, Object<'a>)> =
         (0..).zip(inventory.objects()).filter(|(_, object)| !controllers.is_retired(*object)).collect();
     let shares: Vec<Share<'a>> = objects
@@ -68,7 +73,7 @@ pub fn evaluate<'a>(inventory: &'a Inventory, trust: &Trust<'a>, controllers: &C
         .map(|chunk| {
             let mut share = Share::default();
             for (index, object) in chunk {
-                share.judge(*index, *object, trust);
+                share.judge(*index, *object, trust, ignored);
             }
             share
         })
@@ -93,8 +98,9 @@ pub fn evaluate<'a>(inventory: &'a Inventory, trust: &Trust<'a>, controllers: &C
 }
 
 impl<'a> Share<'a> {
-    fn judge(&mut self, index: u32, object: Object<'a>, trust: &Trust<'a>) {
-        audit(object, trust, CATALOGUE.iter(), |judgement| match judgement.outcome {
+    fn judge(&mut self, index: u32, object: Object<'a>, trust: &Trust<'a>, ignored: &[&'static str]) {
+        let rules = CATALOGUE.iter().filter(|entry| !ignored.contains(&entry.id));
+        audit(object, trust, rules, |judgement| match judgement.outcome {
             Ok(finding) => self.findings.push(Found { rule: judgement.rule, index, object, finding, controlled: 0 }),
             Err(Unknown(key)) => {
                 let undecided = self.undecided.entry((judgement.rule.id, key.kind())).or_default();

@@ -222,7 +222,13 @@ impl<W: Write> Snapshot<W> {
 /// Where a snapshot goes: a file appears under its name once it is whole.
 pub(crate) enum Target {
     Stdout(io::Stdout),
-    File { file: BufWriter<File>, at: PathBuf, meant: PathBuf },
+    File {
+        file: BufWriter<File>,
+        at: PathBuf,
+        meant: PathBuf,
+    },
+    /// A device or a pipe: it cannot be replaced.
+    Device(BufWriter<File>),
     Object(Address, Vec<u8>),
 }
 
@@ -240,6 +246,11 @@ impl Target {
         if meant.is_dir() {
             return Err(Failure::Usage(anyhow!("`{}` is a folder; name a file in it", meant.display())));
         }
+        if meant.metadata().is_ok_and(|there| !there.is_file()) {
+            let device = OpenOptions::new().write(true).open(&meant);
+            let device = device.with_context(|| could_not(output)).map_err(Failure::Internal)?;
+            return Ok(Self::Device(BufWriter::new(device)));
+        }
         tidy(&meant);
         // In a container every process has the same id.
         let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
@@ -247,7 +258,7 @@ impl Target {
         hidden.push(name);
         hidden.push(format!(".{}-{nanos}{PART}", std::process::id()));
         let at = meant.with_file_name(hidden);
-        let file = private().open(&at).with_context(|| could_not(output)).map_err(Failure::Usage)?;
+        let file = private().open(&at).with_context(|| could_not(output)).map_err(Failure::Internal)?;
         // It says that somebody writes it; a file system without locks has its age for that.
         let _ = file.try_lock();
         Ok(Self::File { file: BufWriter::new(file), at, meant })
@@ -257,6 +268,7 @@ impl Target {
     pub(crate) fn commit(&mut self) -> Result<(), anyhow::Error> {
         match self {
             Self::Stdout(out) => Ok(out.flush()?),
+            Self::Device(device) => Ok(device.flush()?),
             Self::File { file, at, meant } => {
                 file.flush()?;
                 file.get_ref().sync_all()?;
@@ -271,7 +283,7 @@ impl Write for Target {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Stdout(out) => out.write(bytes),
-            Self::File { file, .. } => file.write(bytes),
+            Self::File { file, .. } | Self::Device(file) => file.write(bytes),
             Self::Object(_, buffer) => buffer.write(bytes),
         }
     }
@@ -279,7 +291,7 @@ impl Write for Target {
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Self::Stdout(out) => out.flush(),
-            Self::File { file, .. } => file.flush(),
+            Self::File { file, .. } | Self::Device(file) => file.flush(),
             Self::Object(..) => Ok(()),
         }
     }

@@ -39,6 +39,7 @@ pub mod snapshot;
 pub mod sources;
 #[cfg(feature = "live")]
 pub mod store;
+pub mod tally;
 mod tokens;
 pub mod trace;
 pub mod triage;

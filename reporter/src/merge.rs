@@ -22,7 +22,7 @@ use crate::store;
   1  findings at or above it
   2  wrong usage or configuration
   3  a snapshot could not be read wholly, or one of the shards is missing; what was read is written
-  4  wiguard itself failed, or the snapshot could not be written")]
+  4  wiguard itself failed, or the snapshot or a report could not be written")]
 pub struct Merge {
     /// Snapshots, folders of them, or object storage: az://CONTAINER/PREFIX, s3://BUCKET/PREFIX
     #[arg(value_name = "SNAPSHOT", required = true)]

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::collect::Collected;
+use serde_json::Value;
+
 use crate::read::{Batch, Limits, Root, Segment, Stdin, locate, read_all};
 use crate::report::Reported;
 use crate::snapshot;
@@ -84,8 +86,9 @@ pub fn refine(findings: &mut [Reported], collected: &Collected) {
             if snapshot::recognise(piece.json).is_some() {
                 continue;
             }
+            let object = serde_json::from_slice(piece.json).unwrap_or_default();
             for field in asked {
-                if let Some(further) = line_of(text, field) {
+                if let Some(further) = line_in(text, &object, field) {
                     lines.push((batch.source.path.clone(), line, (*field).to_string(), line.saturating_add(further)));
                 }
             }
@@ -113,7 +116,50 @@ pub(crate) fn line_of(text: &str, field: &str) -> Option<u32> {
     if let Some(library) = field.strip_prefix("libraries[").and_then(|rest| rest.strip_suffix(']')) {
         return line_naming(text, library);
     }
-    let path = segments(field);
+    nearest(text, &segments(field))
+}
+
+/// The same, of a field by the name that rules have for it.
+fn line_in(text: &str, object: &Value, field: &str) -> Option<u32> {
+    if field.starts_with("libraries[") {
+        return line_of(text, field);
+    }
+    nearest(text, &written(object, &segments(field)))
+}
+
+/// What holds what Azure's objects say of themselves: nothing as az prints them, `properties` in Azure Resource Manager,
+/// `spec` in Azure Service Operator, `forProvider` in Crossplane.
+const HOLDERS: [&[&str]; 5] = [&[], &["properties"], &["spec"], &["spec", "forProvider"], &["metadata"]];
+
+/// Where an object has a field: what it is held by, and elements of lists by their number instead of their `name`, of
+/// several the last, which counts.
+fn written<'f>(object: &Value, field: &[Segment<'f>]) -> Vec<Segment<'f>> {
+    let has = |holder: &&&[&str]| {
+        let inner = holder.iter().try_fold(object, |at, key| at.get(key));
+        matches!((inner, field.first()), (Some(inner), Some(Segment::Key(first))) if inner.get(first).is_some())
+    };
+    let holder = HOLDERS.iter().find(has).copied().unwrap_or_default();
+    let mut at = Some(object);
+    let steps = holder.iter().map(|key| Segment::Key(key)).chain(field.iter().copied());
+    let step = |step: Segment<'f>| {
+        let list = at.and_then(Value::as_array);
+        let step = match step {
+            Segment::Key(name) => {
+                let is_it = |element: &Value| element.get("name").and_then(Value::as_str) == Some(name);
+                list.and_then(|list| list.iter().rposition(is_it)).map_or(step, Segment::Index)
+            }
+            Segment::Index(_) => step,
+        };
+        at = at.and_then(|at| match step {
+            Segment::Key(key) => at.get(key),
+            Segment::Index(index) => at.get(index),
+        });
+        step
+    };
+    steps.map(step).collect()
+}
+
+fn nearest(text: &str, path: &[Segment<'_>]) -> Option<u32> {
     (1..=path.len()).rev().find_map(|length| {
         let line = locate(text, path.get(..length)?)?;
         u32::try_from(line).ok()
@@ -160,7 +206,10 @@ fn segments(field: &str) -> Vec<Segment<'_>> {
 
 #[cfg(test)]
 mod tests {
-    use super::line_of;
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use serde_json::{Value, json};
+
+    use super::{line_in, line_of};
 
     #[test]
     fn a_field_has_its_line() {
@@ -168,6 +217,31 @@ mod tests {
         assert_eq!(line_of(text, "metadata.labels[azure.workload.identity/use]"), Some(4));
         assert_eq!(line_of(text, "spec.containers[0].env"), Some(8));
         assert_eq!(line_of(text, "metadata.annotations[x]"), Some(1), "what is not there is where it would be");
+    }
+
+    #[test]
+    fn an_element_of_a_list_is_found_by_its_name() {
+        let text = "spec:\n  containers:\n  - name: app\n    env:\n    - name: A\n      value: x\n    - value: y\n      name: B\n    - name: A\n";
+        let object = json!({"spec": {"containers": [{"name": "app", "env": [
+            {"name": "A", "value": "x"}, {"name": "B", "value": "y"}, {"name": "A"}]}]}});
+        let line = |field: &str| line_in(text, &object, field);
+        assert_eq!(line("spec.containers[0].env[B]"), Some(6));
+        assert_eq!(line("spec.containers[app].env[B].name"), Some(7));
+        assert_eq!(line("spec.containers[0].env[A]"), Some(8), "of two the last counts");
+        assert_eq!(line("spec.containers[0].env[C]"), Some(3), "what is not there is where it would be");
+        assert_eq!(line("spec.containers[0].envFrom[1]"), Some(2));
+    }
+
+    #[test]
+    fn what_holds_the_field_is_found() {
+        let line = |object: &Value, field: &str| line_in(&serde_json::to_string_pretty(object).unwrap(), object, field);
+        assert_eq!(line(&json!({"name": 1, "subject": 1}), "subject"), Some(2));
+        assert_eq!(line(&json!({"name": 1, "properties": {"audiences": ["a", "b"]}}), "audiences[1]"), Some(5));
+        assert_eq!(line(&json!({"kind": 1, "spec": {"issuer": 1, "subject": 1}}), "subject"), Some(4));
+        assert_eq!(line(&json!({"kind": 1, "spec": {"forProvider": {"subject": 1}}}), "subject"), Some(4));
+        assert_eq!(line(&json!({"kind": 1, "metadata": {"name": 1}, "spec": {"subject": 1}}), "name"), Some(3));
+        assert_eq!(line(&json!({"kind": 1, "metadata": {}}), "metadata.name"), Some(2));
+        assert_eq!(line(&json!({"kind": 1}), "subject"), None, "it stays where its object is");
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The report: what was found, what it was found in, and how far it can be trusted. Every format
 //! prints this and computes nothing.
 
+mod coverage;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use wiguard_rules::catalogue::Entry;
@@ -10,9 +12,10 @@ use wiguard_rules::judge::Object;
 use wiguard_rules::model::{Identity, Workload};
 use wiguard_rules::trust::Trust;
 
-use crate::clock;
+use self::coverage::{coverage, left_out};
 use crate::collect::{Collected, Gap, Missing};
 use crate::evaluate::{Controllers, Evaluation};
+use crate::tally::Tallies;
 use crate::triage::{Triage, Waiver};
 
 /// A report.
@@ -37,12 +40,10 @@ pub struct Report<'a> {
 pub struct Estate<'a> {
     /// Everything collected.
     pub inventory: &'a Inventory,
-    /// For each object (by index among [`Inventory::objects`]): findings by severity.
-    pub verdicts: BTreeMap<u32, [u32; 5]>,
-    /// Objects about which some rule could not decide.
-    pub undecided: BTreeSet<u32>,
-    /// Objects not listed: their controller stands for them.
-    pub controlled: BTreeSet<u32>,
+    /// What was found of each object.
+    pub tallies: Tallies,
+    /// The namespace whose objects alone are reported, if one was asked for.
+    pub namespace: Option<&'a str>,
     /// Paths by source.
     pub paths: &'a [String],
 }
@@ -158,11 +159,11 @@ impl<'a> Report<'a> {
         trust: &Trust<'a>,
         controllers: &Controllers<'a>,
         evaluation: Evaluation<'a>,
-        triage: &mut Triage<'_>,
+        triage: &mut Triage<'a>,
     ) -> Self {
         let inventory = &collected.inventory;
-        let undecided = evaluation.undecided_objects.iter().copied().collect();
-        let coverage = coverage(collected, &evaluation);
+        let coverage = coverage(collected, &evaluation).into_iter().chain(left_out(triage)).collect();
+        let undecided = evaluation.undecided_objects;
         let mut summary = Summary {
             clusters: inventory.clusters.iter().filter(|cluster| !cluster.name.is_empty()).count(),
             namespaces: namespaces(inventory).len(),
@@ -178,30 +179,24 @@ impl<'a> Report<'a> {
             .into_iter()
             .map(|found| (found.index, reported(found, trust, inventory, &collected.paths)))
             .collect();
-        summary.suppressed = triage.apply(&mut findings);
-        let mut verdicts: BTreeMap<u32, [u32; 5]> = BTreeMap::new();
-        for (index, found) in &findings {
-            for counts in [verdicts.entry(*index).or_default(), &mut summary.findings] {
-                if let Some(count) = counts.get_mut(found.finding.severity as usize) {
-                    *count += 1;
-                }
+        let suppressed = triage.apply(&mut findings);
+        summary.suppressed = u32::try_from(suppressed.len()).unwrap_or(u32::MAX);
+        for (_, found) in &findings {
+            if let Some(count) = summary.findings.get_mut(found.finding.severity as usize) {
+                *count += 1;
             }
         }
+        let tallies = Tallies::new(inventory, trust, controllers, &findings, &suppressed, &undecided, triage);
         let mut findings: Vec<Reported> = findings.into_iter().map(|(_, found)| found).collect();
         findings.sort_by(|a, b| a.order().cmp(&b.order()));
         distinguish(&mut findings);
-        let controlled = (0..)
-            .zip(inventory.objects())
-            .filter(|(_, object)| matches!(object, Object::Workload(workload) if controllers.of(workload).is_some()))
-            .map(|(index, _): (u32, _)| index)
-            .collect();
         Self {
             summary,
             findings,
             identities: identities(inventory, trust),
             coverage,
             waivers: triage.idle(),
-            estate: Estate { inventory, verdicts, undecided, controlled, paths: &collected.paths },
+            estate: Estate { inventory, tallies, namespace: triage.namespace(), paths: &collected.paths },
         }
     }
 
@@ -247,7 +242,8 @@ fn reported(
     };
     let cluster = cluster.map(|cluster| cluster.name.clone()).unwrap_or_default();
     let (namespace, name, id) = (object.namespace().to_string(), object.name(trust), object.id());
-    let origin = object.origin();
+    // What was read live has no line, and neither has the object of which a cluster is accused then.
+    let origin = found.finding.origin.filter(|origin| origin.line > 0).unwrap_or_else(|| object.origin());
     let fingerprint =
         fingerprint(&[found.rule.id, &cluster, object.kind(), &namespace, &name, &id, &found.finding.field]);
     Reported {
@@ -298,7 +294,10 @@ pub(crate) fn namespaces(inventory: &Inventory) -> BTreeSet<(u32, &str)> {
     let workloads =
         inventory.workloads.iter().map(|workload: &Workload| (workload.cluster.0, workload.namespace.as_str()));
     let accounts = inventory.service_accounts.iter().map(|account| (account.cluster.0, account.namespace.as_str()));
-    listed.chain(workloads).chain(accounts).collect()
+    let customs = inventory.customs.iter().map(|custom| (custom.cluster.0, custom.namespace.as_str()));
+    let bindings = inventory.role_bindings.iter().map(|binding| (binding.cluster.0, binding.namespace.as_str()));
+    let within = customs.chain(bindings).filter(|(_, namespace)| !namespace.is_empty());
+    listed.chain(workloads).chain(accounts).chain(within).collect()
 }
 
 fn identities<'a>(inventory: &'a Inventory, trust: &Trust<'a>) -> Vec<IdentityRow<'a>> {
@@ -332,82 +331,6 @@ fn identities<'a>(inventory: &'a Inventory, trust: &Trust<'a>) -> Vec<IdentityRo
         ))
     });
     rows
-}
-
-fn coverage(collected: &Collected, evaluation: &Evaluation<'_>) -> Vec<Coverage> {
-    let mut rows: BTreeMap<String, Coverage> = BTreeMap::new();
-    for (path, _) in &collected.sources {
-        rows.insert(
-            path.clone(),
-            Coverage {
-                source: path.clone(),
-                status: Status::Complete,
-                reason: String::new(),
-                rules_not_evaluated: Vec::new(),
-                collected: None,
-            },
-        );
-    }
-    for (index, at) in &collected.moments {
-        let row = collected.paths.get(*index as usize).and_then(|path| rows.get_mut(path));
-        if let Some(row) = row {
-            row.collected = Some(clock::written(*at));
-        }
-    }
-    // The same reason on many lines is said once.
-    let mut reasons: BTreeMap<(&str, &str), Vec<u64>> = BTreeMap::new();
-    for Gap { path, line, reason, extent } in &collected.gaps {
-        let row = rows.entry(path.clone()).or_insert_with(|| Coverage {
-            source: path.clone(),
-            status: Status::Missing,
-            reason: String::new(),
-            rules_not_evaluated: Vec::new(),
-            collected: None,
-        });
-        row.status = match extent {
-            Missing::All | Missing::Nothing => Status::Missing,
-            Missing::Part | Missing::Use => row.status.max(Status::Partial),
-        };
-        reasons.entry((path, reason)).or_default().extend(line);
-    }
-    for ((path, reason), lines) in reasons {
-        if let Some(row) = rows.get_mut(path) {
-            if !row.reason.is_empty() {
-                row.reason.push_str("; ");
-            }
-            row.reason.push_str(&places(&lines));
-            row.reason.push_str(reason);
-        }
-    }
-    let mut rows: Vec<Coverage> = rows.into_values().collect();
-    let mut missing: BTreeMap<&str, (Vec<&'static str>, u32, &str)> = BTreeMap::new();
-    for ((rule, kind), undecided) in &evaluation.undecided {
-        let entry = missing.entry(kind).or_insert((Vec::new(), 0, &undecided.example));
-        entry.0.push(rule);
-        entry.1 += undecided.objects;
-    }
-    for (kind, (rules, objects, example)) in missing {
-        rows.push(Coverage {
-            source: kind.to_string(),
-            status: Status::Missing,
-            reason: crate::remedy::missing(kind, objects, example),
-            rules_not_evaluated: rules,
-            collected: None,
-        });
-    }
-    rows
-}
-
-/// `line 7: `, `lines 7, 9: `, or nothing.
-fn places(lines: &[u64]) -> String {
-    const SHOWN: usize = 5;
-    let shown = lines.iter().take(SHOWN).map(u64::to_string).collect::<Vec<_>>().join(", ");
-    match lines {
-        [] => String::new(),
-        [_] => format!("line {shown}: "),
-        _ if lines.len() > SHOWN => format!("lines {shown} and {} more: ", lines.len() - SHOWN),
-        _ => format!("lines {shown}: "),
-    }
 }
 
 /// Whether every source could be read wholly.

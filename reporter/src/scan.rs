@@ -14,7 +14,7 @@ use crate::evaluate::{Controllers, evaluate};
 use crate::place;
 use crate::progress::Progress;
 use crate::read::Stdin;
-use crate::render::{self, Format, Output, RenderError};
+use crate::render::{self, Format, Output};
 use crate::report::{Report, is_complete, namespaces};
 use crate::sources::Sources;
 #[cfg(feature = "live")]
@@ -29,7 +29,7 @@ use wiguard_rules::finding::Severity;
   1  findings at or above it
   2  wrong usage or configuration
   3  a source could not be read wholly; what was read is reported
-  4  wiguard itself failed")]
+  4  wiguard itself failed, or a report could not be written")]
 pub struct Scan {
     /// Write the report as FORMAT, to PATH or a URL if one is given: table, json, ndjson, csv (a folder); repeatable
     #[arg(short, long = "output", value_name = "FORMAT[=PATH]")]
@@ -135,12 +135,8 @@ impl Judging {
             place::refine(&mut report.findings, &collected);
             progress.say("");
             for output in &outputs {
-                let written = render::write(report, output, self.show.style()).map_err(|error| match error {
-                    RenderError::File(..) => Failure::Usage(error.into()),
-                    #[cfg(feature = "live")]
-                    RenderError::Store(..) => Failure::Internal(error.into()),
-                    RenderError::Stdout(_) => Failure::Internal(error.into()),
-                })?;
+                let written = render::write(report, output, self.show.style())
+                    .map_err(|error| Failure::Internal(error.into()))?;
                 if let Some(path) = written {
                     eprintln!("wrote {}", path.display());
                 }
@@ -169,8 +165,8 @@ pub fn assess<R>(
 ) -> R {
     let trust = Trust::join(&collected.inventory, &config.parameters);
     let controllers = Controllers::of_all(&collected.inventory);
-    let evaluation = evaluate(&collected.inventory, &trust, &controllers);
     let mut triage = Triage::new(&config.suppressions, &config.ignore, namespace, clock::today());
+    let evaluation = evaluate(&collected.inventory, &trust, &controllers, &triage.ignored());
     with(&mut Report::new(collected, &trust, &controllers, evaluation, &mut triage))
 }
 
@@ -186,14 +182,25 @@ pub(crate) fn outputs(asked: &[Output]) -> Result<Vec<Output>, Failure> {
     if asked.is_empty() {
         return Ok(vec![Output { format: Format::Table, path: None }]);
     }
-    #[cfg(feature = "live")]
-    for path in asked.iter().filter_map(|output| output.path.as_ref()) {
-        Place::parse(path)?;
-    }
+    asked.iter().try_for_each(fits)?;
     if asked.iter().filter(|output| output.path.is_none()).count() > 1 {
         return Err(Failure::Usage(anyhow!(
             "only one format can go to standard output; give the others a path: -o json=report.json"
         )));
     }
     Ok(asked.to_vec())
+}
+
+/// Fails where a folder is named and a file is needed, or the other way round. Whatever else keeps a report from being
+/// written shows when it is.
+pub(crate) fn fits(output: &Output) -> Result<(), Failure> {
+    let Some(path) = &output.path else { return Ok(()) };
+    #[cfg(feature = "live")]
+    let Place::Path(path) = &Place::parse(path)? else { return Ok(()) };
+    let why = match output.format {
+        Format::Csv if path.is_file() => "it is a file, and csv is written to a folder; name another",
+        Format::Table | Format::Json | Format::Ndjson if path.is_dir() => "it is a folder; name a file in it",
+        _ => return Ok(()),
+    };
+    Err(Failure::Usage(anyhow!("could not write `{}`: {why}", path.display())))
 }

@@ -2,6 +2,7 @@
 //! uncounted.
 
 use wiguard_rules::catalogue::Entry;
+use wiguard_rules::judge::Object;
 use wiguard_rules::parameters::glob;
 
 use crate::config::Suppression;
@@ -12,7 +13,7 @@ use crate::report::Reported;
 pub struct Triage<'a> {
     suppressions: &'a [Suppression],
     used: Vec<bool>,
-    ignored: Vec<&'static str>,
+    ignored: Vec<&'static Entry>,
     namespace: Option<&'a str>,
     today: (i64, u32, u32),
 }
@@ -36,23 +37,45 @@ impl<'a> Triage<'a> {
         namespace: Option<&'a str>,
         today: (i64, u32, u32),
     ) -> Self {
-        let ignored = ignore.iter().filter_map(|name| Entry::find(name)).map(|entry| entry.id).collect();
+        let mut ignored: Vec<&'static Entry> = ignore.iter().filter_map(|name| Entry::find(name)).collect();
+        ignored.sort_by_key(|entry| entry.id);
+        ignored.dedup_by_key(|entry| entry.id);
         Self { suppressions, used: vec![false; suppressions.len()], ignored, namespace, today }
     }
 
-    /// Takes out what is not to be shown; returns how many findings a waiver covers.
-    pub(crate) fn apply(&mut self, findings: &mut Vec<(u32, Reported)>) -> u32 {
-        findings.retain(|(_, found)| {
-            !self.ignored.contains(&found.rule.id) && self.namespace.is_none_or(|asked| found.namespace == asked)
-        });
+    /// The rules that are not evaluated, by id.
+    pub(crate) fn ignored(&self) -> Vec<&'static str> {
+        self.ignored.iter().map(|entry| entry.id).collect()
+    }
+
+    /// The namespace whose objects alone are reported, if one was asked for.
+    pub(crate) const fn namespace(&self) -> Option<&'a str> {
+        self.namespace
+    }
+
+    /// Whether something of an object is not reported, whatever there is: a rule about it, or all of it.
+    pub(crate) fn leaves_out(&self, object: Object<'_>) -> bool {
+        self.namespace.is_some_and(|asked| object.namespace() != asked)
+            || self.ignored.iter().any(|entry| object.is_judged_by(entry.rule))
+    }
+
+    /// Takes out what is not to be shown; returns the objects of the findings that a waiver covers.
+    pub(crate) fn apply(&mut self, findings: &mut Vec<(u32, Reported)>) -> Vec<u32> {
+        findings.retain(|(_, found)| self.namespace.is_none_or(|asked| found.namespace == asked));
         let said: Vec<(u32, &'static str)> = findings.iter().map(|(index, found)| (*index, found.rule.id)).collect();
         let covered = |index: u32, found: &Reported| {
             found.rule.rule.yields_to.iter().any(|more| said.binary_search(&(index, more)).is_ok())
         };
         findings.retain(|(index, found)| !covered(*index, found));
-        let before = findings.len();
-        findings.retain(|(_, found)| !self.suppresses(found));
-        u32::try_from(before - findings.len()).unwrap_or(u32::MAX)
+        let mut suppressed = Vec::new();
+        findings.retain(|(index, found)| {
+            let suppresses = self.suppresses(found);
+            if suppresses {
+                suppressed.push(*index);
+            }
+            !suppresses
+        });
+        suppressed
     }
 
     fn suppresses(&mut self, found: &Reported) -> bool {

@@ -5,6 +5,9 @@ use alloc::string::String;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+#[cfg(feature = "audit")]
+use crate::model::Origin;
+
 /// How bad it is when it is so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -78,6 +81,9 @@ pub struct Finding {
     /// What the field would have to be, and what it is, to be shown one above the other.
     #[cfg(feature = "audit")]
     pub expected: Option<(String, Option<String>)>,
+    /// Where the field was read, if that is another object than the one accused.
+    #[cfg(feature = "audit")]
+    pub origin: Option<Origin>,
 }
 
 // === impl Severity ===
@@ -127,6 +133,8 @@ impl Finding {
             breaks: None,
             #[cfg(feature = "audit")]
             expected: None,
+            #[cfg(feature = "audit")]
+            origin: None,
         }
     }
 
@@ -166,6 +174,14 @@ impl Finding {
         if is_broken {
             self.breaks = Some(hop);
         }
+        self
+    }
+
+    /// Says where its field was read, if that is another object than the one accused.
+    #[cfg(feature = "audit")]
+    #[must_use]
+    pub fn at(mut self, origin: Option<Origin>) -> Self {
+        self.origin = origin;
         self
     }
 

@@ -252,6 +252,22 @@ impl Object<'_> {
         }
     }
 
+    /// Whether a rule has something to say about it.
+    #[cfg(feature = "audit")]
+    pub fn is_judged_by(&self, rule: &Rule) -> bool {
+        rule.checks.iter().any(|check| match check {
+            Check::Workload(_) => matches!(self, Self::Workload(_)),
+            Check::ServiceAccount(_) => matches!(self, Self::ServiceAccount(_)),
+            Check::Credential(_) => matches!(self, Self::Credential(_) | Self::Declared(_)),
+            Check::Declared(_) => matches!(self, Self::Declared(_)),
+            Check::Identity(_) => matches!(self, Self::Identity(_)),
+            Check::Custom(_) => matches!(self, Self::Custom(_)),
+            Check::RoleBinding(_) => matches!(self, Self::RoleBinding(_)),
+            Check::Cluster(_) => matches!(self, Self::Cluster(_)),
+            Check::Software(_) => matches!(self, Self::Software(_)),
+        })
+    }
+
     /// Its resource or object id, empty for objects of Kubernetes.
     pub fn id(&self) -> String {
         match self {
@@ -304,5 +320,47 @@ impl Object<'_> {
             #[cfg(feature = "audit")]
             Self::Software(software) => software.origin,
         }
+    }
+}
+
+#[cfg(all(test, feature = "audit"))]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::*;
+    use crate::catalogue::CATALOGUE;
+    use crate::parameters::Parameters;
+    use crate::sample::{CLIENT, OPTS_IN, account, cluster, credential, custom, declared, identity, pod};
+
+    #[test]
+    fn a_rule_judges_what_it_has_a_check_for() {
+        let inventory = cluster();
+        let parameters = Parameters::default();
+        let trust = Trust::join(&inventory, &parameters);
+        let (pod, account, credential, identity) =
+            (pod(OPTS_IN, ""), account(CLIENT), credential("a", "b"), identity());
+        let custom = custom(
+            r#"{"apiVersion":"keda.sh/v1alpha1","kind":"TriggerAuthentication","metadata":{"name":"a","namespace":"b"},"spec":{"podIdentity":{"provider":"azure-workload"}}}"#,
+        );
+        let (binding, software) = (RoleBinding::default(), Software::default());
+        let clusters: Vec<Object<'_>> = inventory.clusters.iter().map(Object::Cluster).collect();
+        let others = [
+            Object::Workload(&pod),
+            Object::ServiceAccount(&account),
+            Object::Credential(&credential),
+            Object::Identity(&identity),
+            Object::Custom(&custom),
+            Object::RoleBinding(&binding),
+            Object::Software(&software),
+        ];
+        for object in clusters.into_iter().chain(others) {
+            for entry in CATALOGUE {
+                let checked = entry.rule.checks.iter().any(|check| verdict(*check, object, &trust).is_some());
+                assert_eq!(object.is_judged_by(entry.rule), checked, "{} of a {}", entry.id, object.kind());
+            }
+        }
+        let declared = declared("i", "c");
+        let judged = |id: &str| Entry::find(id).is_some_and(|it| Object::Declared(&declared).is_judged_by(it.rule));
+        assert_eq!(["AWI406", "AWI308", "AWI101"].map(judged), [true, true, false]);
     }
 }

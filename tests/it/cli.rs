@@ -121,7 +121,7 @@ fn outputs_that_make_no_sense_are_refused() {
         (&["-o", "xml"], "there is no format `xml`; there are table, json, ndjson, csv"),
         (&["-o", "json="], "`json=` names no path"),
         (&["-o", "csv=k.yaml"], "could not write `k.yaml`: it is a file, and csv is written to a folder"),
-        (&["-o", "json=/proc/none/r.json"], "could not write `/proc/none/r.json`"),
+        (&["-o", "json=."], "could not write `.`: it is a folder; name a file in it"),
         (&["-n", "a", "-A"], "cannot be used with"),
         (&["--cluster", "prod"], "expected NAME=PATH"),
         (&["--identity", "=x"], "expected NAME=PATH"),
@@ -134,6 +134,27 @@ fn outputs_that_make_no_sense_are_refused() {
         assert!(ran.out.is_empty(), "{arguments:?}: {ran:?}");
     }
     assert_eq!(folder.read("k.yaml"), KNOWN);
+}
+
+#[test]
+fn what_cannot_be_written_is_not_the_fault_of_who_typed_it() {
+    let folder = known();
+    let full = "No space left on device";
+    for (arguments, says) in [
+        (&["scan", "k.yaml", "-o", "json=/proc/none/r.json"][..], "could not write `/proc/none/r.json`: "),
+        (&["scan", "k.yaml", "-o", "csv=/proc/none"], "could not write `/proc/none`: "),
+        (&["scan", "k.yaml", "-o", "ndjson=/dev/full"], full),
+        (&["preview", "k.yaml", "-o", "json=/dev/full"], full),
+        (&["collect", "k.yaml", "-o", "/proc/none/all.gz"], "could not write the snapshot `/proc/none/all.gz`: "),
+        (&["collect", "k.yaml", "-o", "/dev/full"], full),
+    ] {
+        let ran = folder.run(arguments);
+        assert!(ran.status == 4 && ran.err.starts_with("error: ") && ran.err.contains(says), "{arguments:?}: {ran:?}");
+        assert!(ran.out.is_empty(), "{arguments:?}: {ran:?}");
+    }
+    assert!(!std::fs::metadata("/dev/full").unwrap().is_file(), "a device is written to, not replaced");
+    let ran = folder.run(&["collect", "k.yaml", "-o", "."]);
+    assert!(ran.status == 2, "{ran:?}");
 }
 
 #[test]

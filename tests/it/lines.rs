@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::iac::{CART, ISSUER};
 use crate::program::{Folder, KNOWN};
 
 /// A Deployment whose opt-in label, on the line marked, has a wrong value.
@@ -125,4 +126,69 @@ fn beyond_what_is_kept_of_standard_input_it_is_the_line_of_the_object() {
     let line = |content: &str| line_in(&folder.pipe(&["scan", "-", "-o", "json"], content.as_bytes()).report(), "-");
     assert_eq!(line(&content), 23);
     assert_eq!(line(&format!("{content}{}", "# more\n".repeat(5 << 20))), 13);
+}
+
+/// The only finding of a rule in what was written: its line.
+fn line_of_rule(folder: &Folder, rule: &str) -> u64 {
+    let report = folder.run(&["scan", ".", "-o", "json"]).report();
+    let findings = report["findings"].as_array().unwrap();
+    let found: Vec<&Value> = findings.iter().filter(|found| found["rule"] == rule).collect();
+    let [found] = found.as_slice() else { panic!("{report:#}") };
+    found["source"]["line"].as_u64().unwrap_or_else(|| panic!("{found:#}"))
+}
+
+#[test]
+fn a_variable_has_a_line_of_its_own() {
+    let env = "        env:\n        - name: A\n          value: x\n        - name: AZURE_CLIENT_SECRET\n          value: y\n";
+    let folder = Folder::of(&[("k.yaml", format!("{}{env}", FAULTY.replace("\"yes\" # here", "\"true\"")).as_str())]);
+    assert_eq!(line_of_rule(&folder, "AWI605"), 20);
+}
+
+#[test]
+fn a_field_of_azure_has_its_line_however_it_is_held() {
+    const SUBJECT: &str = "system:serviceaccount:shop:*";
+    let id = format!("{CART}/federatedIdentityCredentials/shop");
+    let row = format!(
+        r#"{{"value": [
+{{"id": "{id}", "name": "shop",
+"type": "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials",
+"properties": {{"issuer": "{ISSUER}", "audiences": ["api://AzureADTokenExchange"],
+"subject": "{SUBJECT}"}}}}]}}"#
+    );
+    assert_eq!(line_of_rule(&Folder::of(&[("row.json", row.as_str())]), "AWI308"), 5);
+    let object = format!(
+        "apiVersion: managedidentity.azure.com/v1api20230131
+kind: FederatedIdentityCredential
+metadata: {{name: shop, namespace: shop}}
+spec:
+  owner: {{name: id-cart}}
+  audiences: [\"api://AzureADTokenExchange\"]
+  issuer: {ISSUER}
+  subject: {SUBJECT}
+"
+    );
+    assert_eq!(line_of_rule(&Folder::of(&[("object.yaml", object.as_str())]), "AWI308"), 8);
+}
+
+#[test]
+fn what_a_registration_says_has_its_line() {
+    let discovery = r#"{"issuer": "https://oidc.example.com/k3s/", "jwks_uri": "https://oidc.example.com/k3s/openid/v1/jwks", "response_types_supported": ["id_token"], "subject_types_supported": ["public"], "id_token_signing_alg_values_supported": ["RS256"]}"#;
+    let registration = "apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingWebhookConfiguration
+metadata: {name: azure-wi-webhook-mutating-webhook-configuration}
+webhooks:
+- name: mutation.azure-workload-identity.io
+  failurePolicy: Ignore
+  objectSelector: {matchLabels: {azure.workload.identity/use: \"true\"}}
+---
+";
+    let workload = FAULTY.replace("\"yes\" # here", "\"true\"");
+    let folder =
+        Folder::of(&[("k3s/oidc.json", discovery), ("k3s/all.yaml", &format!("# one\n{registration}{workload}"))]);
+    let report = folder.run(&["scan", ".", "-o", "json", "--cluster", "k3s=k3s"]).report();
+    let findings = report["findings"].as_array().unwrap();
+    let found = findings.iter().find(|found| found["rule"] == "AWI702").unwrap_or_else(|| panic!("{report:#}"));
+    assert_eq!(found["object"]["kind"], "Cluster");
+    let path = found["source"]["path"].as_str().unwrap();
+    assert!(path.ends_with("k3s/all.yaml") && found["source"]["line"] == 7, "{found:#}");
 }

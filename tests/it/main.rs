@@ -18,6 +18,7 @@ mod doctor;
 mod documents;
 mod engine;
 mod estate;
+mod evidence;
 mod explain;
 mod generated;
 mod healthy;

@@ -67,6 +67,12 @@ fn estate(credentials: &[Value]) -> [(&'static str, Value); 4] {
     ]
 }
 
+/// The estate with the right credential `prod`, and a plan that deletes it.
+pub(crate) fn shop_with_a_plan_that_deletes() -> Vec<(&'static str, Value)> {
+    let plan = plan(vec![change("prod", &["delete"], &right(), &Value::Null)]);
+    estate(&[right()]).into_iter().chain([("plan.json", plan)]).collect()
+}
+
 /// What is found of credentials and of drift where these are live and this is declared beside them.
 fn found(credentials: &[Value], declared: &[Value]) -> Vec<(String, Severity)> {
     let live = estate(credentials);

@@ -290,7 +290,7 @@ fn a_place_that_cannot_be_written_to_is_said() {
     let folder = Folder::of(&[("file", "")]);
     let small = Path::new(TESTDATA).join("small").display().to_string();
     let ran = folder.run(&["policy", "trust", &small, "-o", "file"]);
-    assert!(ran.status == 2 && ran.err.contains("error: could not write to `file`"), "{ran:?}");
+    assert!(ran.status == 4 && ran.err.contains("error: could not write to `file`"), "{ran:?}");
 }
 
 // --- what is published says what the audit says

@@ -40,7 +40,7 @@ pub const NAMESPACE: &str = "wiguard-system";
   0  every object is complete
   2  wrong usage or configuration
   3  some are not; why is said, and they are written
-  4  wiguard itself failed, or the cluster refused")]
+  4  wiguard itself failed, the objects could not be written, or the cluster refused")]
 pub(super) struct Trust {
     #[command(flatten)]
     sources: Sources,
@@ -133,7 +133,7 @@ impl Trust {
             Some(folder) => {
                 publish::folder(&slices.maps, &self.namespace, folder)
                     .map_err(|error| anyhow!(error).context(format!("could not write to `{}`", folder.display())))
-                    .map_err(Failure::Usage)?;
+                    .map_err(Failure::Internal)?;
                 eprintln!("wrote {} files to {}", slices.maps.len(), folder.display());
             }
             None => publish::stdout(&slices.maps, &self.namespace)

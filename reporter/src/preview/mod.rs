@@ -39,7 +39,7 @@ const LARGEST_INPUT: u64 = 1 << 30;
   1  something would be
   2  wrong usage, or settings that the policy does not accept
   3  a source could not be read wholly; what was read is judged
-  4  the policy or wiguard itself failed")]
+  4  the policy or wiguard itself failed, or the outcome could not be written")]
 pub struct Preview {
     /// Files, folders, or `-` for standard input, as for scan
     #[arg(value_name = "PATH", required = true)]
@@ -178,6 +178,7 @@ impl Preview {
                 "only one format can go to standard output; give the other a path: -o json=preview.json"
             )));
         }
+        self.output.iter().try_for_each(crate::scan::fits)?;
         Ok(if self.output.is_empty() {
             vec![Output { format: Format::Table, path: None }]
         } else {
@@ -211,7 +212,7 @@ impl Preview {
         };
         written()
             .with_context(|| format!("could not write `{}`", path.display()))
-            .map_err(Failure::Usage)
+            .map_err(Failure::Internal)
             .inspect(|()| eprintln!("wrote {}", path.display()))
     }
 }

@@ -9,9 +9,10 @@ use std::path::Path;
 use csv::{QuoteStyle, Terminator, Writer, WriterBuilder};
 use wiguard_rules::inventory::Inventory;
 use wiguard_rules::judge::Object;
-use wiguard_rules::model::{Cluster, ClusterIx};
+use wiguard_rules::model::{Audience, Cluster, ClusterIx, Issuer, Subject};
 
 use crate::report::{Report, namespaces};
+use crate::tally::Tally;
 
 type Table = fn(&Report<'_>, &mut dyn Write) -> io::Result<()>;
 
@@ -28,9 +29,6 @@ pub(super) const TABLES: [(&str, Table); 7] = [
 
 /// Writes every table into a folder.
 pub(super) fn folder(report: &Report<'_>, folder: &Path) -> io::Result<()> {
-    if folder.is_file() {
-        return Err(io::Error::other("it is a file, and csv is written to a folder; name another"));
-    }
     std::fs::create_dir_all(folder)?;
     for (name, table) in TABLES {
         let mut file = BufWriter::new(File::create(folder.join(name))?);
@@ -138,17 +136,12 @@ pub(super) fn findings(report: &Report<'_>, out: &mut dyn Write) -> io::Result<(
     sheet.finish()
 }
 
-const COUNTS: [&str; 6] = ["verdict", "critical", "high", "medium", "low", "info"];
+const COUNTS: [&str; 7] = ["verdict", "critical", "high", "medium", "low", "info", "suppressed"];
 
-/// The verdict on a row, and its findings from critical to info.
-fn verdict(counts: [u32; 5], undecided: bool) -> [String; 6] {
-    let [info, low, medium, high, critical] = counts;
-    let word = match (counts.iter().sum::<u32>(), undecided) {
-        (0, false) => "compliant",
-        (0, true) => "not evaluated wholly",
-        _ => "findings",
-    };
-    [word.to_string(), critical.to_string(), high.to_string(), medium.to_string(), low.to_string(), info.to_string()]
+/// The last cells of a row.
+fn counts(tally: Tally) -> [String; 7] {
+    let [info, low, medium, high, critical] = tally.findings.map(|count| count.to_string());
+    [tally.verdict().into(), critical, high, medium, low, info, tally.suppressed.to_string()]
 }
 
 fn header(own: &[&'static str]) -> Vec<&'static str> {
@@ -159,12 +152,13 @@ fn cluster_name(inventory: &Inventory, cluster: ClusterIx) -> &str {
     inventory.clusters.get(cluster.0 as usize).map_or("", |cluster: &Cluster| &cluster.name)
 }
 
-/// Objects with their verdicts.
-fn judged<'a>(report: &'a Report<'_>) -> impl Iterator<Item = (u32, Object<'a>, [u32; 5], bool)> {
+/// Objects that are reported and have a row of their own.
+fn judged<'a>(report: &'a Report<'_>) -> impl Iterator<Item = (Object<'a>, Tally)> {
     let estate = &report.estate;
-    (0..).zip(estate.inventory.objects()).map(|(index, object): (u32, Object<'a>)| {
-        let counts = estate.verdicts.get(&index).copied().unwrap_or_default();
-        (index, object, counts, estate.undecided.contains(&index))
+    (0..).zip(estate.inventory.objects()).filter_map(|(index, object): (u32, Object<'a>)| {
+        let left_out =
+            estate.namespace.is_some_and(|asked| !object.namespace().is_empty() && object.namespace() != asked);
+        (!left_out && !estate.tallies.is_hosted(index)).then(|| (object, estate.tallies.of(index)))
     })
 }
 
@@ -176,23 +170,25 @@ fn namespace_table(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
         opted_in: u32,
         accounts: u32,
         annotated: u32,
-        counts: [u32; 5],
-        undecided: bool,
+        tally: Tally,
     }
     let inventory = report.estate.inventory;
     let mut sums: BTreeMap<(&str, &str), Sum> = namespaces(inventory)
         .into_iter()
+        .filter(|(_, name)| report.estate.namespace.is_none_or(|asked| asked == *name))
         .map(|(cluster, name)| ((cluster_name(inventory, ClusterIx(cluster)), name), Sum::default()))
         .collect();
-    for (index, object, counts, undecided) in judged(report) {
+    for (object, tally) in judged(report) {
         let (cluster, namespace) = match object {
-            Object::Workload(workload) => (workload.cluster, workload.namespace.as_str()),
-            Object::ServiceAccount(account) => (account.cluster, account.namespace.as_str()),
+            Object::Workload(it) => (it.cluster, &it.namespace),
+            Object::ServiceAccount(it) => (it.cluster, &it.namespace),
+            Object::Custom(it) => (it.cluster, &it.namespace),
+            Object::RoleBinding(it) => (it.cluster, &it.namespace),
             _ => continue,
         };
-        let sum = sums.entry((cluster_name(inventory, cluster), namespace)).or_default();
+        let Some(sum) = sums.get_mut(&(cluster_name(inventory, cluster), namespace.as_str())) else { continue };
         match object {
-            Object::Workload(workload) if !report.estate.controlled.contains(&index) => {
+            Object::Workload(workload) => {
                 sum.workloads += 1;
                 sum.opted_in += u32::from(workload.opts_in());
             }
@@ -202,10 +198,7 @@ fn namespace_table(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
             }
             _ => {}
         }
-        sum.undecided |= undecided;
-        for (total, count) in sum.counts.iter_mut().zip(counts) {
-            *total += count;
-        }
+        sum.tally.add(tally);
     }
     let mut sheet = Sheet::new(
         out,
@@ -220,7 +213,7 @@ fn namespace_table(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
     )?;
     for ((cluster, namespace), sum) in sums {
         let numbers = [sum.workloads, sum.opted_in, sum.accounts, sum.annotated].map(|number| number.to_string());
-        let verdict = verdict(sum.counts, sum.undecided);
+        let verdict = counts(sum.tally);
         sheet.row(
             [cluster, namespace]
                 .into_iter()
@@ -238,11 +231,8 @@ fn workloads(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
         out,
         &header(&["cluster", "namespace", "kind", "name", "serviceAccount", "optsIn", "subject", "path", "line"]),
     )?;
-    for (index, object, counts, undecided) in judged(report) {
+    for (object, tally) in judged(report) {
         let Object::Workload(workload) = object else { continue };
-        if report.estate.controlled.contains(&index) {
-            continue;
-        }
         let (subject, line) = (workload.subject(), workload.origin.line.to_string());
         let own = [
             cluster_name(inventory, workload.cluster),
@@ -255,7 +245,7 @@ fn workloads(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
             report.estate.paths.get(workload.origin.source as usize).map_or("", String::as_str),
             &line,
         ];
-        let verdict = verdict(counts, undecided);
+        let verdict = counts(tally);
         sheet.row(own.into_iter().chain(verdict.iter().map(String::as_str)))?;
     }
     sheet.finish()
@@ -265,7 +255,7 @@ fn workloads(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
 fn service_accounts(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
     let inventory = report.estate.inventory;
     let mut sheet = Sheet::new(out, &header(&["cluster", "namespace", "name", "clientId", "subject", "path", "line"]))?;
-    for (_, object, counts, undecided) in judged(report) {
+    for (object, tally) in judged(report) {
         let Object::ServiceAccount(account) = object else { continue };
         let (client_id, subject, line) = (account.client_id(), account.subject(), account.origin.line.to_string());
         let own = [
@@ -277,7 +267,7 @@ fn service_accounts(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
             report.estate.paths.get(account.origin.source as usize).map_or("", String::as_str),
             &line,
         ];
-        let verdict = verdict(counts, undecided);
+        let verdict = counts(tally);
         sheet.row(own.into_iter().chain(verdict.iter().map(String::as_str)))?;
     }
     sheet.finish()
@@ -285,9 +275,9 @@ fn service_accounts(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
 
 /// `identities.csv`
 fn identities(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let verdicts: BTreeMap<usize, ([u32; 5], bool)> = judged(report)
-        .filter_map(|(_, object, counts, undecided)| match object {
-            Object::Identity(identity) => Some((std::ptr::from_ref(identity) as usize, (counts, undecided))),
+    let tallies: BTreeMap<usize, Tally> = judged(report)
+        .filter_map(|(object, tally)| match object {
+            Object::Identity(identity) => Some((std::ptr::from_ref(identity) as usize, tally)),
             _ => None,
         })
         .collect();
@@ -323,8 +313,8 @@ fn identities(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
             if identity.credentials_complete { &left } else { "" },
             &shared_by,
         ];
-        let (counts, undecided) = verdicts.get(&(std::ptr::from_ref(identity) as usize)).copied().unwrap_or_default();
-        let verdict = verdict(counts, undecided);
+        let tally = tallies.get(&(std::ptr::from_ref(identity) as usize)).copied().unwrap_or_default();
+        let verdict = counts(tally);
         sheet.row(own.into_iter().chain(verdict.iter().map(String::as_str)))?;
     }
     sheet.finish()
@@ -339,23 +329,39 @@ fn credentials(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
     )?;
     let parameters = wiguard_rules::parameters::Parameters::default();
     let trust = wiguard_rules::trust::Trust::join(inventory, &parameters);
-    for (_, object, counts, undecided) in judged(report) {
-        let Object::Credential(credential) = object else { continue };
-        let (identity, audiences) = (
-            trust.parent_name(credential),
-            credential.audiences.iter().map(|audience| audience.as_str()).collect::<Vec<_>>().join("; "),
-        );
+    let listed = |audiences: &[Audience]| audiences.iter().map(Audience::as_str).collect::<Vec<_>>().join("; ");
+    for (object, tally) in judged(report) {
+        let (identity, name, issuer, subject, audiences, expression) = match object {
+            Object::Credential(it) => (
+                trust.parent_name(it),
+                it.name.as_str(),
+                Some(&it.issuer),
+                it.subject.as_ref(),
+                listed(&it.audiences),
+                &it.expression,
+            ),
+            Object::Declared(it) => (
+                trust.owner_name(it).to_owned(),
+                it.name.as_str(),
+                it.issuer.as_ref(),
+                it.subject.as_ref(),
+                it.audiences.as_deref().map(listed).unwrap_or_default(),
+                &it.expression,
+            ),
+            _ => continue,
+        };
+        let id = object.id();
         let own = [
             identity.as_str(),
-            &credential.name,
-            credential.issuer.as_str(),
-            credential.subject.as_ref().map_or("", |subject| subject.as_str()),
+            name,
+            issuer.map_or("", Issuer::as_str),
+            subject.map_or("", Subject::as_str),
             &audiences,
-            trust.cluster_of(&credential.issuer).map_or("", |(_, cluster)| &cluster.name),
-            credential.expression.as_deref().unwrap_or_default(),
-            &credential.id,
+            issuer.and_then(|issuer| trust.cluster_of(issuer)).map_or("", |(_, cluster)| &cluster.name),
+            expression.as_deref().unwrap_or_default(),
+            &id,
         ];
-        let verdict = verdict(counts, undecided);
+        let verdict = counts(tally);
         sheet.row(own.into_iter().chain(verdict.iter().map(String::as_str)))?;
     }
     sheet.finish()

@@ -315,9 +315,9 @@ fn check(cluster: &Cluster, trust: &Trust<'_>) -> Verdict {
         unknown(index, trust)?;
     }
     let mut flaws = flaws.into_iter();
-    let Some(Flaw { severity, field, message, breaks, fix }) = flaws.next() else { return Ok(None) };
+    let Some(Flaw { severity, field, message, breaks, fix, origin }) = flaws.next() else { return Ok(None) };
     let others: Vec<String> = flaws.map(|flaw| flaw.message).collect();
-    let finding = Finding::new(severity, field, message).fix(fix);
+    let finding = Finding::new(severity, field, message).fix(fix).at(origin);
     let finding = match breaks {
         Some((expected, actual)) => finding.breaks(Hop::Webhook).expected(expected, actual.as_deref()),
         None => finding,

@@ -18,12 +18,20 @@ impl<'a> Trust<'a> {
 
     /// What a declared credential is called: `IDENTITY/NAME`, as far as it is known.
     pub fn name_of(&self, declared: &DeclaredCredential) -> String {
-        let whose = match self.identity_of(declared) {
-            Some(identity) => identity.name.as_str(),
-            None => declared.identity.rsplit('/').next().unwrap_or_default(),
-        };
+        let whose = self.owner_name(declared);
         let name = if declared.name.is_empty() { &declared.address } else { &declared.name };
         if whose.is_empty() { name.clone() } else { format!("{whose}/{name}") }
+    }
+
+    /// The name of the identity of a declared credential, as far as it is known.
+    pub fn owner_name<'d>(&self, declared: &'d DeclaredCredential) -> &'d str
+    where
+        'a: 'd,
+    {
+        match self.identity_of(declared) {
+            Some(identity) => identity.name.as_str(),
+            None => declared.identity.rsplit('/').next().unwrap_or_default(),
+        }
     }
 
     /// The declarations of an identity's credentials that may still be applied.

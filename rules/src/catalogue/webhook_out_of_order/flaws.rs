@@ -2,7 +2,7 @@
 
 use super::RULE;
 use crate::model::registration::{CONFIGURATION, CONTROLLER};
-use crate::model::{ClusterIx, Platform, Registration, Requirement, Webhook};
+use crate::model::{ClusterIx, Origin, Platform, Registration, Requirement, Webhook};
 use crate::prelude::*;
 use crate::repair::{shell, subscription};
 
@@ -21,6 +21,8 @@ pub(super) struct Flaw {
     pub(super) message: String,
     pub(super) breaks: Option<Breaks>,
     pub(super) fix: String,
+    /// Where what has it was read.
+    pub(super) origin: Option<Origin>,
 }
 
 /// A flaw of a registration: where, what, what to do, and what breaks.
@@ -47,6 +49,7 @@ pub(super) fn missing(cluster: &Cluster) -> Flaw {
         message: format!("there is no MutatingWebhookConfiguration `{CONFIGURATION}`: no labelled pod gets a token"),
         breaks: Some((CONFIGURATION, None)),
         fix,
+        origin: None,
     }
 }
 
@@ -59,6 +62,7 @@ pub(super) fn registered<'a>(it: &'a Registration, trust: &'a Trust<'_>) -> impl
             message: format!("MutatingWebhookConfiguration `{}`: {}", it.name, flaw.1),
             breaks: flaw.3,
             fix: format!("in MutatingWebhookConfiguration `{}`, {}", it.name, flaw.2),
+            origin: Some(it.origin),
         };
         let selection = selection(webhook, it.cluster, trust);
         let all = [asked(webhook), selection, failure(webhook), trusted(webhook, it.live)];
@@ -129,6 +133,7 @@ pub(super) fn runners(index: ClusterIx, trust: &Trust<'_>) -> Vec<Flaw> {
     let alone = all().count() == 1 && trust.knows_deployments(index);
     let in_use: Vec<&Workload> = all().filter(|it| it.replicas != Some(0) || alone).collect();
     if let [first, second, ..] = in_use.as_slice() {
+        let origin = Some(first.origin);
         let [first, second] = [first, second].map(|it| it.namespace.as_str());
         flaws.push(Flaw {
             severity: RULE.severity,
@@ -138,6 +143,7 @@ pub(super) fn runners(index: ClusterIx, trust: &Trust<'_>) -> Vec<Flaw> {
             ),
             breaks: None,
             fix: "remove the one that you installed, if the add-on of AKS or the extension of Arc runs the other".into(),
+            origin,
         });
     }
     for it in in_use {
@@ -165,7 +171,8 @@ pub(super) fn runners(index: ClusterIx, trust: &Trust<'_>) -> Vec<Flaw> {
             format!("{scale}; {keeper}")
         };
         let breaks = (ready < 1).then(|| ("1 or more", Some("0".to_owned())));
-        flaws.push(Flaw { severity, field: "status.readyReplicas".into(), message, breaks, fix });
+        let (field, origin) = ("status.readyReplicas".into(), Some(it.origin));
+        flaws.push(Flaw { severity, field, message, breaks, fix, origin });
     }
     flaws
 }

@@ -89,3 +89,42 @@ fn more_replicas_are_asked_for_where_all_that_are_wanted_are_ready() {
         assert!(fix("own", wanted, ready).starts_with("see why"), "{wanted} wanted, {ready} ready");
     }
 }
+
+#[test]
+fn a_flaw_is_where_what_has_it_was_read() {
+    let at = |line: u32| Origin { source: 1, line };
+    let registration = format!(
+        r#"{{"apiVersion":"admissionregistration.k8s.io/v1","kind":"MutatingWebhookConfiguration","metadata":{{"name":"{CONFIGURATION}"}},"webhooks":[{{"name":"mutation.azure-workload-identity.io","failurePolicy":"Ignore","objectSelector":{{"matchLabels":{{"azure.workload.identity/use":"true"}}}}}}]}}"#
+    );
+    let Manifest::Registration(registration) =
+        read(registration.as_bytes(), None, ClusterIx(0), at(7)).unwrap().manifest
+    else {
+        panic!()
+    };
+    let runner = |namespace: &str, line: u32| Workload {
+        origin: at(line),
+        ..workload(&format!(
+            r#"{{"apiVersion":"apps/v1","kind":"Deployment","metadata":{{"name":"{CONTROLLER}","namespace":"{namespace}","uid":"{namespace}"}},"spec":{{"replicas":2,"template":{{"spec":{{"containers":[{{"name":"manager"}}]}}}}}},"status":{{"readyReplicas":{}}}}}"#,
+            if line == 8 { 0 } else { 2 }
+        ))
+    };
+    let origin = |registered: bool, runners: &[Workload]| {
+        let workloads = [pod(OPTS_IN, "")].into_iter().chain(runners.iter().cloned()).collect();
+        let mut inventory = Inventory { workloads, ..cluster() };
+        inventory.registrations.extend(registered.then(|| registration.clone()));
+        let of = inventory.coverage.cluster(ClusterIx(0));
+        (of.registrations, of.deployments) = (Extent::Everything, Extent::Everything);
+        let parameters = Parameters::default();
+        check(&inventory.clusters[0], &Trust::join(&inventory, &parameters)).unwrap().unwrap().origin
+    };
+    assert_eq!(origin(true, &[]), Some(at(7)));
+    assert_eq!(origin(false, &[]), None, "it was not read");
+    let flaw = |runners: &[Workload]| {
+        let workloads = runners.to_vec();
+        let inventory = Inventory { workloads, ..cluster() };
+        let parameters = Parameters::default();
+        super::runners(ClusterIx(0), &Trust::join(&inventory, &parameters)).remove(0).origin
+    };
+    assert_eq!(flaw(&[runner("a", 8)]), Some(at(8)));
+    assert_eq!(flaw(&[runner("a", 9), runner("b", 10)]), Some(at(9)));
+}
