@@ -184,6 +184,9 @@ pub fn of(identity: &Identity, account: &ServiceAccount, trust: &Trust<'_>) -> V
     let asks = |client_id: &ClientId| client_id.folded() == identity.client_id.folded();
     let named = |kind: &str, name: &str| format!("{kind} {}/{name}", account.namespace);
     let mut all = Vec::new();
+    if identity.client_id.as_str().is_empty() {
+        return all;
+    }
     for custom in trust.customs(account.cluster) {
         match &custom.body {
             Body::ProviderClass(said) if !said.token_proxy && asks(&said.client_id.as_str().into()) => {

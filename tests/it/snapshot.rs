@@ -398,7 +398,7 @@ fn it_appears_whole_or_not_at_all_and_is_its_owners_alone() {
         assert_eq!(folder.run(wrong).status, 2, "{wrong:?}");
     }
     assert_eq!(fs::read(folder.path().join("kept.gz")).unwrap(), bytes);
-    assert_eq!(folder.run(&["collect", "in", "-o", "no/such/folder.gz"]).status, 2);
+    assert_eq!(folder.run(&["collect", "in", "-o", "no/such/folder.gz"]).status, 4);
     let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|it| it.unwrap().file_name()).collect();
     assert_eq!(left.len(), 2, "{left:?}");
     let piped = command(folder.path(), &["collect", "in", "-o", "-"]).output().unwrap();

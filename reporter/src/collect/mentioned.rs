@@ -9,8 +9,8 @@ use wiguard_rules::repair;
 const KIND: &str = "/providers/microsoft.managedidentity/userassignedidentities";
 
 /// Adds those that live credentials name, unless all identities are listed: then they are gone. `whole`: the
-/// resource ids, in lower case, of those whose credentials were all read.
-pub(super) fn add(inventory: &mut Inventory, whole: &BTreeSet<String>) {
+/// resource ids, in lower case, of those whose credentials were all read. `assume_complete`: what is given is all there is.
+pub(super) fn add(inventory: &mut Inventory, whole: &BTreeSet<String>, assume_complete: bool) {
     if inventory.coverage.managed_identities {
         return;
     }
@@ -20,7 +20,7 @@ pub(super) fn add(inventory: &mut Inventory, whole: &BTreeSet<String>) {
         let Some(identity) = of_id(id, credential.origin) else { continue };
         let id = id.to_ascii_lowercase();
         if !known.contains(&id) {
-            let credentials_complete = whole.contains(&id);
+            let credentials_complete = assume_complete || whole.contains(&id);
             known.insert(id);
             inventory.identities.push(Identity { credentials_complete, ..identity });
         }

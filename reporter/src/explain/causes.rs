@@ -279,6 +279,9 @@ fn known(values: &Values, inventory: &Inventory) -> Vec<String> {
             Some(it) if it.client_id.as_str().eq_ignore_ascii_case(client) => {
                 format!("the client id is that of `{}`", it.name)
             }
+            Some(it) if it.client_id.as_str().is_empty() => {
+                format!("`{client}` is no client id: it names `{}`, whose client id no source says", it.name)
+            }
             Some(it) => {
                 format!("`{client}` is no client id: it names `{}`, whose client id is {}", it.name, it.client_id)
             }

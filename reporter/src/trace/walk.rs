@@ -355,9 +355,7 @@ impl<'a> Walker<'_, 'a> {
             Link::Unknown(_) if self.trust.is_principal(client_id) => return of_another_tenant(client_id),
             Link::Unknown(key) => return Step::unknown("identity", &Unknown(key)),
         };
-        let account = self.trust.service_account(self.workload).known().ok().flatten();
-        let tenant = account.and_then(|account| account.annotations.get(annotation::TENANT_ID)).unwrap_or_default();
-        if self.trust.is_disabled(client_id, tenant) {
+        if self.asks_in_vain(client_id) {
             let message =
                 format!("the service principal of {} is disabled; Entra will answer AADSTS7000112", identity.name);
             let step = Step::new("identity", State::Broken, message).compare("accountEnabled", "true", Some("false"));
@@ -371,6 +369,15 @@ impl<'a> Walker<'_, 'a> {
             if identity.tenant_id.is_empty() { String::new() } else { format!(", tenant {}", identity.tenant_id) };
         let read = self.read_in(identity.origin);
         Step::new("identity", State::Holds, format!("{kind} {}{tenant}{read}", identity.name))
+    }
+
+    /// Whether every container asks for an identity whose service principal is disabled in the tenant it asks.
+    fn asks_in_vain(&self, client_id: &ClientId) -> bool {
+        let asks_there = |(container, _): (&Container, _)| {
+            let asked = tenant(self.workload, container, self.trust);
+            asked.is_ok_and(|tenant| self.trust.is_disabled(client_id, tenant.as_deref().unwrap_or_default()))
+        };
+        self.trust.is_disabled(client_id, "") && self.workload.injected_containers().all(asks_there)
     }
 
     /// Whether a container may ask in a tenant of which no identity was seen.

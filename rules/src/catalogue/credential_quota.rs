@@ -104,7 +104,7 @@ use crate::exchange::expression_of;
 use crate::model::DEFAULT_AUDIENCE;
 use crate::near::{self, Token};
 use crate::prelude::*;
-use crate::trust::Unknown;
+use crate::trust::{Key, Unknown};
 use alloc::collections::{BTreeMap, BTreeSet};
 
 pub(super) static RULE: Rule = Rule {
@@ -256,6 +256,9 @@ fn needs<'a>(identity: &Identity, trust: &Trust<'a>) -> Needs<'a> {
                 needs.open = Some((first, others + 1));
             }
         }
+    }
+    if identity.is_mention() {
+        needs.unknown = Some(Unknown(Key::Identity(identity.name.clone())));
     }
     needs.unknown = needs.unknown.or_else(|| trust.unread_accounts());
     needs

@@ -154,38 +154,41 @@ pub(super) static RULE: Rule = Rule {
     frameworks: &[],
     yields_to: &[],
     since: "0.1.0",
-    checks: &[Check::Declared(check)],
+    checks: &[Check::Identity(check), Check::Declared(alone)],
 };
 
 /// What azurerm 5.0 takes away (azurerm, 5.0 upgrade guide).
 const OLD: [&str; 2] = ["parent_id", "resource_group_name"];
 
-fn check(one: &DeclaredCredential, trust: &Trust<'_>) -> Verdict {
-    let all = trust.declared().of_owner(&one.identity);
-    let all = if all.is_empty() { core::slice::from_ref(one) } else { all };
-    // Told once, at the first of an identity.
-    let is_first = |found: &DeclaredCredential| core::ptr::eq(found, one);
-    let Some((first, attribute)) = all.iter().find_map(|it| Some((it, old(it)?))) else {
-        let Some(first) = all.iter().find(|it| it.tool.is_below(3, 40)).filter(|first| is_first(first)) else {
-            return Ok(None);
-        };
-        let colliding = || all.iter().map(|it| collides(it, all));
-        if colliding().any(|it| it == Some(true)) {
+fn check(identity: &Identity, trust: &Trust<'_>) -> Verdict {
+    among(trust.declared().of_identity(identity))
+}
+
+/// Of a credential of which it is known only later whose it is.
+fn alone(declared: &DeclaredCredential, _: &Trust<'_>) -> Verdict {
+    if declared.identity.is_empty() { among(core::slice::from_ref(declared)) } else { Ok(None) }
+}
+
+/// Told once, at the first of an identity's.
+fn among(declared: &[DeclaredCredential]) -> Verdict {
+    let Some((one, attribute)) = declared.iter().find_map(|it| Some((it, old(it)?))) else {
+        let Some(old) = declared.iter().find(|it| it.tool.is_below(3, 40)) else { return Ok(None) };
+        let all = || declared.iter().map(|it| collides(it, declared));
+        if all().any(|it| it == Some(true)) {
             return Ok(None);
         }
-        if colliding().any(|it| it.is_none()) {
-            return Err(Unknown(Key::Value(format!("what {} waits for", first.address))));
+        if all().any(|it| it.is_none()) {
+            return Err(Unknown(Key::Value(format!("what {} waits for", old.address))));
         }
-        return Ok(Some(too_old(first)));
+        return Ok(Some(too_old(old)));
     };
-    if !is_first(first) {
-        return Ok(None);
-    }
-    let gone = first.tool.is_at_least(5, 0);
+    let gone = one.tool.is_at_least(5, 0);
     let (severity, what) = if gone { (Severity::High, "does not know") } else { (RULE.severity, "is about to drop") };
-    let message = format!("{} sets `{attribute}`, which its version of the provider {what}", first.address);
+    let message = format!("{} sets `{attribute}`, which its version of the provider {what}", one.address);
     Ok(Some(
-        Finding::new(severity, attribute, message)
+        Finding::new(severity, "federatedIdentityCredentials", message)
+            .at(Some(one.origin))
+            .with("declaredAs", one.address.as_str())
             .with("attribute", attribute)
             .fix("set user_assigned_identity_id to the id of the identity, and take out parent_id and resource_group_name"),
     ))
@@ -203,5 +206,7 @@ fn too_old(it: &DeclaredCredential) -> Finding {
     let message =
         format!("{} is held to a provider below 3.40.0, which writes credentials of an identity all at once", it.address);
     Finding::new(Severity::Medium, "federatedIdentityCredentials", message)
+        .at(Some(it.origin))
+        .with("declaredAs", it.address.as_str())
         .fix("require version 3.40.0 or later of the azurerm provider")
 }

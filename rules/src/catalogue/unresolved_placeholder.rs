@@ -2,8 +2,8 @@
 //!
 //! `${CLIENT_ID}`, `<client-id>`, `{{ … }}`, a GUID of zeros or `changeme` stands where a value of
 //! workload identity belongs, as templates and guides leave it. Kubernetes and Azure store it as it
-//! is, and what depends on it fails later and elsewhere. The client ids and tenants of custom resources are read
-//! too: those of SecretProviderClasses, stores, triggers, issuers, volumes and other operators.
+//! is, and what depends on it fails later and elsewhere. The audit reads the client
+//! ids and tenants of custom resources too: of SecretProviderClasses, stores, triggers, issuers and volumes.
 //!
 //! With the parameter `templated` a later stage fills them in, and nothing is said. Names and
 //! namespaces are not read, as they may be anything; nor is `$(NAME)` in a container's variable,

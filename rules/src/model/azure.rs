@@ -241,6 +241,12 @@ impl Identity {
         if self.client_id.0.is_empty() { &self.id } else { &self.client_id.0 }
     }
 
+    /// Whether nothing describes it, and it is known by its credentials alone.
+    #[cfg(feature = "audit")]
+    pub fn is_mention(&self) -> bool {
+        self.client_id.0.is_empty() && self.declared.is_none()
+    }
+
     /// The kind as reports name it.
     pub const fn kind_name(&self) -> &'static str {
         match self.kind {

@@ -42,18 +42,22 @@ impl<'a> Trust<'a> {
 
     /// The identity that has this resource id, object id or principal id.
     pub fn identity_by_id(&self, id: &str) -> Option<&'a Identity> {
-        self.identities_by_id.first(&Name::folded(id)).and_then(|index| self.inventory.identities.get(index))
+        let index = self.identities_by_id.first(&Name::folded(id))?;
+        self.inventory.identities.get(index).filter(|identity| !identity.client_id.0.is_empty())
     }
 
     /// The managed identity or app registration of that name, if only one has it.
     pub fn identity_by_name(&self, name: &str) -> Option<&'a Identity> {
         let mut named = self.inventory.identities.iter().filter(|identity| identity.name.eq_ignore_ascii_case(name));
-        named.next().filter(|_| named.next().is_none())
+        named.next().filter(|identity| named.next().is_none() && !identity.client_id.0.is_empty())
     }
 
-    /// The identity a credential belongs to.
+    /// The identity a credential belongs to, if a source describes it.
     pub fn parent(&self, credential: &FederatedIdentityCredential) -> Option<&'a Identity> {
-        self.parent_index(credential).and_then(|index| self.inventory.identities.get(index))
+        let parent = self.inventory.identities.get(self.parent_index(credential)?);
+        #[cfg(feature = "audit")]
+        let parent = parent.filter(|identity| !identity.is_mention());
+        parent
     }
 
     /// The identity of a credential that is in Azure, if anything is declared to compare it with.

@@ -13,7 +13,7 @@ impl<'a> Trust<'a> {
     pub fn identity_of(&self, declared: &DeclaredCredential) -> Option<&'a Identity> {
         let name = Name::folded(&declared.identity);
         let index = self.identities.first(&name).or_else(|| self.identities_by_id.first(&name));
-        self.inventory.identities.get(index?)
+        self.inventory.identities.get(index?).filter(|identity| !identity.is_mention())
     }
 
     /// What a declared credential is called: `IDENTITY/NAME`, as far as it is known.

@@ -117,6 +117,7 @@ impl Assembly<'_> {
         let inventory = &mut self.collected.inventory;
         let (mut complete, mut contradicted): (BTreeSet<usize>, BTreeSet<usize>) = Default::default();
         let mut untied: BTreeMap<String, usize> = BTreeMap::new();
+        let mut doubtful = BTreeSet::new();
         let owners = tie::Owners::of(&inventory.identities);
         for (source, whole, mut credential) in loose {
             if credential.parent == Parent::Unknown {
@@ -145,12 +146,16 @@ impl Assembly<'_> {
                 Some(known) if !same_trust(known, &credential) => {
                     // Which of the two is true nobody can tell, so that not all of them are known.
                     contradicted.extend(owner);
+                    if let Parent::Resource(id) = &credential.parent {
+                        doubtful.insert(id.to_ascii_lowercase());
+                    }
                     let what = format!("credential `{}`", credential.name);
                     self.collected.gaps.push(contradiction(&source.path, credential.origin.line, &what));
                 }
                 Some(_) => {}
             }
         }
+        self.whole.retain(|id| !doubtful.contains(id));
         for (path, count) in untied {
             self.collected.gaps.push(Gap {
                 path,

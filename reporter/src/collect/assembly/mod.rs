@@ -148,7 +148,7 @@ impl<'a> Assembly<'a> {
         self.kubernetes(sources, &ties);
         let Collected { inventory, gaps, .. } = &mut self.collected;
         extent::settle(&self.lists, inventory, gaps, self.wanted.assume_complete);
-        mentioned::add(inventory, &self.whole);
+        mentioned::add(inventory, &self.whole, self.wanted.assume_complete);
         iac::add(declared, inventory, self.wanted.assume_complete);
         self.collected.gaps.sort();
         self.collected.gaps.dedup();

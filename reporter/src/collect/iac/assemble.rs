@@ -102,7 +102,9 @@ pub(in crate::collect) fn add(sources: Sources, inventory: &mut Inventory, assum
     inventory.declared = Declared::of(all, assume_complete);
     (inventory.declared.clusters, inventory.declared.leaving) = (clusters, leaving);
     if assume_complete && !inventory.credentials.is_empty() {
-        for identity in inventory.identities.iter_mut().filter(|it| none_is_live || it.declared.is_some()) {
+        for identity in
+            inventory.identities.iter_mut().filter(|it| none_is_live || it.declared.is_some() || it.is_mention())
+        {
             identity.credentials_complete = true;
         }
     }
@@ -169,9 +171,12 @@ impl Owners {
             known = named.first().copied().filter(|_| certain);
         }
         // What credentials named and nothing described is as it is declared.
-        if let Some(mention) = known.and_then(|index| inventory.identities.get_mut(index)).filter(|it| is_mention(it)) {
-            let Identity { id, credentials_complete, .. } = mention.clone();
-            *mention = Identity { id, credentials_complete, ..identity };
+        if let Some(mention) = known.and_then(|index| inventory.identities.get_mut(index)).filter(|it| it.is_mention())
+        {
+            let Identity { id, resource_group, credentials_complete, .. } = mention.clone();
+            let resource_group =
+                if identity.resource_group.is_empty() { resource_group } else { identity.resource_group };
+            *mention = Identity { id, resource_group, credentials_complete, ..identity };
             let client_id = mention.client_id.0.to_ascii_lowercase();
             if let (Some(index), false) = (known, client_id.is_empty()) {
                 self.by_id.entry(client_id).or_insert(index);
@@ -205,20 +210,23 @@ impl Owners {
         }
         let mentioned = match parent {
             Whose::Id(id) => mentioned::of_id(id, credential.origin),
-            Whose::Name { name, resource_group, subscription }
-                if self
-                    .named(IdentityKind::UserAssigned, name, [resource_group, subscription], inventory)
-                    .is_empty() =>
-            {
-                let place = [subscription, resource_group, name].map(String::as_str);
-                let id = place.into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>().join("/");
-                Some(Identity { id, ..mentioned::named(name, resource_group, credential.origin) })
-            }
-            _ => None,
+            Whose::Name { name, resource_group, .. } => self
+                .unnamed(parent, inventory)
+                .map(|id| Identity { id, ..mentioned::named(name, resource_group, credential.origin) }),
+            Whose::Declared(_) | Whose::Unknown => None,
         };
         let Some(identity) = mentioned else { return };
         self.note(inventory.identities.len(), &identity);
-        inventory.identities.push(Identity { declared: Some(credential.address.clone()), ..identity });
+        inventory.identities.push(identity);
+    }
+
+    /// What stands for the id of an identity that is named and that no source describes; none if it may be one of
+    /// several.
+    pub(super) fn unnamed(&self, whose: &Whose, inventory: &Inventory) -> Option<String> {
+        let Whose::Name { name, resource_group, subscription } = whose else { return None };
+        let known = self.named(IdentityKind::UserAssigned, name, [resource_group, subscription], inventory);
+        let place = [subscription, resource_group, name].map(String::as_str).into_iter().filter(|it| !it.is_empty());
+        known.is_empty().then(|| place.collect::<Vec<_>>().join("/"))
     }
 
     /// What stands for the id of an identity that has none yet: its address, which another document
@@ -314,11 +322,6 @@ fn deleted_with(end: &Identity, identity: &Identity, it: &FederatedIdentityCrede
 /// What tells the credentials of one source apart.
 fn named(it: &DeclaredCredential) -> (u32, String, String) {
     (it.origin.source, it.identity.to_ascii_lowercase(), it.name.to_ascii_lowercase())
-}
-
-/// Whether nothing describes an identity of which there are credentials.
-fn is_mention(identity: &Identity) -> bool {
-    identity.client_id.as_str().is_empty() && identity.declared.is_none()
 }
 
 /// The one cluster that is meant, with its resource id.

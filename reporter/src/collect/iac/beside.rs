@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use wiguard_rules::declared::{DeclaredCredential, Tool};
 use wiguard_rules::inventory::Inventory;
-use wiguard_rules::model::{FederatedIdentityCredential, Identity, IdentityKind, Parent};
+use wiguard_rules::model::{FederatedIdentityCredential, Identity, Parent};
 
 use super::assemble::Owners;
 use super::{Declaration, Whose};
@@ -66,16 +66,7 @@ impl Beside {
         credential.identity = match (owner, &parent) {
             (Some(owner), _) => owner.reference().into(),
             (None, Whose::Id(id)) => id.clone(),
-            // an identity that no source describes, and not one of several
-            (None, Whose::Name { name, resource_group, subscription })
-                if owners
-                    .named(IdentityKind::UserAssigned, name, [resource_group, subscription], inventory)
-                    .is_empty() =>
-            {
-                let place = [subscription, resource_group, name].map(String::as_str);
-                place.into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>().join("/")
-            }
-            (None, _) => String::new(),
+            (None, whose) => owners.unnamed(whose, inventory).unwrap_or_default(),
         };
         let Some(made) = made(&credential, &parent, owner).filter(|_| !credential.is_deleted()) else {
             return credential;

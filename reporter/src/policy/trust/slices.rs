@@ -125,7 +125,7 @@ impl<'a> Cut<'a> {
             reasons.insert(format!("not all credentials were listed of identity `{}`{more}", first.name));
         }
         let mut owners: BTreeMap<String, &Identity> = BTreeMap::new();
-        for identity in identities {
+        for identity in identities.iter().filter(|identity| is_guid(identity.client_id.as_str())) {
             if let Some(other) = owners.insert(identity.client_id.folded(), identity) {
                 let id = &identity.client_id;
                 reasons.insert(format!(
