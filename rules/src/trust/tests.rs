@@ -210,6 +210,22 @@ fn an_identity_is_found_by_whatever_names_it_alone() {
 }
 
 #[test]
+fn an_identity_that_credentials_alone_name_is_compared_with_nothing() {
+    let mut inventory = cluster();
+    inventory.credentials.push(credential("shop", "cart"));
+    let unnamed = Identity { client_id: "".into(), ..identity() };
+    for (declared_as, is_parent) in [(None, false), (Some("the template".to_string()), true)] {
+        inventory.identities = vec![Identity { declared: declared_as, ..unnamed.clone() }];
+        let parameters = Parameters::default();
+        let trust = Trust::join(&inventory, &parameters);
+        assert_eq!(trust.credentials_seen(&inventory.identities[0]).len(), 1);
+        assert_eq!(trust.parent(&inventory.credentials[0]).is_some(), is_parent);
+        assert_eq!(trust.identity_of(&declared("/id", "fc")).is_some(), is_parent);
+        assert!(trust.identity_by_id("/id").is_none() && trust.identity_by_name("id").is_none());
+    }
+}
+
+#[test]
 fn an_identity_is_absent_only_if_both_lists_were_read() {
     let id = ClientId(CLIENT.into());
     let look = |inventory: &Inventory| {

@@ -59,6 +59,19 @@ fn severity_follows_what_is_left() {
 }
 
 #[test]
+fn who_names_an_identity_that_is_not_described_is_not_known() {
+    let mut inventory = estate(15, 6);
+    assert!(verdict(&inventory).unwrap().is_some());
+    inventory.identities.iter_mut().for_each(|identity| identity.client_id = "".into());
+    assert_eq!(verdict(&inventory), Err(Unknown(Key::Identity("id".into()))));
+    inventory.credentials.extend((15..20).map(|index| FederatedIdentityCredential {
+        name: format!("fc{index}"),
+        ..sample::credential("depot", &format!("account-{index}"))
+    }));
+    assert_eq!(verdict(&inventory).unwrap().map(|finding| finding.severity), Some(Severity::High), "it is full");
+}
+
+#[test]
 fn a_need_of_a_namespace_that_is_a_guess_is_not_counted_if_it_may_be_met() {
     let mut inventory = estate(18, 3);
     inventory.service_accounts.iter_mut().for_each(|account| account.unplaced = true);
