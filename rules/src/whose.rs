@@ -4,6 +4,8 @@ use alloc::format;
 use alloc::string::String;
 
 use crate::model::Identity;
+#[cfg(feature = "audit")]
+use crate::repair;
 use crate::trust::{Key, Link, Trust, Unknown};
 
 /// Whose a client id is.
@@ -12,6 +14,9 @@ pub enum Asked<'a> {
     Of(&'a Identity),
     /// Nobody's: why, and the identity that is meant, if that can be told.
     Nobody(String, Option<&'a Identity>),
+    /// That of one whose service principal may not sign in: so it says, and what to do.
+    #[cfg(feature = "audit")]
+    Disabled(String, String),
 }
 
 /// Whose a client id is that somebody asks for, in a tenant, or in its own where none is named. What is an identity's
@@ -26,6 +31,12 @@ pub fn whose<'a, T: AsRef<str>>(
 ) -> Result<Asked<'a>, Unknown> {
     let looked_up = trust.identity(&client_id.into());
     if let Link::Found(identity) = looked_up {
+        #[cfg(feature = "audit")]
+        if trust.is_disabled(&client_id.into(), "")
+            && tenant().is_ok_and(|tenant| trust.is_disabled(&client_id.into(), tenant.as_ref()))
+        {
+            return Ok(disabled(client_id, identity));
+        }
         return Ok(Asked::Of(identity));
     }
     if let Some(meant) = trust.identity_by_id(client_id) {
@@ -43,6 +54,13 @@ pub fn whose<'a, T: AsRef<str>>(
     }
     let why = format!("client id `{client_id}` belongs to none of the managed identities and app registrations listed");
     Ok(Asked::Nobody(why, None))
+}
+
+#[cfg(feature = "audit")]
+fn disabled<'a>(client_id: &str, identity: &Identity) -> Asked<'a> {
+    let name = &identity.name;
+    let why = format!("the service principal of `{name}` is disabled: no token can be had for `{client_id}`");
+    Asked::Disabled(why, format!("see who disabled it and why, then: {}", repair::enable(&client_id.into())))
 }
 
 /// The client id to set where nobody has the one that is said.
@@ -68,6 +86,7 @@ mod tests {
         Ok(match whose(id, || Ok(tenant), &trust)? {
             Asked::Of(_) => None,
             Asked::Nobody(why, meant) => Some(format!("{why}; {}", right(meant))),
+            Asked::Disabled(why, fix) => Some(format!("{why}; {fix}")),
         })
     }
 
@@ -84,6 +103,14 @@ mod tests {
         };
         assert_eq!(nobody(PRINCIPAL, "elsewhere", &inventory), other("principal", PRINCIPAL));
         assert_eq!(nobody(OBJECT, "", &inventory), other("object", OBJECT));
+
+        inventory.coverage.disabled.insert(client_id.clone());
+        let said = nobody(&client_id, "t", &inventory).ok().flatten().unwrap_or_default();
+        assert!(
+            said.starts_with("the service principal of `id` is disabled") && said.contains("az ad sp update"),
+            "{said}"
+        );
+        assert_eq!(nobody(&client_id, "elsewhere", &inventory), Ok(None), "it may have another there");
 
         const NOBODY: &str = "66666666-6666-6666-6666-666666666666";
         let unread = Err(Unknown(Key::Identity(NOBODY.into())));

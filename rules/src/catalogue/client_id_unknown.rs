@@ -10,8 +10,10 @@
 //! principal of the client id was read, such as that of another tenant's application. The audit also accuses the client
 //! id of an identity whose service principal may not sign in, as the lists of them have it (`accountEnabled`: false):
 //! of every list that holds it, as one application has one in each tenant, and not where the ServiceAccount names another
-//! tenant than the identity's. That an app registration has none is not judged: no list of them says that it is whole
-//! and of which tenant. A value that is no GUID is for `client-id-not-a-guid` to tell, a placeholder for `unresolved-placeholder`.
+//! tenant than the identity's; whoever else asks for it is told by the rule of its kind, such as `preset-variable` and
+//! `secret-provider-class-identity`. That an app registration has no service principal is not judged: no list of them
+//! says that it is whole and of which tenant. A value that is no GUID is for `client-id-not-a-guid` to tell, a
+//! placeholder for `unresolved-placeholder`.
 //!
 //! # Fails
 //!
@@ -146,13 +148,14 @@ fn check(account: &ServiceAccount, trust: &Trust<'_>) -> Verdict {
     let field = format!("metadata.annotations[{}]", annotation::CLIENT_ID);
     let fix = |right: &str| annotate(&account.namespace, &account.name, annotation::CLIENT_ID, right);
     let tenant = || Ok(account.annotations.get(annotation::TENANT_ID).unwrap_or_default());
-    #[cfg(feature = "audit")]
-    if let Some(found) = disabled(&client_id, tenant()?, &field, trust) {
-        return Ok(Some(found));
-    }
     let (message, meant) = match whose(client_id.as_str(), tenant, trust)? {
         Asked::Of(_) => return Ok(None),
         Asked::Nobody(message, meant) => (message, meant),
+        #[cfg(feature = "audit")]
+        Asked::Disabled(message, fix) => {
+            let finding = Finding::new(RULE.severity, field, message).with("clientId", client_id.as_str());
+            return Ok(Some(finding.fix(fix)));
+        }
     };
     // What is known to be another id was not merely overlooked in a list.
     let severity = if meant.is_some() { Severity::Critical } else { RULE.severity };
@@ -167,14 +170,4 @@ fn check(account: &ServiceAccount, trust: &Trust<'_>) -> Verdict {
             finding.fix(fix(alike.map_or("CLIENT_ID", |identity| identity.client_id.as_str())))
         }
     }))
-}
-
-/// What Entra answers for an identity whose service principal may not sign in.
-#[cfg(feature = "audit")]
-fn disabled(client_id: &ClientId, tenant: &str, field: &str, trust: &Trust<'_>) -> Option<Finding> {
-    let identity = trust.identity(client_id).known().ok().flatten().filter(|_| trust.is_disabled(client_id, tenant))?;
-    let message = format!("the service principal of `{}` is disabled: no token can be had for `{client_id}`", identity.name);
-    let finding = Finding::new(RULE.severity, field, message).with("identity", identity.name.as_str());
-    let finding = finding.with("clientId", client_id.as_str());
-    Some(finding.fix(format!("see who disabled it and why, then: {}", crate::repair::enable(client_id))))
 }

@@ -145,6 +145,9 @@ fn check(account: &ServiceAccount, trust: &Trust<'_>) -> Verdict {
             let fix = annotate(namespace, name, annotation::ACR_CLIENT_ID, right);
             return Ok(Some(Finding::new(RULE.severity, field, why).with("clientId", id).fix(fix)));
         }
+        Asked::Disabled(why, fix) => {
+            return Ok(Some(Finding::new(RULE.severity, field, why).with("clientId", id).fix(fix)));
+        }
     };
     let (issuer, subject) = (trust.issuer(account.cluster)?, account.subject());
     if on_behalf::trusts(identity, account.cluster, &subject, trust)? {

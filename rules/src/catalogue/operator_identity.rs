@@ -449,6 +449,7 @@ fn of_operator(custom: &Custom, login: &Login, trust: &Trust<'_>) -> Result<Opti
     let identity = match whose(&login.client_id, tenant, trust)? {
         Asked::Of(identity) => identity,
         Asked::Nobody(why, meant) => return Ok(Some(nobodys(why, meant))),
+        Asked::Disabled(why, fix) => return Ok(Some((why, fix))),
     };
     let hint = match custom.kind.group {
         "cert-manager.io" => "cert-manager",
@@ -496,6 +497,7 @@ fn of_account(custom: &Custom, name: &str, id: &str, trust: &Trust<'_>) -> Resul
     let identity = match whose(client_id.as_str(), tenant, trust)? {
         Asked::Of(identity) => identity,
         Asked::Nobody(why, meant) => return Ok(says_it.then(|| nobodys(why, meant))),
+        Asked::Disabled(why, fix) => return Ok(says_it.then_some((why, fix))),
     };
     let subject = account.subject();
     let is_trusted = on_behalf::trusts(identity, custom.cluster, &subject, trust)?;

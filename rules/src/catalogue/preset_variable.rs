@@ -528,6 +528,7 @@ fn of_nobody(
             let (name, right) = (&meant.name, &meant.client_id);
             Some(format!("which is another id of identity `{name}` than its client id `{right}`"))
         }
+        Asked::Disabled(_, fix) => Some(format!("whose service principal is disabled ({fix})")),
         Asked::Nobody(_, None) => Some("which none of the managed identities and app registrations listed has".into()),
     })
 }

@@ -260,6 +260,9 @@ fn untrusted(custom: &Custom, said: &AzureParameters, trust: &Trust<'_>) -> Verd
             let fix = format!("set `clientID` to {}", right(meant));
             return Ok(Some(Finding::new(RULE.severity, field, why).with("clientId", client_id).fix(fix)));
         }
+        Asked::Disabled(why, fix) => {
+            return Ok(Some(Finding::new(RULE.severity, field, why).with("clientId", client_id).fix(fix)));
+        }
     };
     if said.token_proxy {
         return Ok(None);

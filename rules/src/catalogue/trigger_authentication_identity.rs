@@ -250,6 +250,7 @@ fn check(custom: &Custom, trust: &Trust<'_>) -> Verdict {
                 Asked::Nobody(why, meant) => {
                     return found(RULE.severity, "identityId", why, format!("set `identityId` to {}", right(meant)));
                 }
+                Asked::Disabled(why, fix) => return found(RULE.severity, "identityId", why, fix),
             };
             let operator = (OPERATOR, custom.cluster);
             if on_behalf::trusts_operator(identity, operator, trust, |_, name| name.contains("keda"))? {

@@ -179,6 +179,7 @@ fn check(custom: &Custom, trust: &Trust<'_>) -> Verdict {
     let identity = match whose(id, || Ok(&login.tenant_id), trust)? {
         Asked::Of(identity) => identity,
         Asked::Nobody(why, meant) => return finding(why, format!("give {}", right(meant))),
+        Asked::Disabled(why, fix) => return finding(why, fix),
     };
     let add = format!("add a federated credential to identity `{}` for", identity.name);
     if custom.kind.kind == "StorageClass" {

@@ -290,7 +290,7 @@ pub(super) static ROWS: &[Known] = &[
         link: Link::Identity,
         meaning: "the application is disabled",
         check: &["enable its service principal in the tenant, or ask who disabled it and why"],
-        rules: &["AWI206"],
+        rules: &["AWI206", "AWI113", "AWI803", "AWI805", "AWI806", "AWI809", "AWI810"],
         sample: "AADSTS7000112: Application '33333333-3333-3333-3333-333333333333'(id-cart) is disabled.",
     },
     Known {
