@@ -47,6 +47,7 @@ unsafe extern "C" {
 /// What Kubewarden wants to know of the policy, where it looks for it (Kubewarden,
 /// `crates/policy-evaluator/src/constants.rs`); `deploy/kubewarden/metadata.yml` is the same for people. Public, for that
 /// keeps the section; `#[used]` would keep the bytes among the data as well.
+#[allow(unreachable_pub, reason = "nothing but this keeps the section")]
 #[unsafe(link_section = "io.kubewarden.metadata")]
 pub static METADATA: [u8; include_bytes!("metadata.json").len()] = *include_bytes!("metadata.json");
 

@@ -315,6 +315,9 @@ impl Redactor {
         for variable in &mut container.env {
             match &mut variable.value {
                 Value::Literal(Some(text)) if variable.name == TOKEN_FILE => self.path(text),
+                // Two of the words by which the SDKs are told which credentials to try.
+                Value::Literal(Some(text))
+                    if variable.name == "AZURE_TOKEN_CREDENTIALS" && ["dev", "prod"].contains(&text.as_str()) => {}
                 Value::Literal(Some(text)) => self.text(text),
                 Value::Secret(name, key) | Value::Optional(name, key) => {
                     self.text(name);

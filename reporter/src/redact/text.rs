@@ -174,6 +174,23 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may")]
     use super::*;
 
+    #[test]
+    fn what_rules_judge_by_and_tells_nobody_is_kept() {
+        for text in [
+            "https://login.sovcloud-identity.fr/",
+            "https://login.partner.microsoftonline.cn/",
+            "https://login.usgovcloudapi.net",
+            "restricted",
+        ] {
+            let mut kept = text.to_owned();
+            redactor().text(&mut kept);
+            assert_eq!(kept, text);
+        }
+        let mut namespace = "openshift-orders".to_owned();
+        redactor().text(&mut namespace);
+        assert!(namespace.starts_with("openshift-") && !namespace.contains("orders"), "{namespace}");
+    }
+
     fn redactor() -> Redactor {
         Redactor::new(hmac::Key::new(hmac::HMAC_SHA256, b"a key that is for tests alone"))
     }
