@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use wiguard_rules::inventory::{ClusterCoverage, Extent, Inventory, Tokens};
-use wiguard_rules::model::{Cluster, ClusterIx, IdentityKind};
+use wiguard_rules::model::{Cluster, ClusterIx, Identity, IdentityKind};
 use wiguard_rules::parameters::Parameters;
 use wiguard_rules::trust::Trust;
 
@@ -256,8 +256,10 @@ fn uncover(left: &mut Inventory, of: &Inventory, loss: &Loss) {
             let Some(lost) = of.credentials.get(*index) else { return };
             left.coverage.trust_of.retain(|tokens| tokens.issuer != lost.issuer);
             let parameters = Parameters::default();
-            let parent = Trust::join(of, &parameters).parent(lost).map(|parent| &parent.client_id);
-            for identity in left.identities.iter_mut().filter(|identity| Some(&identity.client_id) == parent) {
+            let trust = Trust::join(of, &parameters);
+            let has_it = |it: &Identity| trust.credentials_seen(it).iter().any(|own| std::ptr::eq(*own, lost));
+            let owner = of.identities.iter().position(has_it);
+            if let Some(identity) = owner.and_then(|index| left.identities.get_mut(index)) {
                 identity.credentials_complete = false;
             }
         }
