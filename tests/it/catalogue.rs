@@ -1,7 +1,7 @@
 //! The catalogue keeps its promises: ids, names and words are in order, and each rule does on the
 //! estates of its own manual page what the page says.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::{env, fs};
 
 use wiguard::collect::Missing;
@@ -138,13 +138,20 @@ fn every_corner_is_as_it_says() {
 /// `UPDATE_DOCS=1 cargo test --release --workspace --locked catalogue` writes the cases anew.
 #[test]
 fn the_cases_are_those_of_the_pages() {
-    let (path, cases) = (testdata("cases.jsonl"), cases().unwrap());
+    let (folder, cases) = (testdata("cases"), cases().unwrap());
     if env::var_os("UPDATE_DOCS").is_some() {
-        return fs::write(path, cases).unwrap();
+        fs::remove_dir_all(&folder).unwrap();
+        fs::create_dir(&folder).unwrap();
+        return cases.iter().for_each(|(name, lines)| fs::write(folder.join(name), lines).unwrap());
     }
-    let kept = fs::read_to_string(path).unwrap();
-    assert!(kept == cases, "`testdata/cases.jsonl` is stale: run the tests once with UPDATE_DOCS=1");
-    for line in kept.lines() {
+    let name = |file: &fs::DirEntry| file.file_name().into_string().unwrap();
+    let files = fs::read_dir(&folder).unwrap().map(|file| file.unwrap());
+    let kept: BTreeMap<String, String> =
+        files.map(|file| (name(&file), fs::read_to_string(file.path()).unwrap())).collect();
+    let stale: Vec<&String> =
+        kept.keys().chain(cases.keys()).filter(|name| kept.get(*name) != cases.get(*name)).collect();
+    assert!(stale.is_empty(), "stale in `testdata/cases`: {stale:?}; run the tests once with UPDATE_DOCS=1");
+    for line in kept.values().flat_map(|lines| lines.lines()) {
         let case: Case = serde_json::from_str(line).unwrap();
         let again = (case.judged.clone(), case.ignorant.clone());
         assert_eq!(case.judge(), again, "{} changes by being written down", case.about);

@@ -1,6 +1,7 @@
 //! A case: something that is scanned in this process, and what came of it in a form that a test
 //! can compare. Apart from the report, so that a test names facts and no layout.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
@@ -164,14 +165,16 @@ fn name(path: &Path) -> String {
 }
 
 /// Every case of the rules' own tests: the examples of the manual pages, the corners and the healthy
-/// estates, one line of JSON each.
+/// estates, one line of JSON each; by file, one for each rule and one for what is healthy.
 ///
 /// # Errors
 /// Whatever the file system refuses, and what cannot be JSON.
-pub fn cases() -> std::io::Result<String> {
-    let mut lines = String::new();
+pub fn cases() -> std::io::Result<BTreeMap<String, String>> {
+    let mut files: BTreeMap<String, String> = BTreeMap::new();
     let mut write = |about: &str, collected: Collected| {
-        lines += &serde_json::to_string(&Case::of(about, collected.inventory))?;
+        let (of, _) = about.split_once([' ', '/']).unwrap_or((about, ""));
+        let lines = files.entry(format!("{of}.jsonl")).or_default();
+        *lines += &serde_json::to_string(&Case::of(about, collected.inventory))?;
         lines.push('\n');
         Ok::<_, std::io::Error>(())
     };
@@ -188,7 +191,7 @@ pub fn cases() -> std::io::Result<String> {
     for file in paths(&testdata("healthy"))? {
         write(&format!("healthy/{}", name(&file)), collect_path(&file, true))?;
     }
-    Ok(lines)
+    Ok(files)
 }
 
 /// The estates in a rule's manual page: the blocks of YAML below `# Fails` or `# Passes`.

@@ -134,3 +134,6 @@ impl<'a> Trust<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

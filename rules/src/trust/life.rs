@@ -87,3 +87,6 @@ pub(super) fn scalers(inventory: &Inventory) -> impl Iterator<Item = (Name<'_>, 
         named.into_iter().flatten().map(move |name| (Name::within(it.cluster, &it.namespace, name), it))
     })
 }
+
+#[cfg(test)]
+mod tests;
