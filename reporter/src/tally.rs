@@ -111,9 +111,10 @@ fn hosts(inventory: &Inventory, trust: &Trust<'_>, controllers: &Controllers<'_>
             _ => None,
         })
         .collect();
+    let owned = owned(inventory);
     let host = |object: Object<'_>| match object {
         Object::Workload(workload) => rows.get(&address(root(workload, controllers)?)),
-        Object::Declared(declared) => rows.get(&of_credential(credential(declared, inventory, trust)?)),
+        Object::Declared(declared) => rows.get(&of_credential(credential(declared, &owned, trust)?)),
         _ => None,
     };
     (0..).zip(inventory.objects()).filter_map(|(index, object)| Some((index, *host(object)?))).collect()
@@ -130,24 +131,35 @@ fn root<'a>(workload: &Workload, controllers: &Controllers<'a>) -> Option<&'a Wo
     None
 }
 
+/// Credentials by the id of their identity, in lower case; empty where that is not known.
+type Owned<'a> = BTreeMap<String, Vec<&'a FederatedIdentityCredential>>;
+
+fn owned(inventory: &Inventory) -> Owned<'_> {
+    let mut owned = Owned::new();
+    for credential in &inventory.credentials {
+        let owner = match &credential.parent {
+            Parent::Resource(id) | Parent::Id(id) => id.to_ascii_lowercase(),
+            Parent::Client(_) | Parent::Unknown => String::new(),
+        };
+        owned.entry(owner).or_default().push(credential);
+    }
+    owned
+}
+
 /// The credential that a declaration makes, changes or deletes.
 fn credential<'a>(
     declared: &DeclaredCredential,
-    inventory: &'a Inventory,
+    owned: &Owned<'a>,
     trust: &Trust<'a>,
 ) -> Option<&'a FederatedIdentityCredential> {
     let is = |credential: &FederatedIdentityCredential| declared.touches(credential) || declared.declares(credential);
     if let Some(identity) = trust.identity_of(declared) {
         return trust.credentials_seen(identity).iter().copied().find(|credential| is(credential));
     }
-    let of_same = |credential: &FederatedIdentityCredential| match &credential.parent {
-        Parent::Resource(id) | Parent::Id(id) => !id.is_empty() && id.eq_ignore_ascii_case(&declared.identity),
-        Parent::Client(_) | Parent::Unknown => false,
-    };
-    let own = |credential: &&FederatedIdentityCredential| {
-        declared.declares(credential) || of_same(credential) && declared.touches(credential)
-    };
-    inventory.credentials.iter().find(own)
+    let of = |owner: &str| owned.get(owner).map_or(&[][..], Vec::as_slice);
+    let owner = declared.identity.to_ascii_lowercase();
+    let own = of(&owner).iter().filter(|_| !owner.is_empty()).find(|credential| is(credential));
+    own.or_else(|| of("").iter().find(|credential| declared.declares(credential))).copied()
 }
 
 #[cfg(test)]
